@@ -1,0 +1,14 @@
+//! The rules of the bundle: what a cart, an order, a payment and a shipment may do, and how the order
+//! saga ties them together. No clock but one passed in, no I/O, no AWS.
+//!
+//! Each file holds one thing whole: its commands, its events, its state, and its decider, top down.
+//! The types of fields (ids, money, items) are in [`values`].
+
+pub mod cart;
+pub mod order;
+pub mod order_saga;
+pub mod payment;
+pub mod shipment;
+pub mod values;
+
+pub use order_saga::Deadlines;

@@ -1,0 +1,425 @@
+//! The payment of an order: requested from the payment provider, then completed or failed, or closed
+//! because its order was cancelled. Whatever money came in for nothing is given back, once.
+//!
+//! The provider's first answer counts. A later one that contradicts it is recorded and handled, but
+//! never turns it: money that arrives after the payment failed, timed out or was voided is recorded
+//! as received late and given back in the same commit.
+
+use std::collections::BTreeSet;
+
+use eventsourcing::{Category, Decider, Decision, Refusal, Text, Timestamp, commands, events, message};
+
+use crate::values::{Money, OrderId, PaymentId};
+
+message! {
+    /// Asks the provider for the money. Sent by the saga.
+    pub struct RequestPayment {
+        /// The id computed from the order's.
+        pub payment_id: PaymentId,
+        /// The order it is for.
+        pub order_id: OrderId,
+        /// How much.
+        pub amount: Money,
+    }
+}
+
+message! {
+    /// The provider has the money. Sent by the payment gateway.
+    pub struct CompletePayment {
+        /// Which payment.
+        pub payment_id: PaymentId,
+    }
+}
+
+message! {
+    /// The provider could not get the money. Sent by the payment gateway.
+    pub struct FailPayment {
+        /// Which payment.
+        pub payment_id: PaymentId,
+        /// Why, in the provider's words.
+        pub error: Text,
+    }
+}
+
+message! {
+    /// The order is cancelled: nothing is to be kept. Sent by the saga.
+    pub struct DiscardPayment {
+        /// The id computed from the order's.
+        pub payment_id: PaymentId,
+        /// The order it was for.
+        pub order_id: OrderId,
+    }
+}
+
+message! {
+    /// The provider had its time. A deadline, sent by the saga; it does nothing if the answer is in.
+    pub struct TimeOutPayment {
+        /// The id computed from the order's.
+        pub payment_id: PaymentId,
+        /// The order it is for.
+        pub order_id: OrderId,
+        /// How much was to be paid. A payment whose request got stuck fails all the same.
+        pub amount: Money,
+        /// When the time is up.
+        pub due_at: Timestamp,
+    }
+}
+
+commands! {
+    /// What a payment is asked to do.
+    pub enum PaymentCommand for Payment {
+        RequestPayment => payment_id + creates,
+        CompletePayment => payment_id,
+        FailPayment => payment_id,
+        DiscardPayment => payment_id,
+        TimeOutPayment => payment_id + deadline,
+    }
+}
+
+message! {
+    /// The provider is to get the money.
+    pub struct PaymentRequested {
+        /// Which payment.
+        pub payment_id: PaymentId,
+        /// The order it is for.
+        pub order_id: OrderId,
+        /// How much.
+        pub amount: Money,
+        /// When.
+        pub requested_at: Timestamp,
+    }
+}
+
+message! {
+    /// The money is in, in time: the order's go-ahead.
+    pub struct PaymentCompleted {
+        /// Which payment.
+        pub payment_id: PaymentId,
+        /// The order it is for.
+        pub order_id: OrderId,
+        /// How much.
+        pub amount: Money,
+        /// When.
+        pub completed_at: Timestamp,
+    }
+}
+
+message! {
+    /// The provider could not get the money, or did not answer in time.
+    pub struct PaymentFailed {
+        /// Which payment.
+        pub payment_id: PaymentId,
+        /// The order it is for.
+        pub order_id: OrderId,
+        /// How much was asked for.
+        pub amount: Money,
+        /// Why.
+        pub error: Text,
+        /// When.
+        pub failed_at: Timestamp,
+    }
+}
+
+message! {
+    /// The payment was called off before the provider had answered.
+    pub struct PaymentVoided {
+        /// Which payment.
+        pub payment_id: PaymentId,
+        /// The order it was for.
+        pub order_id: OrderId,
+        /// When.
+        pub voided_at: Timestamp,
+    }
+}
+
+message! {
+    /// Money came in after the payment had failed or been voided. [`PaymentDiscarded`] follows.
+    pub struct PaymentReceivedLate {
+        /// Which payment.
+        pub payment_id: PaymentId,
+        /// The order it was for.
+        pub order_id: OrderId,
+        /// How much; not there if the payment was voided before it was requested, so that nobody here
+        /// ever learnt it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub amount: Option<Money>,
+        /// When.
+        pub received_at: Timestamp,
+    }
+}
+
+message! {
+    /// The provider is to give the money back.
+    pub struct PaymentDiscarded {
+        /// Which payment.
+        pub payment_id: PaymentId,
+        /// The order it was for.
+        pub order_id: OrderId,
+        /// How much; not there where [`PaymentReceivedLate`] has none: then all that was received.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub amount: Option<Money>,
+        /// When.
+        pub discarded_at: Timestamp,
+    }
+}
+
+message! {
+    /// The provider reported a failure of a payment that was settled already. What was settled stands.
+    pub struct PaymentFailedLate {
+        /// Which payment.
+        pub payment_id: PaymentId,
+        /// The order it was for.
+        pub order_id: OrderId,
+        /// Why, in the provider's words.
+        pub error: Text,
+        /// When.
+        pub failed_at: Timestamp,
+    }
+}
+
+events! {
+    /// What happens to a payment.
+    pub enum PaymentEvent {
+        PaymentRequested,
+        PaymentCompleted,
+        PaymentFailed,
+        PaymentVoided,
+        PaymentReceivedLate,
+        PaymentDiscarded,
+        PaymentFailedLate,
+    }
+}
+
+/// The rules of a payment.
+#[derive(Clone, Copy, Debug)]
+pub struct Payment;
+
+/// What has become of a payment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct PaymentState {
+    phase: Phase,
+    /// The failures that were recorded, so that a repeat of one is told from another one.
+    failures: BTreeSet<Text>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+enum Phase {
+    #[default]
+    NotRequested,
+    /// The provider has not answered.
+    Requested(OrderId, Money),
+    /// The money is in.
+    Completed(OrderId, Money),
+    /// Failed, voided or discarded. `given_back` tells whether money was received and given back.
+    Closed {
+        order_id: OrderId,
+        amount: Option<Money>,
+        given_back: bool,
+    },
+}
+
+impl Decider for Payment {
+    const CATEGORY: Category = Category::new("payment");
+    type Command = PaymentCommand;
+    type Event = PaymentEvent;
+    type State = PaymentState;
+
+    fn evolve(mut state: PaymentState, event: &PaymentEvent) -> PaymentState {
+        state.phase = match event {
+            PaymentEvent::PaymentRequested(e) => Phase::Requested(e.order_id.clone(), e.amount),
+            PaymentEvent::PaymentCompleted(e) => Phase::Completed(e.order_id.clone(), e.amount),
+            PaymentEvent::PaymentFailed(e) => {
+                state.failures.insert(e.error.clone());
+                Phase::Closed {
+                    order_id: e.order_id.clone(),
+                    amount: Some(e.amount),
+                    given_back: false,
+                }
+            }
+            PaymentEvent::PaymentVoided(e) => {
+                let amount = if let Phase::Requested(_, amount) = state.phase {
+                    Some(amount)
+                } else {
+                    None
+                };
+                Phase::Closed {
+                    order_id: e.order_id.clone(),
+                    amount,
+                    given_back: false,
+                }
+            }
+            PaymentEvent::PaymentDiscarded(e) => Phase::Closed {
+                order_id: e.order_id.clone(),
+                amount: e.amount,
+                given_back: true,
+            },
+            PaymentEvent::PaymentFailedLate(e) => {
+                state.failures.insert(e.error.clone());
+                state.phase
+            }
+            PaymentEvent::PaymentReceivedLate(_) => state.phase,
+        };
+        state
+    }
+
+    fn decide(state: &PaymentState, command: &PaymentCommand, now: Timestamp) -> Decided {
+        match command {
+            PaymentCommand::RequestPayment(command) => request(&state.phase, command, now),
+            PaymentCommand::CompletePayment(command) => complete(&state.phase, &command.payment_id, now),
+            PaymentCommand::FailPayment(command) => fail(state, command, now),
+            PaymentCommand::DiscardPayment(command) => discard(&state.phase, command, now),
+            PaymentCommand::TimeOutPayment(command) => time_out(&state.phase, command, now),
+        }
+    }
+}
+
+type Decided = Result<Decision<PaymentEvent>, Refusal>;
+
+fn request(phase: &Phase, command: &RequestPayment, now: Timestamp) -> Decided {
+    check_id(&command.payment_id, &command.order_id)?;
+    match phase {
+        Phase::NotRequested => Ok(Decision::one(PaymentRequested {
+            payment_id: command.payment_id.clone(),
+            order_id: command.order_id.clone(),
+            amount: command.amount,
+            requested_at: now,
+        })),
+        Phase::Requested(_, amount)
+        | Phase::Completed(_, amount)
+        | Phase::Closed {
+            amount: Some(amount), ..
+        } if *amount != command.amount => Err(Refusal::Rejected(format!(
+            "payment {} is known already, with another amount",
+            command.payment_id
+        ))),
+        // Asked for before, or called off before it was asked for.
+        _ => Ok(Decision::Nothing),
+    }
+}
+
+fn complete(phase: &Phase, id: &PaymentId, now: Timestamp) -> Decided {
+    match phase {
+        Phase::NotRequested => not_there_yet(id),
+        Phase::Requested(order_id, amount) => Ok(Decision::one(PaymentCompleted {
+            payment_id: id.clone(),
+            order_id: order_id.clone(),
+            amount: *amount,
+            completed_at: now,
+        })),
+        Phase::Completed(..) | Phase::Closed { given_back: true, .. } => Ok(Decision::Nothing),
+        Phase::Closed {
+            order_id,
+            amount,
+            given_back: false,
+        } => Ok(Decision::Record(vec![
+            PaymentReceivedLate {
+                payment_id: id.clone(),
+                order_id: order_id.clone(),
+                amount: *amount,
+                received_at: now,
+            }
+            .into(),
+            discarded(id, order_id, *amount, now),
+        ])),
+    }
+}
+
+fn fail(state: &PaymentState, command: &FailPayment, now: Timestamp) -> Decided {
+    let (payment_id, error) = (command.payment_id.clone(), command.error.clone());
+    match &state.phase {
+        Phase::NotRequested => not_there_yet(&payment_id),
+        Phase::Requested(order_id, amount) => Ok(Decision::one(failed(
+            payment_id,
+            order_id.clone(),
+            *amount,
+            error,
+            now,
+        ))),
+        Phase::Completed(..) | Phase::Closed { .. } if state.failures.contains(&error) => {
+            Ok(Decision::Nothing)
+        }
+        Phase::Completed(order_id, _) | Phase::Closed { order_id, .. } => {
+            Ok(Decision::one(PaymentFailedLate {
+                payment_id,
+                order_id: order_id.clone(),
+                error,
+                failed_at: now,
+            }))
+        }
+    }
+}
+
+fn discard(phase: &Phase, command: &DiscardPayment, now: Timestamp) -> Decided {
+    check_id(&command.payment_id, &command.order_id)?;
+    match phase {
+        Phase::NotRequested | Phase::Requested(..) => Ok(Decision::one(PaymentVoided {
+            payment_id: command.payment_id.clone(),
+            order_id: command.order_id.clone(),
+            voided_at: now,
+        })),
+        Phase::Completed(order_id, amount) => Ok(Decision::Record(vec![discarded(
+            &command.payment_id,
+            order_id,
+            Some(*amount),
+            now,
+        )])),
+        Phase::Closed { .. } => Ok(Decision::Nothing),
+    }
+}
+
+fn time_out(phase: &Phase, command: &TimeOutPayment, now: Timestamp) -> Decided {
+    check_id(&command.payment_id, &command.order_id)?;
+    match phase {
+        Phase::Completed(..) | Phase::Closed { .. } => Ok(Decision::Nothing),
+        _ if now < command.due_at => Ok(Decision::NotDue(command.due_at)),
+        Phase::NotRequested | Phase::Requested(..) => Ok(Decision::one(failed(
+            command.payment_id.clone(),
+            command.order_id.clone(),
+            command.amount,
+            "timed out".into(),
+            now,
+        ))),
+    }
+}
+
+fn failed(
+    payment_id: PaymentId,
+    order_id: OrderId,
+    amount: Money,
+    error: Text,
+    now: Timestamp,
+) -> PaymentFailed {
+    PaymentFailed {
+        payment_id,
+        order_id,
+        amount,
+        error,
+        failed_at: now,
+    }
+}
+
+fn discarded(id: &PaymentId, order_id: &OrderId, amount: Option<Money>, now: Timestamp) -> PaymentEvent {
+    PaymentDiscarded {
+        payment_id: id.clone(),
+        order_id: order_id.clone(),
+        amount,
+        discarded_at: now,
+    }
+    .into()
+}
+
+fn check_id(id: &PaymentId, order_id: &OrderId) -> Result<(), Refusal> {
+    let computed = PaymentId::of_order(order_id);
+    if *id == computed {
+        return Ok(());
+    }
+    Err(Refusal::Rejected(format!(
+        "payment_id is not the one of order {order_id}; expected {computed}"
+    )))
+}
+
+fn not_there_yet(id: &PaymentId) -> Decided {
+    Err(Refusal::Premature(format!(
+        "payment {id} has not been requested yet"
+    )))
+}

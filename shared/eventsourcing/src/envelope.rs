@@ -1,0 +1,420 @@
+//! Envelopes: what stands on a queue around a command or an event, and how it is checked.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::{
+    Dispatch, FieldError, FieldValue, Fields, Message, RecordedEvent, StreamId, Timestamp, Unreadable,
+    command_id, decode_event,
+};
+
+/// How deep JSON may be nested: 64 lists and objects in each other.
+pub const MAX_DEPTH: usize = 64;
+
+/// A body that can't be understood. The text says which field, and what was expected there; never
+/// the value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    /// Not JSON, or no object.
+    #[error("the body is not a JSON object; expected {{\"type\": …, \"{0}\": {{…}}}}")]
+    NotAnObject(&'static str),
+    /// Nested too deep.
+    #[error("the body is nested deeper than {MAX_DEPTH} levels")]
+    TooDeep,
+    /// Another type than the queue's.
+    #[error("field `type` names another message than this queue takes; expected {0}")]
+    WrongType(&'static str),
+    /// A field that is missing or holds something else than it should.
+    #[error(transparent)]
+    Field(#[from] FieldError),
+    /// An event in a form that this version can't read.
+    #[error("the event can't be read: {0}")]
+    Event(Unreadable),
+}
+
+/// Where a message comes from, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metadata {
+    /// The id of the first message of the chain, passed on unchanged.
+    pub correlation_id: String,
+    /// Of a command the event that caused it, of an event the command.
+    pub causation_id: String,
+    /// When it was made.
+    pub timestamp: Timestamp,
+}
+
+/// A command as it came from its queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandEnvelope<C> {
+    /// Its id; the SQS message id if the sender gave none.
+    pub id: String,
+    /// What it asks for.
+    pub command: C,
+    /// Where it comes from.
+    pub metadata: Metadata,
+}
+
+impl<C: Message> CommandEnvelope<C> {
+    /// Reads the body of a message from a queue that takes `C`.
+    ///
+    /// Only `command` has to be there: a missing id is `message_id`, the other ids default to the id,
+    /// the timestamp to `now`, the type to the queue's.
+    pub fn read(body: &str, message_id: &str, now: Timestamp) -> Result<Self, Malformed> {
+        let fields = object::<C>(body, "command")?;
+        let id: EnvelopeId = fields
+            .get::<Option<_>>("id")?
+            .unwrap_or_else(|| EnvelopeId(message_id.to_owned()));
+        let Content(command) = fields.get::<Content<C>>("command")?;
+        let metadata = read_metadata(&fields, &id, now)?;
+        Ok(Self {
+            id: id.0,
+            command,
+            metadata,
+        })
+    }
+}
+
+/// An event as it came from a step's queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventEnvelope<E> {
+    /// Its id, by which repeats are known.
+    pub id: String,
+    /// The stream it is in.
+    pub stream: StreamId,
+    /// Its place there.
+    pub revision: u64,
+    /// What happened.
+    pub event: E,
+    /// Where it comes from.
+    pub metadata: Metadata,
+}
+
+impl<E: Message> EventEnvelope<E> {
+    /// Reads the body of a message from a queue that takes `E`. Everything but the metadata has to be
+    /// there.
+    pub fn read(body: &str, now: Timestamp) -> Result<Self, Malformed> {
+        let fields = object::<E>(body, "event")?;
+        let id: EnvelopeId = fields.get("id")?;
+        let stream = fields.get("stream_id")?;
+        let revision = fields.get("revision")?;
+        let version = fields.get::<Option<u64>>("schema_version")?.unwrap_or(1);
+        let data = fields.raw("event").ok_or(Malformed::NotAnObject("event"))?;
+        let event =
+            decode_event(u32::try_from(version).unwrap_or(u32::MAX), data).map_err(|why| match why {
+                Unreadable::Field(error) => Malformed::Field(error.within("event")),
+                other => Malformed::Event(other),
+            })?;
+        let metadata = read_metadata(&fields, &id, now)?;
+        Ok(Self {
+            id: id.0,
+            stream,
+            revision,
+            event,
+            metadata,
+        })
+    }
+}
+
+fn object<'a, M: Message>(body: &'a str, content: &'static str) -> Result<Fields<'a>, Malformed> {
+    if depth(body) > MAX_DEPTH {
+        return Err(Malformed::TooDeep);
+    }
+    let fields = Fields::of(body).ok_or(Malformed::NotAnObject(content))?;
+    match fields.get::<Option<String>>("type")? {
+        Some(name) if name != M::TYPE => Err(Malformed::WrongType(M::TYPE)),
+        _ => Ok(fields),
+    }
+}
+
+fn read_metadata(fields: &Fields<'_>, id: &EnvelopeId, now: Timestamp) -> Result<Metadata, Malformed> {
+    let given: Option<PartialMetadata> = fields.get("metadata")?;
+    let given = given.unwrap_or_default();
+    Ok(Metadata {
+        correlation_id: given.correlation_id.unwrap_or_else(|| id.clone()).0,
+        causation_id: given.causation_id.unwrap_or_else(|| id.clone()).0,
+        timestamp: given.timestamp.unwrap_or(now),
+    })
+}
+
+/// How deep lists and objects are nested, counted without parsing: a parser may give up, or run out
+/// of stack, before it could tell.
+fn depth(json: &str) -> usize {
+    let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+/// The fields of a message as a field of its envelope.
+struct Content<M>(M);
+
+impl<M: Message> FieldValue for Content<M> {
+    fn expected() -> String {
+        format!("the fields of {} as an object", M::TYPE)
+    }
+
+    fn read(raw: &str) -> Result<Self, FieldError> {
+        let fields = Fields::of(raw).ok_or_else(|| FieldError::value::<Self>(raw))?;
+        Ok(Self(M::read(&fields)?))
+    }
+}
+
+/// The id of a command or event: whatever the sender likes, within reason. It ends up in every log
+/// line and every event, so it has no control characters and a bounded length.
+#[derive(Clone, Debug)]
+struct EnvelopeId(String);
+
+impl FieldValue for EnvelopeId {
+    fn expected() -> String {
+        "a string of 1 to 128 characters without control characters".into()
+    }
+
+    fn read(raw: &str) -> Result<Self, FieldError> {
+        let id = String::read(raw).map_err(|_| FieldError::value::<Self>(raw))?;
+        let fits = (1..=128).contains(&id.chars().count()) && !id.chars().any(char::is_control);
+        fits.then_some(Self(id))
+            .ok_or_else(|| FieldError::value::<Self>(raw))
+    }
+}
+
+#[derive(Default)]
+struct PartialMetadata {
+    correlation_id: Option<EnvelopeId>,
+    causation_id: Option<EnvelopeId>,
+    timestamp: Option<Timestamp>,
+}
+
+impl FieldValue for PartialMetadata {
+    fn expected() -> String {
+        "an object with correlation_id, causation_id and timestamp".into()
+    }
+
+    fn read(raw: &str) -> Result<Self, FieldError> {
+        let fields = Fields::of(raw).ok_or_else(|| FieldError::value::<Self>(raw))?;
+        Ok(Self {
+            correlation_id: fields.get("correlation_id")?,
+            causation_id: fields.get("causation_id")?,
+            timestamp: fields.get("timestamp")?,
+        })
+    }
+}
+
+impl FieldValue for StreamId {
+    fn expected() -> String {
+        "a stream's name, <category>-<id>".into()
+    }
+
+    fn read(raw: &str) -> Result<Self, FieldError> {
+        let name = String::read(raw).map_err(|_| FieldError::value::<Self>(raw))?;
+        name.parse().map_err(|_| FieldError::value::<Self>(raw))
+    }
+}
+
+#[derive(Serialize)]
+struct CommandOnTheWire<'a> {
+    id: String,
+    r#type: &'a str,
+    command: &'a RawValue,
+    metadata: MetadataOnTheWire<'a>,
+}
+
+#[derive(Serialize)]
+struct EventOnTheWire<'a> {
+    id: &'a str,
+    r#type: &'a str,
+    stream_id: &'a str,
+    revision: u64,
+    schema_version: u32,
+    event: &'a RawValue,
+    metadata: MetadataOnTheWire<'a>,
+}
+
+#[derive(Serialize)]
+struct MetadataOnTheWire<'a> {
+    correlation_id: &'a str,
+    causation_id: &'a str,
+    timestamp: Timestamp,
+}
+
+/// The body of the command that a step sends because of the event `caused_by`, with a computed id.
+pub fn encode_command(
+    dispatch: &Dispatch,
+    caused_by: &str,
+    correlation_id: &str,
+    now: Timestamp,
+) -> Result<String, serde_json::Error> {
+    serde_json::to_string(&CommandOnTheWire {
+        id: command_id(caused_by, dispatch.command_type, &dispatch.stream).to_string(),
+        r#type: dispatch.command_type,
+        command: serde_json::from_str(&dispatch.json)?,
+        metadata: MetadataOnTheWire {
+            correlation_id,
+            causation_id: caused_by,
+            timestamp: now,
+        },
+    })
+}
+
+/// The body of the message that carries a stored event. Fails when the stored data is not JSON.
+pub fn encode_event(
+    stream: &StreamId,
+    event: &RecordedEvent,
+    committed_at: Timestamp,
+) -> Result<String, serde_json::Error> {
+    serde_json::to_string(&EventOnTheWire {
+        id: &event.event_id,
+        r#type: &event.event_type,
+        stream_id: stream.as_str(),
+        revision: event.revision,
+        schema_version: event.schema_version,
+        event: serde_json::from_str(&event.data)?,
+        metadata: MetadataOnTheWire {
+            correlation_id: &event.correlation_id,
+            causation_id: &event.causation_id,
+            timestamp: committed_at,
+        },
+    })
+}
+
+/// An X-Ray trace header that is passed from message to message.
+///
+/// Without its `Lineage` part: that carries Lambda's loop counter, and a saga that goes through a
+/// dozen functions would be taken for a runaway loop.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TraceHeader(String);
+
+impl TraceHeader {
+    /// The header as it came, cut to what is passed on; none if nothing remains, or if it is longer
+    /// than 256 characters, which no tracer writes.
+    pub fn passed_on(header: &str) -> Option<Self> {
+        let parts: Vec<_> = header
+            .split(';')
+            .filter(|part| !part.trim_start().starts_with("Lineage="))
+            .collect();
+        let kept = parts.join(";");
+        (!kept.is_empty() && kept.len() <= 256 && kept.is_ascii()).then_some(Self(kept))
+    }
+
+    /// The header.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TraceHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    crate::message! {
+        /// A command for these tests.
+        pub struct Greet {
+            /// Whom.
+            pub name: String,
+        }
+    }
+
+    fn read(body: &str) -> Result<CommandEnvelope<Greet>, String> {
+        CommandEnvelope::read(body, "m-1", Timestamp::from_millis(0)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn only_the_command_is_required() {
+        let envelope = read(r#"{"command":{"name":"Ada"}}"#).expect("it is complete");
+        assert_eq!(envelope.id, "m-1");
+        assert_eq!(envelope.metadata.correlation_id, "m-1");
+        assert_eq!(envelope.metadata.causation_id, "m-1");
+        assert_eq!(envelope.metadata.timestamp, Timestamp::from_millis(0));
+    }
+
+    #[test]
+    fn given_ids_are_kept() {
+        let body = r#"{"id":"a","type":"Greet","command":{"name":"Ada"},"metadata":{"correlation_id":"b"}}"#;
+        let envelope = read(body).expect("it is complete");
+        assert_eq!(
+            (envelope.id.as_str(), envelope.metadata.correlation_id.as_str()),
+            ("a", "b")
+        );
+        assert_eq!(envelope.metadata.causation_id, "a");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_without_the_value() {
+        let cases = [
+            (
+                "not json",
+                "the body is not a JSON object; expected {\"type\": …, \"command\": {…}}",
+            ),
+            (
+                "[]",
+                "the body is not a JSON object; expected {\"type\": …, \"command\": {…}}",
+            ),
+            (
+                r#"{"type":"Shout","command":{}}"#,
+                "field `type` names another message than this queue takes; expected Greet",
+            ),
+            (
+                "{}",
+                "field `command` is missing; expected the fields of Greet as an object",
+            ),
+            (
+                r#"{"command":{"name":7}}"#,
+                "field `command.name` holds a number; expected a string",
+            ),
+            (
+                r#"{"command":{"name":"Ada"},"metadata":{"timestamp":"noon"}}"#,
+                "field `metadata.timestamp` holds a string; expected an RFC 3339 timestamp, such as 2026-11-23T08:00:00Z",
+            ),
+        ];
+        for (body, expected) in cases {
+            assert_eq!(read(body).expect_err(body), expected);
+        }
+    }
+
+    #[test]
+    fn nesting_up_to_64_levels_is_read_and_deeper_is_not() {
+        let nested = |levels: usize| {
+            let (open, close) = ("[".repeat(levels), "]".repeat(levels));
+            format!(r#"{{"command":{{"name":"Ada"}},"extra":{open}{close}}}"#)
+        };
+        assert!(read(&nested(63)).is_ok());
+        assert_eq!(
+            read(&nested(64)).expect_err("65 levels"),
+            "the body is nested deeper than 64 levels"
+        );
+        assert!(read(&nested(100_000)).is_err());
+        assert!(
+            read(r#"{"command":{"name":"[[[[{{{{\"[[["}}"#).is_ok(),
+            "brackets in a string do not nest"
+        );
+    }
+
+    #[test]
+    fn the_loop_counter_is_not_passed_on() {
+        let header =
+            TraceHeader::passed_on("Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1;Lineage=a87bd80c:1");
+        assert_eq!(
+            header.expect("the rest").as_str(),
+            "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1"
+        );
+        assert_eq!(TraceHeader::passed_on("Lineage=a87bd80c:1"), None);
+    }
+}

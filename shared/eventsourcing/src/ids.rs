@@ -1,0 +1,128 @@
+//! Stream names and the ids that are computed instead of drawn.
+//!
+//! A repeat of anything computes the same ids, so a repeated event can't make a second order and a
+//! repeated step can't send a second command.
+
+use std::fmt;
+use std::str::FromStr;
+
+use uuid::{Uuid, uuid};
+
+/// The `UUIDv5` namespace (RFC 9562, section 5.5) of every id that the bundle makes.
+pub const NAMESPACE: Uuid = uuid!("3f0c1a52-5d0e-5b57-9c53-6d0c6f1f1b7e");
+
+/// The id for a name, such as `order/c-1` or `event/order-…/1`.
+pub fn computed_id(name: &str) -> Uuid {
+    Uuid::new_v5(&NAMESPACE, name.as_bytes())
+}
+
+/// The id of the event at `revision` of a stream.
+pub fn event_id(stream: &StreamId, revision: u64) -> Uuid {
+    computed_id(&format!("event/{stream}/{revision}"))
+}
+
+/// The id of the command that a step sends because of an event.
+pub fn command_id(caused_by: &str, command_type: &str, target: &StreamId) -> Uuid {
+    computed_id(&format!("command/{caused_by}/{command_type}/{target}"))
+}
+
+/// What kind of thing a stream is about: the part of its name before the first dash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Category(&'static str);
+
+impl Category {
+    /// A category of that name.
+    ///
+    /// # Panics
+    /// When the name is empty or holds a dash, since the first dash ends the category. In a constant,
+    /// that is a compile error.
+    pub const fn new(name: &'static str) -> Self {
+        assert!(!name.is_empty(), "a category has a name");
+        let bytes = name.as_bytes();
+        let mut i = 0;
+        while i < bytes.len() {
+            assert!(bytes[i] != b'-', "a category holds no dash");
+            i += 1;
+        }
+        Self(name)
+    }
+
+    /// The name, as it begins the stream's id.
+    pub const fn name(self) -> &'static str {
+        self.0
+    }
+
+    /// The stream of this category about the thing called `id`.
+    pub fn stream(self, id: &impl fmt::Display) -> StreamId {
+        StreamId(format!("{}-{id}", self.0))
+    }
+}
+
+/// The name of a stream: `<category>-<id>`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamId(String);
+
+impl StreamId {
+    /// The whole name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The part before the first dash.
+    pub fn category(&self) -> &str {
+        self.0
+            .split_once('-')
+            .map_or(self.0.as_str(), |(category, _)| category)
+    }
+}
+
+impl fmt::Display for StreamId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A text that names no stream.
+#[derive(Debug, thiserror::Error)]
+#[error("not a stream's name; expected <category>-<id>")]
+pub struct InvalidStreamId;
+
+impl FromStr for StreamId {
+    type Err = InvalidStreamId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidStreamId> {
+        match text.split_once('-') {
+            Some((category, id)) if !category.is_empty() && !id.is_empty() => Ok(Self(text.to_owned())),
+            _ => Err(InvalidStreamId),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn anyone_can_compute_the_ids_from_the_published_names() {
+        // As Python's uuid.uuid5 computes it.
+        assert_eq!(
+            computed_id("order/c-1"),
+            uuid!("9e815dd3-e4b8-5d5e-865d-c1a9e0c3e2ff")
+        );
+        let order = Category::new("order").stream(&"x");
+        assert_eq!(event_id(&order, 1), uuid!("c667649f-4ae7-57f0-893c-4fdec40f9dbd"));
+    }
+
+    #[test]
+    fn the_first_dash_ends_the_category() {
+        let stream = Category::new("order").stream(&"a-b");
+        assert_eq!(stream.to_string(), "order-a-b");
+        assert_eq!(stream.category(), "order");
+    }
+
+    #[test]
+    fn a_name_without_a_category_is_no_stream() {
+        assert!("order".parse::<StreamId>().is_err());
+        assert!("-1".parse::<StreamId>().is_err());
+    }
+}

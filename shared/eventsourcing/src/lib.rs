@@ -1,0 +1,33 @@
+//! Event sourcing and messaging without I/O: streams and commits, deciders and saga steps, message
+//! envelopes and their validation.
+//!
+//! Nothing here knows AWS. The adapters in `aws-adapters` put [`EventStore`] on `DynamoDB` and carry
+//! the envelopes over SQS; the rules in `domain` plug into [`Decider`] and [`Step`]. What decides
+//! about correctness (which commit follows which, what a batch of commands amounts to) is plain
+//! functions of values, so that a model checker can drive the very code that runs in production.
+
+mod batch;
+mod commit;
+mod decider;
+mod envelope;
+mod fields;
+mod ids;
+mod message;
+mod saga;
+mod store;
+mod timestamp;
+
+pub use batch::{CommandMeta, History, Outcome, Planned, plan};
+pub use commit::{
+    Commit, MAX_COMMIT_BYTES, NewEvent, Position, RecordedEvent, Stream, StreamFault, assemble,
+};
+pub use decider::{Command, Decider, Decision, EventSet, Refusal};
+pub use envelope::{
+    CommandEnvelope, EventEnvelope, MAX_DEPTH, Malformed, Metadata, TraceHeader, encode_command, encode_event,
+};
+pub use fields::{FieldError, FieldValue, Fields, Text};
+pub use ids::{Category, NAMESPACE, StreamId, command_id, computed_id, event_id};
+pub use message::{Message, Unreadable, decode_event};
+pub use saga::{Dispatch, Step};
+pub use store::{AppendError, EventStore, LoadError, Passing, Read};
+pub use timestamp::{Clock, InvalidTimestamp, SystemClock, Timestamp};

@@ -1,0 +1,60 @@
+//! The shape of a saga step: what an event makes the bundle do next.
+
+use crate::{Command, Decider, Message, StreamId, Timestamp};
+
+/// One step of a saga or process: turns an event into commands. Pure, like the rules.
+pub trait Step: Send + Sync + 'static {
+    /// The event it waits for.
+    type Event: Message;
+    /// The rules of the stream that the event is in, for steps that need more of it than the event
+    /// says.
+    type Source: Decider;
+    /// What it can be set to, such as deadlines.
+    type Settings: Send + Sync;
+    /// Whether it needs the state of the event's stream; otherwise it gets the empty state, unread.
+    const READS_STATE: bool = false;
+    /// The types of the commands that it sends.
+    const SENDS: &'static [&'static str];
+
+    /// The commands that follow from `event`. `state` is of the event's stream, at or after the event.
+    ///
+    /// It must be deterministic: a repeat of the event sends the same commands again.
+    fn react(
+        event: &Self::Event,
+        state: &<Self::Source as Decider>::State,
+        settings: &Self::Settings,
+    ) -> Vec<Dispatch>;
+}
+
+/// A command on its way out of a step.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Dispatch {
+    /// The command's type.
+    pub command_type: &'static str,
+    /// The stream it is for.
+    pub stream: StreamId,
+    /// Its fields as JSON text.
+    pub json: String,
+    /// When it is to be decided; at once if none.
+    pub due: Option<Timestamp>,
+}
+
+impl Dispatch {
+    /// Sends `command` at once.
+    pub fn now<C: Command>(command: &C) -> Self {
+        Self {
+            command_type: C::TYPE,
+            stream: command.stream(),
+            json: command.json(),
+            due: None,
+        }
+    }
+
+    /// Sends `command` so that it is decided at `due`, however far off that is.
+    pub fn at<C: Command>(due: Timestamp, command: &C) -> Self {
+        Self {
+            due: Some(due),
+            ..Self::now(command)
+        }
+    }
+}
