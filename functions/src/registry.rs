@@ -1,0 +1,403 @@
+//! The list of functions: name, trigger, what each sends, reads and writes, and how it is built.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_adapters::{CommandFunction, Handler, QueueFunction, Relay, Routes, StepFunction, kebab_case};
+use domain::Deadlines;
+use domain::cart::FinalizeCart;
+use domain::order::{CancelOrder, CompleteOrder, ConfirmOrder, InitializeOrder, WithdrawOrder};
+use domain::order_saga::{
+    OnCartFinalized, OnOrderCancelled, OnOrderConfirmed, OnOrderInitialized, OnPaymentCompleted,
+    OnPaymentFailed, OnShipmentFailed, OnShipmentSent,
+};
+use domain::payment::{CompletePayment, DiscardPayment, FailPayment, RequestPayment, TimeOutPayment};
+use domain::shipment::{FailShipment, RequestShipment, SendShipment, TimeOutShipment};
+use eventsourcing::{Command, Message, Step};
+
+use crate::settings::Parts;
+use crate::simulators::{PaymentGateway, ShippingGateway};
+
+use Context::{Cart, Order, Payment, Shipment};
+use Sender::{Gateways, Outside, Steps};
+
+/// All functions of the bundle, and the queues for systems outside of it.
+pub fn registry() -> Registry {
+    let functions = vec![
+        command::<FinalizeCart>(Cart, Outside, "Fixes a cart's content, once"),
+        step::<OnCartFinalized>(Order, "A finalized cart becomes an order"),
+        command::<InitializeOrder>(Order, Steps, "Makes the order of a cart"),
+        step::<OnOrderInitialized>(Order, "Requests the payment and sets its deadline"),
+        command::<ConfirmOrder>(
+            Order,
+            Steps,
+            "Confirms an order that is paid for, unless it was cancelled",
+        ),
+        step::<OnOrderConfirmed>(Order, "Requests the shipment and sets its deadline"),
+        command::<CompleteOrder>(Order, Steps, "Completes an order whose parcel has left"),
+        command::<WithdrawOrder>(
+            Order,
+            Outside,
+            "Cancels an order for its customer, until it is confirmed",
+        ),
+        command::<CancelOrder>(Order, Steps, "Cancels an order that can't be fulfilled"),
+        step::<OnOrderCancelled>(Order, "Has no money of a cancelled order kept"),
+        command::<RequestPayment>(Payment, Steps, "Asks the payment provider for the money"),
+        command::<CompletePayment>(Payment, Gateways, "Records that the money is in"),
+        step::<OnPaymentCompleted>(Payment, "Has a paid order confirmed"),
+        command::<FailPayment>(
+            Payment,
+            Gateways,
+            "Records that the provider could not get the money",
+        ),
+        command::<TimeOutPayment>(Payment, Steps, "Fails a payment that was not answered in time"),
+        step::<OnPaymentFailed>(Payment, "Has an unpaid order cancelled"),
+        command::<DiscardPayment>(Payment, Steps, "Gives the money back, or calls the payment off"),
+        command::<RequestShipment>(Shipment, Steps, "Asks the carrier to send the items"),
+        command::<SendShipment>(Shipment, Gateways, "Records that the parcel has left"),
+        step::<OnShipmentSent>(Shipment, "Has a sent order completed"),
+        command::<FailShipment>(Shipment, Gateways, "Records that the carrier could not send it"),
+        command::<TimeOutShipment>(Shipment, Steps, "Fails a shipment that was not answered in time"),
+        step::<OnShipmentFailed>(Shipment, "Has an order without a parcel cancelled"),
+        payment_gateway_simulator(),
+        shipping_gateway_simulator(),
+    ];
+    let outbound = vec![
+        Outbound {
+            queue: PAYMENT_GATEWAY,
+            events: &["PaymentRequested", "PaymentVoided", "PaymentDiscarded"],
+            about: "To the payment provider",
+        },
+        Outbound {
+            queue: SHIPPING_GATEWAY,
+            events: &["ShipmentRequested", "ShipmentFailed"],
+            about: "To the carrier",
+        },
+    ];
+    Registry::of(functions, outbound)
+}
+
+const PAYMENT_GATEWAY: &str = "payment-gateway";
+const SHIPPING_GATEWAY: &str = "shipping-gateway";
+/// The name of the relay, without the stack's.
+pub const RELAY: &str = "relay-events";
+
+/// What part of the business a function belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Context {
+    /// Carts.
+    Cart,
+    /// Orders and their saga.
+    Order,
+    /// Payments.
+    Payment,
+    /// Shipments.
+    Shipment,
+    /// What all share: the relay.
+    Delivery,
+    /// Stand-ins for the outside world.
+    Simulators,
+}
+
+/// Who sends a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sender {
+    /// Systems outside the bundle.
+    Outside,
+    /// Payment provider or carrier.
+    Gateways,
+    /// The bundle's own steps.
+    Steps,
+}
+
+/// What invokes a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// Commands on the queue of the function's name.
+    Commands(Sender),
+    /// Events that the relay puts on the queue of the function's name.
+    Events(&'static str),
+    /// An outbound queue, which a system outside would read otherwise.
+    Outbound(&'static str),
+    /// The event table's stream.
+    EventStream,
+}
+
+/// What a function does with the event table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreAccess {
+    /// Nothing.
+    None,
+    /// Loads streams.
+    Load,
+    /// Loads streams and appends to them.
+    LoadAndAppend,
+}
+
+type Build = Box<dyn Fn(&'static str, &Parts) -> Arc<dyn Handler> + Send + Sync>;
+
+/// One function.
+pub struct Function {
+    /// Its kebab-case name, without the stack's.
+    pub name: String,
+    /// What it does, in a line.
+    pub about: &'static str,
+    /// Where it belongs.
+    pub context: Context,
+    /// What invokes it.
+    pub trigger: Trigger,
+    /// The queues it sends to, without the stack's name; its own dead-letter queue apart.
+    pub sends_to: Vec<String>,
+    /// What it does with the event table.
+    pub store: StoreAccess,
+    build: Build,
+}
+
+impl fmt::Debug for Function {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Function")
+            .field("name", &self.name)
+            .field("trigger", &self.trigger)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Function {
+    /// How long one invocation may take, in all functions.
+    pub const TIMEOUT: Duration = Duration::from_secs(30);
+
+    /// How long a message is invisible after a receive: six times the timeout, as Lambda's guide asks.
+    ///
+    /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html>
+    pub const VISIBILITY_TIMEOUT: Duration = Duration::from_mins(3);
+
+    /// The queue that invokes it, without the stack's name; none if something else does.
+    pub fn queue(&self) -> Option<&str> {
+        match self.trigger {
+            Trigger::Commands(_) | Trigger::Events(_) => Some(&self.name),
+            Trigger::Outbound(queue) => Some(queue),
+            Trigger::EventStream => None,
+        }
+    }
+
+    /// Builds it from its parts.
+    pub fn start(&self, parts: &Parts) -> Arc<dyn Handler> {
+        // A process starts each function at most a few times; log lines and metrics name it for as
+        // long as the process lives.
+        let name: &'static str = Box::leak(self.name.clone().into_boxed_str());
+        (self.build)(name, parts)
+    }
+}
+
+/// A queue that systems outside the bundle read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outbound {
+    /// Its name, without the stack's.
+    pub queue: &'static str,
+    /// The events that go there.
+    pub events: &'static [&'static str],
+    /// Whom it is for.
+    pub about: &'static str,
+}
+
+/// All functions, and the queues for systems outside.
+#[derive(Debug)]
+pub struct Registry {
+    /// The functions.
+    pub functions: Vec<Function>,
+    /// The queues for systems outside.
+    pub outbound: Vec<Outbound>,
+}
+
+impl Registry {
+    fn of(functions: Vec<Function>, outbound: Vec<Outbound>) -> Self {
+        let mut registry = Self { functions, outbound };
+        let relay = relay(registry.routes());
+        registry.functions.push(relay);
+        registry
+    }
+
+    /// The function of that name.
+    pub fn function(&self, name: &str) -> Option<&Function> {
+        self.functions.iter().find(|function| function.name == name)
+    }
+
+    /// Which queues get which events.
+    pub fn routes(&self) -> Routes {
+        let mut routes = Routes::default();
+        for outbound in &self.outbound {
+            for event in outbound.events {
+                routes.add(event, outbound.queue);
+            }
+        }
+        for function in &self.functions {
+            if let Trigger::Events(event) = function.trigger {
+                routes.add(event, &function.name);
+            }
+        }
+        routes
+    }
+
+    /// All queues, without the stack's name; each has a dead-letter queue.
+    pub fn queues(&self) -> Vec<&str> {
+        let inbound = self
+            .functions
+            .iter()
+            .filter(|f| !matches!(f.trigger, Trigger::Outbound(_)));
+        inbound
+            .filter_map(Function::queue)
+            .chain(self.outbound.iter().map(|outbound| outbound.queue))
+            .collect()
+    }
+}
+
+fn command<C: Command>(context: Context, sender: Sender, about: &'static str) -> Function {
+    let name = kebab_case(C::TYPE);
+    Function {
+        about,
+        context,
+        trigger: Trigger::Commands(sender),
+        sends_to: if C::DEADLINE { vec![name.clone()] } else { vec![] },
+        store: StoreAccess::LoadAndAppend,
+        build: Box::new(|name, parts| {
+            let handler = CommandFunction::<C>::new(parts.store(), parts.bus(), parts.clock.clone());
+            on_queue(name, name, handler, parts)
+        }),
+        name,
+    }
+}
+
+fn step<S: Step<Settings = Deadlines>>(context: Context, about: &'static str) -> Function {
+    Function {
+        name: format!("on-{}", kebab_case(S::Event::TYPE)),
+        about,
+        context,
+        trigger: Trigger::Events(S::Event::TYPE),
+        sends_to: S::SENDS.iter().map(|command| kebab_case(command)).collect(),
+        store: if S::READS_STATE {
+            StoreAccess::Load
+        } else {
+            StoreAccess::None
+        },
+        build: Box::new(|name, parts| {
+            let settings = parts.settings.deadlines;
+            let handler = StepFunction::<S>::new(parts.store(), parts.bus(), parts.clock.clone(), settings);
+            on_queue(name, name, handler, parts)
+        }),
+    }
+}
+
+fn relay(routes: Routes) -> Function {
+    Function {
+        name: RELAY.into(),
+        about: "Copies each stored event to the queues of those who asked for it",
+        context: Context::Delivery,
+        trigger: Trigger::EventStream,
+        sends_to: routes.queues(),
+        store: StoreAccess::None,
+        build: Box::new(move |name, parts| {
+            let (clock, metrics) = (parts.clock.clone(), parts.metrics.clone());
+            Arc::new(Relay::new(
+                name,
+                routes.clone(),
+                parts.bus(),
+                parts.outbox(),
+                clock,
+                metrics,
+            ))
+        }),
+    }
+}
+
+fn payment_gateway_simulator() -> Function {
+    Function {
+        name: "simulate-payment-gateway".into(),
+        about: "Stands in for the payment provider; answers by the amount",
+        context: Context::Simulators,
+        trigger: Trigger::Outbound(PAYMENT_GATEWAY),
+        sends_to: [CompletePayment::TYPE, FailPayment::TYPE]
+            .map(kebab_case)
+            .into_iter()
+            .chain([PAYMENT_GATEWAY.into()])
+            .collect(),
+        store: StoreAccess::None,
+        build: Box::new(|name, parts| {
+            let deadline = parts.settings.deadlines.payment;
+            let handler = PaymentGateway::new(parts.bus(), parts.clock.clone(), PAYMENT_GATEWAY, deadline);
+            on_queue(name, PAYMENT_GATEWAY, handler, parts)
+        }),
+    }
+}
+
+fn shipping_gateway_simulator() -> Function {
+    Function {
+        name: "simulate-shipping-gateway".into(),
+        about: "Stands in for the carrier; answers by the products",
+        context: Context::Simulators,
+        trigger: Trigger::Outbound(SHIPPING_GATEWAY),
+        sends_to: [SendShipment::TYPE, FailShipment::TYPE].map(kebab_case).into(),
+        store: StoreAccess::None,
+        build: Box::new(|name, parts| {
+            let handler = ShippingGateway::new(parts.bus(), parts.clock.clone());
+            on_queue(name, SHIPPING_GATEWAY, handler, parts)
+        }),
+    }
+}
+
+fn on_queue<H: aws_adapters::BatchHandler + 'static>(
+    name: &'static str,
+    queue: &'static str,
+    handler: H,
+    parts: &Parts,
+) -> Arc<dyn Handler> {
+    let (clock, metrics) = (parts.clock.clone(), parts.metrics.clone());
+    Arc::new(QueueFunction::new(
+        name,
+        queue,
+        handler,
+        parts.bus(),
+        clock,
+        metrics,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_name_is_taken_once() {
+        let registry = registry();
+        let names: BTreeSet<_> = registry.functions.iter().map(|function| &function.name).collect();
+        assert_eq!(names.len(), registry.functions.len());
+        let queues: BTreeSet<_> = registry.queues().into_iter().collect();
+        assert_eq!(queues.len(), registry.queues().len());
+    }
+
+    #[test]
+    fn whatever_is_sent_has_a_queue() {
+        let registry = registry();
+        for function in &registry.functions {
+            for queue in &function.sends_to {
+                assert!(
+                    registry.queues().contains(&queue.as_str()),
+                    "{} sends to {queue}",
+                    function.name
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn outbound_queues_get_the_events_that_are_promised() {
+        let routes = registry().routes();
+        assert_eq!(routes.of("PaymentRequested"), ["payment-gateway"]);
+        assert_eq!(
+            routes.of("ShipmentFailed"),
+            ["shipping-gateway", "on-shipment-failed"]
+        );
+        assert_eq!(routes.of("OrderCompleted"), [""; 0]);
+    }
+}

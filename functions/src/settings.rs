@@ -1,0 +1,129 @@
+//! What a function is told by its environment, and what it is built from.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_adapters::{Bus, Connection, DynamoDbEventStore, MetricSink, Names, Outbox};
+use domain::Deadlines;
+use eventsourcing::{Clock, EventStore};
+
+/// What the environment says beyond the SDK's own variables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// `STACK_NAME`.
+    pub names: Names,
+    /// `QUEUE_URL_PREFIX`: what the URLs of the stack's queues begin with, up to and including the
+    /// stack's name and a dash.
+    pub queue_url_prefix: String,
+    /// `PAYMENT_DEADLINE_SECONDS` and `SHIPMENT_DEADLINE_SECONDS`, 1 to 31,536,000 (a year).
+    pub deadlines: Deadlines,
+}
+
+/// A variable of the environment that is missing or makes no sense.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("environment variable {name} {problem}; expected {expected}")]
+pub struct InvalidSetting {
+    name: &'static str,
+    problem: String,
+    expected: &'static str,
+}
+
+const SECONDS: &str = "a whole number of seconds from 1 to 31536000";
+
+impl Settings {
+    /// Reads them from wherever `variable` looks.
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, InvalidSetting> {
+        let required = |name, expected| {
+            variable(name)
+                .filter(|value| !value.is_empty())
+                .ok_or(InvalidSetting {
+                    name,
+                    problem: "is not set".into(),
+                    expected,
+                })
+        };
+        Ok(Self {
+            names: Names::of(required("STACK_NAME", "the name of the stack")?),
+            queue_url_prefix: required(
+                "QUEUE_URL_PREFIX",
+                "what the queues' URLs begin with, such as https://sqs.eu-central-1.amazonaws.com/123456789012/shop-",
+            )?,
+            deadlines: Self::deadlines(&variable)?,
+        })
+    }
+
+    /// Reads the deadlines alone; those that are not set have their defaults.
+    pub fn deadlines(variable: impl Fn(&str) -> Option<String>) -> Result<Deadlines, InvalidSetting> {
+        let defaults = Deadlines::default();
+        let seconds = |name, default: Duration| match variable(name).filter(|value| !value.is_empty()) {
+            None => Ok(default),
+            Some(value) => match value.parse() {
+                Ok(seconds @ 1..=31_536_000) => Ok(Duration::from_secs(seconds)),
+                _ => Err(InvalidSetting {
+                    name,
+                    problem: format!("is {value:?}"),
+                    expected: SECONDS,
+                }),
+            },
+        };
+        Ok(Deadlines {
+            payment: seconds("PAYMENT_DEADLINE_SECONDS", defaults.payment)?,
+            shipment: seconds("SHIPMENT_DEADLINE_SECONDS", defaults.shipment)?,
+        })
+    }
+}
+
+/// What functions are built from. Whoever hosts them chooses the clients, the clock and where metrics
+/// go.
+#[derive(Clone)]
+pub struct Parts {
+    /// What the environment says.
+    pub settings: Settings,
+    /// Clients for the tables and queues.
+    pub connection: Connection,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Where metrics go.
+    pub metrics: Arc<dyn MetricSink>,
+}
+
+impl Parts {
+    pub(crate) fn store(&self) -> Arc<dyn EventStore> {
+        let table = self.settings.names.events_table();
+        Arc::new(DynamoDbEventStore::new(self.connection.dynamodb.clone(), table))
+    }
+
+    pub(crate) fn bus(&self) -> Bus {
+        Bus::new(self.connection.sqs.clone(), &self.settings.queue_url_prefix)
+    }
+
+    pub(crate) fn outbox(&self) -> Outbox {
+        Outbox::new(
+            self.connection.dynamodb.clone(),
+            self.settings.names.outbox_table(),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_that_makes_no_sense_is_refused_by_name() {
+        for value in ["0", "-1", "soon", "31536001"] {
+            let error =
+                Settings::deadlines(|name| (name == "PAYMENT_DEADLINE_SECONDS").then(|| value.to_owned()));
+            let error = error.expect_err(value).to_string();
+            assert_eq!(
+                error,
+                format!("environment variable PAYMENT_DEADLINE_SECONDS is {value:?}; expected {SECONDS}")
+            );
+        }
+    }
+
+    #[test]
+    fn deadlines_have_defaults() {
+        assert_eq!(Settings::deadlines(|_| None), Ok(Deadlines::default()));
+    }
+}

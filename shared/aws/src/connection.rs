@@ -1,0 +1,210 @@
+//! Clients for `DynamoDB` and SQS from the SDK's standard environment variables, and nothing else.
+//!
+//! Lambda hands a function its region and credentials in the environment, so the SDK's chain of
+//! providers (files, instance metadata, single sign-on) would only cost start-up time. One HTTP
+//! client with one TLS stack serves both, and its first connections are opened while the function
+//! initialises: that time has the full processor, whatever the function's memory size.
+
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use aws_smithy_http_client::{Connector, tls};
+use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_types::SdkConfig;
+use aws_types::region::Region;
+
+/// What the standard environment variables say.
+#[derive(Clone)]
+pub struct Environment {
+    /// `AWS_REGION`, else `AWS_DEFAULT_REGION`.
+    pub region: String,
+    /// `AWS_ENDPOINT_URL_DYNAMODB`, else `AWS_ENDPOINT_URL`; AWS's own if neither is there.
+    pub dynamodb_endpoint: Option<String>,
+    /// `AWS_ENDPOINT_URL_SQS`, else `AWS_ENDPOINT_URL`; AWS's own if neither is there.
+    pub sqs_endpoint: Option<String>,
+    /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`.
+    pub credentials: Credentials,
+}
+
+impl std::fmt::Debug for Environment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Environment")
+            .field("region", &self.region)
+            .field("dynamodb_endpoint", &self.dynamodb_endpoint)
+            .field("sqs_endpoint", &self.sqs_endpoint)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A variable that has to be there.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("environment variable {0} is not set; {1}")]
+pub struct EnvironmentError(pub &'static str, pub &'static str);
+
+impl Environment {
+    /// Reads them from the process's environment.
+    pub fn from_process() -> Result<Self, EnvironmentError> {
+        Self::read(|name| std::env::var(name).ok())
+    }
+
+    /// Reads them from wherever `variable` looks. An empty variable counts as not set.
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, EnvironmentError> {
+        let get = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let endpoint =
+            |service: &str| get(&format!("AWS_ENDPOINT_URL_{service}")).or_else(|| get("AWS_ENDPOINT_URL"));
+        let region = get("AWS_REGION").or_else(|| get("AWS_DEFAULT_REGION"));
+        let key = get("AWS_ACCESS_KEY_ID");
+        let secret = get("AWS_SECRET_ACCESS_KEY");
+        Ok(Self {
+            region: region.ok_or(EnvironmentError(
+                "AWS_REGION",
+                "it names the region, such as eu-central-1",
+            ))?,
+            dynamodb_endpoint: endpoint("DYNAMODB"),
+            sqs_endpoint: endpoint("SQS"),
+            credentials: Credentials::new(
+                key.ok_or(EnvironmentError(
+                    "AWS_ACCESS_KEY_ID",
+                    "an emulator takes any, such as test",
+                ))?,
+                secret.ok_or(EnvironmentError(
+                    "AWS_SECRET_ACCESS_KEY",
+                    "an emulator takes any, such as test",
+                ))?,
+                get("AWS_SESSION_TOKEN"),
+                None,
+                "environment",
+            ),
+        })
+    }
+}
+
+/// What a caller may put in place of the real thing.
+#[derive(Clone, Debug)]
+pub struct ClientParts {
+    /// Carries the requests.
+    pub http_client: SharedHttpClient,
+    /// Waits between retries.
+    pub sleep: SharedAsyncSleep,
+}
+
+/// Clients that share one HTTP client.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// For the event table and the outbox.
+    pub dynamodb: aws_sdk_dynamodb::Client,
+    /// For queues.
+    pub sqs: aws_sdk_sqs::Client,
+    warm: Option<(SharedHttpConnector, [String; 2])>,
+}
+
+/// A single attempt of a call: `DynamoDB` and SQS answer in milliseconds, so one that takes this long
+/// is lost. Shorter than any function's timeout, so that there is time for another.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+impl Connection {
+    /// Clients over HTTPS (or HTTP, where an endpoint says so) to what the environment names.
+    pub fn open(environment: &Environment) -> Self {
+        let settings = HttpConnectorSettings::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(ATTEMPT_TIMEOUT)
+            .build();
+        let tls = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring);
+        let connector = Connector::builder()
+            .connector_settings(settings)
+            .sleep_impl(TokioSleep::new())
+            .tls_provider(tls)
+            .build();
+        let connector = SharedHttpConnector::new(connector);
+        let shared = connector.clone();
+        let parts = ClientParts {
+            http_client: http_client_fn(move |_, _| shared.clone()),
+            sleep: SharedAsyncSleep::new(TokioSleep::new()),
+        };
+        let endpoint = |given: &Option<String>, service: &str| {
+            let domain = if environment.region.starts_with("cn-") {
+                "amazonaws.com.cn"
+            } else {
+                "amazonaws.com"
+            };
+            given
+                .clone()
+                .unwrap_or_else(|| format!("https://{service}.{}.{domain}/", environment.region))
+        };
+        let endpoints = [
+            endpoint(&environment.dynamodb_endpoint, "dynamodb"),
+            endpoint(&environment.sqs_endpoint, "sqs"),
+        ];
+        Self {
+            warm: Some((connector, endpoints)),
+            ..Self::with_parts(environment, parts)
+        }
+    }
+
+    /// Clients whose requests `parts` carries.
+    pub fn with_parts(environment: &Environment, parts: ClientParts) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+            .operation_timeout(ATTEMPT_TIMEOUT * 3)
+            .build();
+        let retries = RetryConfig::standard()
+            .with_max_attempts(3)
+            .with_initial_backoff(Duration::from_millis(50))
+            .with_max_backoff(Duration::from_secs(1));
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(environment.region.clone()))
+            .credentials_provider(SharedCredentialsProvider::new(environment.credentials.clone()))
+            .http_client(parts.http_client)
+            .sleep_impl(parts.sleep)
+            .timeout_config(timeouts)
+            .retry_config(retries)
+            // It watches downloads of unknown length; answers here are small and bounded by timeouts.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .build();
+        let mut dynamodb = aws_sdk_dynamodb::config::Builder::from(&config);
+        dynamodb.set_endpoint_url(environment.dynamodb_endpoint.clone());
+        let mut sqs = aws_sdk_sqs::config::Builder::from(&config);
+        sqs.set_endpoint_url(environment.sqs_endpoint.clone());
+        Self {
+            dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()),
+            sqs: aws_sdk_sqs::Client::from_conf(sqs.build()),
+            warm: None,
+        }
+    }
+
+    /// Opens a connection to each service, so that the first message does not wait for it. What
+    /// comes back does not matter and costs nothing (an unsigned request), nor does a failure: the
+    /// first real call would meet and report the same.
+    pub async fn warm_up(&self) {
+        let Some((connector, endpoints)) = &self.warm else {
+            return;
+        };
+        let touch = |endpoint: &String| {
+            let connector = connector.clone();
+            let request = HttpRequest::get(endpoint.as_str()).ok();
+            async move {
+                if let Some(request) = request
+                    && let Err(error) = connector.call(request).await
+                {
+                    tracing::debug!(%error, "a connection could not be opened ahead of time");
+                }
+            }
+        };
+        let both = futures::future::join_all(endpoints.iter().map(touch));
+        if tokio::time::timeout(CONNECT_TIMEOUT, both).await.is_err() {
+            tracing::debug!("connections could not be opened ahead of time within {CONNECT_TIMEOUT:?}");
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! The event store on `DynamoDB`: an append is one conditional `PutItem`, a load one `Query`.
+//!
+//! The item of a commit, keyed by `stream_id` and `revision`, is written once and never changed.
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use eventsourcing::{
+    AppendError, Commit, EventStore, LoadError, MAX_COMMIT_BYTES, Passing, Position, Read, RecordedEvent,
+    Stream, StreamFault, StreamId, TraceHeader, assemble,
+};
+use serde::{Deserialize, Serialize};
+
+/// The event store of one stack.
+#[derive(Clone, Debug)]
+pub struct DynamoDbEventStore {
+    client: Client,
+    table: String,
+}
+
+impl DynamoDbEventStore {
+    /// The store in the table of that name.
+    pub fn new(client: Client, table: String) -> Self {
+        Self { client, table }
+    }
+
+    async fn pages(&self, stream: &StreamId, read: Read) -> Result<Vec<Commit>, LoadError> {
+        let mut commits = Vec::new();
+        let mut from = None;
+        loop {
+            let page = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .consistent_read(read == Read::Consistent)
+                .key_condition_expression("stream_id = :stream")
+                .expression_attribute_values(":stream", AttributeValue::S(stream.to_string()))
+                .set_exclusive_start_key(from)
+                .send()
+                .await
+                .map_err(|error| Passing {
+                    doing: format!("load of {stream}"),
+                    why: reason(&error),
+                })?;
+            for item in page.items.unwrap_or_default() {
+                let revision = item
+                    .get("revision")
+                    .and_then(|value| value.as_n().ok())
+                    .and_then(|n| n.parse().ok());
+                let commit = serde_dynamo::aws_sdk_dynamodb_1::from_item::<StoredCommit>(item)
+                    .map_err(|error| error.to_string())
+                    .and_then(StoredCommit::into_commit)
+                    .map_err(|why| StreamFault::NotACommit {
+                        stream: stream.clone(),
+                        revision: revision.unwrap_or(0),
+                        why,
+                    })?;
+                commits.push(commit);
+            }
+            from = page.last_evaluated_key;
+            if from.is_none() {
+                return Ok(commits);
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl EventStore for DynamoDbEventStore {
+    async fn load(&self, stream: &StreamId, read: Read) -> Result<Stream, LoadError> {
+        Ok(assemble(stream, self.pages(stream, read).await?)?)
+    }
+
+    async fn append(&self, commit: &Commit) -> Result<Position, AppendError> {
+        let stream = &commit.stream;
+        let passing = |why| {
+            AppendError::Passing(Passing {
+                doing: format!("append to {stream}"),
+                why,
+            })
+        };
+        let bytes = commit.stored_bytes();
+        if bytes > MAX_COMMIT_BYTES {
+            return Err(AppendError::TooLarge {
+                stream: stream.clone(),
+                bytes,
+                limit: MAX_COMMIT_BYTES,
+            });
+        }
+        let item = serde_dynamo::aws_sdk_dynamodb_1::to_item(StoredCommit::of(commit))
+            .map_err(|error| passing(error.to_string()))?;
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(stream_id)")
+            // The winner's item, at no read cost: it may be this very commit.
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        let Err(error) = put else { return Ok(commit.end()) };
+        match error.as_service_error() {
+            Some(PutItemError::ConditionalCheckFailedException(lost)) => {
+                let winner = lost
+                    .item()
+                    .and_then(|item| item.get("commit_id"))
+                    .and_then(|id| id.as_s().ok());
+                if winner == Some(&commit.commit_id.to_string()) {
+                    // It had landed, and the reply was lost: this is the retry.
+                    return Ok(commit.end());
+                }
+                Err(AppendError::Conflict {
+                    stream: stream.clone(),
+                    revision: commit.revision,
+                })
+            }
+            _ => Err(passing(reason(&error))),
+        }
+    }
+}
+
+/// What went wrong with a call: the service's code and message, or how it did not get there.
+pub(crate) fn reason<E>(error: &SdkError<E>) -> String
+where
+    E: aws_smithy_types::error::metadata::ProvideErrorMetadata + std::error::Error + 'static,
+{
+    use aws_smithy_types::error::display::DisplayErrorContext;
+    match error
+        .as_service_error()
+        .map(|service| (service.code(), service.message()))
+    {
+        Some((Some(code), message)) => format!("{code}: {}", message.unwrap_or("no message")),
+        _ => DisplayErrorContext(error).to_string().chars().take(300).collect(),
+    }
+}
+
+/// A commit as its item holds it; the same for the table and for its stream.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct StoredCommit {
+    stream_id: String,
+    revision: u64,
+    last_revision: u64,
+    commit_id: String,
+    committed_at: String,
+    events: Vec<StoredEvent>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredEvent {
+    event_id: String,
+    event_type: String,
+    schema_version: u32,
+    correlation_id: String,
+    causation_id: String,
+    data: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trace: Option<String>,
+}
+
+impl StoredCommit {
+    /// The form in which `commit` is stored.
+    pub fn of(commit: &Commit) -> Self {
+        let stored = |event: &RecordedEvent| StoredEvent {
+            event_id: event.event_id.clone(),
+            event_type: event.event_type.clone(),
+            schema_version: event.schema_version,
+            correlation_id: event.correlation_id.clone(),
+            causation_id: event.causation_id.clone(),
+            data: event.data.clone(),
+            trace: event.trace.as_ref().map(ToString::to_string),
+        };
+        Self {
+            stream_id: commit.stream.to_string(),
+            revision: commit.revision,
+            last_revision: commit.last_revision(),
+            commit_id: commit.commit_id.to_string(),
+            committed_at: commit.committed_at.to_string(),
+            events: commit.events.iter().map(stored).collect(),
+        }
+    }
+
+    /// The commit, or what is wrong with the item.
+    pub fn into_commit(self) -> Result<Commit, String> {
+        let events: Vec<_> = (self.revision..)
+            .zip(self.events)
+            .map(|(revision, event)| RecordedEvent {
+                event_id: event.event_id,
+                revision,
+                event_type: event.event_type,
+                schema_version: event.schema_version,
+                data: event.data,
+                correlation_id: event.correlation_id,
+                causation_id: event.causation_id,
+                trace: event.trace.as_deref().and_then(TraceHeader::passed_on),
+            })
+            .collect();
+        let commit = Commit {
+            stream: self
+                .stream_id
+                .parse()
+                .map_err(|_| "stream_id has no category".to_owned())?,
+            revision: self.revision,
+            commit_id: self
+                .commit_id
+                .parse()
+                .map_err(|_| "commit_id is not a UUID".to_owned())?,
+            committed_at: self
+                .committed_at
+                .parse()
+                .map_err(|_| "committed_at is not a timestamp".to_owned())?,
+            events,
+        };
+        if commit.events.is_empty() {
+            return Err("it holds no event".to_owned());
+        }
+        if self.last_revision != commit.last_revision() {
+            return Err(format!(
+                "last_revision is {}, but its events end at {}",
+                self.last_revision,
+                commit.last_revision()
+            ));
+        }
+        Ok(commit)
+    }
+}

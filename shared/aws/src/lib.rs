@@ -1,0 +1,35 @@
+//! The bundle's way to AWS: the event store on `DynamoDB`, the command bus on SQS, and what turns a
+//! rule into a Lambda function.
+//!
+//! A function is one of three shapes: [`CommandFunction`] (load, decide, append), [`StepFunction`]
+//! (react, send) and [`Relay`] (stream to queues). The first two are triggered by queues, and
+//! [`QueueFunction`] gives both the same treatment of batches, failures, logs and metrics.
+
+mod bus;
+mod command_function;
+mod connection;
+mod event_store;
+mod handler;
+mod logging;
+mod metrics;
+mod names;
+mod outbox;
+mod queue_function;
+mod relay;
+mod step_function;
+
+pub use bus::{Bus, MAX_DELAY, MAX_MESSAGE_BYTES, Outgoing, SendError};
+pub use command_function::CommandFunction;
+pub use connection::{ClientParts, Connection, Environment, EnvironmentError};
+pub use event_store::{DynamoDbEventStore, StoredCommit};
+pub use handler::Handler;
+pub use logging::init_logging;
+pub use metrics::{MetricSink, Metrics, StdoutMetrics};
+pub use names::{Names, kebab_case};
+pub use outbox::{Outbox, OutboxEntry};
+pub use queue_function::{
+    BatchHandler, Identity, Invocation, MAX_RECEIVE_COUNT, Piece, QueueFunction, QueueRecord, RefusalCode,
+    Verdict,
+};
+pub use relay::{Relay, Routes};
+pub use step_function::StepFunction;

@@ -1,0 +1,152 @@
+//! Metrics in `CloudWatch`'s embedded format: a line on standard output per invocation, no call.
+//!
+//! Source: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::time::Duration;
+
+use eventsourcing::Timestamp;
+use serde_json::{Map, Value, json};
+
+/// What one invocation counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Metrics {
+    /// Records that were dealt with: done, or found done before.
+    pub handled: u64,
+    /// Records that went to the dead-letter queue with a reason.
+    pub refused: u64,
+    /// Records that come again.
+    pub retried: u64,
+    /// Appends that somebody else was ahead of.
+    pub conflicts: u64,
+    /// Events the relay put into the outbox instead of on a queue.
+    pub undelivered: u64,
+    /// Recorded contradictions, by the event's type: facts that came too late to count.
+    pub late_facts: BTreeMap<&'static str, u64>,
+    /// How long it took.
+    pub duration: Duration,
+    /// Whether it was the first in its process.
+    pub cold_start: bool,
+}
+
+impl Metrics {
+    /// Counts the events that tell of a late fact: by convention those whose type ends in `Late`.
+    pub fn count_late_facts<'a>(&mut self, recorded: impl IntoIterator<Item = &'a &'static str>) {
+        for event_type in recorded
+            .into_iter()
+            .filter(|event_type| event_type.ends_with("Late"))
+        {
+            *self.late_facts.entry(event_type).or_default() += 1;
+        }
+    }
+
+    /// Adds the counts of `other`.
+    pub fn add(&mut self, other: &Self) {
+        self.handled += other.handled;
+        self.refused += other.refused;
+        self.retried += other.retried;
+        self.conflicts += other.conflicts;
+        self.undelivered += other.undelivered;
+        for (event_type, count) in &other.late_facts {
+            *self.late_facts.entry(event_type).or_default() += count;
+        }
+        self.duration += other.duration;
+        self.cold_start |= other.cold_start;
+    }
+
+    /// The line, with the stack and the function as dimensions. Counts of zero are left out, but for
+    /// those that alarms watch.
+    pub fn embedded(&self, stack: &str, function: &str, now: Timestamp) -> Value {
+        let mut values: Vec<(String, &str, Value)> = vec![
+            ("Handled".into(), "Count", self.handled.into()),
+            ("Refused".into(), "Count", self.refused.into()),
+            ("Retried".into(), "Count", self.retried.into()),
+            ("Conflicts".into(), "Count", self.conflicts.into()),
+            ("Duration".into(), "Milliseconds", millis(self.duration).into()),
+            ("ColdStart".into(), "Count", u64::from(self.cold_start).into()),
+        ];
+        if self.undelivered > 0 {
+            values.push(("Undelivered".into(), "Count", self.undelivered.into()));
+        }
+        for (event_type, count) in &self.late_facts {
+            values.push(((*event_type).to_owned(), "Count", (*count).into()));
+        }
+        let definitions: Vec<_> = values
+            .iter()
+            .map(|(name, unit, _)| json!({ "Name": name, "Unit": unit }))
+            .collect();
+        let mut line = Map::new();
+        line.insert(
+            "_aws".into(),
+            json!({
+                "Timestamp": now.millis(),
+                "CloudWatchMetrics": [{
+                    "Namespace": "SagaBundle",
+                    "Dimensions": [["stack", "function"]],
+                    "Metrics": definitions,
+                }],
+            }),
+        );
+        line.insert("stack".into(), stack.into());
+        line.insert("function".into(), function.into());
+        line.extend(values.into_iter().map(|(name, _, value)| (name, value)));
+        Value::Object(line)
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Where metrics go.
+pub trait MetricSink: Send + Sync {
+    /// Takes what one invocation of `function` counted.
+    fn emit(&self, function: &str, metrics: &Metrics, now: Timestamp);
+}
+
+/// To standard output, where Lambda picks them up.
+#[derive(Clone, Debug)]
+pub struct StdoutMetrics {
+    /// The stack's name.
+    pub stack: String,
+}
+
+impl MetricSink for StdoutMetrics {
+    fn emit(&self, function: &str, metrics: &Metrics, now: Timestamp) {
+        let line = metrics.embedded(&self.stack, function, now);
+        if let Err(error) = writeln!(std::io::stdout(), "{line}") {
+            tracing::warn!(%error, function, "metrics could not be written");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_declares_each_metric_that_it_holds() {
+        let mut metrics = Metrics {
+            handled: 3,
+            conflicts: 1,
+            ..Metrics::default()
+        };
+        metrics.count_late_facts(&["PaymentReceivedLate", "PaymentDiscarded"]);
+        let line = metrics.embedded("shop", "complete-payment", Timestamp::from_millis(5));
+        let declared = line["_aws"]["CloudWatchMetrics"][0]["Metrics"]
+            .as_array()
+            .expect("a list");
+        for metric in declared {
+            assert!(
+                line[metric["Name"].as_str().expect("a name")].is_u64(),
+                "{metric}"
+            );
+        }
+        assert_eq!(
+            (&line["Handled"], &line["PaymentReceivedLate"]),
+            (&json!(3), &json!(1))
+        );
+        assert_eq!(line["_aws"]["Timestamp"], 5);
+    }
+}
