@@ -1,0 +1,332 @@
+//! Amazon SQS in memory: standard queues with the behaviour that consumers depend on, to run and test
+//! Lambda bundles on one machine.
+//!
+//! There are two doors. [`Sqs::handle`] answers the AWS JSON protocol, so that any SDK works against a
+//! few lines of HTTP server. The typed methods are for what lives in the same process, such as an event
+//! source mapping's poller. Both count into the same [`Totals`].
+//!
+//! Time is a parameter. What elapses (delays, visibility timeouts, retention, long polls) follows
+//! `tokio::time`, so a paused tokio clock passes hours in no time; what is told as a timestamp follows
+//! [`Settings::clock`]. Derive the latter from the former, and one clock moves both.
+//!
+//! Delivery is at least once and roughly in order of becoming visible. Stricter than AWS: a queue
+//! answers for all its messages at each receive, and counts are exact. More lenient: a queue can be
+//! created right after one of its name was deleted, purges can follow each other at once, and policies
+//! and encryption settings are kept without effect. FIFO and fair queues are refused.
+//!
+//! ```
+//! # use std::{sync::Arc, time::{Duration, SystemTime}};
+//! # use embedded_sqs::{Outgoing, QueueAttributes, Receive, Settings, Sqs, SqsError};
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), SqsError> {
+//! let sqs = Sqs::new(Settings {
+//!     region: "eu-central-1".to_owned(),
+//!     account: "000000000000".to_owned(),
+//!     base_url: "http://127.0.0.1:4566".to_owned(),
+//!     clock: Arc::new(SystemTime::now),
+//! });
+//! sqs.create_queue("orders", QueueAttributes::default())?;
+//! sqs.send("orders", Outgoing { body: "one".to_owned(), ..Outgoing::default() })?;
+//! for message in sqs.receive("orders", Receive { wait: Duration::from_secs(20), ..Receive::default() }).await? {
+//!     sqs.delete("orders", &message.receipt_handle)?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::futures::OwnedNotified;
+use tokio::time::{Instant, sleep_until};
+
+use address::Address;
+use attributes::Configuration;
+use queue::Moment;
+use state::{State, check_receive};
+
+pub use attributes::{MAX_RECEIVE_WAIT, MAX_VISIBILITY_TIMEOUT, QueueAttributes, RedrivePolicy};
+pub use error::SqsError;
+pub use message::{
+    MAX_DELAY, MAX_MESSAGE_ATTRIBUTES, MAX_MESSAGE_BYTES, MessageAttribute, Outgoing, Received, Sent,
+    SystemAttributes,
+};
+pub use protocol::Answer;
+pub use queue::IN_FLIGHT_LIMIT;
+pub use totals::{BILLING_UNIT_BYTES, Operation, Totals};
+
+mod address;
+mod attributes;
+mod encoding;
+mod error;
+mod message;
+mod protocol;
+mod queue;
+mod redrive;
+mod state;
+mod totals;
+
+/// Tells the time for timestamps. Timers follow `tokio::time` instead.
+pub type WallClock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
+
+/// Where the service is, as far as URLs and ARNs say it, and what time it is there.
+#[derive(Clone)]
+pub struct Settings {
+    /// The region in ARNs.
+    pub region: String,
+    /// The account in ARNs and URLs, 12 digits.
+    pub account: String,
+    /// What queue URLs start with, for instance `http://127.0.0.1:4566`.
+    pub base_url: String,
+    /// The clock of timestamps.
+    pub clock: WallClock,
+}
+
+/// A receive of the typed API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receive {
+    /// The most messages to hand out, 1 to 10.
+    pub max: usize,
+    /// How long to wait for the first message, at most 20 s; zero doesn't wait.
+    pub wait: Duration,
+    /// How long the messages stay hidden, at most 12 hours; none means the queue's own timeout.
+    pub visibility: Option<Duration>,
+}
+
+impl Default for Receive {
+    /// One message, without waiting, with the queue's visibility timeout.
+    fn default() -> Self {
+        Self {
+            max: 1,
+            wait: Duration::ZERO,
+            visibility: None,
+        }
+    }
+}
+
+/// How many messages a queue has, by what they can do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Can be received now.
+    pub visible: usize,
+    /// Were received, and neither deleted nor visible again.
+    pub in_flight: usize,
+    /// Were sent with a delay that isn't over.
+    pub delayed: usize,
+}
+
+/// A handle on the service. Clones are cheap and share everything.
+#[derive(Clone)]
+pub struct Sqs {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    clock: WallClock,
+    /// Held for one operation at a time, never while waiting.
+    state: Mutex<State>,
+}
+
+impl Sqs {
+    /// Starts without queues.
+    pub fn new(settings: Settings) -> Self {
+        let Settings {
+            region,
+            account,
+            base_url,
+            clock,
+        } = settings;
+        let state = Mutex::new(State::new(Address {
+            region,
+            account,
+            base_url,
+        }));
+        Self {
+            shared: Arc::new(Shared { clock, state }),
+        }
+    }
+
+    /// Answers a request of the AWS JSON protocol. The operation is what follows `AmazonSQS.` in the
+    /// `X-Amz-Target` header. A long poll keeps the answer waiting for as long as it was asked to.
+    pub async fn handle(&self, operation: &str, body: &[u8]) -> Answer {
+        protocol::answer(self, operation, body).await
+    }
+
+    /// Creates a queue. Does nothing if there is one with the same attributes already.
+    pub fn create_queue(&self, name: &str, attributes: QueueAttributes) -> Result<(), SqsError> {
+        self.count(Operation::CreateQueue);
+        let moment = self.moment();
+        self.state()
+            .create_queue(name, Configuration::new(attributes), moment)
+    }
+
+    /// Puts a message into a queue.
+    pub fn send(&self, queue: &str, message: Outgoing) -> Result<Sent, SqsError> {
+        self.count(Operation::SendMessage);
+        let prepared = message.prepare()?;
+        let (bytes, moment) = (prepared.bytes, self.moment());
+        let mut state = self.state();
+        let sent = state.send(queue, prepared, moment)?;
+        state.totals.count_payload(bytes);
+        Ok(sent)
+    }
+
+    /// Hands out messages and hides them. Returns as soon as there is one, or with none when the wait
+    /// is over. A queue that is deleted meanwhile ends the wait with [`SqsError::QueueDoesNotExist`].
+    /// Dropping the future while it waits loses no message.
+    pub async fn receive(&self, queue: &str, request: Receive) -> Result<Vec<Received>, SqsError> {
+        self.count(Operation::ReceiveMessage);
+        self.poll(queue, request).await
+    }
+
+    /// Removes a received message for good. One that is gone already is no error.
+    pub fn delete(&self, queue: &str, receipt_handle: &str) -> Result<(), SqsError> {
+        self.count(Operation::DeleteMessage);
+        let moment = self.moment();
+        self.state().delete(queue, receipt_handle, moment)
+    }
+
+    /// Removes up to ten received messages in one request, which is how Lambda's pollers do it. The
+    /// outcomes are in the order of the handles.
+    pub fn delete_batch<'a>(
+        &self,
+        queue: &str,
+        receipt_handles: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Vec<Result<(), SqsError>>, SqsError> {
+        self.count(Operation::DeleteMessageBatch);
+        let receipt_handles: Vec<&str> = receipt_handles.into_iter().collect();
+        protocol::check_batch_length(receipt_handles.len())?;
+        let moment = self.moment();
+        let mut state = self.state();
+        state.queue(queue)?;
+        Ok(receipt_handles
+            .into_iter()
+            .map(|handle| state.delete(queue, handle, moment))
+            .collect())
+    }
+
+    /// Makes a received message visible that long from now; zero makes it visible at once. At most
+    /// 12 hours from its receive.
+    pub fn change_visibility(
+        &self,
+        queue: &str,
+        receipt_handle: &str,
+        timeout: Duration,
+    ) -> Result<(), SqsError> {
+        self.count(Operation::ChangeMessageVisibility);
+        let moment = self.moment();
+        self.state()
+            .change_visibility(queue, receipt_handle, timeout, moment)
+    }
+
+    /// How many messages a queue has now; none if there is no such queue. Not counted as a request.
+    pub fn counts(&self, queue: &str) -> Option<Counts> {
+        let moment = self.moment();
+        self.state()
+            .settled_queue(queue, moment)
+            .ok()
+            .map(|queue| queue.counts())
+    }
+
+    /// What was asked of the service since it started.
+    pub fn totals(&self) -> Totals {
+        self.state().totals.clone()
+    }
+
+    /// The names of all queues, sorted.
+    pub fn queue_names(&self) -> Vec<String> {
+        self.state().queues.keys().cloned().collect()
+    }
+
+    /// The URL of a queue of that name, whether it exists or not.
+    pub fn queue_url(&self, name: &str) -> String {
+        self.state().address.url(name)
+    }
+
+    /// The ARN of a queue of that name, whether it exists or not.
+    pub fn queue_arn(&self, name: &str) -> String {
+        self.state().address.arn(name)
+    }
+
+    /// A receive that is counted as a request already.
+    async fn poll(&self, queue: &str, request: Receive) -> Result<Vec<Received>, SqsError> {
+        check_receive(&request)?;
+        let deadline = Instant::now() + request.wait;
+        let mut incarnation = None;
+        loop {
+            let waiting = match self.look(queue, &request, &mut incarnation, deadline)? {
+                Look::Over(received) => return Ok(received),
+                Look::Wait(waiting) => waiting,
+            };
+            tokio::select! {
+                () = waiting.change => {}
+                () = sleep_until(waiting.until) => {}
+            }
+        }
+    }
+
+    /// One look of a receive at its queue. What to wait for is found under the same lock as that there
+    /// was nothing, so that no change falls in between.
+    fn look(
+        &self,
+        name: &str,
+        request: &Receive,
+        incarnation: &mut Option<u64>,
+        deadline: Instant,
+    ) -> Result<Look, SqsError> {
+        let moment = self.moment();
+        let mut state = self.state();
+        let current = state.queue(name)?.incarnation;
+        // The queue was deleted and created anew: the request was for the old one.
+        if *incarnation.get_or_insert(current) != current {
+            return Err(SqsError::QueueDoesNotExist {
+                queue: name.to_owned(),
+            });
+        }
+        let received = state.receive(name, request, moment)?;
+        if !received.is_empty() {
+            return Ok(Look::Over(received));
+        }
+        if moment.instant >= deadline {
+            state.totals.empty_receives += 1;
+            return Ok(Look::Over(received));
+        }
+        let queue = state.queue(name)?;
+        let until = queue.next_due().map_or(deadline, |due| due.min(deadline));
+        Ok(Look::Wait(Waiting {
+            change: queue.next_change(),
+            until,
+        }))
+    }
+
+    fn moment(&self) -> Moment {
+        let since_1970 = (self.shared.clock)()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        Moment {
+            instant: Instant::now(),
+            unix_ms: u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // No operation panics halfway through a change, so what a panicking thread left is whole.
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count(&self, operation: Operation) {
+        self.state().totals.count_request(operation);
+    }
+}
+
+/// What a receive found.
+enum Look {
+    Over(Vec<Received>),
+    Wait(Waiting),
+}
+
+/// What a receive waits for: a change of the queue, or its next due message or the end of the wait.
+struct Waiting {
+    change: OwnedNotified,
+    until: Instant,
+}

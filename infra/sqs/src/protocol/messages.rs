@@ -1,0 +1,424 @@
+//! Operations on messages: send, receive, delete, change of visibility, and their batches.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::{Entry, batch_answer, checked_batch, queue_name, required, seconds};
+use crate::attributes::is_attribute_name;
+use crate::encoding::{from_base64, md5_of_attributes, to_base64};
+use crate::message::{MAX_MESSAGE_BYTES, Prepared, TRACE_HEADER};
+use crate::queue::Moment;
+use crate::state::State;
+use crate::{MessageAttribute, Outgoing, Receive, Received, Sent, Sqs, SqsError};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct SendMessage {
+    queue_url: Option<String>,
+    #[serde(flatten)]
+    message: WireMessage,
+}
+
+pub(super) fn send(sqs: &Sqs, request: SendMessage) -> Result<Value, SqsError> {
+    let name = queue_name(request.queue_url)?;
+    let prepared = request.message.outgoing()?.prepare()?;
+    let (bytes, moment) = (prepared.bytes, sqs.moment());
+    let mut state = sqs.state();
+    let sent = state.send(&name, prepared, moment)?;
+    state.totals.count_payload(bytes);
+    Ok(sent_answer(sent))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct SendMessageBatch {
+    queue_url: Option<String>,
+    entries: Option<Vec<SendMessageBatchEntry>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct SendMessageBatchEntry {
+    id: Option<String>,
+    #[serde(flatten)]
+    message: WireMessage,
+}
+
+impl Entry for SendMessageBatchEntry {
+    fn id(&mut self) -> Option<String> {
+        self.id.take()
+    }
+}
+
+pub(super) fn send_batch(sqs: &Sqs, request: SendMessageBatch) -> Result<Value, SqsError> {
+    let name = queue_name(request.queue_url)?;
+    let mut bytes = 0;
+    let mut batch: Vec<(String, Result<Prepared, SqsError>)> = Vec::new();
+    for (id, entry) in checked_batch(request.entries)? {
+        let outgoing = entry.message.outgoing();
+        bytes += outgoing.as_ref().map_or(0, Outgoing::bytes);
+        batch.push((id, outgoing.and_then(Outgoing::prepare)));
+    }
+    if bytes > MAX_MESSAGE_BYTES {
+        return Err(SqsError::BatchRequestTooLong {
+            bytes,
+            limit: MAX_MESSAGE_BYTES,
+        });
+    }
+    let moment = sqs.moment();
+    let mut state = sqs.state();
+    state.queue(&name)?;
+    state.totals.count_payload(bytes);
+    let outcomes = batch.into_iter().map(|(id, prepared)| {
+        let sent = prepared.and_then(|prepared| state.send(&name, prepared, moment));
+        (id, sent.map(sent_answer))
+    });
+    Ok(batch_answer(outcomes))
+}
+
+fn sent_answer(sent: Sent) -> Value {
+    let mut answer = json!({ "MessageId": sent.message_id, "MD5OfMessageBody": sent.md5_of_body });
+    if let Some(md5) = sent.md5_of_message_attributes {
+        answer["MD5OfMessageAttributes"] = md5.into();
+    }
+    if let Some(md5) = sent.md5_of_message_system_attributes {
+        answer["MD5OfMessageSystemAttributes"] = md5.into();
+    }
+    answer
+}
+
+/// What a send and an entry of a batch have in common.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct WireMessage {
+    message_body: Option<String>,
+    delay_seconds: Option<i64>,
+    message_attributes: Option<BTreeMap<String, WireAttribute>>,
+    message_system_attributes: Option<BTreeMap<String, WireAttribute>>,
+    message_deduplication_id: Option<String>,
+    message_group_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct WireAttribute {
+    data_type: Option<String>,
+    string_value: Option<String>,
+    binary_value: Option<String>,
+    #[serde(default)]
+    string_list_values: Vec<String>,
+    #[serde(default)]
+    binary_list_values: Vec<String>,
+}
+
+impl WireMessage {
+    fn outgoing(self) -> Result<Outgoing, SqsError> {
+        if let Some(id) = self.message_deduplication_id {
+            let reason = "The request include parameter that is not valid for this queue type: it is for FIFO \
+                          queues, and only standard queues are supported.";
+            return Err(SqsError::invalid("MessageDeduplicationId", &id, reason));
+        }
+        if self.message_group_id.is_some() {
+            let reason =
+                "MessageGroupId makes a standard queue a fair one, which isn't supported here; leave it out.";
+            return Err(SqsError::UnsupportedOperation {
+                reason: reason.to_owned(),
+            });
+        }
+        let attributes = self.message_attributes.unwrap_or_default().into_iter();
+        Ok(Outgoing {
+            body: required(self.message_body, "MessageBody")?,
+            delay: self
+                .delay_seconds
+                .map(|delay| seconds("DelaySeconds", delay))
+                .transpose()?,
+            attributes: attributes
+                .map(|(name, wire)| wire.attribute(&name).map(|attribute| (name, attribute)))
+                .collect::<Result<_, _>>()?,
+            trace_header: trace_header(self.message_system_attributes.unwrap_or_default())?,
+        })
+    }
+}
+
+impl WireAttribute {
+    fn attribute(self, name: &str) -> Result<MessageAttribute, SqsError> {
+        if !self.string_list_values.is_empty() || !self.binary_list_values.is_empty() {
+            let reason = format!(
+                "message attribute '{name}' has a list of values; SQS takes one value per attribute."
+            );
+            return Err(SqsError::UnsupportedOperation { reason });
+        }
+        let binary_value = self.binary_value.map(|text| {
+            from_base64(&text).ok_or_else(|| {
+                let reason = format!("BinaryValue of message attribute '{name}' must be padded Base64.");
+                SqsError::Serialization { reason }
+            })
+        });
+        Ok(MessageAttribute {
+            data_type: required(self.data_type, "DataType")?,
+            string_value: self.string_value,
+            binary_value: binary_value.transpose()?,
+        })
+    }
+}
+
+/// The trace header among the system attributes, where nothing else can be.
+fn trace_header(attributes: BTreeMap<String, WireAttribute>) -> Result<Option<String>, SqsError> {
+    let mut trace_header = None;
+    for (name, wire) in attributes {
+        let attribute = wire.attribute(&name)?;
+        match attribute.string_value {
+            Some(value) if name == TRACE_HEADER && attribute.data_type == "String" && !value.is_empty() => {
+                trace_header = Some(value);
+            }
+            _ => {
+                let reason =
+                    format!("The one system attribute of a send is {TRACE_HEADER}, a non-empty String.");
+                return Err(SqsError::invalid("MessageSystemAttributes", &name, reason));
+            }
+        }
+    }
+    Ok(trace_header)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ReceiveMessage {
+    queue_url: Option<String>,
+    #[serde(default)]
+    attribute_names: Vec<String>,
+    #[serde(default)]
+    message_system_attribute_names: Vec<String>,
+    #[serde(default)]
+    message_attribute_names: Vec<String>,
+    max_number_of_messages: Option<i64>,
+    visibility_timeout: Option<i64>,
+    wait_time_seconds: Option<i64>,
+}
+
+pub(super) async fn receive(sqs: &Sqs, request: ReceiveMessage) -> Result<Value, SqsError> {
+    let name = queue_name(request.queue_url)?;
+    let mut system = request.message_system_attribute_names;
+    system.extend(request.attribute_names);
+    if let Some(unknown) = system.iter().find(|name| !is_known_system_attribute(name)) {
+        let hint = "No message system attribute has that name.";
+        return Err(SqsError::InvalidAttributeName {
+            name: unknown.clone(),
+            hint,
+        });
+    }
+    let wait = match request.wait_time_seconds {
+        Some(wait) => seconds("WaitTimeSeconds", wait)?,
+        None => sqs.state().queue(&name)?.configuration.attributes.receive_wait,
+    };
+    let visibility = request
+        .visibility_timeout
+        .map(|timeout| seconds("VisibilityTimeout", timeout));
+    let max = request.max_number_of_messages.unwrap_or(1);
+    // A negative number is as wrong as zero, and refused with the same words.
+    let max = usize::try_from(max).unwrap_or(0);
+    let receive = Receive {
+        max,
+        wait,
+        visibility: visibility.transpose()?,
+    };
+    let received = sqs.poll(&name, receive).await?;
+    if received.is_empty() {
+        return Ok(json!({}));
+    }
+    let messages = received.into_iter();
+    let messages =
+        messages.map(|message| received_answer(message, &system, &request.message_attribute_names));
+    Ok(json!({ "Messages": messages.collect::<Vec<_>>() }))
+}
+
+fn received_answer(message: Received, system: &[String], wanted: &[String]) -> Value {
+    let mut answer = json!({
+        "MessageId": message.message_id,
+        "ReceiptHandle": message.receipt_handle,
+        "MD5OfBody": message.md5_of_body,
+        "Body": message.body,
+    });
+    let known = message.attributes;
+    let system_attributes: Map<String, Value> = [
+        ("SenderId", Some(known.sender_id)),
+        ("SentTimestamp", Some(known.sent_timestamp_ms.to_string())),
+        (
+            "ApproximateReceiveCount",
+            Some(known.approximate_receive_count.to_string()),
+        ),
+        (
+            "ApproximateFirstReceiveTimestamp",
+            Some(known.approximate_first_receive_timestamp_ms.to_string()),
+        ),
+        (TRACE_HEADER, known.aws_trace_header),
+        ("DeadLetterQueueSourceArn", known.dead_letter_queue_source_arn),
+    ]
+    .into_iter()
+    .filter(|(name, _)| system.iter().any(|wanted| wanted == name || wanted == "All"))
+    .filter_map(|(name, value)| Some((name.to_owned(), value?.into())))
+    .collect();
+    if !system_attributes.is_empty() {
+        answer["Attributes"] = system_attributes.into();
+    }
+    let mut attributes = message.message_attributes;
+    attributes.retain(|name, _| wanted.iter().any(|pattern| is_wanted(name, pattern)));
+    // SDKs check the digest against the attributes that they got, not against those that were sent.
+    if let Some(md5) = md5_of_attributes(&attributes) {
+        answer["MD5OfMessageAttributes"] = md5.into();
+        answer["MessageAttributes"] = attributes
+            .into_iter()
+            .map(|(name, value)| (name, attribute_answer(value)))
+            .collect::<Map<_, _>>()
+            .into();
+    }
+    answer
+}
+
+fn attribute_answer(attribute: MessageAttribute) -> Value {
+    let mut answer = json!({ "DataType": attribute.data_type });
+    if let Some(text) = attribute.string_value {
+        answer["StringValue"] = text.into();
+    }
+    if let Some(bytes) = attribute.binary_value {
+        answer["BinaryValue"] = to_base64(&bytes).into();
+    }
+    answer
+}
+
+/// Whether a receive asked for the attribute: by name, by `prefix.*`, or by `All` or `.*`.
+fn is_wanted(name: &str, pattern: &str) -> bool {
+    match pattern.strip_suffix(".*") {
+        Some(prefix) => name.starts_with(prefix),
+        None => pattern == "All" || pattern == name,
+    }
+}
+
+/// The older of the two lists of names is declared with queue attributes in AWS's model, so these pass
+/// as well and match nothing.
+fn is_known_system_attribute(name: &str) -> bool {
+    const NAMES: [&str; 9] = [
+        "ApproximateFirstReceiveTimestamp",
+        "ApproximateReceiveCount",
+        "DeadLetterQueueSourceArn",
+        "MessageDeduplicationId",
+        "MessageGroupId",
+        "SenderId",
+        "SentTimestamp",
+        "SequenceNumber",
+        TRACE_HEADER,
+    ];
+    NAMES.contains(&name) || is_attribute_name(name)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct DeleteMessage {
+    queue_url: Option<String>,
+    receipt_handle: Option<String>,
+}
+
+pub(super) fn delete(state: &mut State, moment: Moment, request: DeleteMessage) -> Result<Value, SqsError> {
+    let name = queue_name(request.queue_url)?;
+    state.delete(&name, &required(request.receipt_handle, "ReceiptHandle")?, moment)?;
+    Ok(json!({}))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ReceiptBatch {
+    queue_url: Option<String>,
+    entries: Option<Vec<ReceiptEntry>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ReceiptEntry {
+    id: Option<String>,
+    receipt_handle: Option<String>,
+    visibility_timeout: Option<i64>,
+}
+
+impl Entry for ReceiptEntry {
+    fn id(&mut self) -> Option<String> {
+        self.id.take()
+    }
+}
+
+pub(super) fn delete_batch(
+    state: &mut State,
+    moment: Moment,
+    request: ReceiptBatch,
+) -> Result<Value, SqsError> {
+    let name = queue_name(request.queue_url)?;
+    let entries = checked_batch(request.entries)?;
+    state.queue(&name)?;
+    let outcomes = entries.into_iter().map(|(id, entry)| {
+        let deleted = required(entry.receipt_handle, "ReceiptHandle")
+            .and_then(|handle| state.delete(&name, &handle, moment));
+        (id, deleted.map(|()| json!({})))
+    });
+    Ok(batch_answer(outcomes))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ChangeMessageVisibility {
+    queue_url: Option<String>,
+    receipt_handle: Option<String>,
+    visibility_timeout: Option<i64>,
+}
+
+pub(super) fn change_visibility(
+    state: &mut State,
+    moment: Moment,
+    request: ChangeMessageVisibility,
+) -> Result<Value, SqsError> {
+    let name = queue_name(request.queue_url)?;
+    change(
+        state,
+        moment,
+        &name,
+        request.receipt_handle,
+        request.visibility_timeout,
+    )?;
+    Ok(json!({}))
+}
+
+pub(super) fn change_visibility_batch(
+    state: &mut State,
+    moment: Moment,
+    request: ReceiptBatch,
+) -> Result<Value, SqsError> {
+    let name = queue_name(request.queue_url)?;
+    let entries = checked_batch(request.entries)?;
+    state.queue(&name)?;
+    let outcomes = entries.into_iter().map(|(id, entry)| {
+        let changed = change(
+            state,
+            moment,
+            &name,
+            entry.receipt_handle,
+            entry.visibility_timeout,
+        );
+        (id, changed.map(|()| json!({})))
+    });
+    Ok(batch_answer(outcomes))
+}
+
+fn change(
+    state: &mut State,
+    moment: Moment,
+    queue: &str,
+    receipt_handle: Option<String>,
+    visibility_timeout: Option<i64>,
+) -> Result<(), SqsError> {
+    let receipt_handle = required(receipt_handle, "ReceiptHandle")?;
+    let timeout = visibility_timeout.ok_or(SqsError::MissingParameter {
+        parameter: "VisibilityTimeout",
+    })?;
+    let timeout = seconds("VisibilityTimeout", timeout)?;
+    state.change_visibility(queue, &receipt_handle, timeout, moment)
+}

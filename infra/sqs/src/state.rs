@@ -1,0 +1,241 @@
+//! The state behind the lock: all queues, and what concerns more than one of them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::address::{Address, check_name};
+use crate::attributes::{Configuration, MAX_RECEIVE_WAIT};
+use crate::message::{Prepared, Received, Sent, check_size};
+use crate::queue::{IN_FLIGHT_LIMIT, Message, MessageKey, Moment, Queue, check_visibility};
+use crate::{Receive, SqsError, Totals};
+
+/// Everything that the service knows.
+pub(crate) struct State {
+    pub(crate) address: Address,
+    pub(crate) queues: BTreeMap<String, Queue>,
+    pub(crate) totals: Totals,
+    last_number: u64,
+}
+
+impl State {
+    pub(crate) fn new(address: Address) -> Self {
+        Self {
+            address,
+            queues: BTreeMap::new(),
+            totals: Totals::default(),
+            last_number: 0,
+        }
+    }
+
+    /// A number that was never given before, for messages and for queues.
+    pub(crate) fn next_number(&mut self) -> u64 {
+        self.last_number += 1;
+        self.last_number
+    }
+
+    pub(crate) fn queue(&mut self, name: &str) -> Result<&mut Queue, SqsError> {
+        let missing = || SqsError::QueueDoesNotExist {
+            queue: name.to_owned(),
+        };
+        self.queues.get_mut(name).ok_or_else(missing)
+    }
+
+    /// The queue as it is now: without what expired, and with what is due.
+    pub(crate) fn settled_queue(&mut self, name: &str, moment: Moment) -> Result<&mut Queue, SqsError> {
+        let missing = || SqsError::QueueDoesNotExist {
+            queue: name.to_owned(),
+        };
+        let queue = self.queues.get_mut(name).ok_or_else(missing)?;
+        self.totals.expired += queue.settle(moment.instant);
+        Ok(queue)
+    }
+
+    /// Creates a queue, or finds the one that is like it already.
+    pub(crate) fn create_queue(
+        &mut self,
+        name: &str,
+        configuration: Configuration,
+        moment: Moment,
+    ) -> Result<(), SqsError> {
+        check_name(name)?;
+        configuration.attributes.check()?;
+        self.check_redrive(name, &configuration)?;
+        if let Some(existing) = self.queues.get(name) {
+            return match existing.configuration.difference(&configuration) {
+                Some(attribute) => Err(SqsError::QueueNameExists {
+                    queue: name.to_owned(),
+                    attribute,
+                }),
+                None => Ok(()),
+            };
+        }
+        let incarnation = self.next_number();
+        self.queues
+            .insert(name.to_owned(), Queue::new(incarnation, configuration, moment));
+        Ok(())
+    }
+
+    /// Changes a queue's settings. They hold for what is sent and received from now on; the retention
+    /// period holds for the messages that are there as well.
+    pub(crate) fn configure_queue(
+        &mut self,
+        name: &str,
+        changes: &BTreeMap<String, String>,
+        moment: Moment,
+    ) -> Result<(), SqsError> {
+        let mut configuration = self.settled_queue(name, moment)?.configuration.clone();
+        configuration.set(changes, &self.address)?;
+        self.check_redrive(name, &configuration)?;
+        let queue = self.queue(name)?;
+        queue.configuration = configuration;
+        queue.modified_ms = moment.unix_ms;
+        Ok(())
+    }
+
+    /// A policy that names a queue that isn't there would keep poison messages going round.
+    fn check_redrive(&self, name: &str, configuration: &Configuration) -> Result<(), SqsError> {
+        let Some(redrive) = &configuration.attributes.redrive else {
+            return Ok(());
+        };
+        let target = &redrive.dead_letter_queue;
+        if target == name {
+            return Err(SqsError::invalid(
+                "RedrivePolicy",
+                target,
+                "A queue can't be its own dead-letter queue.",
+            ));
+        }
+        if !self.queues.contains_key(target) {
+            let reason = "Dead letter target does not exist. Create the dead-letter queue first.";
+            return Err(SqsError::invalid("RedrivePolicy", target, reason));
+        }
+        Ok(())
+    }
+
+    /// Deletes a queue with its messages. Receives that wait on it end with an error.
+    pub(crate) fn delete_queue(&mut self, name: &str) -> Result<(), SqsError> {
+        self.queue(name)?.wake_waiters();
+        self.queues.remove(name);
+        Ok(())
+    }
+
+    /// The queues that give their messages up to this one.
+    pub(crate) fn dead_letter_sources<'a>(
+        &'a self,
+        dead_letter_queue: &'a str,
+    ) -> impl Iterator<Item = &'a str> {
+        self.queues.iter().filter_map(move |(name, queue)| {
+            let redrive = queue.configuration.attributes.redrive.as_ref()?;
+            (redrive.dead_letter_queue == dead_letter_queue).then_some(name.as_str())
+        })
+    }
+
+    /// Puts a message into a queue.
+    pub(crate) fn send(&mut self, name: &str, prepared: Prepared, moment: Moment) -> Result<Sent, SqsError> {
+        let key = self.next_number();
+        let queue = self.settled_queue(name, moment)?;
+        let attributes = &queue.configuration.attributes;
+        check_size(prepared.bytes, attributes.max_message_bytes)?;
+        let delay = prepared.outgoing.delay.unwrap_or(attributes.delay);
+        let sent = prepared.sent.clone();
+        queue.add(key, Message::new(prepared, moment), delay, moment.instant);
+        self.totals.sends += 1;
+        Ok(sent)
+    }
+
+    /// Hands out what is visible, and gives up what was received too often. An empty list means that
+    /// there is nothing for now.
+    pub(crate) fn receive(
+        &mut self,
+        name: &str,
+        request: &Receive,
+        moment: Moment,
+    ) -> Result<Vec<Received>, SqsError> {
+        let queue = self.settled_queue(name, moment)?;
+        let attributes = queue.configuration.attributes.clone();
+        let redrive = attributes
+            .redrive
+            .filter(|redrive| self.queues.contains_key(&redrive.dead_letter_queue));
+        let queue = self.queue(name)?;
+        let visibility = request.visibility.unwrap_or(attributes.visibility_timeout);
+        let mut received = Vec::new();
+        let mut given_up = Vec::new();
+        let mut bytes = 0;
+        while received.len() < request.max
+            && let Some(key) = queue.next_to_receive()
+        {
+            if redrive
+                .as_ref()
+                .is_some_and(|redrive| queue.receives_here(key) >= redrive.max_receive_count)
+            {
+                given_up.extend(queue.remove(key).map(|message| (key, message)));
+            } else if let Some((message, size)) = queue.receive(key, visibility, moment) {
+                received.push(message);
+                bytes += size;
+            }
+        }
+        // A receive that may wait gets no error, it waits; AWS has it the same way.
+        if received.is_empty() && request.wait.is_zero() && queue.is_over_limit() {
+            return Err(SqsError::OverLimit {
+                queue: name.to_owned(),
+                limit: IN_FLIGHT_LIMIT,
+            });
+        }
+        if let Some(redrive) = redrive {
+            self.give_up(name, &redrive.dead_letter_queue, given_up, moment);
+        }
+        self.totals.receives += received.len() as u64;
+        self.totals.count_payload(bytes);
+        Ok(received)
+    }
+
+    fn give_up(&mut self, source: &str, target: &str, messages: Vec<(MessageKey, Message)>, moment: Moment) {
+        let source_arn = self.address.arn(source);
+        let Some(target) = self.queues.get_mut(target) else {
+            return;
+        };
+        self.totals.dead_lettered += messages.len() as u64;
+        for (key, message) in messages {
+            target.add_dead_letter(key, message, source_arn.clone(), moment.instant);
+        }
+    }
+
+    pub(crate) fn delete(
+        &mut self,
+        name: &str,
+        receipt_handle: &str,
+        moment: Moment,
+    ) -> Result<(), SqsError> {
+        let was_there = self.settled_queue(name, moment)?.delete(receipt_handle)?;
+        self.totals.deletes += u64::from(was_there);
+        Ok(())
+    }
+
+    pub(crate) fn change_visibility(
+        &mut self,
+        name: &str,
+        receipt_handle: &str,
+        timeout: Duration,
+        moment: Moment,
+    ) -> Result<(), SqsError> {
+        self.settled_queue(name, moment)?
+            .change_visibility(receipt_handle, timeout, moment.instant)
+    }
+}
+
+/// Refuses a receive that is out of its limits.
+pub(crate) fn check_receive(request: &Receive) -> Result<(), SqsError> {
+    if !(1..=10).contains(&request.max) {
+        let reason = "Must be between 1 and 10, if provided.";
+        return Err(SqsError::invalid("MaxNumberOfMessages", &request.max, reason));
+    }
+    if request.wait > MAX_RECEIVE_WAIT {
+        let reason = "Must be >= 0 and <= 20, if provided.";
+        return Err(SqsError::invalid(
+            "WaitTimeSeconds",
+            &request.wait.as_secs_f64(),
+            reason,
+        ));
+    }
+    request.visibility.map_or(Ok(()), check_visibility)
+}

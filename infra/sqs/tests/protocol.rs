@@ -1,0 +1,756 @@
+//! The AWS JSON protocol: JSON in, JSON out, as SDKs write and read it.
+
+// A test that panics has failed, which is what an unwrap in one is for.
+#![allow(clippy::unwrap_used)]
+
+use embedded_sqs::{Answer, Operation, Sqs};
+use serde_json::{Value, json};
+use support::{START_S, message, pass, service, service_with_orders};
+
+mod support;
+
+const ORDERS: &str = "http://127.0.0.1:4566/123456789012/orders";
+
+async fn call(sqs: &Sqs, operation: &str, request: Value) -> Answer {
+    sqs.handle(operation, request.to_string().as_bytes()).await
+}
+
+async fn ok(sqs: &Sqs, operation: &str, request: Value) -> Value {
+    let answer = call(sqs, operation, request).await;
+    let body = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(answer.status, 200, "{operation}: {body}");
+    assert_eq!(
+        (answer.content_type, answer.error_type),
+        ("application/x-amz-json-1.0", None)
+    );
+    body
+}
+
+/// The refusal's type without its namespace, after a look at its form.
+async fn refused(sqs: &Sqs, operation: &str, request: Value) -> String {
+    let answer = call(sqs, operation, request).await;
+    let body: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert!((400..500).contains(&answer.status), "{operation}: {body}");
+    assert!(body["message"].as_str().is_some_and(|text| !text.is_empty()));
+    assert!(
+        answer
+            .error_type
+            .is_some_and(|header| header.ends_with(";Sender"))
+    );
+    body["__type"]
+        .as_str()
+        .unwrap()
+        .split_once('#')
+        .unwrap()
+        .1
+        .to_owned()
+}
+
+async fn receipt_handle(sqs: &Sqs) -> String {
+    let answer = ok(sqs, "ReceiveMessage", json!({ "QueueUrl": ORDERS })).await;
+    answer["Messages"][0]["ReceiptHandle"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_is_created_found_and_listed() {
+    let sqs = service();
+    assert_eq!(
+        ok(&sqs, "ListQueues", json!({})).await,
+        json!({ "QueueUrls": [] })
+    );
+    let created = ok(
+        &sqs,
+        "CreateQueue",
+        json!({ "QueueName": "orders", "tags": { "team": "a" } }),
+    )
+    .await;
+    assert_eq!(created, json!({ "QueueUrl": ORDERS }));
+    assert_eq!(
+        ok(&sqs, "GetQueueUrl", json!({ "QueueName": "orders" })).await,
+        created
+    );
+    assert_eq!(
+        ok(&sqs, "ListQueues", json!({})).await,
+        json!({ "QueueUrls": [ORDERS] })
+    );
+    let tags = ok(&sqs, "ListQueueTags", json!({ "QueueUrl": ORDERS })).await;
+    assert_eq!(tags, json!({ "Tags": { "team": "a" } }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn queues_are_listed_by_prefix_and_page() {
+    let sqs = service();
+    for name in ["a1", "a2", "a3", "b1"] {
+        ok(&sqs, "CreateQueue", json!({ "QueueName": name })).await;
+    }
+    let mut pages = Vec::new();
+    let mut token = Value::Null;
+    loop {
+        let request = json!({ "QueueNamePrefix": "a", "MaxResults": 2, "NextToken": token });
+        let page = ok(&sqs, "ListQueues", request).await;
+        pages.push(page["QueueUrls"].as_array().unwrap().len());
+        token = page["NextToken"].clone();
+        if token.is_null() {
+            break;
+        }
+    }
+    assert_eq!(pages, [2, 1]);
+    assert_eq!(
+        refused(&sqs, "ListQueues", json!({ "MaxResults": 0 })).await,
+        "InvalidParameterValueException"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn creating_a_queue_compares_the_attributes_that_are_given() {
+    let sqs = service();
+    let create = |attributes: Value| json!({ "QueueName": "orders", "Attributes": attributes });
+    ok(
+        &sqs,
+        "CreateQueue",
+        create(json!({ "VisibilityTimeout": "60", "Policy": "{}" })),
+    )
+    .await;
+    ok(&sqs, "CreateQueue", create(json!({}))).await;
+    ok(&sqs, "CreateQueue", create(json!({ "VisibilityTimeout": "60" }))).await;
+    for other in [json!({ "VisibilityTimeout": "61" }), json!({ "Policy": "{ }" })] {
+        assert_eq!(
+            refused(&sqs, "CreateQueue", create(other)).await,
+            "QueueNameExists"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_attributes_of_a_queue_are_told() {
+    let sqs = service();
+    ok(&sqs, "CreateQueue", json!({ "QueueName": "orders-dlq" })).await;
+    let policy = json!({ "deadLetterTargetArn": sqs.queue_arn("orders-dlq"), "maxReceiveCount": "5" });
+    let attributes = json!({ "DelaySeconds": "1", "RedrivePolicy": policy.to_string() });
+    ok(
+        &sqs,
+        "CreateQueue",
+        json!({ "QueueName": "orders", "Attributes": attributes }),
+    )
+    .await;
+    ok(
+        &sqs,
+        "SendMessage",
+        json!({ "QueueUrl": ORDERS, "MessageBody": "x", "DelaySeconds": 0 }),
+    )
+    .await;
+    ok(
+        &sqs,
+        "SendMessage",
+        json!({ "QueueUrl": ORDERS, "MessageBody": "y" }),
+    )
+    .await;
+    ok(&sqs, "ReceiveMessage", json!({ "QueueUrl": ORDERS })).await;
+
+    let all = ok(
+        &sqs,
+        "GetQueueAttributes",
+        json!({ "QueueUrl": ORDERS, "AttributeNames": ["All"] }),
+    )
+    .await;
+
+    let told = &all["Attributes"];
+    let policy: Value = serde_json::from_str(told["RedrivePolicy"].as_str().unwrap()).unwrap();
+    assert_eq!(policy["maxReceiveCount"], 5);
+    assert_eq!(policy["deadLetterTargetArn"], sqs.queue_arn("orders-dlq"));
+    for (name, value) in [
+        ("ApproximateNumberOfMessages", "0"),
+        ("ApproximateNumberOfMessagesNotVisible", "1"),
+        ("ApproximateNumberOfMessagesDelayed", "1"),
+        ("CreatedTimestamp", &START_S.to_string()),
+        ("LastModifiedTimestamp", &START_S.to_string()),
+        ("DelaySeconds", "1"),
+        ("VisibilityTimeout", "30"),
+        ("MessageRetentionPeriod", "345600"),
+        ("MaximumMessageSize", "1048576"),
+        ("ReceiveMessageWaitTimeSeconds", "0"),
+        ("SqsManagedSseEnabled", "true"),
+        ("QueueArn", "arn:aws:sqs:eu-central-1:123456789012:orders"),
+    ] {
+        assert_eq!(told[name], value, "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn attributes_of_a_queue_are_told_by_name_and_unknown_names_are_refused() {
+    let sqs = service_with_orders();
+    let get = |names: Value| json!({ "QueueUrl": ORDERS, "AttributeNames": names });
+    let one = ok(
+        &sqs,
+        "GetQueueAttributes",
+        get(json!(["VisibilityTimeout", "RedrivePolicy"])),
+    )
+    .await;
+    assert_eq!(one, json!({ "Attributes": { "VisibilityTimeout": "30" } }));
+    assert_eq!(
+        ok(&sqs, "GetQueueAttributes", json!({ "QueueUrl": ORDERS })).await,
+        json!({})
+    );
+    assert_eq!(
+        refused(&sqs, "GetQueueAttributes", get(json!(["Colour"]))).await,
+        "InvalidAttributeName"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn attributes_of_a_queue_can_be_changed() {
+    let sqs = service_with_orders();
+    pass(10).await;
+    let set = |attributes: Value| json!({ "QueueUrl": ORDERS, "Attributes": attributes });
+    let changes = json!({ "VisibilityTimeout": "5", "ReceiveMessageWaitTimeSeconds": "20" });
+    ok(&sqs, "SetQueueAttributes", set(changes)).await;
+    let names = json!(["VisibilityTimeout", "LastModifiedTimestamp"]);
+    let told = ok(
+        &sqs,
+        "GetQueueAttributes",
+        json!({ "QueueUrl": ORDERS, "AttributeNames": names }),
+    )
+    .await;
+    let expected = json!({ "VisibilityTimeout": "5", "LastModifiedTimestamp": (START_S + 10).to_string() });
+    assert_eq!(told["Attributes"], expected);
+
+    for (attributes, error) in [
+        (json!({ "VisibilityTimeout": "43201" }), "InvalidAttributeValue"),
+        (json!({ "DelaySeconds": "-1" }), "InvalidAttributeValue"),
+        (json!({ "RedrivePolicy": "nonsense" }), "InvalidAttributeValue"),
+        (json!({ "QueueArn": "arn" }), "InvalidAttributeName"),
+        (json!({ "FifoQueue": "true" }), "InvalidAttributeName"),
+    ] {
+        assert_eq!(refused(&sqs, "SetQueueAttributes", set(attributes)).await, error);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shorter_retention_period_holds_for_messages_that_are_there() {
+    let sqs = service_with_orders();
+    sqs.send("orders", message("old")).unwrap();
+    pass(60).await;
+    let attributes = json!({ "MessageRetentionPeriod": "60" });
+    ok(
+        &sqs,
+        "SetQueueAttributes",
+        json!({ "QueueUrl": ORDERS, "Attributes": attributes }),
+    )
+    .await;
+    assert_eq!(sqs.counts("orders").unwrap().visible, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn tags_are_added_and_taken_away() {
+    let sqs = service_with_orders();
+    ok(
+        &sqs,
+        "TagQueue",
+        json!({ "QueueUrl": ORDERS, "Tags": { "a": "1", "b": "2" } }),
+    )
+    .await;
+    ok(
+        &sqs,
+        "TagQueue",
+        json!({ "QueueUrl": ORDERS, "Tags": { "b": "3" } }),
+    )
+    .await;
+    ok(
+        &sqs,
+        "UntagQueue",
+        json!({ "QueueUrl": ORDERS, "TagKeys": ["a"] }),
+    )
+    .await;
+    let tags = ok(&sqs, "ListQueueTags", json!({ "QueueUrl": ORDERS })).await;
+    assert_eq!(tags, json!({ "Tags": { "b": "3" } }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_purge_takes_every_message_and_a_deletion_the_queue() {
+    let sqs = service_with_orders();
+    for body in ["a", "b"] {
+        sqs.send("orders", message(body)).unwrap();
+    }
+    receipt_handle(&sqs).await;
+    ok(&sqs, "PurgeQueue", json!({ "QueueUrl": ORDERS })).await;
+    assert_eq!(sqs.counts("orders"), Some(embedded_sqs::Counts::default()));
+    ok(&sqs, "DeleteQueue", json!({ "QueueUrl": ORDERS })).await;
+    assert_eq!(sqs.counts("orders"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_goes_over_the_wire_and_back_with_all_that_it_carries() {
+    let sqs = service_with_orders();
+    let sent = ok(
+        &sqs,
+        "SendMessage",
+        json!({
+            "QueueUrl": ORDERS,
+            "MessageBody": "hello",
+            "MessageAttributes": {
+                "tenant": { "DataType": "String", "StringValue": "acme" },
+                "count": { "DataType": "Number.int", "StringValue": "42" },
+                "bin": { "DataType": "Binary", "BinaryValue": "AQID" },
+            },
+            "MessageSystemAttributes": {
+                "AWSTraceHeader": { "DataType": "String", "StringValue": "Root=1" },
+            },
+        }),
+    )
+    .await;
+    assert_eq!(sent["MD5OfMessageBody"], "5d41402abc4b2a76b9719d911017c592");
+    // `printf '\0\0\0\003bin\0\0\0\006Binary\002\0\0\0\003\001\002\003…' | md5sum`, see the unit tests.
+    assert_eq!(sent["MD5OfMessageAttributes"], "5c871d214c6342f872147685b198aa23");
+    // `printf '\0\0\0\016AWSTraceHeader\0\0\0\006String\001\0\0\0\006Root=1' | md5sum`
+    assert_eq!(
+        sent["MD5OfMessageSystemAttributes"],
+        "d6619b3d47b81d3fc72c0db005a70eda"
+    );
+
+    let request = json!({
+        "QueueUrl": ORDERS,
+        "MessageSystemAttributeNames": ["All"],
+        "MessageAttributeNames": ["All"],
+    });
+    let received = ok(&sqs, "ReceiveMessage", request).await;
+
+    let received = &received["Messages"][0];
+    assert_eq!(received["MessageId"], sent["MessageId"]);
+    assert_eq!(received["Body"], "hello");
+    assert_eq!(received["MD5OfBody"], sent["MD5OfMessageBody"]);
+    assert_eq!(received["MD5OfMessageAttributes"], sent["MD5OfMessageAttributes"]);
+    assert_eq!(
+        received["MessageAttributes"]["bin"],
+        json!({ "DataType": "Binary", "BinaryValue": "AQID" })
+    );
+    let start_ms = (START_S * 1000).to_string();
+    let system = &received["Attributes"];
+    assert_eq!(system["SentTimestamp"], start_ms);
+    assert_eq!(system["ApproximateFirstReceiveTimestamp"], start_ms);
+    assert_eq!(system["ApproximateReceiveCount"], "1");
+    assert_eq!(system["AWSTraceHeader"], "Root=1");
+    assert!(system["SenderId"].is_string());
+    assert_eq!(system.get("DeadLetterQueueSourceArn"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receive_tells_the_attributes_that_it_asked_for_and_their_own_digest() {
+    let sqs = service_with_orders();
+    let text = |value: &str| json!({ "DataType": "String", "StringValue": value });
+    let attributes = json!({ "order.id": text("1"), "order.kind": text("2"), "tenant": text("acme") });
+    let send = json!({ "QueueUrl": ORDERS, "MessageBody": "x", "MessageAttributes": attributes });
+    ok(&sqs, "SendMessage", send).await;
+    let receive = |names: Value| {
+        json!({
+            "QueueUrl": ORDERS,
+            "VisibilityTimeout": 0,
+            "MessageAttributeNames": names,
+            "AttributeNames": ["ApproximateReceiveCount"],
+        })
+    };
+    for (names, expected) in [
+        (json!([]), vec![]),
+        (json!(["tenant"]), vec!["tenant"]),
+        (json!(["order.*"]), vec!["order.id", "order.kind"]),
+        (json!([".*"]), vec!["order.id", "order.kind", "tenant"]),
+        (json!(["other"]), vec![]),
+    ] {
+        let received = ok(&sqs, "ReceiveMessage", receive(names)).await;
+        let received = &received["Messages"][0];
+        let told = received["MessageAttributes"]
+            .as_object()
+            .cloned()
+            .unwrap_or_default();
+        assert_eq!(told.keys().collect::<Vec<_>>(), expected);
+        assert_eq!(
+            received.get("MD5OfMessageAttributes").is_some(),
+            !expected.is_empty()
+        );
+        assert_eq!(received["Attributes"].as_object().unwrap().len(), 1);
+    }
+    let unknown = json!({ "QueueUrl": ORDERS, "MessageSystemAttributeNames": ["Colour"] });
+    assert_eq!(
+        refused(&sqs, "ReceiveMessage", unknown).await,
+        "InvalidAttributeName"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_receive_answers_without_messages() {
+    let sqs = service_with_orders();
+    assert_eq!(
+        ok(&sqs, "ReceiveMessage", json!({ "QueueUrl": ORDERS })).await,
+        json!({})
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receive_that_names_no_wait_waits_as_long_as_its_queue_says() {
+    let sqs = service_with_orders();
+    let attributes = json!({ "ReceiveMessageWaitTimeSeconds": "7" });
+    ok(
+        &sqs,
+        "SetQueueAttributes",
+        json!({ "QueueUrl": ORDERS, "Attributes": attributes }),
+    )
+    .await;
+    let start = tokio::time::Instant::now();
+    ok(&sqs, "ReceiveMessage", json!({ "QueueUrl": ORDERS })).await;
+    assert_eq!(start.elapsed().as_secs(), 7);
+    ok(
+        &sqs,
+        "ReceiveMessage",
+        json!({ "QueueUrl": ORDERS, "WaitTimeSeconds": 0 }),
+    )
+    .await;
+    assert_eq!(start.elapsed().as_secs(), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_is_found_by_the_last_segment_of_its_url() {
+    let sqs = service_with_orders();
+    for url in [
+        "https://sqs.eu-central-1.amazonaws.com/999999999999/orders",
+        "/orders",
+        "orders",
+    ] {
+        ok(
+            &sqs,
+            "SendMessage",
+            json!({ "QueueUrl": url, "MessageBody": "x" }),
+        )
+        .await;
+    }
+    assert_eq!(sqs.counts("orders").unwrap().visible, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_is_deleted_and_its_visibility_changed_over_the_wire() {
+    let sqs = service_with_orders();
+    sqs.send("orders", message("x")).unwrap();
+    let handle = receipt_handle(&sqs).await;
+    let change = json!({ "QueueUrl": ORDERS, "ReceiptHandle": handle, "VisibilityTimeout": 0 });
+    assert_eq!(
+        ok(&sqs, "ChangeMessageVisibility", change.clone()).await,
+        json!({})
+    );
+    assert_eq!(
+        refused(&sqs, "ChangeMessageVisibility", change).await,
+        "MessageNotInflight"
+    );
+    let delete = json!({ "QueueUrl": ORDERS, "ReceiptHandle": handle });
+    assert_eq!(ok(&sqs, "DeleteMessage", delete).await, json!({}));
+    assert_eq!(sqs.counts("orders").unwrap().visible, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn batches_tell_the_outcome_of_each_entry() {
+    let sqs = service_with_orders();
+    let entries = json!([
+        { "Id": "good", "MessageBody": "a" },
+        { "Id": "bad", "MessageBody": "\u{1}" },
+        { "Id": "late", "MessageBody": "b", "DelaySeconds": 901 },
+    ]);
+    let sent = ok(
+        &sqs,
+        "SendMessageBatch",
+        json!({ "QueueUrl": ORDERS, "Entries": entries }),
+    )
+    .await;
+    assert_eq!(sent["Successful"][0]["Id"], "good");
+    assert_eq!(sent["Failed"][0]["Code"], "InvalidMessageContents");
+    assert_eq!(sent["Failed"][1]["Code"], "InvalidParameterValue");
+    assert_eq!(sent["Failed"][1]["SenderFault"], true);
+
+    let handle = receipt_handle(&sqs).await;
+    let entries = json!([
+        { "Id": "1", "ReceiptHandle": handle, "VisibilityTimeout": 60 },
+        { "Id": "2", "ReceiptHandle": "nonsense", "VisibilityTimeout": 60 },
+    ]);
+    for operation in ["ChangeMessageVisibilityBatch", "DeleteMessageBatch"] {
+        let answer = ok(&sqs, operation, json!({ "QueueUrl": ORDERS, "Entries": entries })).await;
+        assert_eq!(answer["Successful"], json!([{ "Id": "1" }]), "{operation}");
+        assert_eq!(answer["Failed"][0]["Id"], "2");
+        assert_eq!(answer["Failed"][0]["Code"], "ReceiptHandleIsInvalid");
+    }
+    assert_eq!(sqs.totals().deletes, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_is_wrong_as_a_whole_is_refused_as_a_whole() {
+    let sqs = service_with_orders();
+    let entry = |id: &str, body: &str| json!({ "Id": id, "MessageBody": body });
+    let eleven: Vec<Value> = (0..11).map(|id| entry(&id.to_string(), "x")).collect();
+    let half = "x".repeat(512 * 1024);
+    for (entries, error) in [
+        (json!([]), "EmptyBatchRequest"),
+        (json!(eleven), "TooManyEntriesInBatchRequest"),
+        (
+            json!([entry("a", "x"), entry("a", "y")]),
+            "BatchEntryIdsNotDistinct",
+        ),
+        (json!([entry("a b", "x")]), "InvalidBatchEntryId"),
+        (
+            json!([entry("a", &half), entry("b", &half), entry("c", "x")]),
+            "BatchRequestTooLong",
+        ),
+    ] {
+        let request = json!({ "QueueUrl": ORDERS, "Entries": entries });
+        assert_eq!(refused(&sqs, "SendMessageBatch", request).await, error);
+    }
+    assert_eq!(sqs.counts("orders").unwrap().visible, 0);
+    let fits = json!({ "QueueUrl": ORDERS, "Entries": [entry("a", &half), entry("b", &half)] });
+    ok(&sqs, "SendMessageBatch", fits).await;
+    assert_eq!(sqs.totals().billing_units, 1 + 5 + 16);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_has_the_names_of_both_protocols() {
+    let sqs = service();
+    let answer = call(
+        &sqs,
+        "SendMessage",
+        json!({ "QueueUrl": ORDERS, "MessageBody": "x" }),
+    )
+    .await;
+    let body: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(answer.status, 400);
+    assert_eq!(body["__type"], "com.amazonaws.sqs#QueueDoesNotExist");
+    assert_eq!(
+        answer.error_type.as_deref(),
+        Some("AWS.SimpleQueueService.NonExistentQueue;Sender")
+    );
+    assert!(
+        body["message"]
+            .as_str()
+            .unwrap()
+            .starts_with("The specified queue does not exist")
+    );
+}
+
+/// The request, on `orders`.
+fn on_orders(mut request: Value) -> Value {
+    request["QueueUrl"] = ORDERS.into();
+    request
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_send_that_is_wrong_in_itself_is_refused_by_what_is_wrong() {
+    const INVALID: &str = "InvalidParameterValueException";
+    const MISSING: &str = "MissingRequiredParameterException";
+    const UNSUPPORTED: &str = "UnsupportedOperation";
+    let sqs = service_with_orders();
+    let with = |member: &str, value: Value| on_orders(json!({ "MessageBody": "x", member: value }));
+    let attribute = |value: Value| with("MessageAttributes", json!({ "a": value }));
+    let text = json!({ "DataType": "String", "StringValue": "x" });
+    for (request, error) in [
+        (json!({ "MessageBody": "x" }), MISSING),
+        (on_orders(json!({})), MISSING),
+        (with("MessageBody", json!("\u{1}")), "InvalidMessageContents"),
+        (with("DelaySeconds", json!(-1)), INVALID),
+        (with("DelaySeconds", json!("1")), "SerializationException"),
+        (with("MessageGroupId", json!("g")), UNSUPPORTED),
+        (with("MessageDeduplicationId", json!("d")), INVALID),
+        (with("MessageSystemAttributes", json!({ "Other": text })), INVALID),
+        (attribute(json!({ "StringValue": "x" })), MISSING),
+        (attribute(json!({ "DataType": "String" })), INVALID),
+        (
+            attribute(json!({ "DataType": "Binary", "BinaryValue": "?" })),
+            "SerializationException",
+        ),
+        (
+            attribute(json!({ "DataType": "String", "StringListValues": ["x"] })),
+            UNSUPPORTED,
+        ),
+    ] {
+        assert_eq!(
+            refused(&sqs, "SendMessage", request.clone()).await,
+            error,
+            "{request}"
+        );
+    }
+    let answer = sqs.handle("SendMessage", b"{").await;
+    assert_eq!(
+        answer.error_type.as_deref(),
+        Some("SerializationException;Sender")
+    );
+    assert_eq!(sqs.totals().sends, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_wrong_in_itself_is_refused_by_what_is_wrong() {
+    const INVALID: &str = "InvalidParameterValueException";
+    const MISSING: &str = "MissingRequiredParameterException";
+    let sqs = service_with_orders();
+    for (operation, request, error) in [
+        ("Nonsense", json!({}), "UnknownOperationException"),
+        ("AddPermission", json!({}), "UnsupportedOperation"),
+        ("CreateQueue", json!({}), MISSING),
+        (
+            "CreateQueue",
+            json!({ "QueueName": "orders.fifo" }),
+            "UnsupportedOperation",
+        ),
+        ("CreateQueue", json!({ "QueueName": 7 }), "SerializationException"),
+        (
+            "GetQueueUrl",
+            json!({ "QueueName": "nowhere" }),
+            "QueueDoesNotExist",
+        ),
+        ("ReceiveMessage", json!({ "MaxNumberOfMessages": 11 }), INVALID),
+        ("ReceiveMessage", json!({ "MaxNumberOfMessages": -1 }), INVALID),
+        ("ReceiveMessage", json!({ "WaitTimeSeconds": 21 }), INVALID),
+        ("ReceiveMessage", json!({ "VisibilityTimeout": 43201 }), INVALID),
+        (
+            "DeleteMessage",
+            json!({ "ReceiptHandle": "nonsense" }),
+            "ReceiptHandleIsInvalid",
+        ),
+        ("DeleteMessage", json!({}), MISSING),
+        (
+            "ChangeMessageVisibility",
+            json!({ "ReceiptHandle": "x" }),
+            MISSING,
+        ),
+        ("TagQueue", json!({}), MISSING),
+        ("UntagQueue", json!({}), MISSING),
+        ("SetQueueAttributes", json!({}), MISSING),
+    ] {
+        let request = on_orders(request);
+        assert_eq!(
+            refused(&sqs, operation, request.clone()).await,
+            error,
+            "{operation} {request}"
+        );
+    }
+    assert_eq!(sqs.totals().requests[&Operation::DeleteMessage], 2);
+}
+
+/// `orders`, with one message that `orders` gave up and one that was sent to `orders-dlq` itself.
+async fn service_with_dead_letters() -> Sqs {
+    let sqs = service();
+    ok(&sqs, "CreateQueue", json!({ "QueueName": "orders-dlq" })).await;
+    let policy = json!({ "deadLetterTargetArn": sqs.queue_arn("orders-dlq"), "maxReceiveCount": 1 });
+    let attributes = json!({ "RedrivePolicy": policy.to_string() });
+    ok(
+        &sqs,
+        "CreateQueue",
+        json!({ "QueueName": "orders", "Attributes": attributes }),
+    )
+    .await;
+    ok(
+        &sqs,
+        "SendMessage",
+        json!({ "QueueUrl": ORDERS, "MessageBody": "given up" }),
+    )
+    .await;
+    receipt_handle(&sqs).await;
+    pass(30).await;
+    assert_eq!(
+        ok(&sqs, "ReceiveMessage", json!({ "QueueUrl": ORDERS })).await,
+        json!({})
+    );
+    sqs.send("orders-dlq", message("sent there")).unwrap();
+    sqs
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_sources_of_a_dead_letter_queue_are_listed() {
+    let sqs = service_with_dead_letters().await;
+    let request = json!({ "QueueUrl": sqs.queue_url("orders-dlq") });
+    let sources = ok(&sqs, "ListDeadLetterSourceQueues", request).await;
+    assert_eq!(sources, json!({ "queueUrls": [ORDERS] }));
+    let none = ok(&sqs, "ListDeadLetterSourceQueues", json!({ "QueueUrl": ORDERS })).await;
+    assert_eq!(none, json!({ "queueUrls": [] }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_redrive_brings_messages_back_as_new_ones_and_leaves_those_of_unknown_origin() {
+    let sqs = service_with_dead_letters().await;
+    let source = sqs.queue_arn("orders-dlq");
+    let started = ok(&sqs, "StartMessageMoveTask", json!({ "SourceArn": source })).await;
+
+    let request = json!({ "QueueUrl": ORDERS, "AttributeNames": ["All"] });
+    let received = ok(&sqs, "ReceiveMessage", request).await;
+    let received = &received["Messages"][0];
+    assert_eq!(received["Body"], "given up");
+    assert_eq!(received["Attributes"]["ApproximateReceiveCount"], "1");
+    assert_eq!(
+        received["Attributes"]["SentTimestamp"],
+        ((START_S + 30) * 1000).to_string()
+    );
+    assert_eq!(received["Attributes"].get("DeadLetterQueueSourceArn"), None);
+    assert_eq!(sqs.counts("orders-dlq").unwrap().visible, 1);
+
+    let tasks = ok(&sqs, "ListMessageMoveTasks", json!({ "SourceArn": source })).await;
+    let expected = json!({
+        "Status": "FAILED",
+        "FailureReason": "CouldNotDetermineMessageSource",
+        "SourceArn": source,
+        "ApproximateNumberOfMessagesMoved": 1,
+        "ApproximateNumberOfMessagesToMove": 2,
+        "StartedTimestamp": (START_S + 30) * 1000,
+    });
+    assert_eq!(tasks, json!({ "Results": [expected] }));
+    let cancel = json!({ "TaskHandle": started["TaskHandle"] });
+    assert_eq!(
+        refused(&sqs, "CancelMessageMoveTask", cancel).await,
+        "UnsupportedOperation"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_redrive_to_a_named_queue_moves_every_visible_message() {
+    let sqs = service_with_dead_letters().await;
+    ok(&sqs, "CreateQueue", json!({ "QueueName": "repair" })).await;
+    let (source, destination) = (sqs.queue_arn("orders-dlq"), sqs.queue_arn("repair"));
+    let request =
+        json!({ "SourceArn": source, "DestinationArn": destination, "MaxNumberOfMessagesPerSecond": 50 });
+    ok(&sqs, "StartMessageMoveTask", request).await;
+    assert_eq!(sqs.counts("repair").unwrap().visible, 2);
+    assert_eq!(sqs.counts("orders-dlq").unwrap().visible, 0);
+    let tasks = ok(
+        &sqs,
+        "ListMessageMoveTasks",
+        json!({ "SourceArn": source, "MaxResults": 10 }),
+    )
+    .await;
+    assert_eq!(tasks["Results"][0]["Status"], "COMPLETED");
+    assert_eq!(tasks["Results"][0]["DestinationArn"], destination);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_redrive_starts_only_from_a_dead_letter_queue_to_another_queue() {
+    let sqs = service_with_dead_letters().await;
+    let (orders, dlq, nowhere) = (
+        sqs.queue_arn("orders"),
+        sqs.queue_arn("orders-dlq"),
+        sqs.queue_arn("nowhere"),
+    );
+    for (request, error) in [
+        (json!({ "SourceArn": orders }), "InvalidParameterValueException"),
+        (
+            json!({ "SourceArn": dlq, "DestinationArn": dlq }),
+            "InvalidParameterValueException",
+        ),
+        (
+            json!({ "SourceArn": dlq, "MaxNumberOfMessagesPerSecond": 501 }),
+            "InvalidParameterValueException",
+        ),
+        (json!({ "SourceArn": nowhere }), "ResourceNotFoundException"),
+        (
+            json!({ "SourceArn": dlq, "DestinationArn": nowhere }),
+            "ResourceNotFoundException",
+        ),
+    ] {
+        assert_eq!(refused(&sqs, "StartMessageMoveTask", request).await, error);
+    }
+    let unknown = json!({ "TaskHandle": "nonsense" });
+    assert_eq!(
+        refused(&sqs, "CancelMessageMoveTask", unknown).await,
+        "ResourceNotFoundException"
+    );
+}
