@@ -1,0 +1,388 @@
+//! DynamoDB and DynamoDB Streams in this process: each operation of the AWS API by its name, on SQLite.
+//!
+//! `dynoxide` holds the tables and knows DynamoDB's rules. Around it are the parts a stack needs: names
+//! and bodies of the AWS JSON protocol in and out, a meter for capacity units ([`Totals`]), and word of
+//! each write, so that nobody has to poll a stream ([`DynamoDb::changes`]).
+//!
+//! A call runs to its end on the calling thread, in memory within tens of microseconds.
+
+mod body;
+mod meter;
+mod streams;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use dynoxide::actions::{
+    batch_execute_statement::BatchExecuteStatementRequest, batch_get_item::BatchGetItemRequest,
+    batch_write_item::BatchWriteItemRequest, delete_item::DeleteItemRequest,
+    execute_statement::ExecuteStatementRequest, execute_transaction::ExecuteTransactionRequest,
+    get_item::GetItemRequest, put_item::PutItemRequest, query::QueryRequest, scan::ScanRequest,
+    transact_get_items::TransactGetItemsRequest, transact_write_items::TransactWriteItemsRequest,
+    update_item::UpdateItemRequest,
+};
+use dynoxide::actions::{
+    create_table::CreateTableRequest, delete_table::DeleteTableRequest,
+    describe_stream::DescribeStreamRequest, describe_table::DescribeTableRequest,
+    describe_time_to_live::DescribeTimeToLiveRequest, get_records::GetRecordsRequest,
+    get_shard_iterator::GetShardIteratorRequest, list_streams::ListStreamsRequest,
+    list_tables::ListTablesRequest, list_tags_of_resource::ListTagsOfResourceRequest,
+    search_vectors::SearchVectorsRequest, tag_resource::TagResourceRequest,
+    untag_resource::UntagResourceRequest, update_table::UpdateTableRequest,
+    update_time_to_live::UpdateTimeToLiveRequest,
+};
+use dynoxide::{Database, DynoxideError};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use meter::{Metered, Refused};
+pub use meter::{Totals, Units};
+pub use streams::{Record, Records, SequenceNumber, Stream, StreamPosition};
+
+/// DynamoDB and its streams. Clones share the tables.
+#[derive(Clone)]
+pub struct DynamoDb {
+    shared: Arc<Shared>,
+    home: Home,
+}
+
+struct Shared {
+    database: Database,
+    totals: Mutex<Totals>,
+    /// How many writes each table has taken; see [`DynamoDb::changes`].
+    changes: Mutex<HashMap<String, watch::Sender<u64>>>,
+}
+
+/// Where the tables' ARNs say they are. `dynoxide` has its own answer, which is replaced on the way out
+/// and put back on the way in.
+#[derive(Clone, Debug)]
+struct Home {
+    region: Arc<str>,
+    arn_prefix: Arc<str>,
+}
+
+/// What an operation answered: an HTTP status and a JSON body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// 200, or the status that AWS gives to the error.
+    pub status: u16,
+    /// The JSON of the result or of the error.
+    pub body: Bytes,
+}
+
+/// Why the embedded DynamoDB could not do what this process (not a client of the API) asked.
+#[derive(Debug, thiserror::Error)]
+pub enum DynamoDbError {
+    /// The database did not open.
+    #[error(
+        "the database {path} did not open: {reason}; it has to be a database that this version wrote, or a new file in a folder that exists"
+    )]
+    Open {
+        /// The file, or `in memory`.
+        path: PathBuf,
+        /// The database's words.
+        reason: String,
+    },
+    /// The table is missing or has no stream.
+    #[error(
+        "table {table} has no stream to read: {reason}; create it with StreamSpecification.StreamEnabled = true"
+    )]
+    NoStream {
+        /// The table that was asked for.
+        table: String,
+        /// What was found instead.
+        reason: String,
+    },
+    /// The stream did not give its records.
+    #[error("the stream of table {table} could not be read: {reason}")]
+    Read {
+        /// The stream's table.
+        table: String,
+        /// The database's words.
+        reason: String,
+    },
+    /// The sweep for expired items failed.
+    #[error("expired items could not be swept: {reason}")]
+    Sweep {
+        /// The database's words.
+        reason: String,
+    },
+}
+
+impl DynamoDb {
+    /// Tables in memory that are gone with the last clone. Stream records are stamped by `clock`, and
+    /// time to live is judged by it.
+    pub fn in_memory(clock: Clock) -> Result<Self, DynamoDbError> {
+        Database::memory_with_clock(Arc::new(clock))
+            .map(Self::on)
+            .map_err(|error| DynamoDbError::Open {
+                path: "in memory".into(),
+                reason: error.to_string(),
+            })
+    }
+
+    /// Tables in a file, made if it is not there. Time is the system's: `dynoxide` takes a clock for
+    /// memory only.
+    ///
+    /// A commit survives the end of this process, but not a power cut at that moment: waiting for the
+    /// disk at each write would stall everything else on the thread.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, DynamoDbError> {
+        let path = path.as_ref();
+        let failed = |reason: String| DynamoDbError::Open {
+            path: path.to_owned(),
+            reason,
+        };
+        let name = path
+            .to_str()
+            .ok_or_else(|| failed("its name is not UTF-8".to_owned()))?;
+        let database = Database::new(name).map_err(|error| failed(error.to_string()))?;
+        // `disable_bulk_loading` is the one public way to SQLite's `synchronous = NORMAL`.
+        database
+            .disable_bulk_loading()
+            .map_err(|error| failed(error.to_string()))?;
+        Ok(Self::on(database))
+    }
+
+    fn on(database: Database) -> Self {
+        let shared = Shared {
+            database,
+            totals: Mutex::default(),
+            changes: Mutex::default(),
+        };
+        Self {
+            shared: Arc::new(shared),
+            home: Home::new("us-east-1", "000000000000"),
+        }
+    }
+
+    /// The same tables, with this region and account in the ARNs and stream records it shows
+    /// (`us-east-1` and `000000000000` otherwise).
+    #[must_use]
+    pub fn at_home_in(mut self, region: &str, account: &str) -> Self {
+        self.home = Home::new(region, account);
+        self
+    }
+
+    /// Carries out `operation` of DynamoDB or DynamoDB Streams, such as `PutItem`, on its JSON `body`.
+    pub fn handle(&self, operation: &str, body: &[u8]) -> Answer {
+        match self.dispatch(operation, body) {
+            Ok(body) => Answer {
+                status: 200,
+                body: body.into(),
+            },
+            Err(error) => {
+                let error = body::as_on_the_wire(operation, error);
+                Answer {
+                    status: error.status_code(),
+                    body: error.to_json().into(),
+                }
+            }
+        }
+    }
+
+    fn dispatch(&self, operation: &str, body: &[u8]) -> Result<Vec<u8>, DynoxideError> {
+        let database = &self.shared.database;
+        match operation {
+            "PutItem" => self.metered::<PutItemRequest>(body),
+            "GetItem" => self.metered::<GetItemRequest>(body),
+            "Query" => self.metered::<QueryRequest>(body),
+            "TransactWriteItems" => self.metered::<TransactWriteItemsRequest>(body),
+            "TransactGetItems" => self.metered::<TransactGetItemsRequest>(body),
+            "UpdateItem" => self.metered::<UpdateItemRequest>(body),
+            "DeleteItem" => self.metered::<DeleteItemRequest>(body),
+            "BatchGetItem" => self.metered::<BatchGetItemRequest>(body),
+            "BatchWriteItem" => self.metered::<BatchWriteItemRequest>(body),
+            "Scan" => self.metered::<ScanRequest>(body),
+            "ExecuteStatement" => self.metered::<ExecuteStatementRequest>(body),
+            "ExecuteTransaction" => self.metered::<ExecuteTransactionRequest>(body),
+            "BatchExecuteStatement" => self.metered::<BatchExecuteStatementRequest>(body),
+
+            "CreateTable" => self.plain(body, |r: CreateTableRequest| database.create_table(r)),
+            "DescribeTable" => self.plain(body, |r: DescribeTableRequest| database.describe_table(r)),
+            "UpdateTable" => self.plain(body, |r: UpdateTableRequest| database.update_table(r)),
+            "DeleteTable" => self.plain(body, |r: DeleteTableRequest| database.delete_table(r)),
+            "ListTables" => self.plain(body, |r: ListTablesRequest| database.list_tables(r)),
+            "UpdateTimeToLive" => {
+                self.plain(body, |r: UpdateTimeToLiveRequest| database.update_time_to_live(r))
+            }
+            "DescribeTimeToLive" => self.plain(body, |r: DescribeTimeToLiveRequest| {
+                database.describe_time_to_live(r)
+            }),
+            "TagResource" => self.plain(body, |r: TagResourceRequest| database.tag_resource(r)),
+            "UntagResource" => self.plain(body, |r: UntagResourceRequest| database.untag_resource(r)),
+            "ListTagsOfResource" => self.plain(body, |r: ListTagsOfResourceRequest| {
+                database.list_tags_of_resource(r)
+            }),
+            "SearchVectors" => self.plain(body, |r: SearchVectorsRequest| database.search_vectors(r)),
+
+            "ListStreams" => self.plain(body, |r: ListStreamsRequest| database.list_streams(r)),
+            "DescribeStream" => self.plain(body, |r: DescribeStreamRequest| database.describe_stream(r)),
+            "GetShardIterator" => {
+                self.plain(body, |r: GetShardIteratorRequest| database.get_shard_iterator(r))
+            }
+            "GetRecords" => {
+                let request: GetRecordsRequest = body::read(body)?;
+                let mut answer = database.get_records(request)?;
+                for record in &mut answer.records {
+                    record.aws_region = self.home.region.to_string();
+                }
+                body::write(&answer)
+            }
+            unknown => Err(body::unknown_operation(unknown)),
+        }
+    }
+
+    /// An operation that costs no capacity units. Its ARNs are shown as those of [`Home`].
+    fn plain<Request: DeserializeOwned, Response: Serialize>(
+        &self,
+        body: &[u8],
+        call: impl FnOnce(Request) -> dynoxide::Result<Response>,
+    ) -> Result<Vec<u8>, DynoxideError> {
+        let body = self.home.inwards(body);
+        let answer = call(body::read(&body)?)?;
+        Ok(self.home.outwards(&body::write(&answer)?))
+    }
+
+    /// An operation that reads or writes items: what it cost is always asked for, added up, and shown to
+    /// the caller only if it asked too. One that wrote is made known to those who wait for it.
+    fn metered<Request: Metered>(&self, body: &[u8]) -> Result<Vec<u8>, DynoxideError> {
+        let mut request: Request = body::read(body)?;
+        let kind = request.kind();
+        let shown = request.ask_for_total();
+        let if_refused = request.prepare_refusal();
+        match request.call(&self.shared.database) {
+            Ok(mut answer) => {
+                let consumed = Request::consumed(&answer);
+                lock(&self.shared.totals).add(Request::NAME, kind, consumed);
+                if kind == meter::Kind::Write {
+                    for consumed in consumed {
+                        self.announce(&consumed.table_name);
+                    }
+                }
+                if !shown {
+                    Request::hide_consumed(&mut answer);
+                }
+                body::write(&answer)
+            }
+            Err(error) => Err(self.charge_refusal(Request::NAME, if_refused, error)),
+        }
+    }
+
+    /// A failed condition costs the write all the same
+    /// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html>).
+    fn charge_refusal(
+        &self,
+        operation: &'static str,
+        refused: Refused,
+        error: DynoxideError,
+    ) -> DynoxideError {
+        let (charges, error) = refused.settle(error);
+        let mut totals = lock(&self.shared.totals);
+        for (table, units) in charges {
+            totals.add_write(operation, table_name(&table), units);
+        }
+        error
+    }
+
+    fn announce(&self, table: &str) {
+        let mut changes = lock(&self.shared.changes);
+        match changes.get(table) {
+            Some(change) => change.send_modify(|writes| *writes += 1),
+            None => {
+                changes.insert(table.to_owned(), watch::Sender::new(1));
+            }
+        }
+    }
+
+    /// A count of the writes to `table`, which changes after each: wait for that, then read the stream.
+    pub fn changes(&self, table: &str) -> watch::Receiver<u64> {
+        let mut changes = lock(&self.shared.changes);
+        changes
+            .entry(table.to_owned())
+            .or_insert_with(|| watch::Sender::new(0))
+            .subscribe()
+    }
+
+    /// All capacity units consumed since the start.
+    pub fn totals(&self) -> Totals {
+        lock(&self.shared.totals).clone()
+    }
+
+    /// Deletes the items whose time to live has passed and answers how many. DynamoDB does so by itself
+    /// within days; here whoever owns the stack says when. It costs no capacity units, as at AWS.
+    pub fn sweep_expired(&self) -> Result<usize, DynamoDbError> {
+        let swept = self.shared.database.sweep_ttl();
+        let swept = swept.map_err(|error| DynamoDbError::Sweep {
+            reason: error.to_string(),
+        })?;
+        if swept > 0 {
+            // It doesn't say which tables it found them in.
+            for change in lock(&self.shared.changes).values() {
+                change.send_modify(|writes| *writes += 1);
+            }
+        }
+        Ok(swept)
+    }
+}
+
+impl Home {
+    fn new(region: &str, account: &str) -> Self {
+        Self {
+            region: region.into(),
+            arn_prefix: format!("arn:aws:dynamodb:{region}:{account}:").into(),
+        }
+    }
+
+    fn inwards(&self, body: &[u8]) -> Vec<u8> {
+        replace(body, &self.arn_prefix, &database_arn_prefix())
+    }
+
+    fn outwards(&self, body: &[u8]) -> Vec<u8> {
+        replace(body, &database_arn_prefix(), &self.arn_prefix)
+    }
+}
+
+fn database_arn_prefix() -> String {
+    let (region, account) = (dynoxide::streams::LOCAL_REGION, dynoxide::streams::LOCAL_ACCOUNT);
+    format!("arn:aws:dynamodb:{region}:{account}:")
+}
+
+/// Bytes that are not UTF-8 are left as they are: reading them as JSON is going to say what is wrong.
+fn replace(body: &[u8], from: &str, to: &str) -> Vec<u8> {
+    match std::str::from_utf8(body) {
+        Ok(text) if text.contains(from) => text.replace(from, to).into_bytes(),
+        _ => body.to_vec(),
+    }
+}
+
+/// A table may be named by its ARN wherever it may be named.
+fn table_name(name_or_arn: &str) -> &str {
+    name_or_arn
+        .rsplit_once(":table/")
+        .map_or(name_or_arn, |(_, name)| name)
+}
+
+/// The maps behind these locks are whole after each statement, so one that a panic left is as good as new.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl std::fmt::Debug for DynamoDb {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DynamoDb")
+            .field("home", &self.home)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a client outside this module needs for an error of DynamoDB's own making.
+pub(crate) fn error_body(error_type: &str, message: &str) -> Bytes {
+    json!({ "__type": error_type, "message": message })
+        .to_string()
+        .into()
+}

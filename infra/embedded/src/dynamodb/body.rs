@@ -1,0 +1,70 @@
+//! JSON bodies to requests and back, with the errors that DynamoDB gives for a body it can't read.
+
+use dynoxide::DynoxideError;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Reads a request. `dynoxide` classifies what is wrong with one by a prefix of the message, which must
+/// not reach a client.
+pub(super) fn read<Request: DeserializeOwned>(body: &[u8]) -> Result<Request, DynoxideError> {
+    serde_json::from_slice(body).map_err(|error| {
+        if error.is_syntax() || error.is_eof() || error.is_io() {
+            return DynoxideError::SerializationException("the body is not a JSON object".to_owned());
+        }
+        let message = error.to_string();
+        let found = |prefix: &str| message.strip_prefix(prefix);
+        let plain = |text: &str| without_position(text).to_owned();
+        if let Some(text) = found("SERIALIZATION_AS_READ:") {
+            DynoxideError::SerializationException(text.to_owned())
+        } else if let Some(text) = found("VALIDATION_AS_READ:") {
+            DynoxideError::ValidationException(text.to_owned())
+        } else if let Some(text) = found("SERIALIZATION:") {
+            DynoxideError::SerializationException(plain(text))
+        } else if let Some(text) = found("VALIDATION_REQUEST:") {
+            DynoxideError::EnvelopedValidation(plain(text))
+        } else if let Some(text) = found("VALIDATION:") {
+            DynoxideError::ValidationException(plain(text))
+        } else if [
+            "missing field",
+            "unknown variant",
+            "invalid type: null",
+            "AttributeValue",
+        ]
+        .iter()
+        .any(|part| message.contains(part))
+        {
+            DynoxideError::ValidationException(plain(&message))
+        } else {
+            DynoxideError::SerializationException(plain(&message))
+        }
+    })
+}
+
+/// Writes an answer.
+pub(super) fn write<Response: Serialize>(answer: &Response) -> Result<Vec<u8>, DynoxideError> {
+    serde_json::to_vec(answer).map_err(|error| DynoxideError::InternalServerError(error.to_string()))
+}
+
+/// The error for an operation that isn't here.
+pub(super) fn unknown_operation(operation: &str) -> DynoxideError {
+    DynoxideError::UnsupportedCapability(operation.to_owned())
+}
+
+/// The shape in which `operation` shows an error: two of `dynoxide`'s kinds are for its own use, and
+/// become what DynamoDB answers.
+pub(super) fn as_on_the_wire(operation: &str, error: DynoxideError) -> DynoxideError {
+    match (operation, error) {
+        ("PutItem" | "UpdateItem" | "DeleteItem", DynoxideError::EnvelopedValidation(message)) => {
+            DynoxideError::ValidationException(format!("1 validation error detected: {message}"))
+        }
+        (_, DynoxideError::EnvelopedValidation(message)) => DynoxideError::ValidationException(message),
+        ("ExecuteStatement", DynoxideError::ConditionalCheckFailedException(message, Some(item))) => {
+            DynoxideError::StatementConditionalCheckFailed(message, item)
+        }
+        (_, error) => error,
+    }
+}
+
+fn without_position(message: &str) -> &str {
+    message.rfind(" at line ").map_or(message, |at| &message[..at])
+}

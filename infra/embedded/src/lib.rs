@@ -1,0 +1,40 @@
+//! What a Lambda bundle needs of AWS, embedded in one process: DynamoDB with its streams, SQS, and
+//! Lambda's event-source mappings.
+//!
+//! The parts, from the inside out:
+//!
+//! | module | what it is |
+//! | --- | --- |
+//! | [`clock`] | wall time that moves with tokio's clock |
+//! | [`dynamodb`] | DynamoDB and its streams, on SQLite, with a meter for capacity units |
+//! | [`wire`] | the AWS JSON protocol: one request in, one answer out |
+//! | [`transport`] | the HTTP client of the AWS SDK, without a socket, with faults on demand |
+//! | [`server`] | the same wire on a TCP port, for clients in other processes |
+//! | [`mapping`] | Lambda's event-source mappings for a queue, a stream and a schedule |
+//!
+//! SQS itself is the crate `embedded-sqs`.
+//!
+//! Nothing here knows which functions run on it: a function is anything that implements
+//! [`mapping::Invoke`].
+//!
+//! # Time
+//! Every timer is tokio's and every timestamp comes from a [`clock::Clock`]. On a current-thread
+//! runtime whose clock is paused (`tokio::time::pause`) a redelivery after six hours takes no time at
+//! all. Two clocks stay outside of that, because the database keeps them to itself: the ten minutes for
+//! which a `ClientRequestToken` is remembered, and the creation date of a table.
+//!
+//! A paused clock and a socket do not go together: tokio sees no work while a peer in another process
+//! thinks, and moves the clock on. Pause the clock with [`transport`], let it run with [`server`].
+
+pub mod clock;
+pub mod dynamodb;
+pub mod mapping;
+pub mod server;
+pub mod transport;
+pub mod wire;
+
+pub use clock::Clock;
+pub use dynamodb::DynamoDb;
+pub use embedded_sqs::Sqs;
+pub use transport::Transport;
+pub use wire::{Service, Wire};

@@ -1,0 +1,436 @@
+//! A queue's event-source mapping: batches of messages to a function, deleted when it is done with them.
+//!
+//! <https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html>. What fails is left alone: the queue shows
+//! it again when its visibility timeout ends, and moves it to the dead-letter queue by its redrive policy.
+//! Of Lambda's ways to find its pace none is copied: it takes messages for as long as fewer invocations
+//! run than [`Settings::maximum_concurrency`] allows.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_smithy_types::base64;
+use embedded_sqs::{MessageAttribute, Receive, Received, Sqs};
+use serde_json::{Map, Value, json};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::report::{self, Report};
+use super::{
+    EMPTY_PAYLOAD, Function, LARGEST_PAYLOAD, MappingError, Shutdown, Status, check, json_length,
+    new_request_id, told_to_stop,
+};
+
+/// The longest that SQS holds a receive call open.
+const LONG_POLL: Duration = Duration::from_secs(20);
+/// The most messages that SQS gives in one receive call.
+const LARGEST_RECEIVE: usize = 10;
+/// The most messages that SQS deletes in one call.
+const LARGEST_DELETE: usize = 10;
+/// How many invocations of one mapping Lambda runs at most if it isn't limited.
+const UNLIMITED: u32 = 1_250;
+/// Names and punctuation of one record, its ids and its attributes.
+const RECORD_FRAME: usize = 1_024;
+
+/// The settings of a queue's mapping, in Lambda's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The queue's name.
+    pub queue: String,
+    /// `BatchSize`: 1 to 10,000 messages; more than 10 need a batching window.
+    pub batch_size: u32,
+    /// `MaximumBatchingWindowInSeconds`: for how long to wait for a batch to fill, up to 300 seconds.
+    pub batching_window: Duration,
+    /// `ScalingConfig.MaximumConcurrency`: 2 to 1,000 invocations at once; `None` is 1,250.
+    pub maximum_concurrency: Option<u32>,
+    /// `FunctionResponseTypes` holds `ReportBatchItemFailures`.
+    pub report_batch_item_failures: bool,
+}
+
+impl Settings {
+    /// Lambda's defaults.
+    pub fn of(queue: impl Into<String>) -> Self {
+        Self {
+            queue: queue.into(),
+            batch_size: 10,
+            batching_window: Duration::ZERO,
+            maximum_concurrency: None,
+            report_batch_item_failures: false,
+        }
+    }
+
+    /// Refuses what Lambda refuses.
+    pub fn check(&self) -> Result<(), MappingError> {
+        check("BatchSize", &self.batch_size, 1..=10_000)?;
+        check(
+            "MaximumBatchingWindowInSeconds",
+            &self.batching_window,
+            Duration::ZERO..=Duration::from_mins(5),
+        )?;
+        check(
+            "MaximumConcurrency",
+            &self.maximum_concurrency.unwrap_or(2),
+            2..=1_000,
+        )?;
+        if self.batch_size > 10 && self.batching_window < Duration::from_secs(1) {
+            return Err(MappingError::Setting {
+                setting: "BatchSize",
+                value: self.batch_size.to_string(),
+                expected: "one above 10 needs a MaximumBatchingWindowInSeconds of at least 1".to_owned(),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Runs the mapping until `shutdown`. It does not start with settings that Lambda refuses, or on a queue
+/// that would show messages again while the function still works on them.
+pub async fn run(
+    settings: Settings,
+    sqs: Sqs,
+    function: Function,
+    status: Status,
+    mut shutdown: Shutdown,
+) -> Result<(), MappingError> {
+    settings.check()?;
+    let queue = Queue::describe(&sqs, &settings.queue).await?;
+    queue.check_visibility(&function)?;
+
+    // One invocation may run per slot. It is taken before messages are: those that nobody is free to
+    // handle stay visible.
+    let limit = settings.maximum_concurrency.unwrap_or(UNLIMITED);
+    let slots = Arc::new(Semaphore::new(limit as usize));
+    let deliveries = Deliveries {
+        settings,
+        queue,
+        sqs,
+        function,
+        status,
+    };
+    let mut poller = Poller {
+        deliveries: Arc::new(deliveries),
+        left_over: VecDeque::new(),
+    };
+
+    poller
+        .deliveries
+        .status
+        .update(|activity| activity.listening = true);
+    let mut running = JoinSet::new();
+    let ended = loop {
+        let slot = tokio::select! {
+            biased;
+            () = told_to_stop(&mut shutdown) => break Ok(()),
+            slot = slots.clone().acquire_owned() => slot,
+        };
+        match poller.next_batch(&mut shutdown).await {
+            Ok(batch) if batch.is_empty() => break Ok(()),
+            Ok(batch) => running.spawn(poller.deliveries.clone().deliver(batch, slot.ok())),
+            Err(error) => break Err(error),
+        };
+        while running.try_join_next().is_some() {}
+    };
+    let failed = settle(&mut running).await.and(poller.give_back());
+    poller
+        .deliveries
+        .status
+        .update(|activity| activity.listening = false);
+    ended.and(failed)
+}
+
+/// Waits for all deliveries, and answers with the first failure of the queue among them.
+async fn settle(running: &mut JoinSet<Result<(), MappingError>>) -> Result<(), MappingError> {
+    let mut outcome = Ok(());
+    while let Some(delivery) = running.join_next().await {
+        // A delivery that panicked has left its messages in the queue, which is what a failed one does.
+        outcome = outcome.and(delivery.unwrap_or(Ok(())));
+    }
+    outcome
+}
+
+/// Takes messages from the queue and makes batches of them.
+struct Poller {
+    deliveries: Arc<Deliveries>,
+    /// Messages that would have made the batch before too large for an event.
+    left_over: VecDeque<Received>,
+}
+
+impl Poller {
+    /// The next batch, in a long poll and then for as long as the window lasts. It is empty only at
+    /// shutdown: what was gathered until then is still delivered.
+    async fn next_batch(&mut self, shutdown: &mut Shutdown) -> Result<Vec<Received>, MappingError> {
+        let settings = &self.deliveries.settings;
+        let (largest, window) = (settings.batch_size as usize, settings.batching_window);
+        let mut batch = Batch::of_at_most(largest);
+        batch.fill(&mut self.left_over);
+        let mut until = (!batch.messages.is_empty()).then(|| Instant::now() + window);
+        while !batch.is_full() && self.left_over.is_empty() {
+            let left = until.map_or(LONG_POLL, |until| until.saturating_duration_since(Instant::now()));
+            if left.is_zero() {
+                break;
+            }
+            let most = LARGEST_RECEIVE.min(largest - batch.messages.len());
+            let received = tokio::select! {
+                biased;
+                () = told_to_stop(shutdown) => break,
+                received = self.deliveries.receive(most, left.min(LONG_POLL)) => received?,
+            };
+            self.left_over.extend(received);
+            batch.fill(&mut self.left_over);
+            if until.is_none() && !batch.messages.is_empty() {
+                until = Some(Instant::now() + window);
+            }
+        }
+        Ok(batch.messages)
+    }
+
+    /// Shows the queue's other readers what was taken and not delivered.
+    fn give_back(&mut self) -> Result<(), MappingError> {
+        let Deliveries {
+            sqs,
+            settings,
+            status,
+            ..
+        } = &*self.deliveries;
+        for message in self.left_over.drain(..) {
+            let shown = sqs.change_visibility(&settings.queue, &message.receipt_handle, Duration::ZERO);
+            shown.map_err(|e| self.deliveries.failed(e))?;
+            status.update(|activity| activity.pending -= 1);
+        }
+        Ok(())
+    }
+}
+
+/// Messages for one event, within the limits of number and size.
+struct Batch {
+    messages: Vec<Received>,
+    most: usize,
+    size: usize,
+    full: bool,
+}
+
+impl Batch {
+    fn of_at_most(most: usize) -> Self {
+        Self {
+            messages: Vec::new(),
+            most,
+            size: EMPTY_PAYLOAD,
+            full: false,
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.full || self.messages.len() >= self.most
+    }
+
+    /// Moves messages over for as long as they fit. One alone always does: SQS's limit is 1 MiB.
+    fn fill(&mut self, from: &mut VecDeque<Received>) {
+        while !self.is_full() {
+            let Some(next) = from.front() else { return };
+            let size = size_of(next);
+            if self.size + size > LARGEST_PAYLOAD && !self.messages.is_empty() {
+                self.full = true;
+                return;
+            }
+            self.size += size;
+            self.messages.extend(from.pop_front());
+        }
+    }
+}
+
+fn size_of(message: &Received) -> usize {
+    let attribute = |(name, attribute): (&String, &MessageAttribute)| {
+        let text = attribute.string_value.as_deref().map_or(0, json_length);
+        let binary = attribute
+            .binary_value
+            .as_ref()
+            .map_or(0, |bytes| bytes.len().div_ceil(3) * 4);
+        json_length(name) + text + binary + attribute.data_type.len() + 128
+    };
+    let attributes: usize = message.message_attributes.iter().map(attribute).sum();
+    RECORD_FRAME + message.receipt_handle.len() + json_length(&message.body) + attributes
+}
+
+/// Everything that a batch needs on its way.
+struct Deliveries {
+    settings: Settings,
+    queue: Queue,
+    sqs: Sqs,
+    function: Function,
+    status: Status,
+}
+
+impl Deliveries {
+    async fn receive(&self, most: usize, wait: Duration) -> Result<Vec<Received>, MappingError> {
+        let receive = Receive {
+            max: most,
+            wait,
+            visibility: None,
+        };
+        let received = self
+            .sqs
+            .receive(&self.settings.queue, receive)
+            .await
+            .map_err(|e| self.failed(e))?;
+        self.status.update(|activity| activity.pending += received.len());
+        Ok(received)
+    }
+
+    /// Invokes the function with a batch and deletes what it is done with.
+    async fn deliver(
+        self: Arc<Self>,
+        batch: Vec<Received>,
+        _slot: Option<OwnedSemaphorePermit>,
+    ) -> Result<(), MappingError> {
+        let records: Vec<Value> = batch.iter().map(|message| self.queue.record(message)).collect();
+        let trace_header = batch
+            .iter()
+            .find_map(|message| message.attributes.aws_trace_header.clone());
+        self.status.started();
+        let answer = self
+            .function
+            .invoke(json!({ "Records": records }), new_request_id(), trace_header)
+            .await;
+        let (done, failure) = match &answer {
+            Err(error) => (Vec::new(), Some(error.to_string())),
+            Ok(_) if !self.settings.report_batch_item_failures => (batch.iter().collect(), None),
+            Ok(answer) => {
+                match report::read(answer, |id| batch.iter().any(|message| message.message_id == id)) {
+                    Report::Success => (batch.iter().collect(), None),
+                    Report::Failed(failed) => {
+                        let done = |message: &&Received| !failed.contains(message.message_id.as_str());
+                        (batch.iter().filter(done).collect(), None)
+                    }
+                    Report::Unusable(reason) => (Vec::new(), Some(reason)),
+                }
+            }
+        };
+        if let Some(failure) = &failure {
+            tracing::warn!(
+                queue = self.settings.queue,
+                function = self.function.arn,
+                "{failure}"
+            );
+        }
+        let deleted = self.delete(&done);
+        self.status.update(|activity| activity.pending -= batch.len());
+        self.status.ended(failure.as_ref().map(|failure| failure as _));
+        deleted
+    }
+
+    fn delete(&self, done: &[&Received]) -> Result<(), MappingError> {
+        for batch in done.chunks(LARGEST_DELETE) {
+            let handles = batch.iter().map(|message| message.receipt_handle.as_str());
+            let deleted = self
+                .sqs
+                .delete_batch(&self.settings.queue, handles)
+                .map_err(|e| self.failed(e))?;
+            for outcome in deleted {
+                outcome.map_err(|e| self.failed(e))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn failed(&self, source: embedded_sqs::SqsError) -> MappingError {
+        MappingError::Sqs {
+            queue: self.settings.queue.clone(),
+            source,
+        }
+    }
+}
+
+/// What a mapping has to know of its queue.
+pub(super) struct Queue {
+    name: String,
+    arn: String,
+    region: String,
+    visibility: Duration,
+}
+
+impl Queue {
+    pub(super) async fn describe(sqs: &Sqs, name: &str) -> Result<Self, MappingError> {
+        let request = json!({
+            "QueueUrl": sqs.queue_url(name),
+            "AttributeNames": ["VisibilityTimeout"],
+        });
+        let answer = sqs
+            .handle("GetQueueAttributes", request.to_string().as_bytes())
+            .await;
+        let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let seconds = body["Attributes"]["VisibilityTimeout"]
+            .as_str()
+            .and_then(|text| text.parse().ok());
+        let arn = sqs.queue_arn(name);
+        match seconds {
+            Some(seconds) => Ok(Self {
+                name: name.to_owned(),
+                region: arn.split(':').nth(3).unwrap_or_default().to_owned(),
+                arn,
+                visibility: Duration::from_secs(seconds),
+            }),
+            None => Err(MappingError::Queue {
+                queue: name.to_owned(),
+                reason: body.to_string(),
+            }),
+        }
+    }
+
+    fn check_visibility(&self, function: &Function) -> Result<(), MappingError> {
+        if self.visibility >= function.timeout {
+            return Ok(());
+        }
+        Err(MappingError::Visibility {
+            queue: self.name.clone(),
+            visibility: self.visibility,
+            function: function.arn.clone(),
+            timeout: function.timeout,
+        })
+    }
+
+    /// A message as a record of the event.
+    fn record(&self, message: &Received) -> Value {
+        let system = &message.attributes;
+        let mut attributes = json!({
+            "ApproximateReceiveCount": system.approximate_receive_count.to_string(),
+            "SentTimestamp": system.sent_timestamp_ms.to_string(),
+            "SenderId": system.sender_id,
+            "ApproximateFirstReceiveTimestamp": system.approximate_first_receive_timestamp_ms.to_string(),
+        });
+        if let Some(trace_header) = &system.aws_trace_header {
+            attributes["AWSTraceHeader"] = trace_header.as_str().into();
+        }
+        let message_attributes: Map<String, Value> = message
+            .message_attributes
+            .iter()
+            .map(|(name, attribute)| (name.clone(), message_attribute(attribute)))
+            .collect();
+        json!({
+            "messageId": message.message_id,
+            "receiptHandle": message.receipt_handle,
+            "body": message.body,
+            "attributes": attributes,
+            "messageAttributes": message_attributes,
+            "md5OfBody": message.md5_of_body,
+            "eventSource": "aws:sqs",
+            "eventSourceARN": self.arn,
+            "awsRegion": self.region,
+        })
+    }
+}
+
+fn message_attribute(attribute: &MessageAttribute) -> Value {
+    let mut value = json!({
+        "stringListValues": [],
+        "binaryListValues": [],
+        "dataType": attribute.data_type,
+    });
+    if let Some(text) = &attribute.string_value {
+        value["stringValue"] = text.as_str().into();
+    }
+    if let Some(bytes) = &attribute.binary_value {
+        value["binaryValue"] = base64::encode(bytes).into();
+    }
+    value
+}

@@ -1,0 +1,247 @@
+//! A table stream's event-source mapping: batches of records to a function, each partition key in order.
+//!
+//! <https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html> and the pages below it. A reader follows
+//! the shard and hands its records to lanes, as many as the parallelization factor says; a lane has one
+//! invocation at a time and does not go past a batch before it is done with it or gives it up.
+
+mod lane;
+mod order;
+mod progress;
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+use embedded_sqs::Sqs;
+use serde_json::Value;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use super::sqs::Queue;
+use super::{Function, MappingError, Shutdown, Status, check, told_to_stop};
+use crate::dynamodb::{DynamoDb, Record, SequenceNumber, Stream, StreamPosition};
+use lane::Lane;
+use order::Arrivals;
+pub use order::Order;
+use progress::Progress;
+
+/// The most records that DynamoDB Streams gives at once.
+const LARGEST_READ: usize = 1_000;
+
+/// The settings of a stream's mapping, in Lambda's words.
+#[derive(Clone)]
+pub struct Settings {
+    /// The table whose stream it is.
+    pub table: String,
+    /// `StartingPosition`, or where an earlier run left off.
+    pub starting_position: StreamPosition,
+    /// `BatchSize`: 1 to 10,000 records.
+    pub batch_size: u32,
+    /// `MaximumBatchingWindowInSeconds`: for how long to wait for a batch to fill, up to 300 seconds.
+    pub batching_window: Duration,
+    /// `ParallelizationFactor`: 1 to 10 batches at once, of different partition keys.
+    pub parallelization_factor: u32,
+    /// `FunctionResponseTypes` holds `ReportBatchItemFailures`.
+    pub report_batch_item_failures: bool,
+    /// `BisectBatchOnFunctionError`.
+    pub bisect_batch_on_function_error: bool,
+    /// `MaximumRetryAttempts`: 0 to 10,000 after the first; `None` until the record expires.
+    pub maximum_retry_attempts: Option<u32>,
+    /// `MaximumRecordAgeInSeconds`: 1 minute to 7 days; `None` until the record expires, which a stream's
+    /// do after 24 hours.
+    pub maximum_record_age: Option<Duration>,
+    /// `DestinationConfig.OnFailure`: who is told of records that were given up.
+    pub on_failure: Option<OnFailure>,
+    /// In which order records of different partition keys arrive.
+    pub order: Order,
+}
+
+/// A queue that is told of records that were given up.
+#[derive(Clone)]
+pub struct OnFailure {
+    /// The service.
+    pub sqs: Sqs,
+    /// The queue's name.
+    pub queue: String,
+}
+
+impl Settings {
+    /// Lambda's defaults, from the oldest record on.
+    pub fn of(table: impl Into<String>) -> Self {
+        Self {
+            table: table.into(),
+            starting_position: StreamPosition::TrimHorizon,
+            batch_size: 100,
+            batching_window: Duration::ZERO,
+            parallelization_factor: 1,
+            report_batch_item_failures: false,
+            bisect_batch_on_function_error: false,
+            maximum_retry_attempts: None,
+            maximum_record_age: None,
+            on_failure: None,
+            order: Order::Arrival,
+        }
+    }
+
+    /// Refuses what Lambda refuses.
+    pub fn check(&self) -> Result<(), MappingError> {
+        let seconds = Duration::from_secs;
+        check("BatchSize", &self.batch_size, 1..=10_000)?;
+        check(
+            "MaximumBatchingWindowInSeconds",
+            &self.batching_window,
+            Duration::ZERO..=seconds(300),
+        )?;
+        check("ParallelizationFactor", &self.parallelization_factor, 1..=10)?;
+        check(
+            "MaximumRetryAttempts",
+            &self.maximum_retry_attempts.unwrap_or(0),
+            0..=10_000,
+        )?;
+        let age = self.maximum_record_age.unwrap_or(seconds(60));
+        check("MaximumRecordAgeInSeconds", &age, seconds(60)..=seconds(604_800))
+    }
+}
+
+/// A record on its way to the function.
+#[derive(Clone, Debug)]
+struct Arrival {
+    record: Record,
+    /// The number that the function sees. It differs from the record's own in another order than the
+    /// table's, because numbers rise from batch to batch whatever the order.
+    number: SequenceNumber,
+}
+
+impl Arrival {
+    fn json(&self) -> Value {
+        let mut json = self.record.json.clone();
+        if self.number != self.record.sequence_number {
+            json["dynamodb"]["SequenceNumber"] = self.number.to_string().into();
+        }
+        json
+    }
+}
+
+/// Runs the mapping until `shutdown`. It does not start with settings that Lambda refuses, without a
+/// stream, or without the queue to report failures to.
+pub async fn run(
+    settings: Settings,
+    dynamodb: DynamoDb,
+    function: Function,
+    status: Status,
+    mut shutdown: Shutdown,
+) -> Result<(), MappingError> {
+    settings.check()?;
+    if let Some(destination) = &settings.on_failure {
+        Queue::describe(&destination.sqs, &destination.queue).await?;
+    }
+    let stream = dynamodb.stream_of(&settings.table)?;
+    let iterator = dynamodb.shard_iterator(&stream, settings.starting_position)?;
+    let writes = dynamodb.changes(&settings.table);
+    // Set once: a status that is handed to a second run goes on showing the same table.
+    status.stream.get_or_init(|| writes.clone());
+
+    let progress = Arc::new(Progress::new(status.clone()));
+    let lane = Lane::new(settings.clone(), stream.clone(), function, progress.clone());
+    let (stop_lanes, stop) = watch::channel(false);
+    let mut lanes = JoinSet::new();
+    let mut inputs = Vec::new();
+    for _ in 0..settings.parallelization_factor {
+        // Room for one read: the reader waits while a lane is blocked, as Lambda's poller does.
+        let (input, arriving) = mpsc::channel(1);
+        inputs.push(input);
+        lanes.spawn(lane.clone().run(arriving, stop.clone()));
+    }
+
+    let arrivals = Arrivals::new(settings.order);
+    let reader = Reader {
+        dynamodb,
+        stream,
+        iterator,
+        writes,
+        arrivals,
+        progress,
+        lanes: inputs,
+    };
+    status.update(|activity| activity.listening = true);
+    let ended = tokio::select! {
+        biased;
+        () = told_to_stop(&mut shutdown) => Ok(()),
+        failed = reader.run() => failed,
+    };
+    stop_lanes.send_replace(true);
+    while lanes.join_next().await.is_some() {}
+    status.update(|activity| activity.listening = false);
+    ended
+}
+
+/// Follows the shard.
+struct Reader {
+    dynamodb: DynamoDb,
+    stream: Stream,
+    iterator: String,
+    writes: watch::Receiver<u64>,
+    arrivals: Arrivals,
+    progress: Arc<Progress>,
+    lanes: Vec<mpsc::Sender<Vec<Arrival>>>,
+}
+
+impl Reader {
+    /// Goes on until the stream fails or nobody listens.
+    async fn run(mut self) -> Result<(), MappingError> {
+        loop {
+            self.arrivals.linger().await;
+            // Before the read: what is written meanwhile changes the count again, and is read next time.
+            let writes = *self.writes.borrow_and_update();
+            let records = self.read()?;
+            let at_end = records.len() < LARGEST_READ;
+            self.progress.read(&records);
+            if at_end {
+                self.progress.read_to_the_end(writes);
+            }
+            let arrived = self.arrivals.arrange(records);
+            if !self.hand_out(arrived).await {
+                return Ok(());
+            }
+            let more = !at_end || self.arrivals.holds_back();
+            if !more && self.writes.changed().await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn read(&mut self) -> Result<Vec<Record>, MappingError> {
+        let read = self
+            .dynamodb
+            .records(&self.stream, &self.iterator, LARGEST_READ)?;
+        self.iterator = read.next;
+        let mut records = read.records;
+        for record in &mut records {
+            record.json["eventSourceARN"] = self.stream.arn.as_str().into();
+        }
+        Ok(records)
+    }
+
+    /// To each lane its records; false if the lanes are gone.
+    async fn hand_out(&self, arrived: Vec<Arrival>) -> bool {
+        let mut by_lane: Vec<Vec<Arrival>> = self.lanes.iter().map(|_| Vec::new()).collect();
+        for arrival in arrived {
+            let lane = lane_of(&arrival.record.partition, self.lanes.len());
+            by_lane[lane].push(arrival);
+        }
+        for (lane, arrived) in self.lanes.iter().zip(by_lane) {
+            if !arrived.is_empty() && lane.send(arrived).await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+/// The same lane for the same partition key, always.
+fn lane_of(partition: &str, lanes: usize) -> usize {
+    let mut hasher = DefaultHasher::new();
+    partition.hash(&mut hasher);
+    // The remainder is less than the number of lanes, which is 10 at most.
+    usize::try_from(hasher.finish() % lanes as u64).unwrap_or_default()
+}

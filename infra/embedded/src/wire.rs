@@ -1,0 +1,229 @@
+//! The AWS JSON protocol: one HTTP request in, one answer out, for DynamoDB, its streams and SQS.
+//!
+//! Both ways in use it, the SDK's transport in this process and the listener for others, so that what
+//! works on one works on the other. Signatures are not checked, but a request has to carry one, as AWS
+//! demands: a client without credentials must fail here and not only after deployment.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use embedded_sqs::Sqs;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use serde_json::json;
+
+use crate::dynamodb::{DynamoDb, error_body};
+
+/// The content type of AWS JSON 1.0.
+const AMZ_JSON: &str = "application/x-amz-json-1.0";
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+const CRC32: HeaderName = HeaderName::from_static("x-amz-crc32");
+const QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
+const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
+
+/// What is said to a request that is for nobody here.
+const SUPPORTED: &str = "DynamoDB (X-Amz-Target: DynamoDB_20120810.*), DynamoDB Streams \
+                         (DynamoDBStreams_20120810.*) and SQS (AmazonSQS.*) are, in the AWS JSON protocol";
+
+/// A service of AWS that is embedded here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Service {
+    /// DynamoDB.
+    DynamoDb,
+    /// DynamoDB Streams, an API of its own.
+    DynamoDbStreams,
+    /// SQS.
+    Sqs,
+}
+
+impl Service {
+    const ALL: [Self; 3] = [Self::DynamoDb, Self::DynamoDbStreams, Self::Sqs];
+
+    fn target_prefix(self) -> &'static str {
+        match self {
+            Self::DynamoDb => "DynamoDB_20120810.",
+            Self::DynamoDbStreams => "DynamoDBStreams_20120810.",
+            Self::Sqs => "AmazonSQS.",
+        }
+    }
+
+    /// The service and operation that a request is for; `None` if it is for none of them.
+    pub(crate) fn target(headers: &HeaderMap) -> Option<(Self, &str)> {
+        let target = headers.get(TARGET)?.to_str().ok()?;
+        Self::ALL
+            .into_iter()
+            .find_map(|service| Some((service, target.strip_prefix(service.target_prefix())?)))
+    }
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::DynamoDb => "DynamoDB",
+            Self::DynamoDbStreams => "DynamoDB Streams",
+            Self::Sqs => "SQS",
+        })
+    }
+}
+
+/// The services and the dispatch to them. Clones share the services.
+#[derive(Clone)]
+pub struct Wire {
+    dynamodb: DynamoDb,
+    sqs: Sqs,
+    /// Numbers for request ids: a run is then the same each time it is repeated.
+    answered: Arc<AtomicU64>,
+}
+
+impl Wire {
+    /// A wire to these services.
+    pub fn new(dynamodb: DynamoDb, sqs: Sqs) -> Self {
+        Self {
+            dynamodb,
+            sqs,
+            answered: Arc::default(),
+        }
+    }
+
+    /// The DynamoDB behind the wire.
+    pub fn dynamodb(&self) -> &DynamoDb {
+        &self.dynamodb
+    }
+
+    /// The SQS behind the wire.
+    pub fn sqs(&self) -> &Sqs {
+        &self.sqs
+    }
+
+    /// Answers one request. Errors are answers too, in the shape in which AWS gives them.
+    pub async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
+        let headers = request.headers();
+        let mut answer = match Service::target(headers) {
+            _ if request.method() == Method::GET => health(),
+            Some(_) if !is_signed(&request) => unsigned(),
+            Some((Service::Sqs, operation)) => self.ask_sqs(operation, request.body()).await,
+            Some((_, operation)) => self.ask_dynamodb(operation, request.body()),
+            None if is_form(headers) => query_protocol(),
+            None => other_service(headers),
+        };
+        answer.headers_mut().insert(REQUEST_ID, self.next_request_id());
+        answer
+    }
+
+    fn ask_dynamodb(&self, operation: &str, body: &[u8]) -> Response<Bytes> {
+        let answer = self.dynamodb.handle(operation, body);
+        let checksum = crc32fast::hash(&answer.body);
+        let mut response = respond(answer.status, AMZ_JSON, answer.body);
+        response.headers_mut().insert(CRC32, checksum.into());
+        response
+    }
+
+    async fn ask_sqs(&self, operation: &str, body: &[u8]) -> Response<Bytes> {
+        let answer = self.sqs.handle(operation, body).await;
+        let mut response = respond(answer.status, answer.content_type, answer.body);
+        if let Some(error) = answer.error_type.as_deref() {
+            response
+                .headers_mut()
+                .insert(QUERY_ERROR, query_error(answer.status, error));
+        }
+        response
+    }
+
+    fn next_request_id(&self) -> HeaderValue {
+        let number = self.answered.fetch_add(1, Ordering::Relaxed);
+        let id = uuid::Uuid::from_u64_pair(0, number).to_string();
+        // Hexadecimal digits and dashes are a header's value at all times.
+        HeaderValue::from_str(&id).unwrap_or(HeaderValue::from_static("0"))
+    }
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wire").finish_non_exhaustive()
+    }
+}
+
+/// An answer in AWS's shape for an error that no service was asked for.
+pub(crate) fn refuse(status: u16, error_type: &str, message: &str) -> Response<Bytes> {
+    let body = error_body(error_type, message);
+    let checksum = crc32fast::hash(&body);
+    let mut response = respond(status, AMZ_JSON, body);
+    response.headers_mut().insert(CRC32, checksum.into());
+    response
+}
+
+fn respond(status: u16, content_type: &'static str, body: impl Into<Bytes>) -> Response<Bytes> {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+/// A signature in the header, or in the query of a URL that was signed beforehand.
+fn is_signed(request: &Request<Bytes>) -> bool {
+    request.headers().contains_key(AUTHORIZATION)
+        || request
+            .uri()
+            .query()
+            .is_some_and(|query| query.contains("X-Amz-Signature="))
+}
+
+fn unsigned() -> Response<Bytes> {
+    refuse(
+        400,
+        "com.amazon.coral.service#MissingAuthenticationTokenException",
+        "Request is missing Authentication Token: sign it, any access key will do",
+    )
+}
+
+fn health() -> Response<Bytes> {
+    let services: Vec<_> = Service::ALL.iter().map(ToString::to_string).collect();
+    respond(
+        200,
+        "application/json",
+        json!({ "status": "running", "services": services }).to_string(),
+    )
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    content_type.is_some_and(|value| value.starts_with("application/x-www-form-urlencoded"))
+}
+
+/// Clients of the older protocol read XML.
+fn query_protocol() -> Response<Bytes> {
+    let body = format!(
+        "<ErrorResponse><Error><Type>Sender</Type><Code>UnsupportedProtocol</Code><Message>The AWS query \
+         protocol is not supported here; {SUPPORTED}. SDKs from 2024 on speak it with SQS.\
+         </Message></Error></ErrorResponse>"
+    );
+    respond(400, "text/xml", body)
+}
+
+fn other_service(headers: &HeaderMap) -> Response<Bytes> {
+    let target = headers
+        .get(TARGET)
+        .and_then(|target| target.to_str().ok())
+        .unwrap_or("no X-Amz-Target");
+    refuse(
+        501,
+        "UnsupportedService",
+        &format!("The request is for {target}, which is not supported here; {SUPPORTED}."),
+    )
+}
+
+/// `AWS.SimpleQueueService.NonExistentQueue;Sender`: what the error was called in the query protocol, by
+/// which older error handling still goes.
+fn query_error(status: u16, error: &str) -> HeaderValue {
+    let fault = if status < 500 { "Sender" } else { "Receiver" };
+    let value = if error.contains(';') {
+        error.to_owned()
+    } else {
+        format!("{error};{fault}")
+    };
+    HeaderValue::from_str(&value).unwrap_or(HeaderValue::from_static("InternalFailure;Receiver"))
+}

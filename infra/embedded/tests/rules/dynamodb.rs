@@ -1,0 +1,253 @@
+//! DynamoDB as this crate adds to it: the meter, home region, errors and files.
+
+use embedded_aws::dynamodb::Units;
+use embedded_aws::{Clock, DynamoDb};
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::support::{Stack, item, seconds, table};
+
+const TABLE: &str = "events";
+
+fn stack() -> Stack {
+    let stack = Stack::new();
+    stack.create_table(TABLE);
+    stack
+}
+
+fn units(requests: u64, read: f64, write: f64) -> Units {
+    Units {
+        requests,
+        read,
+        write,
+    }
+}
+
+/// An operation that has to fail with a 400: its `__type` and all.
+fn refused(stack: &Stack, operation: &str, request: &Value) -> Value {
+    let answer = stack.dynamodb.handle(operation, request.to_string().as_bytes());
+    let body: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(answer.status, 400, "{body}");
+    body
+}
+
+fn only_new() -> Value {
+    json!({
+        "TableName": TABLE,
+        "Item": item("order", 1, 1),
+        "ConditionExpression": "attribute_not_exists(stream)",
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn capacity_units_are_added_up_by_operation_and_table() {
+    let stack = stack();
+    stack.create_table("other");
+    stack.put(TABLE, "order", 1, 1);
+    stack.put("other", "order", 1, 1);
+    let key = json!({ "stream": { "S": "order" }, "revision": { "N": "1" } });
+    stack.ask("GetItem", &json!({ "TableName": TABLE, "Key": key }));
+    stack.ask(
+        "GetItem",
+        &json!({ "TableName": TABLE, "Key": key, "ConsistentRead": true }),
+    );
+    let put = |table: &str| json!({ "Put": { "TableName": table, "Item": item("order", 2, 2) } });
+    stack.ask(
+        "TransactWriteItems",
+        &json!({ "TransactItems": [put(TABLE), put("other")] }),
+    );
+
+    let totals = stack.dynamodb.totals();
+    assert_eq!(totals.all(), units(6, 1.5, 6.0));
+    assert_eq!(totals.table(TABLE), units(4, 1.5, 3.0));
+    assert_eq!(totals.operation("PutItem"), units(2, 0.0, 2.0));
+    assert_eq!(totals.operation("TransactWriteItems"), units(2, 0.0, 4.0));
+    assert_eq!(totals.operation("GetItem"), units(2, 1.5, 0.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_share_of_the_totals_is_the_difference_to_an_earlier_copy() {
+    let stack = stack();
+    stack.put(TABLE, "order", 1, 1);
+    let before = stack.dynamodb.totals();
+    stack.put(TABLE, "order", 2, 2);
+    assert_eq!(stack.dynamodb.totals().since(&before).all(), units(1, 0.0, 1.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn consumed_capacity_is_shown_only_to_who_asks_for_it() {
+    let stack = stack();
+    let mut put = json!({ "TableName": TABLE, "Item": item("order", 1, 1) });
+    assert_eq!(stack.ask("PutItem", &put), json!({}));
+    put["ReturnConsumedCapacity"] = "TOTAL".into();
+    let shown = stack.ask("PutItem", &put);
+    assert_eq!(shown["ConsumedCapacity"]["CapacityUnits"], 1.0);
+    assert_eq!(stack.dynamodb.totals().all(), units(2, 0.0, 2.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_condition_costs_as_much_as_the_larger_of_the_two_items() {
+    let stack = stack();
+    let mut large = item("order", 1, 1);
+    large["text"] = json!({ "S": "x".repeat(2_500) });
+    stack.ask("PutItem", &json!({ "TableName": TABLE, "Item": large }));
+    let before = stack.dynamodb.totals();
+    let error = refused(&stack, "PutItem", &only_new());
+    assert!(
+        error["__type"]
+            .as_str()
+            .unwrap()
+            .ends_with("#ConditionalCheckFailedException")
+    );
+    // Asked for inside, to know its size, and not for the caller.
+    assert_eq!(error.get("Item"), None);
+    assert_eq!(stack.dynamodb.totals().since(&before).all(), units(1, 0.0, 3.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_item_that_stood_in_the_way_is_shown_to_who_asks_for_it() {
+    let stack = stack();
+    stack.put(TABLE, "order", 1, 7);
+    let mut put = only_new();
+    put["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD".into();
+    assert_eq!(refused(&stack, "PutItem", &put)["Item"]["n"], json!({ "N": "7" }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_transaction_costs_two_units_for_each_item() {
+    let stack = stack();
+    stack.put(TABLE, "order", 1, 1);
+    let before = stack.dynamodb.totals();
+    let puts = json!({ "TransactItems": [
+        { "Put": only_new() },
+        { "Put": { "TableName": TABLE, "Item": item("order", 2, 2) } },
+    ] });
+    let error = refused(&stack, "TransactWriteItems", &puts);
+    assert_eq!(error["CancellationReasons"][0]["Code"], "ConditionalCheckFailed");
+    assert_eq!(stack.dynamodb.totals().since(&before).all(), units(1, 0.0, 4.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_kind_of_write_is_announced_to_readers_of_the_stream() {
+    let stack = stack();
+    stack.create_table("other");
+    let mut changes = stack.dynamodb.changes(TABLE);
+    let key = json!({ "stream": { "S": "order" }, "revision": { "N": "1" } });
+    let put = json!({ "TableName": TABLE, "Item": item("order", 1, 1) });
+    let batch = json!({ "RequestItems": { TABLE: [{ "PutRequest": { "Item": item("order", 2, 2) } }] } });
+    let update = json!({
+        "TableName": TABLE, "Key": key, "UpdateExpression": "SET n = :n",
+        "ExpressionAttributeValues": { ":n": { "N": "9" } },
+    });
+    let statement = json!({ "Statement": "DELETE FROM events WHERE stream = 'order' AND revision = 2" });
+    for (operation, request) in [
+        ("PutItem", put.clone()),
+        ("BatchWriteItem", batch),
+        ("TransactWriteItems", json!({ "TransactItems": [{ "Put": put }] })),
+        ("UpdateItem", update),
+        ("DeleteItem", json!({ "TableName": TABLE, "Key": key })),
+        ("ExecuteStatement", statement),
+    ] {
+        stack.ask(operation, &request);
+        assert!(changes.has_changed().unwrap(), "{operation}");
+        changes.mark_unchanged();
+    }
+    stack.ask(
+        "Query",
+        &json!({
+            "TableName": TABLE, "KeyConditionExpression": "stream = :s",
+            "ExpressionAttributeValues": { ":s": { "S": "order" } },
+        }),
+    );
+    stack.put("other", "order", 1, 1);
+    assert!(!changes.has_changed().unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn arns_say_where_the_stack_is_at_home() {
+    let stack = stack();
+    let arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/events";
+    let described = stack.ask("DescribeTable", &json!({ "TableName": TABLE }));
+    assert_eq!(described["Table"]["TableArn"], arn);
+    let tag = json!({ "ResourceArn": arn, "Tags": [{ "Key": "stage", "Value": "local" }] });
+    stack.dynamodb.handle("TagResource", tag.to_string().as_bytes());
+    let tags = stack.ask("ListTagsOfResource", &json!({ "ResourceArn": arn }));
+    assert_eq!(tags["Tags"][0]["Key"], "stage");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operation_that_is_not_here_is_named_in_the_error() {
+    let answer = stack().dynamodb.handle("CreateGlobalTable", b"{}");
+    assert_eq!(answer.status, 501);
+    assert!(String::from_utf8_lossy(&answer.body).contains("CreateGlobalTable"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_is_no_request_gets_the_error_that_dynamodb_gives() {
+    let stack = stack();
+    let kind = |body: &str| {
+        let answer = stack.dynamodb.handle("PutItem", body.as_bytes());
+        let body: Value = serde_json::from_slice(&answer.body).unwrap();
+        body["__type"]
+            .as_str()
+            .unwrap()
+            .rsplit('#')
+            .next()
+            .unwrap()
+            .to_owned()
+    };
+    assert_eq!(kind("no json"), "SerializationException");
+    assert_eq!(kind(r#"{ "TableName": 1 }"#), "SerializationException");
+    assert_eq!(kind(r#"{ "TableName": "events" }"#), "ValidationException");
+    assert_eq!(
+        kind(r#"{ "TableName": "missing", "Item": {} }"#),
+        "ResourceNotFoundException"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn items_expire_by_the_stacks_clock() {
+    let stack = stack();
+    let ttl = json!({ "Enabled": true, "AttributeName": "until" });
+    stack.ask(
+        "UpdateTimeToLive",
+        &json!({ "TableName": TABLE, "TimeToLiveSpecification": ttl }),
+    );
+    let mut item = item("order", 1, 1);
+    let now = stack
+        .clock
+        .now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
+    item["until"] = json!({ "N": (now + 3_600).to_string() });
+    stack.ask("PutItem", &json!({ "TableName": TABLE, "Item": item }));
+    assert_eq!(stack.dynamodb.sweep_expired().unwrap(), 0);
+    sleep(seconds(3_700)).await;
+    assert_eq!(stack.dynamodb.sweep_expired().unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_database_in_a_file_is_there_again_after_it_was_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tables.db");
+    let open = || Stack {
+        dynamodb: DynamoDb::open(&file).unwrap(),
+        clock: Clock::real(),
+        ..Stack::new()
+    };
+    let stack = open();
+    stack.ask("CreateTable", &table(TABLE));
+    stack.put(TABLE, "order", 1, 1);
+    drop(stack);
+    let scanned = open().ask("Scan", &json!({ "TableName": TABLE }));
+    assert_eq!(scanned["Count"], 1);
+
+    let nowhere = DynamoDb::open(folder.path().join("missing/tables.db"))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        nowhere.contains("missing/tables.db") && nowhere.contains("a folder that exists"),
+        "{nowhere}"
+    );
+}

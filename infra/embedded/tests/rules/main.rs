@@ -1,0 +1,14 @@
+//! The rules that this crate promises, one test for each, named after the rule. Time is paused: hours
+//! pass at once.
+
+// A test that can't set its stage has to stop there.
+#![allow(clippy::unwrap_used)]
+
+mod dynamodb;
+mod queue_mapping;
+mod schedule;
+mod sdk;
+mod stream_mapping;
+mod support;
+mod transport;
+mod wire;

@@ -1,0 +1,108 @@
+//! The protocol: headers, errors, and what is said to requests for nobody here.
+
+use bytes::Bytes;
+use embedded_aws::Wire;
+use http::{Request, Response};
+use serde_json::{Value, json};
+
+use crate::support::{Stack, signed, table};
+
+async fn ask(wire: &Wire, target: &str, request: &Value) -> Response<Bytes> {
+    wire.handle(signed(target, request.to_string())).await
+}
+
+fn body(response: &Response<Bytes>) -> Value {
+    serde_json::from_slice(response.body()).unwrap()
+}
+
+fn header<'a>(response: &'a Response<Bytes>, name: &str) -> Option<&'a str> {
+    response.headers().get(name).map(|value| value.to_str().unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_target_decides_on_service_and_operation() {
+    let wire = Stack::new().wire();
+    let created = ask(&wire, "DynamoDB_20120810.CreateTable", &table("events")).await;
+    assert_eq!(created.status(), 200, "{}", body(&created));
+    let streams = ask(&wire, "DynamoDBStreams_20120810.ListStreams", &json!({})).await;
+    assert_eq!(body(&streams)["Streams"][0]["TableName"], "events");
+    let queue = ask(&wire, "AmazonSQS.CreateQueue", &json!({ "QueueName": "orders" })).await;
+    assert!(body(&queue)["QueueUrl"].as_str().unwrap().ends_with("/orders"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_carries_the_headers_that_aws_sends() {
+    let wire = Stack::new().wire();
+    let first = ask(&wire, "DynamoDB_20120810.ListTables", &json!({})).await;
+    let second = ask(&wire, "DynamoDB_20120810.ListTables", &json!({})).await;
+    assert_eq!(header(&first, "content-type"), Some("application/x-amz-json-1.0"));
+    let checksum = crc32fast::hash(first.body()).to_string();
+    assert_eq!(header(&first, "x-amz-crc32"), Some(checksum.as_str()));
+    assert_ne!(
+        header(&first, "x-amzn-requestid"),
+        header(&second, "x-amzn-requestid")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_of_sqs_carries_its_older_name_in_a_header() {
+    let wire = Stack::new().wire();
+    let url = json!({ "QueueUrl": "http://localhost:4566/123456789012/missing" });
+    let error = ask(&wire, "AmazonSQS.ReceiveMessage", &url).await;
+    assert_eq!(error.status(), 400);
+    assert_eq!(
+        header(&error, "x-amzn-query-error"),
+        Some("AWS.SimpleQueueService.NonExistentQueue;Sender")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unsigned_request_is_refused() {
+    let request = Request::post("/").header("x-amz-target", "DynamoDB_20120810.ListTables");
+    let refused = Stack::new()
+        .wire()
+        .handle(request.body(Bytes::from("{}")).unwrap())
+        .await;
+    assert_eq!(refused.status(), 400);
+    assert!(
+        body(&refused)["__type"]
+            .as_str()
+            .unwrap()
+            .ends_with("#MissingAuthenticationTokenException")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_older_query_protocol_is_refused_in_words_that_its_clients_read() {
+    let request = Request::post("/")
+        .header("content-type", "application/x-www-form-urlencoded; charset=utf-8")
+        .header("authorization", "AWS4-HMAC-SHA256 Credential=any");
+    let body = Bytes::from("Action=SendMessage&Version=2012-11-05");
+    let refused = Stack::new().wire().handle(request.body(body).unwrap()).await;
+    assert_eq!(refused.status(), 400);
+    let text = String::from_utf8_lossy(refused.body());
+    assert!(
+        text.starts_with("<ErrorResponse>") && text.contains("AWS JSON protocol"),
+        "{text}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_service_is_told_which_ones_there_are() {
+    let refused = ask(&Stack::new().wire(), "AWSEvents.PutEvents", &json!({})).await;
+    assert_eq!(refused.status(), 501);
+    let message = body(&refused)["message"].as_str().unwrap().to_owned();
+    assert!(
+        message.contains("AWSEvents.PutEvents") && message.contains("AmazonSQS.*"),
+        "{message}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_get_tells_that_the_stack_is_running() {
+    let health = Stack::new()
+        .wire()
+        .handle(Request::get("/").body(Bytes::new()).unwrap())
+        .await;
+    assert_eq!(body(&health)["status"], "running");
+}

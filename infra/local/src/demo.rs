@@ -1,0 +1,245 @@
+//! Plays the scenarios on a stack of their own and shows what happened.
+//!
+//! The stack's clock is moved on: whenever nothing is left to do before the next delay or deadline, it
+//! jumps there. So a day's deadline passes at once, and the times shown are those of the stack's clock.
+
+mod report;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use async_trait::async_trait;
+use domain::Deadlines;
+use embedded_aws::Service;
+use embedded_aws::transport::{Call, Fault, Faults};
+use futures::future::join_all;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::Value;
+
+use crate::scenarios::{Outcome, OwnCart, PlayError, Player, Scenario, order_scenarios};
+use crate::{Stack, StackError, StackOptions};
+
+/// Why the demo could not be played.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// The file with carts can't be read.
+    #[error("{file} can't be read: {source}", file = .file.display())]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// The system's words.
+        source: std::io::Error,
+    },
+    /// A cart in the file is not a cart.
+    #[error(
+        "{place}: {why}; a cart is {{\"cart_id\", \"client_id\", \"product_items\": [{{\"product_id\", \"quantity\", \"unit_price\"}}], \"total_price\"}}"
+    )]
+    Cart {
+        /// The file, and the line if it has several carts.
+        place: String,
+        /// What is wrong with it.
+        why: eventsourcing::Malformed,
+    },
+    /// There is no cart in the file.
+    #[error("{file} holds no cart; expected one cart as JSON, or one on each line", file = .file.display())]
+    NoCart {
+        /// The file.
+        file: PathBuf,
+    },
+    /// The stack did not start.
+    #[error(transparent)]
+    Stack(#[from] StackError),
+    /// A scenario could not be played.
+    #[error(transparent)]
+    Play(#[from] PlayError),
+    /// The report could not be printed.
+    #[error("the report could not be printed: {0}")]
+    Print(#[from] std::io::Error),
+}
+
+/// What was played, and what came of it.
+struct Played {
+    title: String,
+    outcome: Outcome,
+    /// Nothing if it ended as it has to.
+    problems: Vec<String>,
+}
+
+/// Plays every scenario, or the carts of a file; whether every outcome was right.
+pub fn run(file: Option<&Path>, deadlines: Deadlines) -> Result<bool, DemoError> {
+    let carts = file.map(read_carts).transpose()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()?;
+    runtime.block_on(async {
+        match carts {
+            None => play(order_scenarios(), deadlines).await,
+            Some(carts) => play_own(carts, deadlines).await,
+        }
+    })
+}
+
+/// The carts of a file: one as JSON, or one on each line.
+fn read_carts(file: &Path) -> Result<Vec<OwnCart>, DemoError> {
+    let text = std::fs::read_to_string(file).map_err(|source| DemoError::File {
+        file: file.to_owned(),
+        source,
+    })?;
+    let lines: Vec<_> = text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty())
+        .collect();
+    let is_one_each = lines.len() > 1
+        && lines
+            .iter()
+            .all(|(_, line)| line.trim_start().starts_with('{') && line.trim_end().ends_with('}'));
+    if lines.is_empty() {
+        return Err(DemoError::NoCart {
+            file: file.to_owned(),
+        });
+    }
+    let read =
+        |place: String, json: &str| OwnCart::read(json.trim()).map_err(|why| DemoError::Cart { place, why });
+    if is_one_each {
+        lines
+            .iter()
+            .map(|(i, line)| read(format!("{}, line {}", file.display(), i + 1), line))
+            .collect()
+    } else {
+        Ok(vec![read(file.display().to_string(), &text)?])
+    }
+}
+
+async fn start(deadlines: Deadlines) -> Result<(Stack, Player), DemoError> {
+    let options = StackOptions {
+        epoch: SystemTime::now(),
+        deadlines,
+        faults: Some(Arc::new(Latency)),
+        ..StackOptions::default()
+    };
+    let stack = Stack::start(options).await?;
+    let prefix = stack.wire().sqs().queue_url(&stack.names().of_function(""));
+    // Longer than any deadline: what has not happened by then never will.
+    let patience = deadlines.payment + deadlines.shipment + Duration::from_hours(1);
+    let player = Player::new(&stack.observer(), stack.names(), &prefix, patience);
+    Ok((stack, player))
+}
+
+async fn play(scenarios: Vec<Scenario>, deadlines: Deadlines) -> Result<bool, DemoError> {
+    let started = Instant::now();
+    let (stack, player) = start(deadlines).await?;
+    let began = stack.clock().now();
+    let progress = progress(scenarios.len(), "scenarios played");
+    let scripts = scenarios.iter().map(|scenario| async {
+        let played = player.play(scenario).await;
+        progress.inc(1);
+        played
+    });
+    let scripts = join_all(scripts).await;
+    settle(&stack, &progress).await;
+    let refused = player.refused(&stack.registry().queues()).await?;
+    let mut played = Vec::new();
+    for (scenario, script) in scenarios.iter().zip(scripts) {
+        let outcome = player.outcome(&scenario.cart, &refused).await?;
+        let mut problems = scenario.problems(&outcome);
+        if let Err(error) = script {
+            problems.insert(0, error.to_string());
+        }
+        played.push(Played {
+            title: scenario.title.to_owned(),
+            outcome,
+            problems,
+        });
+    }
+    finish(stack, &played, began, started).await
+}
+
+async fn play_own(carts: Vec<OwnCart>, deadlines: Deadlines) -> Result<bool, DemoError> {
+    let started = Instant::now();
+    let (stack, player) = start(deadlines).await?;
+    let began = stack.clock().now();
+    let progress = progress(carts.len(), "carts finalized");
+    for cart in &carts {
+        player
+            .send("finalize-cart", &serde_json::json!({ "command": cart.cart }))
+            .await?;
+        progress.inc(1);
+    }
+    settle(&stack, &progress).await;
+    let refused = player.refused(&stack.registry().queues()).await?;
+    let mut played = Vec::new();
+    for OwnCart { cart } in &carts {
+        let outcome = player.outcome(cart, &refused).await?;
+        let open = "the order is neither completed nor cancelled".to_owned();
+        let problems = if outcome.ending().is_none() {
+            vec![open]
+        } else {
+            vec![]
+        };
+        played.push(Played {
+            title: title_of(cart),
+            outcome,
+            problems,
+        });
+    }
+    finish(stack, &played, began, started).await
+}
+
+fn title_of(cart: &Value) -> String {
+    format!("cart {}", cart["cart_id"].as_str().unwrap_or_default())
+}
+
+fn progress(length: usize, what: &'static str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(length as u64)
+        .with_style(style)
+        .with_message(what)
+}
+
+/// Has the clock jump from delay to delay until nothing is left to do.
+async fn settle(stack: &Stack, progress: &ProgressBar) {
+    progress.set_message("the clock moves on to the last deadline");
+    progress.tick();
+    stack.until_quiet(Duration::from_secs(15)).await;
+    progress.finish_and_clear();
+}
+
+async fn finish(
+    stack: Stack,
+    played: &[Played],
+    began: SystemTime,
+    started: Instant,
+) -> Result<bool, DemoError> {
+    let moved = stack.clock().now().duration_since(began).unwrap_or_default();
+    let totals = report::Totals {
+        messages: stack.wire().sqs().totals().sends,
+        units: stack.wire().dynamodb().totals().all(),
+        metrics: stack.metrics().total(),
+        moved,
+        took: started.elapsed(),
+    };
+    let right = report::print(&mut std::io::stdout().lock(), played, &totals)?;
+    stack.stop().await?;
+    Ok(right)
+}
+
+/// Calls take as long as within a region, so that the times of a timeline mean something.
+struct Latency;
+
+#[async_trait]
+impl Faults for Latency {
+    async fn before(&self, call: &Call) -> Fault {
+        let (least, most) = match call.service {
+            Service::Sqs => (4, 12),
+            _ => (2, 6),
+        };
+        // By the call's number instead of by chance: two runs take the same time.
+        Fault::Delay(Duration::from_millis(
+            least + call.number * 7 % (most - least + 1),
+        ))
+    }
+}

@@ -1,0 +1,14 @@
+//! The bundle on one machine: the very functions that Lambda runs, on an embedded `DynamoDB` and SQS.
+//!
+//! [`Stack`] assembles them as the registry says. `demo` plays every scenario on a stack whose clock is
+//! moved on, `up` serves one to other programs in real time; the whole-bundle tests stand on it too.
+
+pub mod demo;
+mod host;
+pub mod scenarios;
+mod stack;
+mod tables;
+pub mod up;
+
+pub use host::CollectedMetrics;
+pub use stack::{REGION, Stack, StackError, StackOptions, Storage};

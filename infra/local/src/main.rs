@@ -1,0 +1,86 @@
+//! `cargo local`: the bundle on this machine.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use functions::Settings;
+use local::up::UpOptions;
+use local::{demo, up};
+use tracing_subscriber::EnvFilter;
+
+/// Runs the bundle on this machine, on an embedded `DynamoDB` and SQS.
+///
+/// Deadlines come from the environment, in seconds: `PAYMENT_DEADLINE_SECONDS` (900),
+/// `SHIPMENT_DEADLINE_SECONDS` (86400). `RUST_LOG=info` shows what every function does.
+#[derive(Debug, Parser)]
+#[command(name = "cargo local", bin_name = "cargo local")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Plays every scenario to its end and shows what happened; succeeds if every outcome was right
+    Demo {
+        /// Plays the carts of this file instead: one as JSON, or one on each line
+        #[arg(long, value_name = "FILE")]
+        cart: Option<PathBuf>,
+    },
+    /// Serves the stack on a port until interrupted
+    Up {
+        /// The port on 127.0.0.1; 0 takes any free one
+        #[arg(long, default_value_t = 4566)]
+        port: u16,
+        /// The stack's name, which begins the names of its queues and tables
+        #[arg(long, default_value = "local", value_parser = stack_name)]
+        stack: String,
+        /// A folder in which the tables survive
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+    },
+}
+
+/// What `CloudFormation` allows, short enough for the longest queue's name to have 80 characters.
+fn stack_name(name: &str) -> Result<String, String> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    let fits = (1..=40).contains(&name.len()) && name.starts_with(|c: char| c.is_ascii_alphabetic());
+    if fits && name.chars().all(allowed) {
+        return Ok(name.to_owned());
+    }
+    Err("expected a letter, then up to 39 letters, digits or dashes".to_owned())
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("error"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    match run(arguments.command) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<bool, Box<dyn std::error::Error>> {
+    let deadlines = Settings::deadlines(|name| std::env::var(name).ok())?;
+    match command {
+        Command::Demo { cart } => Ok(demo::run(cart.as_deref(), deadlines)?),
+        Command::Up { port, stack, data } => {
+            up::run(UpOptions {
+                port,
+                stack,
+                data,
+                deadlines,
+            })?;
+            Ok(true)
+        }
+    }
+}

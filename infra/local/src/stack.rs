@@ -1,0 +1,505 @@
+//! A stack: tables, queues, functions and mappings, as the registry declares them, in one process.
+//!
+//! The functions use the real SDK clients and take the real Lambda events; only the sockets are left
+//! out. Clock and transport are parameters: on a paused tokio clock hours pass at once, and a
+//! [`Faults`] decides what goes wrong with which call.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use aws_adapters::{ClientParts, Connection, Environment, Handler, MAX_RECEIVE_COUNT, Names};
+use aws_credential_types::Credentials;
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use domain::Deadlines;
+use embedded_aws::dynamodb::{DynamoDbError, StreamPosition};
+use embedded_aws::mapping::stream::{OnFailure, Order};
+use embedded_aws::mapping::{self, MappingError, Status};
+use embedded_aws::transport::Faults;
+use embedded_aws::{Clock, DynamoDb, Sqs, Transport, Wire};
+use embedded_sqs::{QueueAttributes, RedrivePolicy, SqsError};
+use functions::{Function, Parts, Registry, Settings, Trigger, registry};
+use lambda_runtime::{Context, LambdaEvent};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::host::{CollectedMetrics, Hosted, StackClock};
+use crate::tables;
+
+/// The region that the stack says it is in.
+pub const REGION: &str = "us-east-1";
+const ACCOUNT: &str = "000000000000";
+
+/// Where the tables are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// In memory, on the stack's own clock.
+    Memory,
+    /// In a folder, where they survive the process. The database then reads the system's clock.
+    Folder(PathBuf),
+}
+
+/// How a stack is set up.
+#[derive(Clone)]
+pub struct StackOptions {
+    /// Its name.
+    pub name: String,
+    /// Where the tables are kept.
+    pub storage: Storage,
+    /// What its queues' URLs begin with.
+    pub base_url: String,
+    /// When the clock starts; it moves with tokio's.
+    pub epoch: SystemTime,
+    /// How long the outside world has for its answers.
+    pub deadlines: Deadlines,
+    /// Whether the simulators answer the outbound queues.
+    pub simulators: bool,
+    /// Whether the functions run. A stack without them holds messages still, for a look.
+    pub functions: bool,
+    /// What goes wrong with the functions' calls.
+    pub faults: Option<Arc<dyn Faults>>,
+    /// In which order commits of different streams reach the relay.
+    pub order: Order,
+    /// How many relays run at once on the same stream; one in a sound deployment.
+    pub relays: usize,
+}
+
+impl Default for StackOptions {
+    fn default() -> Self {
+        Self {
+            name: "local".into(),
+            storage: Storage::Memory,
+            base_url: "http://127.0.0.1:4566".into(),
+            epoch: SystemTime::now(),
+            deadlines: Deadlines::default(),
+            simulators: true,
+            functions: true,
+            faults: None,
+            order: Order::Arrival,
+            relays: 1,
+        }
+    }
+}
+
+/// Why a stack did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StackError {
+    /// The folder for the tables can't be used.
+    #[error("the folder {folder} can't be used for the tables: {source}", folder = .folder.display())]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// The system's words.
+        source: std::io::Error,
+    },
+    /// The database can't be used.
+    #[error(transparent)]
+    DynamoDb(#[from] DynamoDbError),
+    /// A table could not be created.
+    #[error("a table could not be created: {0}")]
+    Table(String),
+    /// A queue could not be created.
+    #[error("queue {queue} could not be created: {source}")]
+    Queue {
+        /// The queue.
+        queue: String,
+        /// Why.
+        source: SqsError,
+    },
+    /// A mapping ended by itself.
+    #[error("the mapping of {function} ended: {source}")]
+    Mapping {
+        /// The function.
+        function: String,
+        /// Why.
+        source: MappingError,
+    },
+    /// What a folder held could not be published again.
+    #[error("the stored events could not be published again: {0}")]
+    Republish(String),
+}
+
+/// A running stack. Dropping it stops everything at once; [`Stack::stop`] lets invocations finish.
+pub struct Stack {
+    options: StackOptions,
+    names: Names,
+    registry: Registry,
+    wire: Wire,
+    transport: Transport,
+    clock: Clock,
+    metrics: CollectedMetrics,
+    statuses: Vec<Status>,
+    mappings: JoinSet<Result<(), StackError>>,
+    shutdown: watch::Sender<bool>,
+}
+
+impl Stack {
+    /// Sets up tables and queues and starts the functions.
+    pub async fn start(options: StackOptions) -> Result<Self, StackError> {
+        let clock = Clock::starting_at(options.epoch);
+        let names = Names::of(&options.name);
+        let dynamodb = open(&options.storage, clock)?.at_home_in(REGION, ACCOUNT);
+        let sqs = Sqs::new(embedded_sqs::Settings {
+            region: REGION.into(),
+            account: ACCOUNT.into(),
+            base_url: options.base_url.clone(),
+            clock: clock.for_sqs(),
+        });
+        let existed = tables::create(&dynamodb, &names)?;
+        let wire = Wire::new(dynamodb, sqs);
+        let transport = match &options.faults {
+            Some(faults) => Transport::with_faults(wire.clone(), faults.clone()),
+            None => Transport::new(wire.clone()),
+        };
+        let mut stack = Self {
+            names,
+            registry: registry(),
+            wire,
+            transport,
+            clock,
+            metrics: CollectedMetrics::default(),
+            statuses: Vec::new(),
+            mappings: JoinSet::new(),
+            shutdown: watch::Sender::new(false),
+            options,
+        };
+        stack.create_queues()?;
+        if existed {
+            stack.republish().await?;
+        }
+        if stack.options.functions {
+            stack.start_mappings();
+        }
+        Ok(stack)
+    }
+
+    /// The names of its queues and tables.
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// What it is made of.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The services, for whoever wants to look at them directly, or serve them on a port.
+    pub fn wire(&self) -> &Wire {
+        &self.wire
+    }
+
+    /// The way of the functions' calls to the services, which counts them.
+    pub fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// What the functions have counted.
+    pub fn metrics(&self) -> &CollectedMetrics {
+        &self.metrics
+    }
+
+    /// Clients for a caller of that name, subject to the stack's faults.
+    pub fn connection(&self, caller: &str) -> Connection {
+        connection(&self.transport, &self.options.base_url, caller)
+    }
+
+    /// Clients for whoever tests or watches the stack: no fault befalls them, nobody counts their calls.
+    pub fn observer(&self) -> Connection {
+        connection(
+            &Transport::new(self.wire.clone()),
+            &self.options.base_url,
+            "observer",
+        )
+    }
+
+    /// Whether everything has come to rest: nothing in any queue that a function reads, delayed
+    /// messages included, nothing unrelayed, no invocation under way.
+    pub fn is_quiet(&self) -> bool {
+        let sqs = self.wire.sqs();
+        let mut queues = self.running().filter_map(Function::queue);
+        self.statuses.iter().all(Status::is_quiet)
+            && queues.all(|queue| {
+                let counts = sqs.counts(&self.names.of_function(queue));
+                counts.is_none_or(|counts| counts.visible + counts.in_flight + counts.delayed == 0)
+            })
+    }
+
+    /// Waits until everything has come to rest, looking every `interval`.
+    pub async fn until_quiet(&self, interval: Duration) {
+        while !self.is_quiet() {
+            tokio::time::sleep(interval).await;
+        }
+    }
+
+    /// Resolves when a mapping ends by itself, which it should not.
+    pub async fn failed(&mut self) -> StackError {
+        loop {
+            match self.mappings.join_next().await {
+                Some(Ok(Err(error))) => return error,
+                Some(_) => {}
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Stops: invocations that run are finished, nothing new is begun.
+    pub async fn stop(mut self) -> Result<(), StackError> {
+        self.shutdown.send_replace(true);
+        while let Some(ended) = self.mappings.join_next().await {
+            if let Ok(ended) = ended {
+                ended?;
+            }
+        }
+        Ok(())
+    }
+
+    fn running(&self) -> impl Iterator<Item = &Function> {
+        let simulators = self.options.simulators;
+        self.registry
+            .functions
+            .iter()
+            .filter(move |f| simulators || !matches!(f.trigger, Trigger::Outbound(_)))
+    }
+
+    fn create_queues(&self) -> Result<(), StackError> {
+        let sqs = self.wire.sqs();
+        let retention = Duration::from_hours(14 * 24);
+        let create = |name: String, attributes: QueueAttributes| {
+            sqs.create_queue(&name, attributes)
+                .map_err(|source| StackError::Queue { queue: name, source })
+        };
+        for queue in self.registry.queues() {
+            let dead_letter_queue = self.names.dead_letter_queue(queue);
+            create(
+                dead_letter_queue.clone(),
+                QueueAttributes {
+                    retention,
+                    ..QueueAttributes::default()
+                },
+            )?;
+            let attributes = QueueAttributes {
+                visibility_timeout: Function::VISIBILITY_TIMEOUT,
+                retention,
+                redrive: Some(RedrivePolicy {
+                    dead_letter_queue,
+                    max_receive_count: MAX_RECEIVE_COUNT,
+                }),
+                ..QueueAttributes::default()
+            };
+            create(self.names.of_function(queue), attributes)?;
+        }
+        let given_up = QueueAttributes {
+            retention,
+            ..QueueAttributes::default()
+        };
+        create(self.given_up_queue(), given_up)
+    }
+
+    /// Who is told of stream records that the relay's mapping gave up.
+    fn given_up_queue(&self) -> String {
+        self.names.dead_letter_queue(functions::RELAY)
+    }
+
+    fn start_mappings(&mut self) {
+        let hosted: Vec<_> = self
+            .running()
+            .flat_map(|function| {
+                let copies = if function.trigger == Trigger::EventStream {
+                    self.options.relays
+                } else {
+                    1
+                };
+                std::iter::repeat_with(|| (function, self.build(function)))
+                    .take(copies)
+                    .collect::<Vec<_>>()
+            })
+            .map(|(function, handler)| {
+                let name = self.names.of_function(&function.name);
+                let hosted = mapping::Function {
+                    arn: format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"),
+                    timeout: Function::TIMEOUT,
+                    code: Arc::new(Hosted(handler)),
+                    clock: self.clock,
+                };
+                (
+                    function.name.clone(),
+                    function.queue().map(|queue| self.names.of_function(queue)),
+                    hosted,
+                )
+            })
+            .collect();
+        for (function, queue, hosted) in hosted {
+            let status = Status::default();
+            self.statuses.push(status.clone());
+            let shutdown = self.shutdown.subscribe();
+            let (sqs, dynamodb) = (self.wire.sqs().clone(), self.wire.dynamodb().clone());
+            let failed = move |source| StackError::Mapping { function, source };
+            if let Some(queue) = queue {
+                let running = mapping::sqs::run(queue_mapping(queue), sqs, hosted, status, shutdown);
+                self.mappings.spawn(async move { running.await.map_err(failed) });
+            } else {
+                let running = mapping::stream::run(self.stream_mapping(), dynamodb, hosted, status, shutdown);
+                self.mappings.spawn(async move { running.await.map_err(failed) });
+            }
+        }
+    }
+
+    fn stream_mapping(&self) -> mapping::stream::Settings {
+        mapping::stream::Settings {
+            // What an earlier process left unrelayed was published again at the start.
+            starting_position: StreamPosition::Latest,
+            report_batch_item_failures: true,
+            bisect_batch_on_function_error: true,
+            maximum_retry_attempts: Some(10),
+            maximum_record_age: Some(Duration::from_hours(6)),
+            on_failure: Some(OnFailure {
+                sqs: self.wire.sqs().clone(),
+                queue: self.given_up_queue(),
+            }),
+            order: self.options.order,
+            ..mapping::stream::Settings::of(self.names.events_table())
+        }
+    }
+
+    fn build(&self, function: &Function) -> Arc<dyn Handler> {
+        function.start(&Parts {
+            settings: Settings {
+                names: self.names.clone(),
+                queue_url_prefix: self.wire.sqs().queue_url(&self.names.of_function("")),
+                deadlines: self.options.deadlines,
+            },
+            connection: self.connection(&function.name),
+            clock: Arc::new(StackClock(self.clock)),
+            metrics: Arc::new(self.metrics.clone()),
+        })
+    }
+
+    /// Hands every stored event to the relay once more. Queues live in memory only, so whatever was on
+    /// them when an earlier process ended is gone; the events are not, and all that was sent follows
+    /// from them. What had been done already is done again without effect.
+    async fn republish(&self) -> Result<(), StackError> {
+        let failed = |error: &dyn std::fmt::Display| StackError::Republish(error.to_string());
+        let Some(relay) = self.registry.function(functions::RELAY) else {
+            return Ok(());
+        };
+        let relay = self.build(relay);
+        let client = self.observer().dynamodb;
+        let mut pages = client
+            .scan()
+            .table_name(self.names.events_table())
+            .limit(100)
+            .into_paginator()
+            .send();
+        while let Some(page) = pages.next().await {
+            let items = page
+                .map_err(|error| failed(&error.into_service_error()))?
+                .items
+                .unwrap_or_default();
+            let records: Vec<_> = items
+                .iter()
+                .enumerate()
+                .map(|(i, item)| insertion(i, item))
+                .collect();
+            let answer = relay
+                .call(LambdaEvent::new(
+                    json!({ "Records": records }),
+                    Context::default(),
+                ))
+                .await
+                .map_err(|error| failed(&error))?;
+            if answer["batchItemFailures"]
+                .as_array()
+                .is_some_and(|failures| !failures.is_empty())
+            {
+                return Err(failed(&"some were neither delivered nor saved in the outbox"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn open(storage: &Storage, clock: Clock) -> Result<DynamoDb, StackError> {
+    match storage {
+        Storage::Memory => Ok(DynamoDb::in_memory(clock)?),
+        Storage::Folder(folder) => {
+            std::fs::create_dir_all(folder).map_err(|source| StackError::Folder {
+                folder: folder.clone(),
+                source,
+            })?;
+            Ok(DynamoDb::open(Path::new(folder).join("tables.sqlite"))?)
+        }
+    }
+}
+
+fn connection(transport: &Transport, endpoint: &str, caller: &str) -> Connection {
+    let environment = Environment {
+        region: REGION.into(),
+        dynamodb_endpoint: Some(endpoint.to_owned()),
+        sqs_endpoint: Some(endpoint.to_owned()),
+        credentials: Credentials::new("local", "local", None, None, "local stack"),
+    };
+    let parts = ClientParts {
+        http_client: transport.client_for(caller),
+        sleep: SharedAsyncSleep::new(TokioSleep::new()),
+    };
+    Connection::with_parts(&environment, parts)
+}
+
+fn queue_mapping(queue: String) -> mapping::sqs::Settings {
+    mapping::sqs::Settings {
+        report_batch_item_failures: true,
+        ..mapping::sqs::Settings::of(queue)
+    }
+}
+
+/// The stream record of an item that was inserted.
+fn insertion(number: usize, item: &std::collections::HashMap<String, AttributeValue>) -> Value {
+    let keys: serde_json::Map<_, _> = ["stream_id", "revision"]
+        .into_iter()
+        .filter_map(|name| Some((name.to_owned(), attribute(item.get(name)?))))
+        .collect();
+    let image: serde_json::Map<_, _> = item
+        .iter()
+        .map(|(name, value)| (name.clone(), attribute(value)))
+        .collect();
+    json!({
+        "eventID": number.to_string(),
+        "eventName": "INSERT",
+        "eventVersion": "1.1",
+        "eventSource": "aws:dynamodb",
+        "awsRegion": REGION,
+        "dynamodb": {
+            "ApproximateCreationDateTime": 0.0,
+            "Keys": keys,
+            "NewImage": image,
+            "SequenceNumber": number.to_string(),
+            "SizeBytes": 0,
+            "StreamViewType": "NEW_IMAGE",
+        },
+    })
+}
+
+/// An attribute in `DynamoDB`'s JSON; of the kinds that a commit's item holds.
+fn attribute(value: &AttributeValue) -> Value {
+    match value {
+        AttributeValue::S(text) => json!({ "S": text }),
+        AttributeValue::N(number) => json!({ "N": number }),
+        AttributeValue::Bool(flag) => json!({ "BOOL": flag }),
+        AttributeValue::L(list) => json!({ "L": list.iter().map(attribute).collect::<Vec<_>>() }),
+        AttributeValue::M(map) => {
+            let map: serde_json::Map<_, _> = map
+                .iter()
+                .map(|(name, value)| (name.clone(), attribute(value)))
+                .collect();
+            json!({ "M": map })
+        }
+        _ => json!({ "NULL": true }),
+    }
+}

@@ -1,0 +1,1 @@
+//! What the whole-bundle tests share.
