@@ -134,27 +134,27 @@ async fn play(scenarios: Vec<Scenario>, deadlines: Deadlines) -> Result<bool, De
     let began = stack.clock().now();
     let progress = progress(scenarios.len(), "scenarios played");
     let scripts = scenarios.iter().map(|scenario| async {
-        let played = player.play(scenario).await;
+        let ended = player.play(scenario).await;
         progress.inc(1);
-        played
+        ended
     });
     let scripts = join_all(scripts).await;
     settle(&stack, &progress).await;
     let refused = player.refused(&stack.registry().queues()).await?;
-    let mut played = Vec::new();
+    let mut results = Vec::new();
     for (scenario, script) in scenarios.iter().zip(scripts) {
         let outcome = player.outcome(&scenario.cart, &refused).await?;
         let mut problems = scenario.problems(&outcome);
         if let Err(error) = script {
             problems.insert(0, error.to_string());
         }
-        played.push(Played {
+        results.push(Played {
             title: scenario.title.to_owned(),
             outcome,
             problems,
         });
     }
-    finish(stack, &played, began, started).await
+    finish(stack, &results, began, started).await
 }
 
 async fn play_own(carts: Vec<OwnCart>, deadlines: Deadlines) -> Result<bool, DemoError> {
@@ -170,7 +170,7 @@ async fn play_own(carts: Vec<OwnCart>, deadlines: Deadlines) -> Result<bool, Dem
     }
     settle(&stack, &progress).await;
     let refused = player.refused(&stack.registry().queues()).await?;
-    let mut played = Vec::new();
+    let mut results = Vec::new();
     for OwnCart { cart } in &carts {
         let outcome = player.outcome(cart, &refused).await?;
         let open = "the order is neither completed nor cancelled".to_owned();
@@ -179,13 +179,13 @@ async fn play_own(carts: Vec<OwnCart>, deadlines: Deadlines) -> Result<bool, Dem
         } else {
             vec![]
         };
-        played.push(Played {
+        results.push(Played {
             title: title_of(cart),
             outcome,
             problems,
         });
     }
-    finish(stack, &played, began, started).await
+    finish(stack, &results, began, started).await
 }
 
 fn title_of(cart: &Value) -> String {

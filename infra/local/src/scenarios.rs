@@ -57,6 +57,7 @@ enum Sent {
 
 /// One of a scenario's streams.
 #[derive(Clone, Copy, Debug)]
+#[allow(clippy::enum_variant_names)] // They read as part of a sentence: until, of the order, it completed.
 enum Stream {
     OfOrder,
     OfPayment,

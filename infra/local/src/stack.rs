@@ -131,6 +131,7 @@ pub struct Stack {
     clock: Clock,
     metrics: CollectedMetrics,
     statuses: Vec<Status>,
+    republished: usize,
     mappings: JoinSet<Result<(), StackError>>,
     shutdown: watch::Sender<bool>,
 }
@@ -161,13 +162,14 @@ impl Stack {
             clock,
             metrics: CollectedMetrics::default(),
             statuses: Vec::new(),
+            republished: 0,
             mappings: JoinSet::new(),
             shutdown: watch::Sender::new(false),
             options,
         };
         stack.create_queues()?;
         if existed {
-            stack.republish().await?;
+            stack.republished = stack.republish().await?;
         }
         if stack.options.functions {
             stack.start_mappings();
@@ -217,6 +219,11 @@ impl Stack {
             &self.options.base_url,
             "observer",
         )
+    }
+
+    /// How many commits of an earlier process were published again at the start.
+    pub fn republished(&self) -> usize {
+        self.republished
     }
 
     /// Whether everything has come to rest: nothing in any queue that a function reads, delayed
@@ -384,12 +391,13 @@ impl Stack {
     /// Hands every stored event to the relay once more. Queues live in memory only, so whatever was on
     /// them when an earlier process ended is gone; the events are not, and all that was sent follows
     /// from them. What had been done already is done again without effect.
-    async fn republish(&self) -> Result<(), StackError> {
+    async fn republish(&self) -> Result<usize, StackError> {
         let failed = |error: &dyn std::fmt::Display| StackError::Republish(error.to_string());
         let Some(relay) = self.registry.function(functions::RELAY) else {
-            return Ok(());
+            return Ok(0);
         };
         let relay = self.build(relay);
+        let mut republished = 0;
         let client = self.observer().dynamodb;
         let mut pages = client
             .scan()
@@ -407,6 +415,7 @@ impl Stack {
                 .enumerate()
                 .map(|(i, item)| insertion(i, item))
                 .collect();
+            republished += records.len();
             let answer = relay
                 .call(LambdaEvent::new(
                     json!({ "Records": records }),
@@ -421,7 +430,7 @@ impl Stack {
                 return Err(failed(&"some were neither delivered nor saved in the outbox"));
             }
         }
-        Ok(())
+        Ok(republished)
     }
 }
 

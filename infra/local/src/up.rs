@@ -47,16 +47,6 @@ async fn serve(options: UpOptions) -> Result<(), UpError> {
     // The port first: if it is taken, no table has been touched.
     let bound = server::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, options.port))).await?;
     let url = format!("http://{}", bound.address());
-    if options.data.is_some() {
-        eprintln!(
-            "publishing again what {} holds",
-            options
-                .data
-                .iter()
-                .map(|d| d.display().to_string())
-                .collect::<String>()
-        );
-    }
     let mut stack = Stack::start(StackOptions {
         name: options.stack,
         base_url: url.clone(),
@@ -65,9 +55,15 @@ async fn serve(options: UpOptions) -> Result<(), UpError> {
         ..StackOptions::default()
     })
     .await?;
+    if stack.republished() > 0 {
+        eprintln!(
+            "published {} stored commits again: what was on queues at the last end is not lost",
+            stack.republished()
+        );
+    }
     let (stop, stopped) = oneshot::channel::<()>();
     let serving = tokio::spawn(bound.serve(stack.wire().clone(), async move {
-        // An error means that the sender is gone, which is as good a reason to stop.
+        // Nothing is ever sent: the sender's end is the signal.
         drop(stopped.await);
     }));
     let mut stdout = std::io::stdout();
@@ -79,7 +75,7 @@ async fn serve(options: UpOptions) -> Result<(), UpError> {
         error = stack.failed() => return Err(error.into()),
     }
     eprintln!("stopping: invocations that run are finished first");
-    drop(stop.send(()));
+    drop(stop);
     stack.stop().await?;
     match serving.await {
         Ok(served) => Ok(served?),
