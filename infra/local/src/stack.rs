@@ -172,7 +172,7 @@ impl Stack {
             stack.republished = stack.republish().await?;
         }
         if stack.options.functions {
-            stack.start_mappings();
+            stack.start_mappings().await?;
         }
         Ok(stack)
     }
@@ -314,47 +314,60 @@ impl Stack {
         self.names.dead_letter_queue(functions::RELAY)
     }
 
-    fn start_mappings(&mut self) {
-        let hosted: Vec<_> = self
+    /// Starts the relay, and when it listens, the functions on queues: what they append before that, it
+    /// would never see.
+    async fn start_mappings(&mut self) -> Result<(), StackError> {
+        let (on_streams, on_queues): (Vec<_>, Vec<_>) = self
             .running()
-            .flat_map(|function| {
-                let copies = if function.trigger == Trigger::EventStream {
-                    self.options.relays
-                } else {
-                    1
-                };
-                std::iter::repeat_with(|| (function, self.build(function)))
-                    .take(copies)
-                    .collect::<Vec<_>>()
-            })
-            .map(|(function, handler)| {
-                let name = self.names.of_function(&function.name);
-                let hosted = mapping::Function {
-                    arn: format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"),
-                    timeout: Function::TIMEOUT,
-                    code: Arc::new(Hosted(handler)),
-                    clock: self.clock,
-                };
-                (
-                    function.name.clone(),
-                    function.queue().map(|queue| self.names.of_function(queue)),
-                    hosted,
-                )
-            })
-            .collect();
-        for (function, queue, hosted) in hosted {
-            let status = Status::default();
-            self.statuses.push(status.clone());
-            let shutdown = self.shutdown.subscribe();
-            let (sqs, dynamodb) = (self.wire.sqs().clone(), self.wire.dynamodb().clone());
-            let failed = move |source| StackError::Mapping { function, source };
-            if let Some(queue) = queue {
-                let running = mapping::sqs::run(queue_mapping(queue), sqs, hosted, status, shutdown);
-                self.mappings.spawn(async move { running.await.map_err(failed) });
-            } else {
-                let running = mapping::stream::run(self.stream_mapping(), dynamodb, hosted, status, shutdown);
-                self.mappings.spawn(async move { running.await.map_err(failed) });
+            .map(|function| function.name.clone())
+            .partition(|name| name == functions::RELAY);
+        let relays = self.options.relays;
+        for name in on_streams
+            .iter()
+            .flat_map(|name| std::iter::repeat_n(name, relays))
+        {
+            self.start_mapping(name);
+        }
+        let relays = self.statuses.clone();
+        for relay in relays {
+            let mut activity = relay.subscribe();
+            tokio::select! {
+                listening = activity.wait_for(|activity| activity.listening) => drop(listening),
+                error = self.failed() => return Err(error),
             }
+        }
+        for name in &on_queues {
+            self.start_mapping(name);
+        }
+        Ok(())
+    }
+
+    fn start_mapping(&mut self, name: &str) {
+        let Some(function) = self.registry.function(name) else {
+            return;
+        };
+        let hosted = mapping::Function {
+            arn: format!(
+                "arn:aws:lambda:{REGION}:{ACCOUNT}:function:{}",
+                self.names.of_function(name)
+            ),
+            timeout: Function::TIMEOUT,
+            code: Arc::new(Hosted(self.build(function))),
+            clock: self.clock,
+        };
+        let queue = function.queue().map(|queue| self.names.of_function(queue));
+        let status = Status::default();
+        self.statuses.push(status.clone());
+        let shutdown = self.shutdown.subscribe();
+        let (sqs, dynamodb) = (self.wire.sqs().clone(), self.wire.dynamodb().clone());
+        let function = name.to_owned();
+        let failed = move |source| StackError::Mapping { function, source };
+        if let Some(queue) = queue {
+            let running = mapping::sqs::run(queue_mapping(queue), sqs, hosted, status, shutdown);
+            self.mappings.spawn(async move { running.await.map_err(failed) });
+        } else {
+            let running = mapping::stream::run(self.stream_mapping(), dynamodb, hosted, status, shutdown);
+            self.mappings.spawn(async move { running.await.map_err(failed) });
         }
     }
 
@@ -464,6 +477,8 @@ fn connection(transport: &Transport, endpoint: &str, caller: &str) -> Connection
 fn queue_mapping(queue: String) -> mapping::sqs::Settings {
     mapping::sqs::Settings {
         report_batch_item_failures: true,
+        // One process has a few cores, not a fleet: more at once would only time each other out.
+        maximum_concurrency: Some(8),
         ..mapping::sqs::Settings::of(queue)
     }
 }

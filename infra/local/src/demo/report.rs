@@ -112,10 +112,9 @@ fn summary(out: &mut impl Write, played: &[Played], totals: &Totals) -> io::Resu
     )?;
     writeln!(
         out,
-        "{events} events, {} messages, {} write units, {} read units; {} handled, {} refused, {} retried, {} conflicts",
+        "{events} events, {} messages, {} write units; {} handled, {} refused, {} retried, {} conflicts",
         totals.messages,
         totals.units.write,
-        totals.units.read,
         totals.metrics.handled,
         totals.metrics.refused,
         totals.metrics.retried,
