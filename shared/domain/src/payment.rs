@@ -372,14 +372,25 @@ fn time_out(phase: &Phase, command: &TimeOutPayment, now: Timestamp) -> Decided 
     match phase {
         Phase::Completed(..) | Phase::Closed { .. } => Ok(Decision::Nothing),
         _ if now < command.due_at => Ok(Decision::NotDue(command.due_at)),
-        Phase::NotRequested | Phase::Requested(..) => Ok(Decision::one(failed(
-            command.payment_id.clone(),
-            command.order_id.clone(),
+        // What was requested counts, whatever the deadline says of it.
+        Phase::Requested(order_id, amount) => Ok(timed_out(&command.payment_id, order_id, *amount, now)),
+        Phase::NotRequested => Ok(timed_out(
+            &command.payment_id,
+            &command.order_id,
             command.amount,
-            "timed out".into(),
             now,
-        ))),
+        )),
     }
+}
+
+fn timed_out(id: &PaymentId, order_id: &OrderId, amount: Money, now: Timestamp) -> Decision<PaymentEvent> {
+    Decision::one(failed(
+        id.clone(),
+        order_id.clone(),
+        amount,
+        "timed out".into(),
+        now,
+    ))
 }
 
 fn failed(

@@ -100,9 +100,10 @@ impl<E: Message> EventEnvelope<E> {
         let stream = fields.get("stream_id")?;
         let revision = fields.get("revision")?;
         let version = fields.get::<Option<u64>>("schema_version")?.unwrap_or(1);
-        let data = fields.raw("event").ok_or(Malformed::NotAnObject("event"))?;
+        // Its fields may be of an older version, so that it takes more than `E::read` to read them.
+        let Data(data) = fields.get("event")?;
         let event =
-            decode_event(u32::try_from(version).unwrap_or(u32::MAX), data).map_err(|why| match why {
+            decode_event(u32::try_from(version).unwrap_or(u32::MAX), &data).map_err(|why| match why {
                 Unreadable::Field(error) => Malformed::Field(error.within("event")),
                 other => Malformed::Event(other),
             })?;
@@ -169,6 +170,22 @@ impl<M: Message> FieldValue for Content<M> {
     fn read(raw: &str) -> Result<Self, FieldError> {
         let fields = Fields::of(raw).ok_or_else(|| FieldError::value::<Self>(raw))?;
         Ok(Self(M::read(&fields)?))
+    }
+}
+
+/// The fields of an event, unread.
+struct Data(String);
+
+impl FieldValue for Data {
+    fn expected() -> String {
+        "the event's fields as an object".into()
+    }
+
+    fn read(raw: &str) -> Result<Self, FieldError> {
+        let is_object = Fields::of(raw).is_some();
+        is_object
+            .then(|| Self(raw.to_owned()))
+            .ok_or_else(|| FieldError::value::<Self>(raw))
     }
 }
 

@@ -1,0 +1,501 @@
+//! Explores every order in which messages may arrive, be repeated and race each other, with the rules
+//! and the append protocol that run in production, and asserts what must be true in the end.
+
+mod letter;
+mod properties;
+mod rules;
+mod system;
+mod wrong;
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use domain::cart::FinalizeCart;
+use domain::order::WithdrawOrder;
+use domain::payment::CompletePayment;
+use domain::values::{CartId, Money, OrderId, PaymentId, ProductItem, ProductItems, Quantity};
+use eventsourcing::Text;
+use stateright::{Checker, HasDiscoveries, Model};
+
+use crate::letter::Letter;
+use crate::properties::{must, sight};
+use crate::rules::{Real, Rules};
+use crate::system::Answer::{No, Yes};
+use crate::system::{Outsider, Saga, World};
+use crate::wrong::{
+    ConfirmsTheCancelled, DrawsIds, ForgetsToVoid, GivesBackAgain, GivesUpOnWhatItDoesNotSee, KeepsLateMoney,
+    KeepsTheMoney, LeavesTheOrderOpen, LetsTheLastFactWin, Overwrites, RefusesLateAnswers, WaitsForEver,
+    WithdrawsTooLate,
+};
+
+/// Answers yes, in time.
+const HEALTHY: Outsider = Outsider {
+    answers: &[&[Yes]],
+    may_be_late: false,
+};
+
+/// Answers something or nothing, in time or not, once or twice, the same or not.
+const CHAOTIC: Outsider = Outsider {
+    answers: &[&[], &[Yes], &[No], &[Yes, Yes], &[Yes, No]],
+    may_be_late: true,
+};
+
+/// Answers once, yes or no, in time or not.
+const ORDINARY: Outsider = Outsider {
+    answers: &[&[Yes], &[No]],
+    may_be_late: true,
+};
+
+fn world() -> World {
+    World {
+        sent: vec![finalize("cart", "19.98")],
+        provider: HEALTHY,
+        carrier: HEALTHY,
+        repeats: 1,
+        batches: false,
+        reaches: &[],
+    }
+}
+
+fn finalize(id: &str, total: &str) -> Letter {
+    let item = ProductItem {
+        product_id: "p-1".parse().expect("an id"),
+        quantity: Quantity::new(2).expect("in range"),
+        unit_price: money("9.99"),
+    };
+    let command = FinalizeCart {
+        cart_id: cart(),
+        client_id: "u-7".parse().expect("an id"),
+        product_items: ProductItems::new(vec![item]).expect("one item"),
+        total_price: money(total),
+    };
+    Letter::from_outside(id, &command)
+}
+
+fn withdraw(id: &str, reason: &'static str) -> Letter {
+    Letter::from_outside(
+        id,
+        &WithdrawOrder {
+            order_id: OrderId::of_cart(&cart()),
+            reason: Text::from(reason),
+        },
+    )
+}
+
+fn money(amount: &str) -> Money {
+    amount.parse().expect("an amount")
+}
+
+fn cart() -> CartId {
+    "c-1".parse().expect("an id")
+}
+
+#[test]
+fn a_chaotic_provider_leaves_no_order_open_and_no_money_kept() {
+    let reaches = &[
+        sight::COMPLETED,
+        sight::PAYMENT_FAILED,
+        sight::RECEIVED_LATE,
+        sight::PAYMENT_FAILED_LATE,
+        sight::CONFLICT,
+        sight::REPEATED,
+    ];
+    explore(
+        "chaotic provider",
+        World {
+            provider: CHAOTIC,
+            reaches,
+            ..world()
+        },
+        50_000,
+    );
+}
+
+#[test]
+fn a_chaotic_carrier_leaves_no_order_open_and_no_money_kept() {
+    let reaches = &[
+        sight::COMPLETED,
+        sight::SHIPMENT_FAILED,
+        sight::DISCARDED,
+        sight::SENT_LATE,
+        sight::SHIPMENT_FAILED_LATE,
+        sight::CONFLICT,
+        sight::REPEATED,
+    ];
+    explore(
+        "chaotic carrier",
+        World {
+            carrier: CHAOTIC,
+            reaches,
+            ..world()
+        },
+        50_000,
+    );
+}
+
+#[test]
+fn whatever_is_repeated_twice_on_the_happy_path_happens_once() {
+    let reaches = &[sight::COMPLETED, sight::CONFLICT, sight::REPEATED];
+    explore(
+        "happy path, two repeats",
+        World {
+            repeats: 2,
+            reaches,
+            ..world()
+        },
+        20_000,
+    );
+}
+
+#[test]
+fn a_withdrawal_at_any_moment_is_all_or_nothing() {
+    let reaches = &[
+        sight::COMPLETED,
+        sight::PAYMENT_FAILED,
+        sight::SHIPMENT_FAILED,
+        sight::WITHDRAWN,
+        sight::REFUSED,
+        sight::VOIDED,
+        sight::RECEIVED_LATE,
+        sight::DISCARDED,
+        sight::CONFLICT,
+        sight::REPEATED,
+    ];
+    let sent = vec![
+        finalize("cart", "19.98"),
+        withdraw("withdrawal", "changed my mind"),
+    ];
+    let world = World {
+        sent,
+        provider: ORDINARY,
+        carrier: ORDINARY,
+        reaches,
+        ..world()
+    };
+    explore("withdrawal", world, 100_000);
+}
+
+#[test]
+fn everybody_at_once_leaves_no_order_open_and_no_money_kept() {
+    explore(
+        "everybody at once",
+        World {
+            repeats: 0,
+            ..everybody()
+        },
+        50_000,
+    );
+}
+
+#[test]
+#[ignore = "takes minutes, on two cores; for a change of the rules or of the append protocol"]
+fn everybody_at_once_with_a_repeat_leaves_no_order_open_and_no_money_kept() {
+    explore(
+        "everybody at once, one repeat",
+        World {
+            repeats: 1,
+            ..everybody()
+        },
+        1_000_000,
+    );
+}
+
+/// A customer who withdraws, a chaotic provider and a chaotic carrier.
+fn everybody() -> World {
+    let reaches = &[
+        sight::COMPLETED,
+        sight::PAYMENT_FAILED,
+        sight::SHIPMENT_FAILED,
+        sight::WITHDRAWN,
+        sight::VOIDED,
+        sight::RECEIVED_LATE,
+        sight::DISCARDED,
+        sight::PAYMENT_FAILED_LATE,
+        sight::SENT_LATE,
+        sight::SHIPMENT_FAILED_LATE,
+        sight::CONFLICT,
+    ];
+    let sent = vec![
+        finalize("cart", "19.98"),
+        withdraw("withdrawal", "changed my mind"),
+    ];
+    World {
+        sent,
+        provider: CHAOTIC,
+        carrier: CHAOTIC,
+        reaches,
+        ..world()
+    }
+}
+
+#[test]
+fn batches_of_withdrawals_that_race_each_other_decide_as_single_commands_do() {
+    let reaches = &[
+        sight::COMPLETED,
+        sight::WITHDRAWN,
+        sight::PAYMENT_FAILED,
+        sight::DISCARDED,
+        sight::PAYMENT_FAILED_LATE,
+        sight::REFUSED,
+        sight::CONFLICT,
+        sight::COALESCED,
+    ];
+    let first = withdraw("first", "changed my mind");
+    let sent = vec![finalize("cart", "19.98"), first, withdraw("second", "too dear")];
+    let provider = Outsider {
+        answers: &[&[Yes, No]],
+        may_be_late: false,
+    };
+    let world = World {
+        sent,
+        provider,
+        batches: true,
+        repeats: 0,
+        reaches,
+        ..world()
+    };
+    explore("batches of withdrawals", world, 20_000);
+}
+
+#[test]
+fn batches_of_answers_that_race_each_other_decide_as_single_commands_do() {
+    let reaches = &[
+        sight::COMPLETED,
+        sight::PAYMENT_FAILED,
+        sight::RECEIVED_LATE,
+        sight::PAYMENT_FAILED_LATE,
+        sight::CONFLICT,
+        sight::COALESCED,
+    ];
+    let provider = Outsider {
+        answers: &[&[Yes, Yes], &[Yes, No]],
+        may_be_late: true,
+    };
+    let world = World {
+        provider,
+        batches: true,
+        repeats: 0,
+        reaches,
+        ..world()
+    };
+    explore("batches of answers", world, 5_000);
+}
+
+#[test]
+fn an_answer_that_overtakes_its_request_waits_for_it() {
+    let reaches = &[
+        sight::COMPLETED,
+        sight::PAYMENT_FAILED,
+        sight::WITHDRAWN,
+        sight::VOIDED,
+        sight::RECEIVED_LATE,
+        sight::DISCARDED,
+        sight::CONFLICT,
+        sight::REPEATED,
+    ];
+    let payment_id = PaymentId::of_order(&OrderId::of_cart(&cart()));
+    let answer = Letter::from_outside("provider-yes", &CompletePayment { payment_id });
+    let sent = vec![
+        finalize("cart", "19.98"),
+        withdraw("withdrawal", "changed my mind"),
+        answer,
+    ];
+    let provider = Outsider {
+        answers: &[&[]],
+        may_be_late: true,
+    };
+    explore(
+        "overtaking answer",
+        World {
+            sent,
+            provider,
+            reaches,
+            ..world()
+        },
+        50_000,
+    );
+}
+
+#[test]
+fn a_cart_that_is_finalized_again_makes_one_order() {
+    let reaches = &[sight::COMPLETED, sight::REFUSED, sight::CONFLICT, sight::REPEATED];
+    let sent = vec![
+        finalize("one", "19.98"),
+        finalize("again", "19.98"),
+        finalize("other", "29.98"),
+    ];
+    explore(
+        "finalized again",
+        World {
+            sent,
+            batches: true,
+            reaches,
+            ..world()
+        },
+        50_000,
+    );
+}
+
+#[test]
+fn the_checker_finds_money_that_is_kept() {
+    let shipment_fails = World {
+        carrier: ORDINARY,
+        repeats: 0,
+        ..world()
+    };
+    finds::<KeepsTheMoney>(must::KEEP_NO_MONEY, &shipment_fails);
+    finds::<ForgetsToVoid>(must::KEEP_NO_MONEY, &withdrawn());
+    let payment_is_late = World {
+        provider: ORDINARY,
+        repeats: 0,
+        ..world()
+    };
+    finds::<KeepsLateMoney>(must::KEEP_NO_MONEY, &payment_is_late);
+    finds::<KeepsLateMoney>(must::GIVE_BACK_AT_ONCE, &payment_is_late);
+}
+
+#[test]
+fn the_checker_finds_money_that_is_given_back_twice() {
+    finds::<GivesBackAgain>(
+        must::GIVE_BACK_ONCE,
+        &World {
+            carrier: ORDINARY,
+            ..world()
+        },
+    );
+}
+
+#[test]
+fn the_checker_finds_an_answer_that_is_refused_for_being_late() {
+    let payment_is_late = World {
+        provider: ORDINARY,
+        repeats: 0,
+        ..world()
+    };
+    finds::<RefusesLateAnswers>(must::NOT_REFUSE_ITS_OWN, &payment_is_late);
+    finds::<RefusesLateAnswers>(must::RECORD_ANSWERS, &payment_is_late);
+}
+
+#[test]
+fn the_checker_finds_an_answer_that_is_turned() {
+    finds::<LetsTheLastFactWin>(
+        must::NOT_FLIP,
+        &World {
+            provider: CHAOTIC,
+            repeats: 0,
+            ..world()
+        },
+    );
+}
+
+#[test]
+fn the_checker_finds_a_cancelled_order_that_goes_on() {
+    finds::<ConfirmsTheCancelled>(must::REQUEST_NOTHING_AFTERWARDS, &withdrawn());
+    finds::<ConfirmsTheCancelled>(must::END_ONCE, &withdrawn());
+    finds::<ConfirmsTheCancelled>(must::BE_PAID_AND_SENT, &withdrawn());
+}
+
+#[test]
+fn the_checker_finds_a_withdrawal_after_the_point_of_no_return() {
+    finds::<WithdrawsTooLate>(must::REQUEST_NOTHING_AFTERWARDS, &withdrawn());
+}
+
+#[test]
+fn the_checker_finds_a_second_order_that_a_drawn_id_makes() {
+    finds::<DrawsIds>(must::BE_ONE, &world());
+}
+
+#[test]
+fn the_checker_finds_an_append_without_its_condition() {
+    finds::<Overwrites>(must::REQUEST_NOTHING_AFTERWARDS, &withdrawn());
+}
+
+#[test]
+fn the_checker_finds_an_order_that_is_never_closed() {
+    finds::<LeavesTheOrderOpen>(
+        must::CLOSE,
+        &World {
+            carrier: ORDINARY,
+            repeats: 0,
+            ..world()
+        },
+    );
+    let silent = Outsider {
+        answers: &[&[]],
+        may_be_late: true,
+    };
+    finds::<GivesUpOnWhatItDoesNotSee>(
+        must::CLOSE,
+        &World {
+            provider: silent,
+            repeats: 0,
+            ..world()
+        },
+    );
+    finds::<WaitsForEver>(
+        must::COME_TO_REST,
+        &World {
+            provider: silent,
+            repeats: 0,
+            ..world()
+        },
+    );
+}
+
+/// A customer withdraws, and nothing else goes wrong.
+fn withdrawn() -> World {
+    World {
+        sent: vec![
+            finalize("cart", "19.98"),
+            withdraw("withdrawal", "changed my mind"),
+        ],
+        repeats: 0,
+        ..world()
+    }
+}
+
+static EXPLORED: AtomicUsize = AtomicUsize::new(0);
+
+/// Explores everything that can happen in that world, and asserts that there is enough of it for the
+/// result to mean something.
+fn explore(name: &str, world: World, at_least: usize) {
+    let began = Instant::now();
+    let checker = Saga::<Real>::new(world).checker().threads(2).spawn_bfs().join();
+    let states = checker.unique_state_count();
+    let total = EXPLORED.fetch_add(states, Ordering::Relaxed) + states;
+    println!(
+        "{name}: {states} states, depth {}, {:.1} s; {total} states in all so far",
+        checker.max_depth(),
+        began.elapsed().as_secs_f32()
+    );
+    checker.assert_properties();
+    assert!(
+        states >= at_least,
+        "{name}: only {states} states, expected {at_least} at least"
+    );
+}
+
+/// Asserts that the property fails with the wrong rules, and only because of them.
+fn finds<R: Rules>(property: &'static str, world: &World) {
+    let right = Saga::<Real>::new(world.clone())
+        .checker()
+        .threads(2)
+        .spawn_bfs()
+        .join();
+    right.assert_properties();
+    let until = HasDiscoveries::AllOf(BTreeSet::from([property]));
+    let wrong = Saga::<R>::new(world.clone())
+        .checker()
+        .threads(2)
+        .finish_when(until)
+        .spawn_bfs()
+        .join();
+    let found = wrong.discovery(property).map(stateright::Path::into_actions);
+    let found = found.unwrap_or_else(|| panic!("no counterexample to `{property}`"));
+    println!(
+        "`{property}` fails after {} steps, found in {} states",
+        found.len(),
+        wrong.unique_state_count()
+    );
+}

@@ -1,0 +1,233 @@
+//! What must be true of every order, and what the model must be able to reach.
+
+use std::collections::BTreeSet;
+
+use domain::order::Cause;
+use stateright::Property;
+
+use crate::rules::Rules;
+use crate::system::{Facts, Saga, State, Worker};
+
+/// The names of the properties that a wrong rule is to break.
+pub mod must {
+    /// A cart makes at most one order, an order at most one payment and one shipment.
+    pub const BE_ONE: &str = "one cart makes one order, one payment and one shipment";
+    /// Completed or cancelled, once.
+    pub const END_ONCE: &str = "an order ends at most once";
+    /// What completion takes.
+    pub const BE_PAID_AND_SENT: &str = "a completed order is paid for and sent";
+    /// What cancellation takes.
+    pub const KEEP_NO_MONEY: &str = "a cancelled order keeps no money";
+    /// At most one discard.
+    pub const GIVE_BACK_ONCE: &str = "money is given back at most once";
+    /// A late payment and its discard are one commit.
+    pub const GIVE_BACK_AT_ONCE: &str = "money that comes late is given back in the same commit";
+    /// The point of no return.
+    pub const REQUEST_NOTHING_AFTERWARDS: &str = "no shipment is requested once the order is cancelled";
+    /// First fact wins.
+    pub const NOT_FLIP: &str = "the first answer stands";
+    /// The saga's own races are no errors, and an answer is never refused.
+    pub const NOT_REFUSE_ITS_OWN: &str = "no command of a step or a gateway is refused";
+    /// What the outside did is on record.
+    pub const RECORD_ANSWERS: &str = "an answer from outside is on record when all is quiet";
+    /// Quiet implies closed.
+    pub const CLOSE: &str = "an order is closed when all is quiet";
+    /// Nothing waits for ever.
+    pub const COME_TO_REST: &str = "all becomes quiet";
+}
+
+/// What there is to be seen on some path, each under a name for [`World::reaches`].
+///
+/// [`World::reaches`]: crate::system::World::reaches
+pub mod sight {
+    /// The order is completed.
+    pub const COMPLETED: &str = "an order completes";
+    /// The order is cancelled because of its payment.
+    pub const PAYMENT_FAILED: &str = "an order is cancelled because its payment failed";
+    /// The order is cancelled because of its shipment.
+    pub const SHIPMENT_FAILED: &str = "an order is cancelled because its shipment failed";
+    /// The order is cancelled by the customer.
+    pub const WITHDRAWN: &str = "an order is withdrawn";
+    /// A withdrawal comes too late, or too early.
+    pub const REFUSED: &str = "a command from outside is refused";
+    /// A payment is called off.
+    pub const VOIDED: &str = "a payment is voided";
+    /// Money comes late.
+    pub const RECEIVED_LATE: &str = "a payment is received late";
+    /// Money is given back.
+    pub const DISCARDED: &str = "a payment in time is given back";
+    /// A payment fails after it completed.
+    pub const PAYMENT_FAILED_LATE: &str = "a payment fails after it completed, and the order completes";
+    /// A parcel leaves after its shipment failed.
+    pub const SENT_LATE: &str = "a parcel leaves after its shipment failed";
+    /// A shipment fails after the parcel left.
+    pub const SHIPMENT_FAILED_LATE: &str = "a shipment fails after the parcel left, and the order completes";
+    /// Two workers want the same place.
+    pub const CONFLICT: &str = "an append meets a commit in its place";
+    /// A message is delivered again.
+    pub const REPEATED: &str = "a message is delivered and yet kept";
+    /// One commit for two commands.
+    pub const COALESCED: &str = "one commit holds what two commands decided";
+}
+
+/// The properties of a model that is to reach these sights.
+pub fn all<R: Rules>(reaches: &[&str]) -> Vec<Property<Saga<R>>> {
+    let sights = sights()
+        .into_iter()
+        .filter(|property| reaches.contains(&property.name));
+    outcomes().into_iter().chain(sights).collect()
+}
+
+fn outcomes<R: Rules>() -> Vec<Property<Saga<R>>> {
+    vec![
+        Property::always(must::BE_ONE, |_, state: &State| {
+            let once = [
+                "CartFinalized",
+                "OrderInitialized",
+                "PaymentRequested",
+                "ShipmentRequested",
+            ];
+            once.iter().all(|first| state.facts.count(first) <= 1)
+                && ["cart", "order", "payment", "shipment"]
+                    .iter()
+                    .all(|category| streams(state, category) <= 1)
+        }),
+        Property::always(must::END_ONCE, |_, state: &State| {
+            state.facts.count("OrderCompleted") + state.facts.count("OrderCancelled") <= 1
+        }),
+        Property::always(must::BE_PAID_AND_SENT, |_, State { facts, .. }: &State| {
+            let paid = facts.count("PaymentCompleted") == 1 && facts.count("PaymentDiscarded") == 0;
+            facts.count("OrderCompleted") == 0 || paid && facts.count("ShipmentSent") == 1
+        }),
+        Property::always(must::KEEP_NO_MONEY, |_, state: &State| {
+            let at_its_end = state.is_quiet() && state.facts.cause.is_some();
+            !at_its_end || received(&state.facts) == state.facts.count("PaymentDiscarded")
+        }),
+        Property::always(must::GIVE_BACK_ONCE, |_, State { facts, .. }: &State| {
+            facts.count("PaymentDiscarded") <= 1 && received(facts) <= 1
+        }),
+        Property::always(must::GIVE_BACK_AT_ONCE, |_, State { facts, .. }: &State| {
+            facts.count("PaymentReceivedLate") <= facts.count("PaymentDiscarded")
+        }),
+        Property::always(
+            must::REQUEST_NOTHING_AFTERWARDS,
+            |_, State { facts, .. }: &State| {
+                let never_to_be_sent = matches!(facts.cause, Some(Cause::Withdrawn | Cause::PaymentFailed));
+                let requested_for_nothing = never_to_be_sent && facts.count("ShipmentRequested") > 0;
+                !(facts.requested_after_the_end || requested_for_nothing)
+            },
+        ),
+        Property::always(must::NOT_FLIP, |_, State { facts, .. }: &State| {
+            let payment = ["PaymentCompleted", "PaymentFailed", "PaymentVoided"];
+            let shipment = ["ShipmentSent", "ShipmentFailed"];
+            total(facts, &payment) <= 1 && total(facts, &shipment) <= 1 && facts.count("OrderConfirmed") <= 1
+        }),
+        Property::always(must::NOT_REFUSE_ITS_OWN, |_, state: &State| {
+            let from_customers = ["FinalizeCart", "WithdrawOrder"];
+            state
+                .refused
+                .0
+                .iter()
+                .all(|letter| from_customers.contains(&letter.kind.as_str()))
+        }),
+        Property::always(must::RECORD_ANSWERS, |_, state: &State| {
+            let parcels = total(&state.facts, &["ShipmentSent", "ShipmentSentLate"]);
+            !state.is_quiet()
+                || received(&state.facts) == u8::from(state.captured) && parcels == u8::from(state.left)
+        }),
+        Property::always(must::CLOSE, |_, state: &State| {
+            !state.is_quiet() || is_closed(&state.facts)
+        }),
+        Property::eventually(must::COME_TO_REST, |_, state: &State| state.is_quiet()),
+    ]
+}
+
+fn sights<R: Rules>() -> Vec<Property<Saga<R>>> {
+    vec![
+        Property::sometimes(sight::COMPLETED, |_, state: &State| {
+            state.facts.count("OrderCompleted") == 1
+        }),
+        Property::sometimes(sight::PAYMENT_FAILED, |_, state: &State| {
+            cancelled_by(state, Cause::PaymentFailed)
+        }),
+        Property::sometimes(sight::SHIPMENT_FAILED, |_, state: &State| {
+            cancelled_by(state, Cause::ShipmentFailed)
+        }),
+        Property::sometimes(sight::WITHDRAWN, |_, state: &State| {
+            cancelled_by(state, Cause::Withdrawn)
+        }),
+        Property::sometimes(sight::REFUSED, |_, state: &State| !state.refused.0.is_empty()),
+        Property::sometimes(sight::VOIDED, |_, state: &State| {
+            state.facts.count("PaymentVoided") == 1
+        }),
+        Property::sometimes(sight::RECEIVED_LATE, |_, state: &State| {
+            state.facts.count("PaymentReceivedLate") == 1
+        }),
+        Property::sometimes(sight::DISCARDED, |_, State { facts, .. }: &State| {
+            facts.count("PaymentCompleted") == 1 && facts.count("PaymentDiscarded") == 1
+        }),
+        Property::sometimes(sight::PAYMENT_FAILED_LATE, |_, State { facts, .. }: &State| {
+            facts.count("PaymentFailedLate") == 1 && facts.count("OrderCompleted") == 1
+        }),
+        Property::sometimes(sight::SENT_LATE, |_, state: &State| {
+            state.facts.count("ShipmentSentLate") == 1
+        }),
+        Property::sometimes(sight::SHIPMENT_FAILED_LATE, |_, State { facts, .. }: &State| {
+            facts.count("ShipmentFailedLate") == 1 && facts.count("OrderCompleted") == 1
+        }),
+        Property::sometimes(sight::CONFLICT, |_, state: &State| {
+            let place = |worker: &Worker| (worker.commit.stream.clone(), worker.commit.revision);
+            state
+                .workers
+                .0
+                .iter()
+                .any(|worker| state.table.contains_key(&place(worker)))
+        }),
+        Property::sometimes(sight::REPEATED, |model: &Saga<R>, state: &State| {
+            state.repeats < model.world().repeats
+        }),
+        Property::sometimes(sight::COALESCED, |_, state: &State| {
+            let commands = |worker: &Worker| {
+                let events = worker.commit.events.iter();
+                events
+                    .map(|event| event.causation_id.clone())
+                    .collect::<BTreeSet<_>>()
+                    .len()
+            };
+            state.workers.0.iter().any(|worker| commands(worker) > 1)
+        }),
+    ]
+}
+
+fn cancelled_by(state: &State, cause: Cause) -> bool {
+    state.is_quiet() && state.facts.cause == Some(cause)
+}
+
+fn streams(state: &State, category: &str) -> usize {
+    state
+        .table
+        .keys()
+        .filter(|(stream, revision)| *revision == 1 && stream.category() == category)
+        .count()
+}
+
+fn received(facts: &Facts) -> u8 {
+    total(facts, &["PaymentCompleted", "PaymentReceivedLate"])
+}
+
+fn total(facts: &Facts, types: &[&str]) -> u8 {
+    types.iter().map(|name| facts.count(name)).sum()
+}
+
+/// Whether a cart that was finalized has an order, the order has ended, and nothing that was asked for
+/// is unanswered.
+fn is_closed(facts: &Facts) -> bool {
+    let ended = total(facts, &["OrderCompleted", "OrderCancelled"]) == 1;
+    let payment_settled = total(facts, &["PaymentCompleted", "PaymentFailed", "PaymentVoided"]) == 1;
+    let shipment_settled =
+        total(facts, &["ShipmentSent", "ShipmentFailed"]) >= facts.count("ShipmentRequested");
+    facts.count("CartFinalized") == facts.count("OrderInitialized")
+        && ended
+        && payment_settled
+        && shipment_settled
+}

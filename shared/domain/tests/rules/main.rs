@@ -1,0 +1,10 @@
+//! The rules as given, when, then: what a command amounts to after what has happened.
+
+mod cart;
+mod given;
+mod order;
+mod order_saga;
+mod payment;
+mod repeats;
+mod shipment;
+mod shop;

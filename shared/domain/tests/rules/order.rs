@@ -1,0 +1,370 @@
+//! An order is confirmed or cancelled, then completed or cancelled, and closed only once.
+
+use domain::order::{
+    CancelOrder, Cause, CompleteOrder, ConfirmOrder, InitializeOrder, Order, OrderCancelled, OrderCompleted,
+    OrderConfirmed, OrderEvent, OrderInitialized, WithdrawOrder,
+};
+use eventsourcing::Timestamp;
+
+use crate::given::given;
+use crate::shop::{before, finalize_cart, item, money, now, order_id, payment_id};
+
+fn initialize() -> InitializeOrder {
+    let cart = finalize_cart();
+    InitializeOrder {
+        order_id: order_id(),
+        cart_id: cart.cart_id,
+        client_id: cart.client_id,
+        product_items: cart.product_items,
+        total_price: cart.total_price,
+    }
+}
+
+fn confirm() -> ConfirmOrder {
+    ConfirmOrder {
+        order_id: order_id(),
+        payment_id: payment_id(),
+    }
+}
+
+fn withdraw(reason: &'static str) -> WithdrawOrder {
+    WithdrawOrder {
+        order_id: order_id(),
+        reason: reason.into(),
+    }
+}
+
+fn cancel(cause: Cause, reason: &'static str) -> CancelOrder {
+    CancelOrder {
+        order_id: order_id(),
+        cause,
+        reason: reason.into(),
+    }
+}
+
+fn complete() -> CompleteOrder {
+    CompleteOrder { order_id: order_id() }
+}
+
+fn initialized(at: Timestamp) -> OrderEvent {
+    let InitializeOrder {
+        order_id,
+        cart_id,
+        client_id,
+        product_items,
+        total_price,
+    } = initialize();
+    OrderInitialized {
+        order_id,
+        cart_id,
+        client_id,
+        product_items,
+        total_price,
+        initialized_at: at,
+    }
+    .into()
+}
+
+fn confirmed(at: Timestamp) -> OrderEvent {
+    OrderConfirmed {
+        order_id: order_id(),
+        payment_id: payment_id(),
+        confirmed_at: at,
+    }
+    .into()
+}
+
+fn completed(at: Timestamp) -> OrderEvent {
+    OrderCompleted {
+        order_id: order_id(),
+        completed_at: at,
+    }
+    .into()
+}
+
+fn cancelled(cause: Cause, reason: &'static str, at: Timestamp) -> OrderEvent {
+    OrderCancelled {
+        order_id: order_id(),
+        cause,
+        reason: reason.into(),
+        cancelled_at: at,
+    }
+    .into()
+}
+
+const CAUSES: [Cause; 3] = [Cause::PaymentFailed, Cause::ShipmentFailed, Cause::Withdrawn];
+
+/// Every state that an order has once it was initialized.
+fn histories() -> Vec<Vec<OrderEvent>> {
+    let (first, second) = (initialized(before()), confirmed(before()));
+    let mut histories = vec![
+        vec![first.clone()],
+        vec![first.clone(), second.clone()],
+        vec![first.clone(), second.clone(), completed(before())],
+        vec![
+            first.clone(),
+            second,
+            cancelled(Cause::ShipmentFailed, "out of stock", before()),
+        ],
+    ];
+    histories.extend(CAUSES.map(|cause| vec![first.clone(), cancelled(cause, "card declined", before())]));
+    histories
+}
+
+/// Those in which it is closed.
+fn closed() -> Vec<Vec<OrderEvent>> {
+    let is_end = |event: &OrderEvent| {
+        matches!(
+            event,
+            OrderEvent::OrderCompleted(_) | OrderEvent::OrderCancelled(_)
+        )
+    };
+    histories()
+        .into_iter()
+        .filter(|history| history.last().is_some_and(is_end))
+        .collect()
+}
+
+#[test]
+fn a_finalized_carts_order_is_initialized_with_all_that_is_in_the_cart() {
+    given::<Order>([]).when(initialize()).then([initialized(now())]);
+}
+
+#[test]
+fn an_order_with_an_id_that_is_not_its_carts_is_rejected() {
+    let wrong = InitializeOrder {
+        order_id: "drawn".parse().expect("an id"),
+        ..initialize()
+    };
+    let why = "order_id is not the one of cart c-1; expected 9e815dd3-e4b8-5d5e-865d-c1a9e0c3e2ff";
+    given::<Order>([]).when(wrong.clone()).rejected(why);
+    given::<Order>([initialized(before())]).when(wrong).rejected(why);
+}
+
+#[test]
+fn initializing_an_order_again_changes_nothing_in_any_later_state() {
+    for history in histories() {
+        given::<Order>(history).when(initialize()).nothing();
+    }
+}
+
+#[test]
+fn initializing_an_order_again_with_other_content_is_rejected() {
+    let others = [
+        InitializeOrder {
+            client_id: "u-8".parse().expect("an id"),
+            ..initialize()
+        },
+        InitializeOrder {
+            product_items: item("p-1", 3, "9.99"),
+            ..initialize()
+        },
+        InitializeOrder {
+            total_price: money("19.99"),
+            ..initialize()
+        },
+    ];
+    for other in others {
+        let why = format!("order {} is initialized already, with other content", order_id());
+        given::<Order>([initialized(before())]).when(other).rejected(why);
+    }
+}
+
+#[test]
+fn a_paid_order_is_confirmed() {
+    given::<Order>([initialized(before())])
+        .when(confirm())
+        .then([confirmed(now())]);
+}
+
+#[test]
+fn confirming_an_order_that_is_not_there_yet_waits_for_it() {
+    given::<Order>([])
+        .when(confirm())
+        .premature(format!("there is no order {} yet", order_id()));
+}
+
+#[test]
+fn confirming_an_order_with_a_payment_that_is_not_its_own_is_rejected() {
+    let wrong = ConfirmOrder {
+        payment_id: "another".parse().expect("an id"),
+        ..confirm()
+    };
+    let why = format!(
+        "payment_id is not the one of order {}; expected {}",
+        order_id(),
+        payment_id()
+    );
+    given::<Order>([initialized(before())]).when(wrong).rejected(why);
+}
+
+#[test]
+fn confirming_a_confirmed_completed_or_cancelled_order_changes_nothing() {
+    for history in histories().into_iter().filter(|history| history.len() > 1) {
+        given::<Order>(history).when(confirm()).nothing();
+    }
+}
+
+#[test]
+fn an_order_that_is_not_confirmed_can_be_withdrawn() {
+    given::<Order>([initialized(before())])
+        .when(withdraw("too dear"))
+        .then([cancelled(Cause::Withdrawn, "too dear", now())]);
+}
+
+#[test]
+fn withdrawing_an_order_that_does_not_exist_is_rejected() {
+    given::<Order>([])
+        .when(withdraw("too dear"))
+        .rejected(format!("there is no order {}", order_id()));
+}
+
+#[test]
+fn withdrawing_a_confirmed_order_is_rejected() {
+    given::<Order>([initialized(before()), confirmed(before())])
+        .when(withdraw("too dear"))
+        .rejected(format!(
+            "order {} is confirmed; it could be withdrawn until its payment completed",
+            order_id()
+        ));
+}
+
+#[test]
+fn withdrawing_a_completed_order_is_rejected() {
+    given::<Order>([initialized(before()), confirmed(before()), completed(before())])
+        .when(withdraw("too dear"))
+        .rejected(format!(
+            "order {} is completed; it can't be withdrawn",
+            order_id()
+        ));
+}
+
+#[test]
+fn withdrawing_an_order_that_was_cancelled_for_another_reason_is_rejected() {
+    let histories = [
+        cancelled(Cause::PaymentFailed, "too dear", before()),
+        cancelled(Cause::ShipmentFailed, "too dear", before()),
+        cancelled(Cause::Withdrawn, "changed my mind", before()),
+    ];
+    for end in histories {
+        given::<Order>([initialized(before()), end])
+            .when(withdraw("too dear"))
+            .rejected(format!("order {} is cancelled already", order_id()));
+    }
+}
+
+#[test]
+fn a_failed_payment_cancels_the_order_and_the_reason_names_the_error() {
+    given::<Order>([initialized(before())])
+        .when(cancel(Cause::PaymentFailed, "card declined"))
+        .then([cancelled(Cause::PaymentFailed, "card declined", now())]);
+}
+
+#[test]
+fn a_failed_shipment_cancels_the_order_with_the_shipments_error_as_reason() {
+    given::<Order>([initialized(before()), confirmed(before())])
+        .when(cancel(Cause::ShipmentFailed, "out of stock"))
+        .then([cancelled(Cause::ShipmentFailed, "out of stock", now())]);
+}
+
+#[test]
+fn cancelling_an_order_that_is_not_there_yet_waits_for_it() {
+    for cause in CAUSES {
+        given::<Order>([])
+            .when(cancel(cause, "card declined"))
+            .premature(format!("there is no order {} yet", order_id()));
+    }
+}
+
+#[test]
+fn cancelling_a_closed_order_changes_nothing() {
+    for history in closed() {
+        for cause in CAUSES {
+            given::<Order>(history.clone())
+                .when(cancel(cause, "out of stock"))
+                .nothing();
+        }
+    }
+}
+
+#[test]
+fn the_cause_decides_and_not_the_text_of_the_reason() {
+    let confirmed_order = || given::<Order>([initialized(before()), confirmed(before())]);
+    confirmed_order()
+        .when(cancel(Cause::ShipmentFailed, "payment failed"))
+        .then([cancelled(Cause::ShipmentFailed, "payment failed", now())]);
+    for cause in [Cause::PaymentFailed, Cause::Withdrawn] {
+        confirmed_order()
+            .when(cancel(cause, "shipment failed"))
+            .rejected(format!(
+                "order {} is confirmed, its payment has completed; only a failed shipment cancels it now",
+                order_id()
+            ));
+    }
+}
+
+#[test]
+fn a_sent_order_is_completed() {
+    given::<Order>([initialized(before()), confirmed(before())])
+        .when(complete())
+        .then([completed(now())]);
+}
+
+#[test]
+fn completing_an_order_that_is_not_there_yet_waits_for_it() {
+    given::<Order>([])
+        .when(complete())
+        .premature(format!("there is no order {} yet", order_id()));
+}
+
+#[test]
+fn completing_an_order_before_it_is_confirmed_is_rejected() {
+    given::<Order>([initialized(before())])
+        .when(complete())
+        .rejected(format!(
+            "order {} is not confirmed; it completes after that",
+            order_id()
+        ));
+}
+
+#[test]
+fn completing_a_completed_order_changes_nothing() {
+    given::<Order>([initialized(before()), confirmed(before()), completed(before())])
+        .when(complete())
+        .nothing();
+}
+
+#[test]
+fn completing_a_cancelled_order_is_rejected() {
+    for cause in CAUSES {
+        given::<Order>([initialized(before()), cancelled(cause, "card declined", before())])
+            .when(complete())
+            .rejected(format!("order {} is cancelled; it can't complete", order_id()));
+    }
+}
+
+#[test]
+fn of_a_withdrawal_and_a_confirmation_the_first_to_commit_wins() {
+    given::<Order>([initialized(before()), confirmed(before())])
+        .when(withdraw("too dear"))
+        .rejected(format!(
+            "order {} is confirmed; it could be withdrawn until its payment completed",
+            order_id()
+        ));
+    given::<Order>([
+        initialized(before()),
+        cancelled(Cause::Withdrawn, "too dear", before()),
+    ])
+    .when(confirm())
+    .nothing();
+}
+
+#[test]
+fn a_withdrawal_while_a_payment_failure_is_under_way_cancels_once() {
+    given::<Order>([
+        initialized(before()),
+        cancelled(Cause::Withdrawn, "too dear", before()),
+    ])
+    .when(cancel(Cause::PaymentFailed, "card declined"))
+    .nothing();
+}

@@ -1,0 +1,399 @@
+//! A payment's first answer counts, and money that came in for nothing is given back once.
+
+use domain::payment::{
+    CompletePayment, DiscardPayment, FailPayment, Payment, PaymentCompleted, PaymentDiscarded, PaymentEvent,
+    PaymentFailed, PaymentFailedLate, PaymentReceivedLate, PaymentRequested, PaymentVoided, RequestPayment,
+    TimeOutPayment,
+};
+use domain::values::Money;
+use eventsourcing::Timestamp;
+
+use crate::given::given;
+use crate::shop::{before, due_at, money, now, order_id, payment_id, price};
+
+fn request() -> RequestPayment {
+    RequestPayment {
+        payment_id: payment_id(),
+        order_id: order_id(),
+        amount: price(),
+    }
+}
+
+fn complete() -> CompletePayment {
+    CompletePayment {
+        payment_id: payment_id(),
+    }
+}
+
+fn fail(error: &'static str) -> FailPayment {
+    FailPayment {
+        payment_id: payment_id(),
+        error: error.into(),
+    }
+}
+
+fn discard() -> DiscardPayment {
+    DiscardPayment {
+        payment_id: payment_id(),
+        order_id: order_id(),
+    }
+}
+
+fn time_out() -> TimeOutPayment {
+    TimeOutPayment {
+        payment_id: payment_id(),
+        order_id: order_id(),
+        amount: price(),
+        due_at: due_at(),
+    }
+}
+
+fn requested(at: Timestamp) -> PaymentEvent {
+    PaymentRequested {
+        payment_id: payment_id(),
+        order_id: order_id(),
+        amount: price(),
+        requested_at: at,
+    }
+    .into()
+}
+
+fn completed(at: Timestamp) -> PaymentEvent {
+    PaymentCompleted {
+        payment_id: payment_id(),
+        order_id: order_id(),
+        amount: price(),
+        completed_at: at,
+    }
+    .into()
+}
+
+fn failed(error: &'static str, at: Timestamp) -> PaymentEvent {
+    let error = error.into();
+    PaymentFailed {
+        payment_id: payment_id(),
+        order_id: order_id(),
+        amount: price(),
+        error,
+        failed_at: at,
+    }
+    .into()
+}
+
+fn failed_late(error: &'static str, at: Timestamp) -> PaymentEvent {
+    PaymentFailedLate {
+        payment_id: payment_id(),
+        order_id: order_id(),
+        error: error.into(),
+        failed_at: at,
+    }
+    .into()
+}
+
+fn voided(at: Timestamp) -> PaymentEvent {
+    PaymentVoided {
+        payment_id: payment_id(),
+        order_id: order_id(),
+        voided_at: at,
+    }
+    .into()
+}
+
+fn received_late(amount: Option<Money>, at: Timestamp) -> PaymentEvent {
+    PaymentReceivedLate {
+        payment_id: payment_id(),
+        order_id: order_id(),
+        amount,
+        received_at: at,
+    }
+    .into()
+}
+
+fn discarded(amount: Option<Money>, at: Timestamp) -> PaymentEvent {
+    PaymentDiscarded {
+        payment_id: payment_id(),
+        order_id: order_id(),
+        amount,
+        discarded_at: at,
+    }
+    .into()
+}
+
+/// Every way in which a payment is closed before its money came in.
+fn closed_without_money() -> Vec<Vec<PaymentEvent>> {
+    vec![
+        vec![requested(before()), failed("card declined", before())],
+        vec![requested(before()), failed("timed out", before())],
+        vec![requested(before()), voided(before())],
+        vec![failed("timed out", before())],
+    ]
+}
+
+/// Every way in which its money was given back.
+fn given_back() -> Vec<Vec<PaymentEvent>> {
+    let late = [
+        received_late(Some(price()), before()),
+        discarded(Some(price()), before()),
+    ];
+    let mut histories: Vec<_> = closed_without_money()
+        .into_iter()
+        .map(|history| [history, late.to_vec()].concat())
+        .collect();
+    histories.push(vec![
+        requested(before()),
+        completed(before()),
+        discarded(Some(price()), before()),
+    ]);
+    histories.push(vec![
+        voided(before()),
+        received_late(None, before()),
+        discarded(None, before()),
+    ]);
+    histories
+}
+
+/// Every state but that before the first event, and that of a payment which waits for its answer.
+fn settled() -> Vec<Vec<PaymentEvent>> {
+    let mut histories = [closed_without_money(), given_back()].concat();
+    histories.push(vec![requested(before()), completed(before())]);
+    histories.push(vec![
+        requested(before()),
+        completed(before()),
+        failed_late("card declined", before()),
+    ]);
+    histories.push(vec![voided(before())]);
+    histories
+}
+
+#[test]
+fn a_requested_payment_is_recorded_with_its_exact_amount() {
+    given::<Payment>([]).when(request()).then([requested(now())]);
+}
+
+#[test]
+fn requesting_a_payment_again_changes_nothing_in_any_later_state() {
+    given::<Payment>([requested(before())]).when(request()).nothing();
+    for history in settled() {
+        given::<Payment>(history).when(request()).nothing();
+    }
+}
+
+#[test]
+fn requesting_a_payment_again_with_another_amount_is_rejected() {
+    let other = RequestPayment {
+        amount: money("19.99"),
+        ..request()
+    };
+    for history in [
+        vec![requested(before())],
+        vec![requested(before()), completed(before())],
+    ] {
+        given::<Payment>(history).when(other.clone()).rejected(format!(
+            "payment {} is known already, with another amount",
+            payment_id()
+        ));
+    }
+}
+
+#[test]
+fn a_payment_with_an_id_that_is_not_its_orders_is_rejected() {
+    let why = format!(
+        "payment_id is not the one of order {}; expected {}",
+        order_id(),
+        payment_id()
+    );
+    let wrong = || "drawn".parse().expect("an id");
+    given::<Payment>([])
+        .when(RequestPayment {
+            payment_id: wrong(),
+            ..request()
+        })
+        .rejected(&why);
+    given::<Payment>([])
+        .when(DiscardPayment {
+            payment_id: wrong(),
+            ..discard()
+        })
+        .rejected(&why);
+    given::<Payment>([])
+        .at(due_at())
+        .when(TimeOutPayment {
+            payment_id: wrong(),
+            ..time_out()
+        })
+        .rejected(&why);
+}
+
+#[test]
+fn a_payment_completes() {
+    given::<Payment>([requested(before())])
+        .when(complete())
+        .then([completed(now())]);
+}
+
+#[test]
+fn an_answer_to_a_payment_that_is_not_requested_yet_waits_for_the_request() {
+    let why = format!("payment {} has not been requested yet", payment_id());
+    given::<Payment>([]).when(complete()).premature(&why);
+    given::<Payment>([]).when(fail("card declined")).premature(&why);
+}
+
+#[test]
+fn a_payment_that_completes_twice_has_one_effect() {
+    given::<Payment>([requested(before()), completed(before())])
+        .when(complete())
+        .nothing();
+    for history in given_back() {
+        given::<Payment>(history).when(complete()).nothing();
+    }
+}
+
+#[test]
+fn a_payment_that_completes_after_it_failed_timed_out_or_was_voided_is_given_back_in_the_same_commit() {
+    for history in closed_without_money() {
+        given::<Payment>(history).when(complete()).then([
+            received_late(Some(price()), now()),
+            discarded(Some(price()), now()),
+        ]);
+    }
+}
+
+#[test]
+fn a_payment_that_completes_though_it_was_voided_unrequested_is_given_back_whatever_it_was() {
+    given::<Payment>([voided(before())])
+        .when(complete())
+        .then([received_late(None, now()), discarded(None, now())]);
+}
+
+#[test]
+fn a_payment_fails_with_the_providers_error() {
+    given::<Payment>([requested(before())])
+        .when(fail("card declined"))
+        .then([failed("card declined", now())]);
+}
+
+#[test]
+fn a_payment_that_fails_twice_with_the_same_error_has_one_effect() {
+    given::<Payment>([requested(before()), failed("card declined", before())])
+        .when(fail("card declined"))
+        .nothing();
+}
+
+#[test]
+fn a_payment_that_fails_after_it_completed_stays_completed_and_the_contradiction_is_recorded() {
+    given::<Payment>([requested(before()), completed(before())])
+        .when(fail("charged back"))
+        .then([failed_late("charged back", now())]);
+    let contradicted = || {
+        [
+            requested(before()),
+            completed(before()),
+            failed_late("charged back", before()),
+        ]
+    };
+    given::<Payment>(contradicted())
+        .when(fail("charged back"))
+        .nothing();
+    given::<Payment>(contradicted()).when(complete()).nothing();
+    given::<Payment>(contradicted())
+        .when(discard())
+        .then([discarded(Some(price()), now())]);
+}
+
+#[test]
+fn a_failure_of_a_payment_that_is_settled_is_recorded_and_changes_nothing_else() {
+    for history in settled() {
+        given::<Payment>(history)
+            .when(fail("another error"))
+            .then([failed_late("another error", now())]);
+    }
+}
+
+#[test]
+fn discarding_a_completed_payment_gives_the_money_back() {
+    given::<Payment>([requested(before()), completed(before())])
+        .when(discard())
+        .then([discarded(Some(price()), now())]);
+}
+
+#[test]
+fn discarding_a_payment_again_gives_nothing_back() {
+    for history in given_back() {
+        given::<Payment>(history).when(discard()).nothing();
+    }
+}
+
+#[test]
+fn a_payment_that_failed_or_timed_out_leaves_nothing_to_discard() {
+    for history in closed_without_money() {
+        given::<Payment>(history).when(discard()).nothing();
+    }
+}
+
+#[test]
+fn discarding_an_unanswered_payment_voids_it() {
+    given::<Payment>([requested(before())])
+        .when(discard())
+        .then([voided(now())]);
+}
+
+#[test]
+fn discarding_a_payment_before_it_is_requested_voids_it_and_the_request_that_follows_changes_nothing() {
+    given::<Payment>([]).when(discard()).then([voided(now())]);
+    given::<Payment>([voided(before())]).when(request()).nothing();
+}
+
+#[test]
+fn a_payment_that_is_unanswered_at_its_deadline_fails_as_timed_out() {
+    given::<Payment>([requested(before())])
+        .at(due_at())
+        .when(time_out())
+        .then([failed("timed out", due_at())]);
+}
+
+#[test]
+fn a_payment_whose_request_got_stuck_fails_at_its_deadline_all_the_same() {
+    given::<Payment>([])
+        .at(due_at())
+        .when(time_out())
+        .then([failed("timed out", due_at())]);
+}
+
+#[test]
+fn a_deadline_that_comes_early_asks_again_when_it_is_due() {
+    let almost = Timestamp::from_millis(due_at().millis() - 1);
+    for at in [now(), almost] {
+        given::<Payment>([])
+            .at(at)
+            .when(time_out())
+            .not_due_before(due_at());
+        given::<Payment>([requested(before())])
+            .at(at)
+            .when(time_out())
+            .not_due_before(due_at());
+    }
+}
+
+#[test]
+fn a_deadline_does_nothing_once_the_payment_is_settled_however_early_it_looks() {
+    for history in settled() {
+        for at in [now(), due_at()] {
+            given::<Payment>(history.clone())
+                .at(at)
+                .when(time_out())
+                .nothing();
+        }
+    }
+}
+
+#[test]
+fn a_deadline_that_names_another_amount_does_not_change_what_was_requested() {
+    let other = TimeOutPayment {
+        amount: money("1"),
+        ..time_out()
+    };
+    given::<Payment>([requested(before())])
+        .at(due_at())
+        .when(other)
+        .then([failed("timed out", due_at())]);
+}
