@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use aws_smithy_async::time::TimeSource;
 use embedded_sqs::WallClock;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -52,6 +53,14 @@ impl Clock {
     /// Time since 1970; zero for a clock that was set before that.
     fn since_unix_epoch(&self) -> Duration {
         self.now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
+}
+
+/// For the `time_source` of an SDK client. A client on a paused clock needs it: between the system's time
+/// and tokio's timers it would see requests stall that do not.
+impl TimeSource for Clock {
+    fn now(&self) -> SystemTime {
+        Self::now(self)
     }
 }
 

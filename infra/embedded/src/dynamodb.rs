@@ -12,6 +12,7 @@ mod streams;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -33,6 +34,7 @@ use dynoxide::actions::{
     untag_resource::UntagResourceRequest, update_table::UpdateTableRequest,
     update_time_to_live::UpdateTimeToLiveRequest,
 };
+use dynoxide::storage::Storage;
 use dynoxide::{Database, DynoxideError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -43,6 +45,11 @@ use crate::clock::Clock;
 use meter::{Metered, Refused};
 pub use meter::{Totals, Units};
 pub use streams::{Record, Records, SequenceNumber, Stream, StreamPosition};
+
+/// `dynoxide` looks up a table's newest stream record at each write and a reader's place at each read, and
+/// keeps all records: without an index both go through everything that was ever written.
+const STREAM_INDEX: &str = "CREATE INDEX IF NOT EXISTS _stream_records_in_order \
+                            ON _stream_records (table_name, CAST(sequence_number AS INTEGER))";
 
 /// DynamoDB and its streams. Clones share the tables.
 #[derive(Clone)]
@@ -58,12 +65,13 @@ struct Shared {
     changes: Mutex<HashMap<String, watch::Sender<u64>>>,
 }
 
-/// Where the tables' ARNs say they are. `dynoxide` has its own answer, which is replaced on the way out
-/// and put back on the way in.
+/// What the tables' ARNs and shards are called. `dynoxide` has its own names for them, which are replaced
+/// on the way out and put back on the way in.
 #[derive(Clone, Debug)]
 struct Home {
     region: Arc<str>,
-    arn_prefix: Arc<str>,
+    /// Beginnings of names: outside, and in the database.
+    names: Arc<[(String, String); 2]>,
 }
 
 /// What an operation answered: an HTTP status and a JSON body.
@@ -118,12 +126,22 @@ impl DynamoDb {
     /// Tables in memory that are gone with the last clone. Stream records are stamped by `clock`, and
     /// time to live is judged by it.
     pub fn in_memory(clock: Clock) -> Result<Self, DynamoDbError> {
-        Database::memory_with_clock(Arc::new(clock))
-            .map(Self::on)
-            .map_err(|error| DynamoDbError::Open {
-                path: "in memory".into(),
-                reason: error.to_string(),
-            })
+        let open = || {
+            // A database in memory gives nobody its connection, but it takes on another's schema: that of
+            // a template which lives, under a name of its own, for as long as this function does.
+            static TEMPLATES: AtomicU64 = AtomicU64::new(0);
+            let number = TEMPLATES.fetch_add(1, Ordering::Relaxed);
+            let name = format!("file:embedded-aws-{number}?mode=memory&cache=shared");
+            let template = Storage::new(&name)?;
+            template.conn().execute_batch(STREAM_INDEX)?;
+            let database = Database::memory_with_clock(Arc::new(clock))?;
+            database.restore_from(&name)?;
+            Ok(Self::on(database))
+        };
+        open().map_err(|error: DynoxideError| DynamoDbError::Open {
+            path: "in memory".into(),
+            reason: error.to_string(),
+        })
     }
 
     /// Tables in a file, made if it is not there. Time is the system's: `dynoxide` takes a clock for
@@ -140,12 +158,14 @@ impl DynamoDb {
         let name = path
             .to_str()
             .ok_or_else(|| failed("its name is not UTF-8".to_owned()))?;
-        let database = Database::new(name).map_err(|error| failed(error.to_string()))?;
-        // `disable_bulk_loading` is the one public way to SQLite's `synchronous = NORMAL`.
-        database
-            .disable_bulk_loading()
-            .map_err(|error| failed(error.to_string()))?;
-        Ok(Self::on(database))
+        let open = || {
+            Storage::new(name)?.conn().execute_batch(STREAM_INDEX)?;
+            let database = Database::new(name)?;
+            // The one public way to SQLite's `synchronous = NORMAL`.
+            database.disable_bulk_loading()?;
+            Ok(Self::on(database))
+        };
+        open().map_err(|error: DynoxideError| failed(error.to_string()))
     }
 
     fn on(database: Database) -> Self {
@@ -237,7 +257,7 @@ impl DynamoDb {
         }
     }
 
-    /// An operation that costs no capacity units. Its ARNs are shown as those of [`Home`].
+    /// An operation that costs no capacity units. Its names are those of [`Home`].
     fn plain<Request: DeserializeOwned, Response: Serialize>(
         &self,
         body: &[u8],
@@ -245,7 +265,7 @@ impl DynamoDb {
     ) -> Result<Vec<u8>, DynoxideError> {
         let body = self.home.inwards(body);
         let answer = call(body::read(&body)?)?;
-        Ok(self.home.outwards(&body::write(&answer)?))
+        Ok(self.home.outwards(body::write(&answer)?))
     }
 
     /// An operation that reads or writes items: what it cost is always asked for, added up, and shown to
@@ -332,31 +352,56 @@ impl DynamoDb {
 
 impl Home {
     fn new(region: &str, account: &str) -> Self {
+        let here = (dynoxide::streams::LOCAL_REGION, dynoxide::streams::LOCAL_ACCOUNT);
+        let arn = |region, account| format!("arn:aws:dynamodb:{region}:{account}:");
+        let names = [
+            (arn(region, account), arn(here.0, here.1)),
+            // Clients check that a shard's id has 28 characters at least.
+            (
+                "shardId-00000000000000000001-".to_owned(),
+                "shardId-00000001-".to_owned(),
+            ),
+        ];
         Self {
             region: region.into(),
-            arn_prefix: format!("arn:aws:dynamodb:{region}:{account}:").into(),
+            names: Arc::new(names),
         }
     }
 
     fn inwards(&self, body: &[u8]) -> Vec<u8> {
-        replace(body, &self.arn_prefix, &database_arn_prefix())
+        self.names.iter().fold(body.to_vec(), |body, (outside, inside)| {
+            replace(body, outside, inside)
+        })
     }
 
-    fn outwards(&self, body: &[u8]) -> Vec<u8> {
-        replace(body, &database_arn_prefix(), &self.arn_prefix)
+    fn outwards(&self, body: Vec<u8>) -> Vec<u8> {
+        self.names
+            .iter()
+            .fold(body, |body, (outside, inside)| replace(body, inside, outside))
     }
-}
 
-fn database_arn_prefix() -> String {
-    let (region, account) = (dynoxide::streams::LOCAL_REGION, dynoxide::streams::LOCAL_ACCOUNT);
-    format!("arn:aws:dynamodb:{region}:{account}:")
+    fn name_outside(&self, name: &str) -> String {
+        self.names
+            .iter()
+            .fold(name.to_owned(), |name, (outside, inside)| {
+                name.replace(inside, outside)
+            })
+    }
+
+    fn name_inside(&self, name: &str) -> String {
+        self.names
+            .iter()
+            .fold(name.to_owned(), |name, (outside, inside)| {
+                name.replace(outside, inside)
+            })
+    }
 }
 
 /// Bytes that are not UTF-8 are left as they are: reading them as JSON is going to say what is wrong.
-fn replace(body: &[u8], from: &str, to: &str) -> Vec<u8> {
-    match std::str::from_utf8(body) {
+fn replace(body: Vec<u8>, from: &str, to: &str) -> Vec<u8> {
+    match std::str::from_utf8(&body) {
         Ok(text) if text.contains(from) => text.replace(from, to).into_bytes(),
-        _ => body.to_vec(),
+        _ => body,
     }
 }
 
@@ -385,4 +430,38 @@ pub(crate) fn error_body(error_type: &str, message: &str) -> Bytes {
     json!({ "__type": error_type, "message": message })
         .to_string()
         .into()
+}
+
+// A test that can't set its stage has to stop there.
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// How SQLite finds the newest record of a table, as `dynoxide` asks for it at each write.
+    fn plan(file: &Path) -> String {
+        let storage = Storage::new(file.to_str().unwrap()).unwrap();
+        let newest = "EXPLAIN QUERY PLAN SELECT COALESCE(MAX(CAST(sequence_number AS INTEGER)), 0) + 1 \
+                      FROM _stream_records WHERE table_name = 'events'";
+        storage.conn().query_row(newest, [], |row| row.get(3)).unwrap()
+    }
+
+    #[test]
+    fn a_write_does_not_go_through_all_records_of_a_long_stream() {
+        let folder = tempfile::tempdir().unwrap();
+        let (copy, file) = (folder.path().join("copy.db"), folder.path().join("file.db"));
+        let in_memory = DynamoDb::in_memory(Clock::real()).unwrap();
+        in_memory
+            .shared
+            .database
+            .vacuum_into(copy.to_str().unwrap())
+            .unwrap();
+        drop(DynamoDb::open(&file).unwrap());
+        for plan in [plan(&copy), plan(&file)] {
+            assert!(
+                plan.contains("USING COVERING INDEX") || plan.contains("USING INDEX"),
+                "{plan}"
+            );
+        }
+    }
 }

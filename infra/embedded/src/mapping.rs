@@ -173,6 +173,14 @@ pub enum MappingError {
     /// The stream failed.
     #[error(transparent)]
     Stream(#[from] DynamoDbError),
+    /// A part of the mapping ended by itself, which is a fault of this crate.
+    #[error("a part of the mapping of {source_name} ended by itself: {reason}; what it held comes again")]
+    Crashed {
+        /// The queue or the table.
+        source_name: String,
+        /// What it ended with.
+        reason: String,
+    },
 }
 
 /// Refuses a setting unless it lies within Lambda's limits.

@@ -266,18 +266,15 @@ impl Shared {
     }
 }
 
-/// The request with its whole body, which for these services the SDK always has in memory.
+/// The request with its whole body. The body is read as a socket would read it, though the SDK has it in
+/// memory: one that nobody reads counts as a stalled upload after some seconds without an answer.
 async fn in_full(request: HttpRequest) -> Result<Request<Bytes>, ConnectorError> {
-    let unusable = |error| ConnectorError::user(error);
     let (parts, body) = request
         .try_into_http1x()
-        .map_err(|e| unusable(e.into()))?
+        .map_err(|e| ConnectorError::user(e.into()))?
         .into_parts();
-    let body = match body.bytes() {
-        Some(bytes) => Bytes::copy_from_slice(bytes),
-        None => body.collect().await.map_err(unusable)?.to_bytes(),
-    };
-    Ok(Request::from_parts(parts, body))
+    let body = body.collect().await.map_err(ConnectorError::user)?;
+    Ok(Request::from_parts(parts, body.to_bytes()))
 }
 
 fn for_the_sdk(response: Response<Bytes>) -> Result<HttpResponse, ConnectorError> {

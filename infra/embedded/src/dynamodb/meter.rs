@@ -119,11 +119,11 @@ impl Totals {
     }
 
     fn entry(&mut self, operation: &'static str, table: &str) -> &mut Units {
-        let tables = self.units.entry(operation).or_default();
-        if !tables.contains_key(table) {
-            tables.insert(table.to_owned(), Units::default());
-        }
-        tables.entry(table.to_owned()).or_default()
+        self.units
+            .entry(operation)
+            .or_default()
+            .entry(table.to_owned())
+            .or_default()
     }
 }
 

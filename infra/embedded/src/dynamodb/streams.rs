@@ -115,8 +115,8 @@ impl DynamoDb {
         let description = description.map_err(|e| none(e.to_string()))?.stream_description;
         match <[_; 1]>::try_from(description.shards) {
             Ok([shard]) => Ok(Stream {
-                arn: arn.replace(&super::database_arn_prefix(), &self.home.arn_prefix),
-                shard: shard.shard_id,
+                arn: self.home.name_outside(&arn),
+                shard: self.home.name_outside(&shard.shard_id),
                 table: table.to_owned(),
                 partition_key,
             }),
@@ -136,7 +136,7 @@ impl DynamoDb {
         };
         let request = GetShardIteratorRequest {
             stream_arn: stream.arn.clone(),
-            shard_id: stream.shard.clone(),
+            shard_id: self.home.name_inside(&stream.shard),
             shard_iterator_type: kind.to_owned(),
             sequence_number: number,
         };

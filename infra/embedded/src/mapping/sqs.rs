@@ -13,7 +13,7 @@ use aws_smithy_types::base64;
 use embedded_sqs::{MessageAttribute, Receive, Received, Sqs};
 use serde_json::{Map, Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 use super::report::{self, Report};
@@ -97,55 +97,27 @@ pub async fn run(
     let queue = Queue::describe(&sqs, &settings.queue).await?;
     queue.check_visibility(&function)?;
 
-    // One invocation may run per slot. It is taken before messages are: those that nobody is free to
-    // handle stay visible.
-    let limit = settings.maximum_concurrency.unwrap_or(UNLIMITED);
-    let slots = Arc::new(Semaphore::new(limit as usize));
     let deliveries = Deliveries {
         settings,
         queue,
         sqs,
         function,
-        status,
+        status: status.clone(),
     };
     let mut poller = Poller {
         deliveries: Arc::new(deliveries),
         left_over: VecDeque::new(),
     };
-
-    poller
-        .deliveries
-        .status
-        .update(|activity| activity.listening = true);
     let mut running = JoinSet::new();
-    let ended = loop {
-        let slot = tokio::select! {
-            biased;
-            () = told_to_stop(&mut shutdown) => break Ok(()),
-            slot = slots.clone().acquire_owned() => slot,
-        };
-        match poller.next_batch(&mut shutdown).await {
-            Ok(batch) if batch.is_empty() => break Ok(()),
-            Ok(batch) => running.spawn(poller.deliveries.clone().deliver(batch, slot.ok())),
-            Err(error) => break Err(error),
-        };
-        while running.try_join_next().is_some() {}
-    };
-    let failed = settle(&mut running).await.and(poller.give_back());
-    poller
-        .deliveries
-        .status
-        .update(|activity| activity.listening = false);
-    ended.and(failed)
-}
-
-/// Waits for all deliveries, and answers with the first failure of the queue among them.
-async fn settle(running: &mut JoinSet<Result<(), MappingError>>) -> Result<(), MappingError> {
-    let mut outcome = Ok(());
-    while let Some(delivery) = running.join_next().await {
-        // A delivery that panicked has left its messages in the queue, which is what a failed one does.
-        outcome = outcome.and(delivery.unwrap_or(Ok(())));
+    status.update(|activity| activity.listening = true);
+    let mut outcome = poller
+        .poll(&mut running, &mut shutdown)
+        .await
+        .and(poller.give_back());
+    while let Some(ended) = running.join_next().await {
+        outcome = outcome.and(poller.deliveries.outcome(ended));
     }
+    status.update(|activity| activity.listening = false);
     outcome
 }
 
@@ -157,6 +129,34 @@ struct Poller {
 }
 
 impl Poller {
+    /// Starts deliveries until it is told to stop or the queue fails.
+    async fn poll(
+        &mut self,
+        running: &mut JoinSet<Result<(), MappingError>>,
+        shutdown: &mut Shutdown,
+    ) -> Result<(), MappingError> {
+        // One invocation may run per slot. It is taken before messages are: those that nobody is free to
+        // handle stay visible.
+        let limit = self.deliveries.settings.maximum_concurrency.unwrap_or(UNLIMITED);
+        let slots = Arc::new(Semaphore::new(limit as usize));
+        loop {
+            let slot = tokio::select! {
+                biased;
+                () = told_to_stop(shutdown) => return Ok(()),
+                slot = slots.clone().acquire_owned() => slot,
+            };
+            let batch = self.next_batch(shutdown).await?;
+            if batch.is_empty() {
+                return Ok(());
+            }
+            // The semaphore is never closed, so there is a slot.
+            running.spawn(self.deliveries.clone().deliver(batch, slot.ok()));
+            while let Some(ended) = running.try_join_next() {
+                self.deliveries.outcome(ended)?;
+            }
+        }
+    }
+
     /// The next batch, in a long poll and then for as long as the window lasts. It is empty only at
     /// shutdown: what was gathered until then is still delivered.
     async fn next_batch(&mut self, shutdown: &mut Shutdown) -> Result<Vec<Received>, MappingError> {
@@ -331,6 +331,16 @@ impl Deliveries {
             }
         }
         Ok(())
+    }
+
+    fn outcome(&self, ended: Result<Result<(), MappingError>, JoinError>) -> Result<(), MappingError> {
+        ended.unwrap_or_else(|crash| {
+            let source_name = self.settings.queue.clone();
+            Err(MappingError::Crashed {
+                source_name,
+                reason: crash.to_string(),
+            })
+        })
     }
 
     fn failed(&self, source: embedded_sqs::SqsError) -> MappingError {

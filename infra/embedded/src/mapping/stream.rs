@@ -15,7 +15,7 @@ use std::time::Duration;
 use embedded_sqs::Sqs;
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use super::sqs::Queue;
 use super::{Function, MappingError, Shutdown, Status, check, told_to_stop};
@@ -170,9 +170,16 @@ pub async fn run(
         failed = reader.run() => failed,
     };
     stop_lanes.send_replace(true);
-    while lanes.join_next().await.is_some() {}
+    let mut outcome = ended;
+    while let Some(ended) = lanes.join_next().await {
+        let crashed = |crash: JoinError| MappingError::Crashed {
+            source_name: settings.table.clone(),
+            reason: crash.to_string(),
+        };
+        outcome = outcome.and(ended.map_err(crashed));
+    }
     status.update(|activity| activity.listening = false);
-    ended
+    outcome
 }
 
 /// Follows the shard.

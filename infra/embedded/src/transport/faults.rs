@@ -145,7 +145,8 @@ impl Failure {
         }
     }
 
-    /// Another request holds an item of this transaction.
+    /// Another transaction holds the item of this single write. (What a transaction itself gets is a
+    /// `TransactionCanceledException` with reasons, which this shape of error does not hold.)
     pub fn transaction_conflict() -> Self {
         Self::new(
             400,

@@ -35,7 +35,7 @@ fn only_new() -> Value {
     json!({
         "TableName": TABLE,
         "Item": item("order", 1, 1),
-        "ConditionExpression": "attribute_not_exists(stream)",
+        "ConditionExpression": "attribute_not_exists(id)",
     })
 }
 
@@ -45,7 +45,7 @@ async fn capacity_units_are_added_up_by_operation_and_table() {
     stack.create_table("other");
     stack.put(TABLE, "order", 1, 1);
     stack.put("other", "order", 1, 1);
-    let key = json!({ "stream": { "S": "order" }, "revision": { "N": "1" } });
+    let key = json!({ "id": { "S": "order" }, "revision": { "N": "1" } });
     stack.ask("GetItem", &json!({ "TableName": TABLE, "Key": key }));
     stack.ask(
         "GetItem",
@@ -132,14 +132,14 @@ async fn each_kind_of_write_is_announced_to_readers_of_the_stream() {
     let stack = stack();
     stack.create_table("other");
     let mut changes = stack.dynamodb.changes(TABLE);
-    let key = json!({ "stream": { "S": "order" }, "revision": { "N": "1" } });
+    let key = json!({ "id": { "S": "order" }, "revision": { "N": "1" } });
     let put = json!({ "TableName": TABLE, "Item": item("order", 1, 1) });
     let batch = json!({ "RequestItems": { TABLE: [{ "PutRequest": { "Item": item("order", 2, 2) } }] } });
     let update = json!({
         "TableName": TABLE, "Key": key, "UpdateExpression": "SET n = :n",
         "ExpressionAttributeValues": { ":n": { "N": "9" } },
     });
-    let statement = json!({ "Statement": "DELETE FROM events WHERE stream = 'order' AND revision = 2" });
+    let statement = json!({ "Statement": "DELETE FROM events WHERE id = 'order' AND revision = 2" });
     for (operation, request) in [
         ("PutItem", put.clone()),
         ("BatchWriteItem", batch),
@@ -155,7 +155,7 @@ async fn each_kind_of_write_is_announced_to_readers_of_the_stream() {
     stack.ask(
         "Query",
         &json!({
-            "TableName": TABLE, "KeyConditionExpression": "stream = :s",
+            "TableName": TABLE, "KeyConditionExpression": "id = :s",
             "ExpressionAttributeValues": { ":s": { "S": "order" } },
         }),
     );

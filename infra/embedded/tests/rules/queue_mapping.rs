@@ -480,3 +480,16 @@ async fn a_queue_that_does_not_exist_is_refused() {
         "{error}"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_that_goes_away_ends_the_mapping_with_an_error() {
+    let stack = stack();
+    stack.send_many(QUEUE, 1);
+    let probe = Probe::new(|_, _| Reply::After(seconds(20)));
+    let mapping = start(&stack, Settings::of(QUEUE), &probe);
+    mapping.until(|| mapping.status.activity().running == 1).await;
+    let url = json!({ "QueueUrl": stack.sqs.queue_url(QUEUE) }).to_string();
+    assert_eq!(stack.sqs.handle("DeleteQueue", url.as_bytes()).await.status, 200);
+    let error = mapping.task_error().await;
+    assert!(error.starts_with("queue orders failed"), "{error}");
+}

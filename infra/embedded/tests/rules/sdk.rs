@@ -9,8 +9,8 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
 use aws_smithy_async::rt::sleep::TokioSleep;
-use embedded_aws::Transport;
 use embedded_aws::server::{Bound, ServerError, listen};
+use embedded_aws::{Clock, Transport};
 use tokio::sync::oneshot;
 
 use crate::support::{REGION, Stack};
@@ -19,23 +19,25 @@ fn credentials() -> Credentials {
     Credentials::new("local", "local", None, None, "tests")
 }
 
-pub fn dynamodb(http: SharedHttpClient) -> aws_sdk_dynamodb::config::Builder {
+pub fn dynamodb(http: SharedHttpClient, clock: Clock) -> aws_sdk_dynamodb::config::Builder {
     aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(REGION))
         .credentials_provider(credentials())
         .endpoint_url("http://localhost:4566")
         .sleep_impl(TokioSleep::new())
+        .time_source(clock)
         .http_client(http)
 }
 
-pub fn sqs(http: SharedHttpClient) -> aws_sdk_sqs::config::Builder {
+pub fn sqs(http: SharedHttpClient, clock: Clock) -> aws_sdk_sqs::config::Builder {
     aws_sdk_sqs::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(REGION))
         .credentials_provider(credentials())
         .endpoint_url("http://localhost:4566")
         .sleep_impl(TokioSleep::new())
+        .time_source(clock)
         .http_client(http)
 }
 
@@ -121,13 +123,14 @@ async fn use_sqs(client: &aws_sdk_sqs::Client) {
 
 #[tokio::test(start_paused = true)]
 async fn the_sdk_works_through_the_transport() {
-    let transport = Transport::new(Stack::new().wire());
+    let stack = Stack::new();
+    let transport = Transport::new(stack.wire());
     use_dynamodb(&aws_sdk_dynamodb::Client::from_conf(
-        dynamodb(transport.client_for("a")).build(),
+        dynamodb(transport.client_for("a"), stack.clock).build(),
     ))
     .await;
     use_sqs(&aws_sdk_sqs::Client::from_conf(
-        sqs(transport.client_for("b")).build(),
+        sqs(transport.client_for("b"), stack.clock).build(),
     ))
     .await;
     let calls = transport.calls();
@@ -145,9 +148,11 @@ async fn the_sdk_works_through_the_listener() {
     let (stop, stopped) = oneshot::channel::<()>();
     let server = tokio::spawn(bound.serve(Stack::new().wire(), async { drop(stopped.await) }));
     let http = aws_smithy_http_client::Builder::new().build_http();
-    let config = dynamodb(http.clone()).endpoint_url(&endpoint).build();
+    let config = dynamodb(http.clone(), Clock::real())
+        .endpoint_url(&endpoint)
+        .build();
     use_dynamodb(&aws_sdk_dynamodb::Client::from_conf(config)).await;
-    let config = sqs(http.clone()).endpoint_url(&endpoint).build();
+    let config = sqs(http.clone(), Clock::real()).endpoint_url(&endpoint).build();
     use_sqs(&aws_sdk_sqs::Client::from_conf(config)).await;
     stop.send(()).unwrap();
     server.await.unwrap().unwrap();
@@ -162,7 +167,7 @@ async fn a_long_poll_does_not_hold_up_the_end_of_the_listener() {
     let endpoint = format!("http://{}", bound.address());
     let (stop, stopped) = oneshot::channel::<()>();
     let server = tokio::spawn(bound.serve(stack.wire(), async { drop(stopped.await) }));
-    let config = sqs(aws_smithy_http_client::Builder::new().build_http())
+    let config = sqs(aws_smithy_http_client::Builder::new().build_http(), Clock::real())
         .endpoint_url(&endpoint)
         .build();
     let client = aws_sdk_sqs::Client::from_conf(config);

@@ -110,9 +110,9 @@ async fn an_event_holds_each_record_in_the_shape_that_lambda_documents() {
             "awsRegion": "eu-central-1",
             "dynamodb": {
                 "ApproximateCreationDateTime": START.as_secs(),
-                "Keys": { "stream": { "S": "order-1" }, "revision": { "N": "1" } },
+                "Keys": { "id": { "S": "order-1" }, "revision": { "N": "1" } },
                 "NewImage": {
-                    "stream": { "S": "order-1" }, "revision": { "N": "1" }, "n": { "N": "42" },
+                    "id": { "S": "order-1" }, "revision": { "N": "1" }, "n": { "N": "42" },
                 },
                 "SequenceNumber": null,
                 "SizeBytes": null,
@@ -241,7 +241,7 @@ async fn an_event_is_no_larger_than_six_megabytes() {
     let text = "x".repeat(380_000);
     for n in 1..=20 {
         let item = json!({
-            "stream": { "S": n.to_string() }, "revision": { "N": "1" },
+            "id": { "S": n.to_string() }, "revision": { "N": "1" },
             "n": { "N": n.to_string() }, "text": { "S": text },
         });
         stack.ask("PutItem", &json!({ "TableName": TABLE, "Item": item }));
@@ -736,7 +736,7 @@ fn assert_each_key_in_order(probe: &Probe) {
     for record in probe.batches().concat() {
         let keys = &record["dynamodb"]["Keys"];
         let revision = keys["revision"]["N"].as_str().unwrap().parse().unwrap();
-        seen.entry(keys["stream"]["S"].to_string())
+        seen.entry(keys["id"]["S"].to_string())
             .or_default()
             .push(revision);
     }

@@ -53,7 +53,7 @@ impl Stack {
         body
     }
 
-    /// A table of streams of events: `stream` and `revision` are its key, its changes are streamed.
+    /// A table of streams of events: `id` and `revision` are its key, its changes are streamed.
     pub fn create_table(&self, name: &str) {
         self.ask("CreateTable", &table(name));
     }
@@ -103,11 +103,11 @@ pub fn table(name: &str) -> Value {
     json!({
         "TableName": name,
         "KeySchema": [
-            { "AttributeName": "stream", "KeyType": "HASH" },
+            { "AttributeName": "id", "KeyType": "HASH" },
             { "AttributeName": "revision", "KeyType": "RANGE" },
         ],
         "AttributeDefinitions": [
-            { "AttributeName": "stream", "AttributeType": "S" },
+            { "AttributeName": "id", "AttributeType": "S" },
             { "AttributeName": "revision", "AttributeType": "N" },
         ],
         "BillingMode": "PAY_PER_REQUEST",
@@ -117,7 +117,7 @@ pub fn table(name: &str) -> Value {
 
 pub fn item(stream: &str, revision: u64, n: u64) -> Value {
     json!({
-        "stream": { "S": stream },
+        "id": { "S": stream },
         "revision": { "N": revision.to_string() },
         "n": { "N": n.to_string() },
     })
@@ -298,11 +298,13 @@ impl<E: std::fmt::Debug + Send + 'static> Running<E> {
         self.task.await.unwrap()
     }
 
-    /// Waits until `condition` holds; fails if a day passes before.
+    /// Waits until `condition` holds; fails if two days pass before.
     pub async fn until(&self, condition: impl Fn() -> bool) {
+        let mut activity = self.status.subscribe();
         let waiting = async {
             while !condition() {
-                sleep(Duration::from_millis(10)).await;
+                // What the mapping does not know of, such as a queue's contents, is looked at each second.
+                drop(timeout(seconds(1), activity.changed()).await);
             }
         };
         timeout(seconds(2 * 86_400), waiting).await.unwrap();

@@ -57,7 +57,7 @@ fn scene_with(faults: Vec<Fault>, retries: RetryConfig) -> Scene {
         seen: Mutex::default(),
     });
     let transport = Transport::with_faults(stack.wire(), script.clone());
-    let config = sdk::dynamodb(transport.client_for("placing"))
+    let config = sdk::dynamodb(transport.client_for("placing"), stack.clock)
         .retry_config(retries)
         .build();
     Scene {
@@ -71,7 +71,7 @@ fn scene_with(faults: Vec<Fault>, retries: RetryConfig) -> Scene {
 impl Scene {
     async fn put(&self, revision: u64) -> Result<(), Box<aws_sdk_dynamodb::Error>> {
         let put = self.client.put_item().table_name(TABLE);
-        let put = put.item("stream", AttributeValue::S("order".to_owned()));
+        let put = put.item("id", AttributeValue::S("order".to_owned()));
         let put = put.item("revision", AttributeValue::N(revision.to_string()));
         put.send().await.map(drop).map_err(|e| Box::new(e.into()))
     }
@@ -82,7 +82,7 @@ impl Scene {
             .client
             .query()
             .table_name(TABLE)
-            .key_condition_expression("stream = :s");
+            .key_condition_expression("id = :s");
         let query = query.expression_attribute_values(":s", AttributeValue::S("order".to_owned()));
         let found = query
             .consistent_read(consistent)
@@ -148,10 +148,10 @@ async fn the_sdk_repeats_a_call_whose_connection_was_lost() {
 async fn a_doubled_call_happens_twice_and_its_second_answer_arrives() {
     let scene = scene(vec![Fault::Twice]);
     let put = scene.client.put_item().table_name(TABLE);
-    let put = put.item("stream", AttributeValue::S("order".to_owned()));
+    let put = put.item("id", AttributeValue::S("order".to_owned()));
     let put = put.item("revision", AttributeValue::N("1".to_owned()));
     let error = put
-        .condition_expression("attribute_not_exists(stream)")
+        .condition_expression("attribute_not_exists(id)")
         .send()
         .await
         .unwrap_err();
@@ -175,11 +175,8 @@ async fn a_delayed_call_happens_later() {
 #[tokio::test(start_paused = true)]
 async fn a_call_without_an_answer_lasts_until_the_callers_own_timeout() {
     let scene = scene(vec![Fault::Never]);
-    assert!(
-        tokio::time::timeout(Duration::from_hours(1), scene.put(1))
-            .await
-            .is_err()
-    );
+    let hour = Duration::from_hours(1);
+    assert!(tokio::time::timeout(hour, scene.put(1)).await.is_err());
     assert_eq!(scene.written(), 0);
 }
 
@@ -202,7 +199,7 @@ async fn a_stale_get_finds_nothing() {
     scene.put(1).await.unwrap();
     let get = || {
         let get = scene.client.get_item().table_name(TABLE);
-        let get = get.key("stream", AttributeValue::S("order".to_owned()));
+        let get = get.key("id", AttributeValue::S("order".to_owned()));
         get.key("revision", AttributeValue::N("1".to_owned())).send()
     };
     assert_eq!(get().await.unwrap().item, None);
@@ -213,7 +210,7 @@ async fn a_stale_get_finds_nothing() {
 async fn faults_and_counts_know_who_called_what_and_where() {
     let scene = scene(Vec::new());
     scene.put(1).await.unwrap();
-    let sqs = sdk::sqs(scene.transport.client_for("relaying")).build();
+    let sqs = sdk::sqs(scene.transport.client_for("relaying"), scene.stack.clock).build();
     let sqs = aws_sdk_sqs::Client::from_conf(sqs);
     let queue = sqs.create_queue().queue_name("orders").send().await.unwrap();
     sqs.send_message()

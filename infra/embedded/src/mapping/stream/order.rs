@@ -107,10 +107,13 @@ impl Shuffle {
         let mut arrived = Vec::new();
         while !keys.is_empty() {
             let at = self.random.usize(..keys.len());
-            match keys[at].pop_front().zip(self.numbers.pop_front()) {
-                Some((record, number)) => arrived.push(Arrival { record, number }),
-                None => drop(keys.swap_remove(at)),
-            }
+            let Some(record) = keys[at].pop_front() else {
+                keys.swap_remove(at);
+                continue;
+            };
+            // There is a number for each record that was read.
+            let number = self.numbers.pop_front().unwrap_or(record.sequence_number);
+            arrived.push(Arrival { record, number });
         }
         arrived
     }
