@@ -8,5 +8,7 @@ mod registry;
 mod settings;
 mod simulators;
 
-pub use registry::{Context, Function, Outbound, RELAY, Registry, Sender, StoreAccess, Trigger, registry};
+pub use registry::{
+    Batching, Context, Function, Outbound, RELAY, Registry, Sender, StoreAccess, Trigger, registry,
+};
 pub use settings::{InvalidSetting, Parts, Settings};

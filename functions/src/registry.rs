@@ -7,6 +7,14 @@ use std::time::Duration;
 use aws_adapters::{CommandFunction, Handler, QueueFunction, Relay, Routes, StepFunction, kebab_case};
 use domain::Deadlines;
 use domain::cart::FinalizeCart;
+use domain::group_checkout::{
+    CompleteGroupCheckout, InitiateGroupCheckout, NotifyGroupCheckoutFailure, RecordGuestCheckout,
+    TimeOutGroupCheckout,
+};
+use domain::group_checkout_process::{
+    OnGroupCheckoutInitiated, OnGuestCheckoutCompleted, OnGuestCheckoutFailed,
+};
+use domain::guest_stay::{CheckInGuest, CheckoutGuestAccount, RecordCharge, RecordPayment};
 use domain::order::{CancelOrder, CompleteOrder, ConfirmOrder, InitializeOrder, WithdrawOrder};
 use domain::order_saga::{
     OnCartFinalized, OnOrderCancelled, OnOrderConfirmed, OnOrderInitialized, OnPaymentCompleted,
@@ -19,8 +27,8 @@ use eventsourcing::{Command, Message, Step};
 use crate::settings::Parts;
 use crate::simulators::{PaymentGateway, ShippingGateway};
 
-use Context::{Cart, Order, Payment, Shipment};
-use Sender::{Gateways, Outside, Steps};
+use Context::{Cart, GroupCheckout, GuestStay, Order, Payment, Shipment};
+use Sender::{Gateways, Outside, OutsideAndSteps, Steps};
 
 /// All functions of the bundle, and the queues for systems outside of it.
 pub fn registry() -> Registry {
@@ -60,6 +68,42 @@ pub fn registry() -> Registry {
         command::<FailShipment>(Shipment, Gateways, "Records that the carrier could not send it"),
         command::<TimeOutShipment>(Shipment, Steps, "Fails a shipment that was not answered in time"),
         step::<OnShipmentFailed>(Shipment, "Has an order without a parcel cancelled"),
+        command::<CheckInGuest>(GuestStay, Outside, "Opens a guest's account"),
+        command::<RecordCharge>(GuestStay, Outside, "Puts a charge on a guest's account"),
+        command::<RecordPayment>(GuestStay, Outside, "Records what a guest has paid"),
+        command::<CheckoutGuestAccount>(
+            GuestStay,
+            OutsideAndSteps,
+            "Checks a guest out, if nothing is open",
+        ),
+        step::<OnGuestCheckoutCompleted>(GroupCheckout, "Has the group count a guest who has left"),
+        step::<OnGuestCheckoutFailed>(GroupCheckout, "Has the group count a guest who can't leave"),
+        command::<InitiateGroupCheckout>(GroupCheckout, Outside, "Starts the checkout of a group"),
+        step::<OnGroupCheckoutInitiated>(
+            GroupCheckout,
+            "Has every guest of the group check out, and sets the deadline",
+        ),
+        command::<RecordGuestCheckout>(
+            GroupCheckout,
+            Steps,
+            "Counts a guest's result; tells of failures and ends the group",
+        )
+        .batched(RESULTS),
+        command::<CompleteGroupCheckout>(
+            GroupCheckout,
+            Steps,
+            "Confirms that a group whose guests are all in has ended",
+        ),
+        command::<NotifyGroupCheckoutFailure>(
+            GroupCheckout,
+            Steps,
+            "Confirms that a guest's failure was told",
+        ),
+        command::<TimeOutGroupCheckout>(
+            GroupCheckout,
+            Steps,
+            "Ends a group of which not all guests were heard in time",
+        ),
         payment_gateway_simulator(),
         shipping_gateway_simulator(),
     ];
@@ -70,6 +114,16 @@ pub fn registry() -> Registry {
             about: "To the payment provider",
         },
         Outbound {
+            queue: "group-checkout-notifications",
+            events: &[
+                "GroupCheckoutFailureNotified",
+                "GroupCheckoutCompleted",
+                "GroupCheckoutFailed",
+                "GroupCheckoutTimedOut",
+            ],
+            about: "To whoever waits for a group: each failure with the counts so far, and the ending",
+        },
+        Outbound {
             queue: SHIPPING_GATEWAY,
             events: &["ShipmentRequested", "ShipmentFailed"],
             about: "To the carrier",
@@ -77,6 +131,14 @@ pub fn registry() -> Registry {
     ];
     Registry::of(functions, outbound)
 }
+
+/// A group's results all go to one stream: taken together they are one commit, and more than two
+/// invocations (the fewest that Lambda can be limited to) would only race each other.
+const RESULTS: Batching = Batching {
+    size: 100,
+    window: Duration::from_secs(1),
+    concurrency: Some(2),
+};
 
 const PAYMENT_GATEWAY: &str = "payment-gateway";
 const SHIPPING_GATEWAY: &str = "shipping-gateway";
@@ -94,6 +156,10 @@ pub enum Context {
     Payment,
     /// Shipments.
     Shipment,
+    /// Guests' stays at a hotel.
+    GuestStay,
+    /// Groups of guests that check out together.
+    GroupCheckout,
     /// What all share: the relay.
     Delivery,
     /// Stand-ins for the outside world.
@@ -109,6 +175,8 @@ pub enum Sender {
     Gateways,
     /// The bundle's own steps.
     Steps,
+    /// Systems outside, and the bundle's own steps.
+    OutsideAndSteps,
 }
 
 /// What invokes a function.
@@ -135,6 +203,28 @@ pub enum StoreAccess {
     LoadAndAppend,
 }
 
+/// How many messages an invocation gets, and how many invocations run at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Batching {
+    /// The most messages in a batch.
+    pub size: u32,
+    /// How long to wait for a batch to fill.
+    pub window: Duration,
+    /// The most invocations at once; as many as Lambda likes if none.
+    pub concurrency: Option<u32>,
+}
+
+impl Default for Batching {
+    /// Ten at once, without waiting.
+    fn default() -> Self {
+        Self {
+            size: 10,
+            window: Duration::ZERO,
+            concurrency: None,
+        }
+    }
+}
+
 type Build = Box<dyn Fn(&'static str, &Parts) -> Arc<dyn Handler> + Send + Sync>;
 
 /// One function.
@@ -151,6 +241,8 @@ pub struct Function {
     pub sends_to: Vec<String>,
     /// What it does with the event table.
     pub store: StoreAccess,
+    /// How its messages are taken together.
+    pub batching: Batching,
     build: Build,
 }
 
@@ -171,6 +263,10 @@ impl Function {
     ///
     /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html>
     pub const VISIBILITY_TIMEOUT: Duration = Duration::from_mins(3);
+
+    fn batched(self, batching: Batching) -> Self {
+        Self { batching, ..self }
+    }
 
     /// The queue that invokes it, without the stack's name; none if something else does.
     pub fn queue(&self) -> Option<&str> {
@@ -260,6 +356,7 @@ fn command<C: Command>(context: Context, sender: Sender, about: &'static str) ->
         trigger: Trigger::Commands(sender),
         sends_to: if C::DEADLINE { vec![name.clone()] } else { vec![] },
         store: StoreAccess::LoadAndAppend,
+        batching: Batching::default(),
         build: Box::new(|name, parts| {
             let handler = CommandFunction::<C>::new(parts.store(), parts.bus(), parts.clock.clone());
             on_queue(name, name, handler, parts)
@@ -275,6 +372,7 @@ fn step<S: Step<Settings = Deadlines>>(context: Context, about: &'static str) ->
         context,
         trigger: Trigger::Events(S::Event::TYPE),
         sends_to: S::SENDS.iter().map(|command| kebab_case(command)).collect(),
+        batching: Batching::default(),
         store: if S::READS_STATE {
             StoreAccess::Load
         } else {
@@ -296,6 +394,7 @@ fn relay(routes: Routes) -> Function {
         trigger: Trigger::EventStream,
         sends_to: routes.queues(),
         store: StoreAccess::None,
+        batching: Batching::default(),
         build: Box::new(move |name, parts| {
             let (clock, metrics) = (parts.clock.clone(), parts.metrics.clone());
             Arc::new(Relay::new(
@@ -322,6 +421,7 @@ fn payment_gateway_simulator() -> Function {
             .chain([PAYMENT_GATEWAY.into()])
             .collect(),
         store: StoreAccess::None,
+        batching: Batching::default(),
         build: Box::new(|name, parts| {
             let deadline = parts.settings.deadlines.payment;
             let handler = PaymentGateway::new(parts.bus(), parts.clock.clone(), PAYMENT_GATEWAY, deadline);
@@ -338,6 +438,7 @@ fn shipping_gateway_simulator() -> Function {
         trigger: Trigger::Outbound(SHIPPING_GATEWAY),
         sends_to: [SendShipment::TYPE, FailShipment::TYPE].map(kebab_case).into(),
         store: StoreAccess::None,
+        batching: Batching::default(),
         build: Box::new(|name, parts| {
             let handler = ShippingGateway::new(parts.bus(), parts.clock.clone());
             on_queue(name, SHIPPING_GATEWAY, handler, parts)

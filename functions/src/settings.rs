@@ -15,7 +15,8 @@ pub struct Settings {
     /// `QUEUE_URL_PREFIX`: what the URLs of the stack's queues begin with, up to and including the
     /// stack's name and a dash.
     pub queue_url_prefix: String,
-    /// `PAYMENT_DEADLINE_SECONDS` and `SHIPMENT_DEADLINE_SECONDS`, 1 to 31,536,000 (a year).
+    /// `PAYMENT_DEADLINE_SECONDS`, `SHIPMENT_DEADLINE_SECONDS` and `GROUP_CHECKOUT_DEADLINE_SECONDS`,
+    /// 1 to 31,536,000 (a year).
     pub deadlines: Deadlines,
 }
 
@@ -69,6 +70,7 @@ impl Settings {
         Ok(Deadlines {
             payment: seconds("PAYMENT_DEADLINE_SECONDS", defaults.payment)?,
             shipment: seconds("SHIPMENT_DEADLINE_SECONDS", defaults.shipment)?,
+            group_checkout: seconds("GROUP_CHECKOUT_DEADLINE_SECONDS", defaults.group_checkout)?,
         })
     }
 }

@@ -1,24 +1,23 @@
-//! The README's picture names nothing that is not there, and leaves no step out.
+//! The README's pictures name nothing that is not there, and leave no command or step out.
 
 use functions::{Trigger, registry};
 
 const README: &str = include_str!("../../README.md");
 
-fn picture() -> &'static str {
-    let start = README.find("```mermaid").expect("the README has a picture");
-    let picture = &README[start + 10..];
-    &picture[..picture.find("```").expect("the picture ends")]
+fn pictures() -> impl Iterator<Item = &'static str> {
+    let blocks = README.split("```mermaid").skip(1);
+    blocks.map(|block| &block[..block.find("```").expect("the picture ends")])
 }
 
 fn names() -> Vec<&'static str> {
-    let words = picture().split(|c: char| !c.is_ascii_alphanumeric());
+    let words = pictures().flat_map(|picture| picture.split(|c: char| !c.is_ascii_alphanumeric()));
     words
         .filter(|word| word.chars().filter(char::is_ascii_uppercase).count() > 1 && word.len() > 2)
         .collect()
 }
 
 #[test]
-fn every_command_and_event_in_the_picture_exists() {
+fn every_command_and_event_in_the_pictures_exists() {
     let registry = registry();
     let commands: Vec<_> = registry
         .functions
@@ -44,7 +43,7 @@ fn every_command_and_event_in_the_picture_exists() {
 }
 
 #[test]
-fn every_command_and_step_of_the_registry_is_in_the_picture() {
+fn every_command_and_step_of_the_registry_is_in_the_pictures() {
     let registry = registry();
     let drawn: Vec<_> = names().into_iter().map(str::to_lowercase).collect();
     for function in &registry.functions {
@@ -55,7 +54,7 @@ fn every_command_and_step_of_the_registry_is_in_the_picture() {
         };
         assert!(
             drawn.contains(&name),
-            "{} is missing in the README's picture",
+            "{} is missing in the README's pictures",
             function.name
         );
     }

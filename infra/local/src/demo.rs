@@ -3,6 +3,7 @@
 //! The stack's clock is moved on: whenever nothing is left to do before the next delay or deadline, it
 //! jumps there. So a day's deadline passes at once, and the times shown are those of the stack's clock.
 
+mod large_group;
 mod report;
 
 use std::path::{Path, PathBuf};
@@ -13,11 +14,14 @@ use async_trait::async_trait;
 use domain::Deadlines;
 use embedded_aws::Service;
 use embedded_aws::transport::{Call, Fault, Faults};
-use futures::future::join_all;
+use futures::future::{join, join_all};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
-use crate::scenarios::{Outcome, OwnCart, PlayError, Player, Scenario, order_scenarios};
+use crate::groups::{GroupScenario, group_scenarios};
+use crate::scenarios::{
+    Outcome, OwnCart, PlayError, Player, Refused, Scenario, TimelineEntry, order_scenarios,
+};
 use crate::{Stack, StackError, StackOptions};
 
 /// Why the demo could not be played.
@@ -61,22 +65,40 @@ pub enum DemoError {
 /// What was played, and what came of it.
 struct Played {
     title: String,
-    outcome: Outcome,
+    /// How it ended, in words; none if it is open.
+    ending: Option<String>,
+    timeline: Vec<TimelineEntry>,
+    refused: Vec<Refused>,
     /// Nothing if it ended as it has to.
     problems: Vec<String>,
 }
 
-/// Plays every scenario, or the carts of a file; whether every outcome was right.
-pub fn run(file: Option<&Path>, deadlines: Deadlines) -> Result<bool, DemoError> {
-    let carts = file.map(read_carts).transpose()?;
+/// What the demo plays.
+#[derive(Clone, Debug)]
+pub enum Program {
+    /// Every scenario.
+    Scenarios,
+    /// The carts of a file: one as JSON, or one on each line.
+    Carts(PathBuf),
+    /// The checkout of a group of so many guests, and of one of 50 to compare.
+    Guests(usize),
+}
+
+/// Plays the program; whether every outcome was right.
+pub fn run(program: &Program, deadlines: Deadlines) -> Result<bool, DemoError> {
+    let carts = match program {
+        Program::Carts(file) => read_carts(file)?,
+        Program::Scenarios | Program::Guests(_) => Vec::new(),
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .start_paused(true)
         .build()?;
     runtime.block_on(async {
-        match carts {
-            None => play(order_scenarios(), deadlines).await,
-            Some(carts) => play_own(carts, deadlines).await,
+        match program {
+            Program::Scenarios => play(order_scenarios(), group_scenarios(), deadlines).await,
+            Program::Carts(_) => play_own(carts, deadlines).await,
+            Program::Guests(count) => large_group::play(*count, deadlines).await,
         }
     })
 }
@@ -93,9 +115,8 @@ fn read_carts(file: &Path) -> Result<Vec<OwnCart>, DemoError> {
         .filter(|(_, line)| !line.trim().is_empty())
         .collect();
     let is_one_each = lines.len() > 1
-        && lines
-            .iter()
-            .all(|(_, line)| line.trim_start().starts_with('{') && line.trim_end().ends_with('}'));
+        && lines.iter().all(|(_, line)| line.trim_start().starts_with('{'))
+        && serde_json::from_str::<Value>(&text).is_err();
     if lines.is_empty() {
         return Err(DemoError::NoCart {
             file: file.to_owned(),
@@ -123,38 +144,73 @@ async fn start(deadlines: Deadlines) -> Result<(Stack, Player), DemoError> {
     let stack = Stack::start(options).await?;
     let prefix = stack.wire().sqs().queue_url(&stack.names().of_function(""));
     // Longer than any deadline: what has not happened by then never will.
-    let patience = deadlines.payment + deadlines.shipment + Duration::from_hours(1);
+    let patience =
+        deadlines.payment + deadlines.shipment + deadlines.group_checkout + Duration::from_hours(1);
     let player = Player::new(&stack.observer(), stack.names(), &prefix, patience);
     Ok((stack, player))
 }
 
-async fn play(scenarios: Vec<Scenario>, deadlines: Deadlines) -> Result<bool, DemoError> {
+async fn play(
+    orders: Vec<Scenario>,
+    groups: Vec<GroupScenario>,
+    deadlines: Deadlines,
+) -> Result<bool, DemoError> {
     let started = Instant::now();
     let (stack, player) = start(deadlines).await?;
     let began = stack.clock().now();
-    let progress = progress(scenarios.len(), "scenarios played");
-    let scripts = scenarios.iter().map(|scenario| async {
-        let ended = player.play(scenario).await;
+    let progress = progress(orders.len() + groups.len(), "scenarios played");
+    let of_orders = join_all(orders.iter().map(|order| async {
+        let ended = player.play(order).await;
         progress.inc(1);
         ended
-    });
-    let scripts = join_all(scripts).await;
+    }));
+    let of_groups = join_all(groups.iter().map(|group| async {
+        let ended = player.play_group(group).await;
+        progress.inc(1);
+        ended
+    }));
+    let (of_orders, of_groups) = join(of_orders, of_groups).await;
     settle(&stack, &progress).await;
     let refused = player.refused(&stack.registry().queues()).await?;
     let mut results = Vec::new();
-    for (scenario, script) in scenarios.iter().zip(scripts) {
+    for (scenario, script) in orders.iter().zip(of_orders) {
         let outcome = player.outcome(&scenario.cart, &refused).await?;
-        let mut problems = scenario.problems(&outcome);
-        if let Err(error) = script {
-            problems.insert(0, error.to_string());
-        }
+        let problems = with_script(script, scenario.problems(&outcome));
+        results.push(Played::order(scenario.title, outcome, problems));
+    }
+    for (scenario, script) in groups.iter().zip(of_groups) {
+        let outcome = player.group_outcome(scenario, &refused).await?;
         results.push(Played {
             title: scenario.title.to_owned(),
-            outcome,
-            problems,
+            ending: outcome.ending(),
+            problems: with_script(script, scenario.problems(&outcome)),
+            timeline: outcome.timeline,
+            refused: outcome.refused,
         });
     }
     finish(stack, &results, began, started).await
+}
+
+/// The problems, and before them that of the script, if it did not get to its end.
+fn with_script(script: Result<(), PlayError>, problems: Vec<String>) -> Vec<String> {
+    script
+        .err()
+        .map(|error| error.to_string())
+        .into_iter()
+        .chain(problems)
+        .collect()
+}
+
+impl Played {
+    fn order(title: &str, outcome: Outcome, problems: Vec<String>) -> Self {
+        Self {
+            title: title.to_owned(),
+            ending: outcome.ending(),
+            timeline: outcome.timeline,
+            refused: outcome.refused,
+            problems,
+        }
+    }
 }
 
 async fn play_own(carts: Vec<OwnCart>, deadlines: Deadlines) -> Result<bool, DemoError> {
@@ -179,11 +235,7 @@ async fn play_own(carts: Vec<OwnCart>, deadlines: Deadlines) -> Result<bool, Dem
         } else {
             vec![]
         };
-        results.push(Played {
-            title: title_of(cart),
-            outcome,
-            problems,
-        });
+        results.push(Played::order(&title_of(cart), outcome, problems));
     }
     finish(stack, &results, began, started).await
 }

@@ -4,6 +4,7 @@
 //! moved on, `up` serves one to other programs in real time; the whole-bundle tests stand on it too.
 
 pub mod demo;
+pub mod groups;
 mod host;
 pub mod scenarios;
 mod stack;

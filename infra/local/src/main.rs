@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use functions::Settings;
+use local::demo::Program;
 use local::up::UpOptions;
 use local::{demo, up};
 use tracing_subscriber::EnvFilter;
@@ -12,7 +13,8 @@ use tracing_subscriber::EnvFilter;
 /// Runs the bundle on this machine, on an embedded `DynamoDB` and SQS.
 ///
 /// Deadlines come from the environment, in seconds: `PAYMENT_DEADLINE_SECONDS` (900),
-/// `SHIPMENT_DEADLINE_SECONDS` (86400). `RUST_LOG=info` shows what every function does.
+/// `SHIPMENT_DEADLINE_SECONDS` (86400),
+/// `GROUP_CHECKOUT_DEADLINE_SECONDS` (3600). `RUST_LOG=info` shows what every function does.
 #[derive(Debug, Parser)]
 #[command(name = "cargo local", bin_name = "cargo local")]
 struct Arguments {
@@ -25,8 +27,11 @@ enum Command {
     /// Plays every scenario to its end and shows what happened; succeeds if every outcome was right
     Demo {
         /// Plays the carts of this file instead: one as JSON, or one on each line
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, value_name = "FILE", conflicts_with = "guests")]
         cart: Option<PathBuf>,
+        /// Plays the checkout of a group of so many guests (1 to 5000) instead, and compares its cost with 50
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=5000))]
+        guests: Option<u32>,
     },
     /// Serves the stack on a port until interrupted
     Up {
@@ -72,7 +77,14 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<bool, Box<dyn std::error::Error>> {
     let deadlines = Settings::deadlines(|name| std::env::var(name).ok())?;
     match command {
-        Command::Demo { cart } => Ok(demo::run(cart.as_deref(), deadlines)?),
+        Command::Demo { cart, guests } => {
+            let program = match (cart, guests) {
+                (Some(file), _) => Program::Carts(file),
+                (None, Some(count)) => Program::Guests(count as usize),
+                (None, None) => Program::Scenarios,
+            };
+            Ok(demo::run(&program, deadlines)?)
+        }
         Command::Up { port, stack, data } => {
             up::run(UpOptions {
                 port,

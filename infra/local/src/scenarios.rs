@@ -432,6 +432,9 @@ pub enum PlayError {
     /// The cart has no id.
     #[error("the cart has no cart_id that could be one")]
     NoCartId,
+    /// An event could not be written for the sake of a scenario.
+    #[error("an event could not be put into a stream: {0}")]
+    Write(String),
 }
 
 /// Plays scenarios on a stack and looks at what came of them, as somebody outside would.
@@ -479,7 +482,7 @@ impl Player {
     }
 
     /// Waits until the stream holds an event of that type, looking less and less often.
-    async fn until(&self, stream: &StreamId, event_type: &'static str) -> Result<(), PlayError> {
+    pub async fn until(&self, stream: &StreamId, event_type: &'static str) -> Result<(), PlayError> {
         let started = tokio::time::Instant::now();
         let mut interval = Duration::from_millis(5);
         loop {
@@ -503,20 +506,7 @@ impl Player {
     /// What has become of the cart. `refused` is what [`Player::refused`] found.
     pub async fn outcome(&self, cart: &Value, refused: &[Refused]) -> Result<Outcome, PlayError> {
         let ids = Ids::of_cart(cart).ok_or(PlayError::NoCartId)?;
-        let mut timeline = Vec::new();
-        for stream in ids.streams() {
-            let loaded = self.store.load(&stream, Read::Consistent).await?;
-            for commit in loaded.commits() {
-                timeline.extend(commit.events.iter().map(|event| TimelineEntry {
-                    stream: stream.clone(),
-                    revision: event.revision,
-                    event_type: event.event_type.clone(),
-                    data: serde_json::from_str(&event.data).unwrap_or_default(),
-                    committed_at: commit.committed_at,
-                }));
-            }
-        }
-        timeline.sort_by_key(|entry| (entry.committed_at, entry.revision));
+        let timeline = self.timeline(&ids.streams()).await?;
         let own = [
             ids.cart.as_str(),
             ids.order.as_str(),
@@ -528,6 +518,43 @@ impl Player {
             timeline,
             refused: refused.iter().filter(is_own).cloned().collect(),
         })
+    }
+
+    /// All events of the streams, by time.
+    pub async fn timeline(&self, streams: &[StreamId]) -> Result<Vec<TimelineEntry>, PlayError> {
+        let mut timeline = Vec::new();
+        for stream in streams {
+            let loaded = self.store.load(stream, Read::Consistent).await?;
+            for commit in loaded.commits() {
+                timeline.extend(commit.events.iter().map(|event| TimelineEntry {
+                    stream: stream.clone(),
+                    revision: event.revision,
+                    event_type: event.event_type.clone(),
+                    data: serde_json::from_str(&event.data).unwrap_or_default(),
+                    committed_at: commit.committed_at,
+                }));
+            }
+        }
+        timeline.sort_by_key(|entry| (entry.committed_at, entry.revision));
+        Ok(timeline)
+    }
+
+    /// Sends many messages to a queue as somebody outside.
+    pub async fn send_all(
+        &self,
+        queue: &str,
+        bodies: impl IntoIterator<Item = Value>,
+    ) -> Result<(), PlayError> {
+        let messages = bodies
+            .into_iter()
+            .map(|body| Outgoing::now(queue, body.to_string(), None));
+        let sent = self.bus.send(messages.collect()).await;
+        Ok(sent.into_iter().collect::<Result<_, _>>()?)
+    }
+
+    /// The store, read as somebody outside.
+    pub(crate) fn store(&self) -> &DynamoDbEventStore {
+        &self.store
     }
 
     /// Takes all messages out of the dead-letter queues of `queues`.

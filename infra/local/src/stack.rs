@@ -19,7 +19,7 @@ use embedded_aws::mapping::{self, MappingError, Status};
 use embedded_aws::transport::Faults;
 use embedded_aws::{Clock, DynamoDb, Sqs, Transport, Wire};
 use embedded_sqs::{QueueAttributes, RedrivePolicy, SqsError};
-use functions::{Function, Parts, Registry, Settings, Trigger, registry};
+use functions::{Batching, Function, Parts, Registry, Settings, Trigger, registry};
 use lambda_runtime::{Context, LambdaEvent};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -356,6 +356,7 @@ impl Stack {
             clock: self.clock,
         };
         let queue = function.queue().map(|queue| self.names.of_function(queue));
+        let batching = function.batching;
         let status = Status::default();
         self.statuses.push(status.clone());
         let shutdown = self.shutdown.subscribe();
@@ -363,7 +364,7 @@ impl Stack {
         let function = name.to_owned();
         let failed = move |source| StackError::Mapping { function, source };
         if let Some(queue) = queue {
-            let running = mapping::sqs::run(queue_mapping(queue), sqs, hosted, status, shutdown);
+            let running = mapping::sqs::run(queue_mapping(queue, batching), sqs, hosted, status, shutdown);
             self.mappings.spawn(async move { running.await.map_err(failed) });
         } else {
             let running = mapping::stream::run(self.stream_mapping(), dynamodb, hosted, status, shutdown);
@@ -474,12 +475,14 @@ fn connection(transport: &Transport, endpoint: &str, caller: &str) -> Connection
     Connection::with_parts(&environment, parts)
 }
 
-fn queue_mapping(queue: String) -> mapping::sqs::Settings {
+fn queue_mapping(queue: String, batching: Batching) -> mapping::sqs::Settings {
     mapping::sqs::Settings {
-        report_batch_item_failures: true,
+        queue,
+        batch_size: batching.size,
+        batching_window: batching.window,
         // One process has a few cores, not a fleet: more at once would only time each other out.
-        maximum_concurrency: Some(8),
-        ..mapping::sqs::Settings::of(queue)
+        maximum_concurrency: Some(batching.concurrency.unwrap_or(8)),
+        report_batch_item_failures: true,
     }
 }
 

@@ -11,7 +11,7 @@ use aws_sdk_sqs::types::{
     SendMessageBatchRequestEntry,
 };
 use eventsourcing::TraceHeader;
-use futures::future::join_all;
+use futures::stream::{self, StreamExt};
 
 use crate::event_store::reason;
 
@@ -27,6 +27,9 @@ pub const MAX_MESSAGE_BYTES: usize = 1_048_576;
 
 /// The most messages in a batch.
 const MAX_BATCH: usize = 10;
+
+/// How many calls are under way at once: a group of thousands would open as many connections.
+const MAX_CALLS: usize = 16;
 
 /// How often an entry is tried that SQS answers with a fault of its own.
 const ATTEMPTS: u32 = 4;
@@ -124,8 +127,8 @@ impl Bus {
                 .into_iter()
                 .map(move |batch| (queue.clone(), batch))
         });
-        let sent =
-            join_all(batches.map(|(queue, batch)| async move { self.send_batch(&queue, batch).await })).await;
+        let calls = batches.map(|(queue, batch)| async move { self.send_batch(&queue, batch).await });
+        let sent: Vec<_> = stream::iter(calls).buffer_unordered(MAX_CALLS).collect().await;
         for (i, result) in sent.into_iter().flatten() {
             if let Some(slot) = results.get_mut(i) {
                 *slot = Some(result);

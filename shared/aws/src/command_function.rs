@@ -4,7 +4,6 @@
 //! command that creates its stream is first decided on the guess that there is none: if the append
 //! goes through, the guess was right and the load is saved; if not, the stream is loaded.
 
-use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,13 +21,14 @@ use crate::names::kebab_case;
 use crate::queue_function::{
     BatchHandler, Identity, Invocation, Piece, QueueRecord, RefusalCode, Verdict, grouped,
 };
+use crate::warm::Warm;
 
 /// Handles commands of type `C`.
-pub struct CommandFunction<C> {
+pub struct CommandFunction<C: Command> {
     store: Arc<dyn EventStore>,
     bus: Bus,
     clock: Arc<dyn Clock>,
-    command: PhantomData<fn() -> C>,
+    warm: Warm<C::Decider>,
 }
 
 /// One command of a group, with its place in the batch.
@@ -47,7 +47,7 @@ impl<C: Command> CommandFunction<C> {
             store,
             bus,
             clock,
-            command: PhantomData,
+            warm: Warm::default(),
         }
     }
 
@@ -101,12 +101,15 @@ impl<C: Command> CommandFunction<C> {
         until: Instant,
         metrics: &mut Metrics,
     ) -> Result<(), String> {
-        let first_read = if C::DEADLINE {
+        if C::DEADLINE && self.has_ended(stream).await? {
+            verdicts.resize(commands.len(), Planning::Decided(Outcome::Nothing));
+            return Ok(());
+        }
+        let mut read = if C::DEADLINE {
             Read::Eventual
         } else {
             Read::Consistent
         };
-        let mut read = first_read;
         let mut history = if C::CREATES {
             History::guessed_empty()
         } else {
@@ -127,6 +130,7 @@ impl<C: Command> CommandFunction<C> {
             if let Some(end) = self.append(stream, &history, &planned, until).await? {
                 verdicts.extend(planned.outcomes.iter().cloned().map(Planning::Decided));
                 history = History::after(planned, end);
+                self.warm.keep(stream, &history);
                 read = Read::Consistent;
             } else {
                 conflicts += 1;
@@ -139,17 +143,46 @@ impl<C: Command> CommandFunction<C> {
         Ok(())
     }
 
-    /// Loads the stream. An eventual read that misses a commit in the middle is read again.
+    /// Loads the stream, or of a stream that grows long what is new. An eventual read that misses a
+    /// commit in the middle is read again.
     async fn load(&self, stream: &StreamId, read: &mut Read) -> Result<History<C::Decider>, String> {
-        let loaded = match self.store.load(stream, *read).await {
+        let known = self.warm.get(stream);
+        let after = known.as_ref().map_or(Position::START, History::position);
+        let loaded = match self.store.load_after(stream, after, *read).await {
             Err(LoadError::Broken(_)) if *read == Read::Eventual => {
                 *read = Read::Consistent;
-                self.store.load(stream, *read).await
+                self.store.load_after(stream, after, *read).await
             }
             loaded => loaded,
         };
         let stream = loaded.map_err(|error| error.to_string())?;
-        History::of(&stream).map_err(|fault| fault.to_string())
+        let history = match known {
+            Some(known) => known.followed_by(&stream),
+            None => History::of(&stream),
+        };
+        let history = history.map_err(|fault| fault.to_string())?;
+        self.warm.keep(stream.id(), &history);
+        Ok(history)
+    }
+
+    /// Whether the newest commit ends the stream, as far as a cheap read shows.
+    async fn has_ended(&self, stream: &StreamId) -> Result<bool, String> {
+        let endings = C::Decider::ENDINGS;
+        if endings.is_empty() {
+            return Ok(false);
+        }
+        let newest = self
+            .store
+            .latest(stream, Read::Eventual)
+            .await
+            .map_err(|error| error.to_string())?;
+        let ends = |commit: &Commit| {
+            commit
+                .events
+                .iter()
+                .any(|event| endings.contains(&event.event_type.as_str()))
+        };
+        Ok(newest.as_ref().is_some_and(ends))
     }
 
     /// Appends what was planned. None if somebody else was ahead. What fails in passing is tried again

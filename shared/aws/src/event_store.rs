@@ -2,14 +2,18 @@
 //!
 //! The item of a commit, keyed by `stream_id` and `revision`, is written once and never changed.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::query::QueryError;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use eventsourcing::{
     AppendError, Commit, EventStore, LoadError, MAX_COMMIT_BYTES, Passing, Position, Read, RecordedEvent,
-    Stream, StreamFault, StreamId, TraceHeader, assemble,
+    Stream, StreamFault, StreamId, TraceHeader, assemble_after,
 };
 use serde::{Deserialize, Serialize};
 
@@ -26,51 +30,72 @@ impl DynamoDbEventStore {
         Self { client, table }
     }
 
-    async fn pages(&self, stream: &StreamId, read: Read) -> Result<Vec<Commit>, LoadError> {
-        let mut commits = Vec::new();
-        let mut from = None;
-        loop {
-            let page = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .consistent_read(read == Read::Consistent)
-                .key_condition_expression("stream_id = :stream")
-                .expression_attribute_values(":stream", AttributeValue::S(stream.to_string()))
-                .set_exclusive_start_key(from)
-                .send()
-                .await
-                .map_err(|error| Passing {
-                    doing: format!("load of {stream}"),
-                    why: reason(&error),
-                })?;
-            for item in page.items.unwrap_or_default() {
-                let revision = item
-                    .get("revision")
-                    .and_then(|value| value.as_n().ok())
-                    .and_then(|n| n.parse().ok());
-                let commit = serde_dynamo::aws_sdk_dynamodb_1::from_item::<StoredCommit>(item)
-                    .map_err(|error| error.to_string())
-                    .and_then(StoredCommit::into_commit)
-                    .map_err(|why| StreamFault::NotACommit {
-                        stream: stream.clone(),
-                        revision: revision.unwrap_or(0),
-                        why,
-                    })?;
-                commits.push(commit);
-            }
-            from = page.last_evaluated_key;
-            if from.is_none() {
-                return Ok(commits);
-            }
-        }
+    fn query(&self, stream: &StreamId, read: Read) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(read == Read::Consistent)
+            .key_condition_expression("stream_id = :stream")
+            .expression_attribute_values(":stream", AttributeValue::S(stream.to_string()))
+    }
+}
+
+fn commit(stream: &StreamId, item: HashMap<String, AttributeValue>) -> Result<Commit, StreamFault> {
+    let revision = item
+        .get("revision")
+        .and_then(|value| value.as_n().ok())
+        .and_then(|n| n.parse().ok());
+    serde_dynamo::aws_sdk_dynamodb_1::from_item::<StoredCommit>(item)
+        .map_err(|error| error.to_string())
+        .and_then(StoredCommit::into_commit)
+        .map_err(|why| StreamFault::NotACommit {
+            stream: stream.clone(),
+            revision: revision.unwrap_or(0),
+            why,
+        })
+}
+
+fn not_loaded(stream: &StreamId, error: &SdkError<QueryError>) -> Passing {
+    Passing {
+        doing: format!("load of {stream}"),
+        why: reason(error),
     }
 }
 
 #[async_trait]
 impl EventStore for DynamoDbEventStore {
-    async fn load(&self, stream: &StreamId, read: Read) -> Result<Stream, LoadError> {
-        Ok(assemble(stream, self.pages(stream, read).await?)?)
+    async fn load_after(&self, stream: &StreamId, after: Position, read: Read) -> Result<Stream, LoadError> {
+        let mut query = self.query(stream, read);
+        if let Some(revision) = after.last_revision() {
+            query = query
+                .key_condition_expression("stream_id = :stream AND revision > :after")
+                .expression_attribute_values(":after", AttributeValue::N(revision.to_string()));
+        }
+        let mut commits = Vec::new();
+        let mut from = None;
+        loop {
+            let page = query.clone().set_exclusive_start_key(from).send().await;
+            let page = page.map_err(|error| not_loaded(stream, &error))?;
+            for item in page.items.unwrap_or_default() {
+                commits.push(commit(stream, item)?);
+            }
+            from = page.last_evaluated_key;
+            if from.is_none() {
+                return Ok(assemble_after(stream, after, commits)?);
+            }
+        }
+    }
+
+    async fn latest(&self, stream: &StreamId, read: Read) -> Result<Option<Commit>, LoadError> {
+        let newest = self
+            .query(stream, read)
+            .scan_index_forward(false)
+            .limit(1)
+            .send()
+            .await;
+        let items = newest.map_err(|error| not_loaded(stream, &error))?.items;
+        let item = items.unwrap_or_default().into_iter().next();
+        Ok(item.map(|item| commit(stream, item)).transpose()?)
     }
 
     async fn append(&self, commit: &Commit) -> Result<Position, AppendError> {

@@ -17,6 +17,7 @@ mod outbox;
 mod queue_function;
 mod relay;
 mod step_function;
+mod warm;
 
 pub use bus::{Bus, MAX_DELAY, MAX_MESSAGE_BYTES, Outgoing, SendError};
 pub use command_function::CommandFunction;

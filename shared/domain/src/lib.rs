@@ -5,6 +5,9 @@
 //! The types of fields (ids, money, items) are in [`values`].
 
 pub mod cart;
+pub mod group_checkout;
+pub mod group_checkout_process;
+pub mod guest_stay;
 pub mod order;
 pub mod order_saga;
 pub mod payment;

@@ -76,6 +76,14 @@ ids! {
     PaymentId,
     /// The shipment of an order; computed from it.
     ShipmentId,
+    /// One guest's stay.
+    GuestStayId,
+    /// The checkout of a group of guests.
+    GroupCheckoutId,
+    /// Something that a guest is to pay for.
+    ChargeId,
+    /// Something that a guest has paid; not the payment of an order.
+    GuestPaymentId,
 }
 
 impl OrderId {
@@ -118,6 +126,11 @@ impl Money {
     /// A whole amount, without hundredths.
     pub fn whole(amount: u16) -> Self {
         Self(Decimal::from(amount))
+    }
+
+    /// The amount, to reckon with.
+    pub fn decimal(self) -> Decimal {
+        self.0
     }
 }
 

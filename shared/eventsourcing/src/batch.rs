@@ -19,11 +19,22 @@ pub struct CommandMeta {
 }
 
 /// What a stream amounts to: the state that its events led to, and where it ended.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct History<D: Decider> {
     state: D::State,
     position: Position,
     seen: bool,
+}
+
+// Derived, it would ask the rules to be clonable, and they are not even a value.
+impl<D: Decider> Clone for History<D> {
+    fn clone(&self) -> Self {
+        Self {
+            state: self.state.clone(),
+            position: self.position,
+            seen: self.seen,
+        }
+    }
 }
 
 impl<D: Decider> History<D> {
@@ -37,9 +48,26 @@ impl<D: Decider> History<D> {
         }
     }
 
-    /// What the stream that was read amounts to.
+    /// What the stream that was read from its start amounts to.
     pub fn of(stream: &Stream) -> Result<Self, StreamFault> {
-        let mut state = D::State::default();
+        let nothing = Self {
+            seen: true,
+            ..Self::guessed_empty()
+        };
+        nothing.followed_by(stream)
+    }
+
+    /// What this and the part of the stream that follows it amount to. The part has to begin where
+    /// this ends.
+    pub fn followed_by(self, stream: &Stream) -> Result<Self, StreamFault> {
+        if stream.after() != self.position {
+            return Err(StreamFault::Hole {
+                stream: stream.id().clone(),
+                expected: self.position.last_revision().unwrap_or(0) + 1,
+                found: stream.after().last_revision().unwrap_or(0) + 1,
+            });
+        }
+        let mut state = self.state;
         for event in stream.events() {
             let decoded = D::Event::decode(&event.event_type, event.schema_version, &event.data);
             let decoded = decoded.map_err(|why| StreamFault::Unreadable {
@@ -53,7 +81,7 @@ impl<D: Decider> History<D> {
         Ok(Self {
             state,
             position: stream.position(),
-            seen: true,
+            seen: self.seen,
         })
     }
 

@@ -5,8 +5,6 @@
 //! starts there yet. That is a lock without a second write, and it is sound only for positions that
 //! were really seen, hence [`Position`] can't be made from a number.
 
-use std::collections::BTreeSet;
-
 use uuid::Uuid;
 
 use crate::{StreamId, Timestamp, TraceHeader, Unreadable, event_id};
@@ -135,17 +133,29 @@ impl Commit {
     pub fn stored_bytes(&self) -> usize {
         ITEM_OVERHEAD
             + self.stream.as_str().len()
+            + number_bytes(self.revision)
+            + number_bytes(self.last_revision())
             + self.events.iter().map(RecordedEvent::stored_bytes).sum::<usize>()
     }
 }
 
-/// Names and fixed-size values of a commit's item: `stream_id`, `revision` and `last_revision` (21
-/// bytes at most each), `commit_id`, `committed_at`, `events`.
-const ITEM_OVERHEAD: usize = 9 + (8 + 21) + (13 + 21) + (9 + 36) + (12 + 24) + (6 + 3);
+/// Names and fixed-size values of a commit's item: `stream_id`, `revision`, `last_revision`,
+/// `commit_id`, `committed_at`, `events`.
+const ITEM_OVERHEAD: usize = 9 + 8 + 13 + (9 + 36) + (12 + 24) + (6 + 3);
 
 /// Names and fixed-size values of an event's map: `event_id`, `event_type`, `schema_version`,
-/// `correlation_id`, `causation_id`, `data`, `trace`, a byte for each entry and three for the map.
-const EVENT_OVERHEAD: usize = (8 + 36) + 10 + (14 + 3) + 14 + 12 + 4 + 5 + 7 + 4;
+/// `correlation_id`, `causation_id`, `data`, a byte for each of them and for the map, three for what
+/// it is.
+const EVENT_OVERHEAD: usize = (8 + 36) + 10 + (14 + 3) + 14 + 12 + 4 + 6 + 1 + 3;
+
+/// The name of `trace`, and a byte for the entry.
+const TRACE_OVERHEAD: usize = 5 + 1;
+
+/// A byte for two digits, one more for an odd one, and one for the number.
+fn number_bytes(number: u64) -> usize {
+    let digits = number.checked_ilog10().unwrap_or(0) as usize + 1;
+    digits.div_ceil(2) + 1
+}
 
 impl RecordedEvent {
     fn stored_bytes(&self) -> usize {
@@ -175,13 +185,14 @@ fn stored_bytes(event_type: &str, data: &str, ids: [&String; 2], trace: Option<&
         + event_type.len()
         + data.len()
         + ids.map(String::len).iter().sum::<usize>()
-        + trace.map_or(0, |trace| trace.as_str().len())
+        + trace.map_or(0, |trace| TRACE_OVERHEAD + trace.as_str().len())
 }
 
-/// A stream as it was read: all its commits, and where it ended.
+/// A stream as it was read: all its commits from some position on, and where it ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stream {
     id: StreamId,
+    after: Position,
     commits: Vec<Commit>,
 }
 
@@ -191,7 +202,12 @@ impl Stream {
         &self.id
     }
 
-    /// Its commits, in order.
+    /// Where reading began.
+    pub fn after(&self) -> Position {
+        self.after
+    }
+
+    /// Its commits from there on, in order.
     pub fn commits(&self) -> &[Commit] {
         &self.commits
     }
@@ -203,7 +219,7 @@ impl Stream {
 
     /// Where it ended.
     pub fn position(&self) -> Position {
-        self.commits.last().map_or(Position::START, Commit::end)
+        self.commits.last().map_or(self.after, Commit::end)
     }
 }
 
@@ -248,7 +264,16 @@ pub enum StreamFault {
 
 /// Puts commits, as read in order of revision, together to a stream, if they tile it from its start.
 pub fn assemble(stream: &StreamId, commits: Vec<Commit>) -> Result<Stream, StreamFault> {
-    let mut expected = 1;
+    assemble_after(stream, Position::START, commits)
+}
+
+/// The same for commits that were read from `after` on.
+pub fn assemble_after(
+    stream: &StreamId,
+    after: Position,
+    commits: Vec<Commit>,
+) -> Result<Stream, StreamFault> {
+    let mut expected = after.0 + 1;
     for commit in &commits {
         if commit.revision != expected || commit.events.is_empty() {
             return Err(StreamFault::Hole {
@@ -259,9 +284,9 @@ pub fn assemble(stream: &StreamId, commits: Vec<Commit>) -> Result<Stream, Strea
         }
         expected = commit.last_revision() + 1;
     }
-    debug_assert!(commits.iter().map(|c| c.commit_id).collect::<BTreeSet<_>>().len() == commits.len());
     Ok(Stream {
         id: stream.clone(),
+        after,
         commits,
     })
 }

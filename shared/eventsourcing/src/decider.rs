@@ -15,6 +15,14 @@ pub trait Decider: Send + Sync + 'static {
     /// What of the past the rules need; the default is the state before the first event.
     type State: Clone + Debug + Default + Send + Sync;
 
+    /// Whether its streams grow so long that a function does well to keep the state between
+    /// invocations and to read only what is new. What is kept can't go stale, since commits never
+    /// change; it can only lack the newest ones.
+    const GROWS: bool = false;
+    /// Types of events that end a stream: once the newest commit holds one, no deadline of the stream
+    /// does anything any more, and none needs to read further back.
+    const ENDINGS: &'static [&'static str] = &[];
+
     /// The state after one more event.
     fn evolve(state: Self::State, event: &Self::Event) -> Self::State;
 

@@ -20,6 +20,7 @@ mod timestamp;
 pub use batch::{CommandMeta, History, Outcome, Planned, plan};
 pub use commit::{
     Commit, MAX_COMMIT_BYTES, NewEvent, Position, RecordedEvent, Stream, StreamFault, assemble,
+    assemble_after,
 };
 pub use decider::{Command, Decider, Decision, EventSet, Refusal};
 pub use envelope::{

@@ -1,4 +1,4 @@
-//! The event store's contract: load a stream, append a commit. Every engine passes one suite of tests.
+//! The event store's contract: load a stream, look at its end, append a commit. Every engine passes one suite of tests.
 
 use async_trait::async_trait;
 
@@ -65,10 +65,18 @@ pub enum AppendError {
 /// Where events live.
 #[async_trait]
 pub trait EventStore: Send + Sync {
-    /// The whole stream, however long; one that does not exist is empty.
-    async fn load(&self, stream: &StreamId, read: Read) -> Result<Stream, LoadError>;
+    /// The stream from `after` on, however long; one that does not exist is empty.
+    async fn load_after(&self, stream: &StreamId, after: Position, read: Read) -> Result<Stream, LoadError>;
+
+    /// The newest commit of the stream, at the price of reading that one; none if there is none.
+    async fn latest(&self, stream: &StreamId, read: Read) -> Result<Option<Commit>, LoadError>;
 
     /// Appends the commit where it says, if nothing is there yet, and returns the position behind it.
     /// Appending the very same commit again succeeds and changes nothing.
     async fn append(&self, commit: &Commit) -> Result<Position, AppendError>;
+
+    /// The whole stream.
+    async fn load(&self, stream: &StreamId, read: Read) -> Result<Stream, LoadError> {
+        self.load_after(stream, Position::START, read).await
+    }
 }

@@ -31,10 +31,10 @@ pub(super) fn print(out: &mut impl Write, played: &[Played], totals: &Totals) ->
 
 fn timeline(out: &mut impl Write, played: &Played) -> io::Result<()> {
     let mark = if played.problems.is_empty() { "ok " } else { "NOT" };
-    let ending = played.outcome.ending().unwrap_or_else(|| "open".into());
+    let ending = played.ending.as_deref().unwrap_or("open");
     writeln!(out, "{mark} {}\n    {ending}", played.title)?;
-    let start = played.outcome.started_at();
-    for entry in &played.outcome.timeline {
+    let start = played.timeline.first().map(|entry| entry.committed_at);
+    for entry in &played.timeline {
         let since = start
             .map(|start| entry.committed_at.since(start))
             .unwrap_or_default();
@@ -48,7 +48,7 @@ fn timeline(out: &mut impl Write, played: &Played) -> io::Result<()> {
             detail(entry)
         )?;
     }
-    for refused in &played.outcome.refused {
+    for refused in &played.refused {
         writeln!(
             out,
             "      {:>13}  {}-dlq: {} - {}",
@@ -98,12 +98,10 @@ fn summary(out: &mut impl Write, played: &[Played], totals: &Totals) -> io::Resu
     let orders = played.len();
     let right = played.iter().filter(|one| one.problems.is_empty()).count();
     let ended = |how: &str| {
-        played
-            .iter()
-            .filter(|one| one.outcome.ending().is_some_and(|ending| ending.starts_with(how)))
-            .count()
+        let starts = |one: &&Played| one.ending.as_ref().is_some_and(|ending| ending.starts_with(how));
+        played.iter().filter(starts).count()
     };
-    let events: usize = played.iter().map(|one| one.outcome.timeline.len()).sum();
+    let events: usize = played.iter().map(|one| one.timeline.len()).sum();
     writeln!(
         out,
         "{right} of {orders} ended as they have to: {} completed, {} cancelled",
