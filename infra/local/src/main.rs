@@ -10,11 +10,11 @@ use local::up::UpOptions;
 use local::{demo, up};
 use tracing_subscriber::EnvFilter;
 
-/// Runs the bundle on this machine, on an embedded `DynamoDB` and SQS.
+/// Runs the bundle on this machine, on an embedded DynamoDB and SQS.
 ///
-/// Deadlines come from the environment, in seconds: `PAYMENT_DEADLINE_SECONDS` (900),
-/// `SHIPMENT_DEADLINE_SECONDS` (86400),
-/// `GROUP_CHECKOUT_DEADLINE_SECONDS` (3600). `RUST_LOG=info` shows what every function does.
+/// Deadlines come from the environment, in seconds: PAYMENT_DEADLINE_SECONDS (900),
+/// SHIPMENT_DEADLINE_SECONDS (86400), GROUP_CHECKOUT_DEADLINE_SECONDS (3600). RUST_LOG=info shows what every function does.
+#[allow(clippy::doc_markdown)] // It is the text of --help, not documentation.
 #[derive(Debug, Parser)]
 #[command(name = "cargo local", bin_name = "cargo local")]
 struct Arguments {

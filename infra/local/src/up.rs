@@ -14,7 +14,7 @@ use crate::{Stack, StackError, StackOptions, Storage};
 #[derive(Debug, thiserror::Error)]
 pub enum UpError {
     /// The port could not be taken, or the listener broke.
-    #[error("{0}; another port can be given with --port, and 0 takes any free one")]
+    #[error("{0}; the port is given with --port")]
     Server(#[from] ServerError),
     /// The stack did not start, or a part of it ended.
     #[error(transparent)]
@@ -69,7 +69,9 @@ async fn serve(options: UpOptions) -> Result<(), UpError> {
     let mut stdout = std::io::stdout();
     writeln!(stdout, "ready {url}")?;
     stdout.flush()?;
-    eprintln!("try:  AWS_REGION=us-east-1 aws --endpoint-url {url} sqs list-queues    (Ctrl-C stops)");
+    eprintln!(
+        "try:  aws --endpoint-url {url} --region us-east-1 sqs list-queues    (any credentials do; Ctrl-C stops)"
+    );
     tokio::select! {
         interrupted = interrupted() => interrupted?,
         error = stack.failed() => return Err(error.into()),
