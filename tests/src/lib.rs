@@ -1,1 +1,20 @@
-//! What the whole-bundle tests share.
+//! What the whole-bundle tests share: a stack to ask questions of, things that go wrong with its calls,
+//! and the messages that a day's business puts on its queues.
+//!
+//! | module | what it is |
+//! | --- | --- |
+//! | [`bundle`] | a local stack on a clock that moves by itself, with a record of its functions' calls |
+//! | [`weather`] | what goes wrong between functions and services, by rule or by seed |
+//! | [`tap`] | the same for a single client, on any HTTP client, a real socket's too |
+//! | [`stories`] | all scenarios played on one stack, and every message that they sent |
+//! | [`malformed`] | all the ways in which a message can be wrong |
+//! | [`logs`] | the log lines of a test |
+//! | [`prices`] | AWS's list prices, in one place |
+
+pub mod bundle;
+pub mod logs;
+pub mod malformed;
+pub mod prices;
+pub mod stories;
+pub mod tap;
+pub mod weather;
