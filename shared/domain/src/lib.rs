@@ -1,5 +1,5 @@
-//! The rules of the bundle: what a cart, an order, a payment and a shipment may do, and how the order
-//! saga ties them together. No clock but one passed in, no I/O, no AWS.
+//! The rules of the bundle: what a cart, an order, a payment and a shipment may do and how the order saga
+//! ties them together; what a guest and a group of guests may do when they leave. No clock but one passed in, no I/O, no AWS.
 //!
 //! Each file holds one thing whole: its commands, its events, its state, and its decider, top down.
 //! The types of fields (ids, money, items) are in [`values`].

@@ -165,6 +165,15 @@ impl Text {
     /// The most characters a text has.
     pub const MAX_CHARS: usize = 10_000;
 
+    /// These words, cut to what a text may have.
+    pub fn cut(words: impl Into<String>) -> Self {
+        let words = words.into();
+        match words.char_indices().nth(Self::MAX_CHARS) {
+            Some((end, _)) => Self(words[..end].to_owned()),
+            None => Self(words),
+        }
+    }
+
     /// The words.
     pub fn as_str(&self) -> &str {
         &self.0
