@@ -12,7 +12,8 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
-use aws_smithy_http_client::{Connector, tls};
+use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::tls::{self, TlsContext, TrustStore};
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
@@ -112,25 +113,28 @@ pub struct Connection {
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// The connector to all endpoints. Root certificates are the system's, and are read only if there is an
+/// endpoint to be trusted: they are hundreds of files, the longest step of a start by far.
+fn connector(endpoints: &[String]) -> Connector {
+    let settings = HttpConnectorSettings::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(ATTEMPT_TIMEOUT)
+        .build();
+    let plain = endpoints.iter().all(|endpoint| endpoint.starts_with("http://"));
+    let trusted = TrustStore::empty().with_native_roots(!plain);
+    let context = TlsContext::builder().with_trust_store(trusted).build();
+    Connector::builder()
+        .connector_settings(settings)
+        .sleep_impl(TokioSleep::new())
+        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+        // It fails for a certificate that was given as text; none was.
+        .tls_context(context.expect("a context of system certificates"))
+        .build()
+}
+
 impl Connection {
     /// Clients over HTTPS (or HTTP, where an endpoint says so) to what the environment names.
     pub fn open(environment: &Environment) -> Self {
-        let settings = HttpConnectorSettings::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(ATTEMPT_TIMEOUT)
-            .build();
-        let tls = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring);
-        let connector = Connector::builder()
-            .connector_settings(settings)
-            .sleep_impl(TokioSleep::new())
-            .tls_provider(tls)
-            .build();
-        let connector = SharedHttpConnector::new(connector);
-        let shared = connector.clone();
-        let parts = ClientParts {
-            http_client: http_client_fn(move |_, _| shared.clone()),
-            sleep: SharedAsyncSleep::new(TokioSleep::new()),
-        };
         let endpoint = |given: &Option<String>, service: &str| {
             let domain = if environment.region.starts_with("cn-") {
                 "amazonaws.com.cn"
@@ -145,6 +149,12 @@ impl Connection {
             endpoint(&environment.dynamodb_endpoint, "dynamodb"),
             endpoint(&environment.sqs_endpoint, "sqs"),
         ];
+        let connector = SharedHttpConnector::new(connector(&endpoints));
+        let shared = connector.clone();
+        let parts = ClientParts {
+            http_client: http_client_fn(move |_, _| shared.clone()),
+            sleep: SharedAsyncSleep::new(TokioSleep::new()),
+        };
         Self {
             warm: Some((connector, endpoints)),
             ..Self::with_parts(environment, parts)

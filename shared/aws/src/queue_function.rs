@@ -15,7 +15,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_sqs::types::ChangeMessageVisibilityBatchRequestEntry;
-use eventsourcing::{Clock, TraceHeader};
+use eventsourcing::{Clock, TraceHeader, ids_of};
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 use lambda_runtime::{Error, LambdaEvent};
@@ -335,8 +335,8 @@ impl<H: BatchHandler> QueueFunction<H> {
 
     fn log(&self, record: &QueueRecord, settled: &Settled, outcome: &str, error: &str) {
         let (id, correlation_id) = match &settled.identity {
-            Some(identity) => (identity.id.as_str(), identity.correlation_id.as_str()),
-            None => (record.message_id.as_str(), record.message_id.as_str()),
+            Some(identity) => (identity.id.clone(), identity.correlation_id.clone()),
+            None => ids_of(&record.body, &record.message_id),
         };
         let (function, message_id, message_type) =
             (self.name, &record.message_id, self.handler.message_type());

@@ -3,6 +3,7 @@
 //! This is plain values in and out. The function runtime calls it between a load and an append, the
 //! model checker calls it in every order it can think of.
 
+use crate::commit::FRAME_BYTES;
 use crate::{
     Decider, Decision, EventSet, NewEvent, Position, Refusal, Stream, StreamFault, Timestamp, TraceHeader,
 };
@@ -151,17 +152,18 @@ pub fn plan<D: Decider>(
         events: Vec::new(),
         state: history.state.clone(),
     };
+    let room = max_bytes.saturating_sub(FRAME_BYTES);
     let mut bytes = 0;
     for (meta, command) in commands {
         let outcome = match D::decide(&planned.state, command, now) {
             Ok(Decision::Record(events)) if !events.is_empty() => {
                 let new: Vec<_> = events.iter().map(|event| new_event(event, meta)).collect();
                 let size: usize = new.iter().map(NewEvent::stored_bytes).sum();
-                if size > max_bytes {
+                if size > room {
                     Outcome::Rejected(format!(
-                        "its events would take {size} bytes, and one commit holds {max_bytes}; make it smaller"
+                        "its events would take {size} bytes, and one commit has room for {room}; make it smaller"
                     ))
-                } else if bytes + size > max_bytes {
+                } else if bytes + size > room {
                     break;
                 } else {
                     bytes += size;

@@ -151,6 +151,10 @@ const EVENT_OVERHEAD: usize = (8 + 36) + 10 + (14 + 3) + 14 + 12 + 4 + 6 + 1 + 3
 /// The name of `trace`, and a byte for the entry.
 const TRACE_OVERHEAD: usize = 5 + 1;
 
+/// The most that a commit's item takes besides its events: with a stream's name of 160 characters, which
+/// is more than a category and an id make, and two numbers of 20 digits.
+pub(crate) const FRAME_BYTES: usize = ITEM_OVERHEAD + 160 + 2 * 11;
+
 /// A byte for two digits, one more for an odd one, and one for the number.
 fn number_bytes(number: u64) -> usize {
     let digits = number.checked_ilog10().unwrap_or(0) as usize + 1;

@@ -139,6 +139,22 @@ fn read_metadata(fields: &Fields<'_>, id: &EnvelopeId, now: Timestamp) -> Result
     })
 }
 
+/// The id and the correlation id of a message, as far as its body tells them; `message_id` where it
+/// does not. For the log of a message that nobody has got round to reading, or that can't be read.
+pub fn ids_of(body: &str, message_id: &str) -> (String, String) {
+    let fields = Fields::of(body);
+    let id = fields
+        .as_ref()
+        .and_then(|fields| fields.get::<EnvelopeId>("id").ok());
+    let id = id.map_or_else(|| message_id.to_owned(), |id| id.0);
+    let metadata = fields
+        .as_ref()
+        .and_then(|fields| fields.get::<PartialMetadata>("metadata").ok());
+    let correlation = metadata.and_then(|metadata| metadata.correlation_id);
+    let correlation_id = correlation.map_or_else(|| id.clone(), |id| id.0);
+    (id, correlation_id)
+}
+
 /// How deep lists and objects are nested, counted without parsing: a parser may give up, or run out
 /// of stack, before it could tell.
 fn depth(json: &str) -> usize {

@@ -24,7 +24,8 @@ pub use commit::{
 };
 pub use decider::{Command, Decider, Decision, EventSet, Refusal};
 pub use envelope::{
-    CommandEnvelope, EventEnvelope, MAX_DEPTH, Malformed, Metadata, TraceHeader, encode_command, encode_event,
+    CommandEnvelope, EventEnvelope, MAX_DEPTH, Malformed, Metadata, TraceHeader, encode_command,
+    encode_event, ids_of,
 };
 pub use fields::{FieldError, FieldValue, Fields, Text};
 pub use ids::{Category, NAMESPACE, StreamId, command_id, computed_id, event_id};

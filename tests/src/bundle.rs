@@ -1,0 +1,383 @@
+//! A running bundle that can be asked: a local stack on a paused clock, what stands in its tables and
+//! dead-letter queues, and a record of every call that its functions made.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+use aws_adapters::{Bus, Connection, DynamoDbEventStore};
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use embedded_aws::transport::{Call, Fault, Faults};
+use embedded_sqs::{Counts, Receive};
+use eventsourcing::{EventStore, Read, RecordedEvent, StreamId};
+use functions::{Function, Trigger};
+use local::scenarios::Player;
+use local::{Stack, StackOptions};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+/// When the clock of every bundle starts: 2026-11-23T08:00:00Z.
+pub const START: Duration = Duration::from_hours(498_728);
+
+/// Longer than any deadline, retry or redrive: what has not come to rest by then never will.
+const PATIENCE: Duration = Duration::from_hours(72);
+
+/// The options of a bundle on which nothing goes wrong.
+pub fn options() -> StackOptions {
+    StackOptions {
+        epoch: UNIX_EPOCH + START,
+        ..StackOptions::default()
+    }
+}
+
+/// A bundle.
+pub struct Bundle {
+    /// The stack.
+    pub stack: Stack,
+    /// Clients that nothing goes wrong with, and whose calls are not recorded.
+    pub observer: Connection,
+    /// Its event store, by way of the observer.
+    pub store: DynamoDbEventStore,
+    watch: Arc<Watch>,
+    began: Instant,
+}
+
+/// A call that a function made.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// When, from the bundle's start.
+    pub at: Duration,
+    /// The function's name, without the stack's.
+    pub caller: String,
+    /// Such as `PutItem`.
+    pub operation: String,
+    /// The table or queue.
+    pub resource: String,
+    /// The request.
+    pub request: Value,
+}
+
+/// A message in a dead-letter queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Letter {
+    /// The queue that it was on before, without the stack's name.
+    pub queue: String,
+    /// SQS's id of it.
+    pub message_id: String,
+    /// Its body.
+    pub body: String,
+    /// Its attributes.
+    pub attributes: BTreeMap<String, String>,
+    /// When it was sent, from the bundle's start. One that SQS moved by itself keeps its first time.
+    pub sent: Duration,
+    /// The queue's ARN, if SQS moved it by itself.
+    pub moved_by_sqs: Option<String>,
+}
+
+impl Letter {
+    /// An attribute; empty if it is not there.
+    pub fn attribute(&self, name: &str) -> &str {
+        self.attributes.get(name).map_or("", String::as_str)
+    }
+}
+
+impl Bundle {
+    /// Starts a bundle. The faults of the options are recorded on their way.
+    pub async fn start(mut options: StackOptions) -> Self {
+        let watch = Arc::new(Watch {
+            began: Instant::now(),
+            faults: options.faults.take(),
+            seen: Mutex::default(),
+        });
+        options.faults = Some(watch.clone());
+        let stack = Stack::start(options)
+            .await
+            .expect("a stack in memory needs nothing to start");
+        let observer = stack.observer();
+        let store = DynamoDbEventStore::new(observer.dynamodb.clone(), stack.names().events_table());
+        Self {
+            observer,
+            store,
+            began: watch.began,
+            watch,
+            stack,
+        }
+    }
+
+    /// How long it has been running.
+    pub fn age(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// What a queue's URL begins with.
+    pub fn queue_url_prefix(&self) -> String {
+        self.stack.wire().sqs().queue_url(&self.queue_name(""))
+    }
+
+    fn queue_name(&self, queue: &str) -> String {
+        self.stack.names().of_function(queue)
+    }
+
+    /// A bus for somebody outside.
+    pub fn bus(&self) -> Bus {
+        Bus::new(self.observer.sqs.clone(), &self.queue_url_prefix())
+    }
+
+    /// Somebody who plays scenarios and whose messages are recorded under the name `player`.
+    pub fn player(&self) -> Player {
+        let connection = self.stack.connection("player");
+        Player::new(
+            &connection,
+            self.stack.names(),
+            &self.queue_url_prefix(),
+            PATIENCE,
+        )
+    }
+
+    /// Sends a message as somebody outside would, and answers its id.
+    pub async fn send(&self, queue: &str, body: &str) -> String {
+        self.send_batch(queue, &[body.to_owned()])
+            .await
+            .pop()
+            .expect("each message gets an id")
+    }
+
+    /// Sends up to ten messages in one request, so that a function gets them as one batch.
+    pub async fn send_batch(&self, queue: &str, bodies: &[String]) -> Vec<String> {
+        let entry = |(id, body): (usize, &String)| {
+            SendMessageBatchRequestEntry::builder()
+                .id(id.to_string())
+                .message_body(body)
+                .build()
+                .expect("an entry with id and body")
+        };
+        let sent = self
+            .observer
+            .sqs
+            .send_message_batch()
+            .queue_url(self.bus().url(queue))
+            .set_entries(Some(bodies.iter().enumerate().map(entry).collect()))
+            .send()
+            .await
+            .expect("the queue takes them");
+        assert!(sent.failed.is_empty(), "{:?}", sent.failed);
+        sent.successful.into_iter().map(|sent| sent.message_id).collect()
+    }
+
+    /// Waits until everything has come to rest, however far off the next deadline is.
+    pub async fn settle(&self) {
+        let until = Instant::now() + PATIENCE;
+        let mut interval = Duration::from_millis(1);
+        while !self.stack.is_quiet() {
+            assert!(Instant::now() < until, "it does not come to rest");
+            tokio::time::sleep(interval).await;
+            interval = (interval * 5 / 4).min(Duration::from_secs(15));
+        }
+    }
+
+    /// Waits until a stream holds an event of that type.
+    pub async fn until(&self, stream: &StreamId, event_type: &str) {
+        let until = Instant::now() + PATIENCE;
+        let mut interval = Duration::from_millis(1);
+        while !self.types(stream).await.iter().any(|found| found == event_type) {
+            assert!(Instant::now() < until, "{stream} never held {event_type}");
+            tokio::time::sleep(interval).await;
+            interval = (interval * 5 / 4).min(Duration::from_secs(15));
+        }
+    }
+
+    /// The events of a stream.
+    pub async fn events(&self, stream: &StreamId) -> Vec<RecordedEvent> {
+        let loaded = self.store.load(stream, Read::Consistent).await;
+        loaded.expect("the stream is whole").events().cloned().collect()
+    }
+
+    /// The types of a stream's events.
+    pub async fn types(&self, stream: &StreamId) -> Vec<String> {
+        let events = self.events(stream).await;
+        events.into_iter().map(|event| event.event_type).collect()
+    }
+
+    /// All items of the event table.
+    pub async fn commits(&self) -> Vec<Item> {
+        self.items(&self.stack.names().events_table()).await
+    }
+
+    /// All items of the outbox.
+    pub async fn outbox(&self) -> Vec<Item> {
+        self.items(&self.stack.names().outbox_table()).await
+    }
+
+    async fn items(&self, table: &str) -> Vec<Item> {
+        let scan = self.observer.dynamodb.scan().table_name(table);
+        let pages = scan
+            .into_paginator()
+            .items()
+            .send()
+            .collect::<Result<Vec<_>, _>>();
+        pages.await.expect("the table can be read")
+    }
+
+    /// Puts an item into the event table past all code, as a broken writer would.
+    pub fn put(&self, item: &Value) {
+        let request = json!({ "TableName": self.stack.names().events_table(), "Item": item });
+        let answer = self
+            .stack
+            .wire()
+            .dynamodb()
+            .handle("PutItem", request.to_string().as_bytes());
+        assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+    }
+
+    /// How many messages a queue holds.
+    pub fn count(&self, queue: &str) -> Counts {
+        let counts = self.stack.wire().sqs().counts(&self.queue_name(queue));
+        counts.expect("the queue is there")
+    }
+
+    /// Takes all visible messages out of a queue.
+    pub async fn take(&self, queue: &str) -> Vec<embedded_sqs::Received> {
+        let (sqs, name) = (self.stack.wire().sqs(), self.queue_name(queue));
+        let request = Receive {
+            max: 10,
+            ..Receive::default()
+        };
+        let mut taken = Vec::new();
+        loop {
+            let received = sqs.receive(&name, request).await.expect("the queue is there");
+            if received.is_empty() {
+                return taken;
+            }
+            for message in received {
+                sqs.delete(&name, &message.receipt_handle)
+                    .expect("it was just received");
+                taken.push(message);
+            }
+        }
+    }
+
+    /// Takes all messages out of a queue's dead-letter queue.
+    pub async fn take_letters(&self, queue: &str) -> Vec<Letter> {
+        let taken = self.take(&format!("{queue}-dlq")).await;
+        let letter = |message: embedded_sqs::Received| {
+            let text = |(name, value): (String, embedded_sqs::MessageAttribute)| {
+                (name, value.string_value.unwrap_or_default())
+            };
+            Letter {
+                queue: queue.to_owned(),
+                message_id: message.message_id,
+                body: message.body,
+                attributes: message.message_attributes.into_iter().map(text).collect(),
+                sent: Duration::from_millis(message.attributes.sent_timestamp_ms).saturating_sub(START),
+                moved_by_sqs: message.attributes.dead_letter_queue_source_arn,
+            }
+        };
+        taken.into_iter().map(letter).collect()
+    }
+
+    /// Takes all messages out of all dead-letter queues.
+    pub async fn take_all_letters(&self) -> Vec<Letter> {
+        let mut letters = Vec::new();
+        for queue in self.stack.registry().queues() {
+            letters.extend(self.take_letters(queue).await);
+        }
+        letters
+    }
+
+    /// The functions that take commands.
+    pub fn command_functions(&self) -> impl Iterator<Item = &Function> {
+        let functions = self.stack.registry().functions.iter();
+        functions.filter(|function| matches!(function.trigger, Trigger::Commands(_)))
+    }
+
+    /// The functions that take events.
+    pub fn step_functions(&self) -> impl Iterator<Item = &Function> {
+        let functions = self.stack.registry().functions.iter();
+        functions.filter(|function| matches!(function.trigger, Trigger::Events(_)))
+    }
+
+    /// The calls of all functions so far.
+    pub fn calls(&self) -> Vec<Seen> {
+        self.watch.seen().clone()
+    }
+
+    /// The calls of one function and operation so far.
+    pub fn calls_of(&self, caller: &str, operation: &str) -> Vec<Seen> {
+        let mut calls = self.calls();
+        calls.retain(|call| call.caller == caller && call.operation == operation);
+        calls
+    }
+
+    /// Forgets the calls so far.
+    pub fn forget_calls(&self) {
+        self.watch.seen().clear();
+    }
+
+    /// Every message that was sent in batches so far: the queue without the stack's name, and the body.
+    /// Those to dead-letter queues are left out.
+    pub fn messages(&self) -> Vec<(String, String)> {
+        let mut messages = Vec::new();
+        for call in self.calls() {
+            let Some(queue) = call.resource.strip_prefix(&self.queue_name("")) else {
+                continue;
+            };
+            if call.operation != "SendMessageBatch" || queue.ends_with("-dlq") {
+                continue;
+            }
+            let entries = call.request["Entries"].as_array().cloned().unwrap_or_default();
+            let bodies = entries
+                .iter()
+                .filter_map(|entry| entry["MessageBody"].as_str().map(str::to_owned));
+            messages.extend(bodies.map(|body| (queue.to_owned(), body)));
+        }
+        messages
+    }
+}
+
+/// An item as the SDK shows it.
+pub type Item = std::collections::HashMap<String, AttributeValue>;
+
+/// The text of a string or number attribute; empty if it is not there.
+pub fn text<'a>(item: &'a Item, name: &str) -> &'a str {
+    match item.get(name) {
+        Some(AttributeValue::S(text) | AttributeValue::N(text)) => text,
+        _ => "",
+    }
+}
+
+/// The wall time that a bundle shows at that age.
+pub fn at(age: Duration) -> SystemTime {
+    UNIX_EPOCH + START + age
+}
+
+/// Records each call before whatever is to happen to it happens.
+struct Watch {
+    began: Instant,
+    faults: Option<Arc<dyn Faults>>,
+    seen: Mutex<Vec<Seen>>,
+}
+
+impl Watch {
+    fn seen(&self) -> MutexGuard<'_, Vec<Seen>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Faults for Watch {
+    async fn before(&self, call: &Call) -> Fault {
+        self.seen().push(Seen {
+            at: self.began.elapsed(),
+            caller: call.caller.to_string(),
+            operation: call.operation.clone(),
+            resource: call.resource().unwrap_or_default().to_owned(),
+            request: call.request().clone(),
+        });
+        match &self.faults {
+            Some(faults) => faults.before(call).await,
+            None => Fault::None,
+        }
+    }
+}

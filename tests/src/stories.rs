@@ -1,0 +1,97 @@
+//! All scenarios played on one stack, and every message that they put on a queue: samples of each command
+//! and event that the bundle knows, made by the bundle itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::future::join_all;
+use local::groups::group_scenarios;
+use local::scenarios::{Player, order_scenarios};
+use serde_json::{Value, json};
+
+use crate::bundle::{Bundle, options};
+
+/// The stack on which the scenarios have come to their ends, and their messages.
+pub struct Stories {
+    /// The bundle, at rest.
+    pub bundle: Bundle,
+    /// The ids of the messages that were refused, as their bodies say.
+    pub refused: BTreeSet<String>,
+    /// The bodies that each queue was sent and that were not refused, each once; the queue without the
+    /// stack's name.
+    pub accepted: BTreeMap<String, Vec<String>>,
+}
+
+impl Stories {
+    /// Plays all scenarios to their ends.
+    pub async fn play() -> Self {
+        let bundle = Bundle::start(options()).await;
+        let outsider = bundle.player();
+        let scenarios = order_scenarios();
+        for played in join_all(scenarios.iter().map(|scenario| outsider.play(scenario))).await {
+            played.expect("each scenario can be played");
+        }
+        for scenario in group_scenarios() {
+            let played = outsider.play_group(&scenario).await;
+            played.expect("each scenario can be played");
+        }
+        bundle.settle().await;
+        tell_what_is_known(&outsider).await;
+        bundle.settle().await;
+        let refused: BTreeSet<_> = bundle
+            .take_all_letters()
+            .await
+            .into_iter()
+            .map(|letter| letter.body)
+            .collect();
+        let mut accepted: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (queue, body) in bundle.messages() {
+            let bodies = accepted.entry(queue).or_default();
+            if !refused.contains(&body) && !bodies.contains(&body) {
+                bodies.push(body);
+            }
+        }
+        bundle.forget_calls();
+        Self {
+            refused: refused.iter().map(|body| id_of(body)).collect(),
+            bundle,
+            accepted,
+        }
+    }
+
+    /// A message that the queue took. Every queue that a function reads has one, or a scenario is missing.
+    pub fn sample(&self, queue: &str) -> &str {
+        let sample = self.accepted.get(queue).and_then(|bodies| bodies.first());
+        sample.unwrap_or_else(|| panic!("no scenario sends anything to {queue} that is taken; add one"))
+    }
+}
+
+/// The id in a message's body; the whole body if there is none.
+pub fn id_of(body: &str) -> String {
+    let message: Value = serde_json::from_str(body).unwrap_or_default();
+    message["id"].as_str().unwrap_or(body).to_owned()
+}
+
+/// Commands of the contract that no step has to send: what they ask for is done without them.
+async fn tell_what_is_known(player: &Player) {
+    let known: [(&str, Value); 3] = [
+        (
+            "complete-group-checkout",
+            json!({ "group_checkout_id": "demo-wedding" }),
+        ),
+        (
+            "notify-group-checkout-failure",
+            json!({
+                "group_checkout_id": "demo-conference", "failed_guest_ids": ["demo-emil"],
+                "completed_count": 0, "failed_count": 1,
+            }),
+        ),
+        (
+            "checkout-guest-account",
+            json!({ "guest_stay_id": "demo-ada", "group_checkout_id": "demo-wedding" }),
+        ),
+    ];
+    for (queue, command) in known {
+        let sent = player.send(queue, &json!({ "command": command })).await;
+        sent.expect("the queue takes it");
+    }
+}

@@ -1,0 +1,280 @@
+//! The command bus on SQS: batches, delays, what fails and what is tried again.
+
+use std::time::Duration;
+
+use aws_adapters::{Bus, ClientParts, Connection, Environment, MAX_MESSAGE_BYTES, Outgoing};
+use aws_credential_types::Credentials;
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use embedded_aws::Transport;
+use embedded_sqs::{Received, SqsError};
+use eventsourcing::{EventStore, Read, TraceHeader};
+use local::StackOptions;
+use local::scenarios::Ids;
+use serde_json::json;
+use tests::bundle::{Bundle, options};
+use tests::tap::{Mishap, Tap};
+
+const QUEUE: &str = "finalize-cart";
+
+#[tokio::test(start_paused = true)]
+async fn messages_are_sent_in_batches_of_ten() {
+    let idle = Idle::start().await;
+    let results = idle.bus.send(numbered(23)).await;
+    assert_eq!(results, vec![Ok(()); 23]);
+    assert_eq!(idle.batch_lengths(), [3, 10, 10]);
+    assert_eq!(idle.bodies().await.len(), 23);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_holds_a_mebibyte_at_most() {
+    let idle = Idle::start().await;
+    let large = || message("x".repeat(MAX_MESSAGE_BYTES / 2));
+    let results = idle
+        .bus
+        .send(vec![large(), large(), large(), message("x".into()), large()])
+        .await;
+    assert_eq!(results, vec![Ok(()); 5]);
+    assert_eq!(idle.batch_lengths(), [1, 2, 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_of_exactly_a_mebibyte_is_sent_and_one_byte_more_is_refused_for_itself() {
+    let idle = Idle::start().await;
+    let results = idle
+        .bus
+        .send(vec![
+            message("x".repeat(MAX_MESSAGE_BYTES)),
+            message("x".repeat(MAX_MESSAGE_BYTES + 1)),
+            message("small".into()),
+        ])
+        .await;
+    assert!(results[0].is_ok() && results[2].is_ok(), "{results:?}");
+    let error = results[1].as_ref().expect_err("it is too long");
+    assert_eq!(error.queue, QUEUE);
+    assert_eq!(idle.bodies().await.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_that_the_service_fails_is_tried_again_alone() {
+    let idle = Idle::start().await;
+    idle.tap.next("SendMessageBatch", Mishap::RefuseEntry(1));
+    let results = idle.bus.send(numbered(3)).await;
+    assert_eq!(results, vec![Ok(()); 3]);
+    assert_eq!(idle.batch_lengths(), [1, 3]);
+    assert_eq!(idle.bodies().await, ["0", "1", "2"], "each once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_that_the_service_fails_every_time_is_reported_and_the_others_are_sent() {
+    let idle = Idle::start().await;
+    idle.tap.next("SendMessageBatch", Mishap::RefuseEntry(1));
+    for _ in 0..3 {
+        idle.tap.next("SendMessageBatch", Mishap::RefuseEntry(0));
+    }
+    let results = idle.bus.send(numbered(3)).await;
+    assert!(results[0].is_ok() && results[2].is_ok(), "{results:?}");
+    let error = results[1].as_ref().expect_err("it was never taken");
+    assert!(error.to_string().contains(QUEUE), "{error}");
+    assert_eq!(idle.bodies().await, ["0", "2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_that_is_the_senders_fault_is_not_tried_again() {
+    let idle = Idle::start().await;
+    let results = idle
+        .bus
+        .send(vec![
+            message("fine".into()),
+            message("\u{1}".into()),
+            message("too".into()),
+        ])
+        .await;
+    assert!(results[0].is_ok() && results[2].is_ok(), "{results:?}");
+    let error = results[1].as_ref().expect_err("SQS takes no control characters");
+    assert!(error.why.contains("InvalidMessageContents"), "{error}");
+    assert_eq!(idle.tap.calls("SendMessageBatch"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn results_come_in_the_order_of_the_messages_whatever_their_queues() {
+    let idle = Idle::start().await;
+    let queues = ["finalize-cart", "no-such-queue", "withdraw-order"];
+    let messages = (0..36).map(|n| Outgoing::now(queues[n % 3], n.to_string(), None));
+    let results = idle.bus.send(messages.collect()).await;
+    for (n, result) in results.iter().enumerate() {
+        match (n % 3, result) {
+            (1, Err(error)) => {
+                assert_eq!(error.queue, "no-such-queue");
+                assert!(error.why.contains("does not exist"), "{error}");
+            }
+            (0 | 2, Ok(())) => {}
+            _ => panic!("message {n} was answered with {result:?}"),
+        }
+    }
+    assert_eq!(
+        idle.tap.calls("SendMessageBatch"),
+        6,
+        "two for each queue, none again"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delay_is_kept_to_the_second_and_cut_to_what_a_queue_can_do() {
+    let idle = Idle::start().await;
+    for (asked, kept) in [
+        (Duration::ZERO, 0),
+        (Duration::from_millis(1), 1),
+        (Duration::from_mins(15), 900),
+        (Duration::from_hours(24), 900),
+    ] {
+        let delayed = Outgoing {
+            delay: asked,
+            ..message("delayed".into())
+        };
+        let sent = idle.bundle.age();
+        assert_eq!(idle.bus.send(vec![delayed]).await, [Ok(())]);
+        let message = idle.receive().await.expect("the queue is there");
+        let after = idle.bundle.age().saturating_sub(sent);
+        assert_eq!(after.as_secs(), kept, "{asked:?}");
+        drop(message);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_acknowledgement_sends_again_rather_than_not_at_all() {
+    let idle = Idle::start().await;
+    idle.tap.next("SendMessageBatch", Mishap::DropReply);
+    assert_eq!(idle.bus.send(numbered(1)).await, [Ok(())]);
+    assert_eq!(idle.bodies().await, ["0", "0"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn attributes_and_trace_header_travel_with_the_message() {
+    let idle = Idle::start().await;
+    let trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1";
+    let message = Outgoing {
+        attributes: vec![("error_code", "malformed".into())],
+        trace: TraceHeader::passed_on(trace),
+        ..message("body".into())
+    };
+    assert_eq!(idle.bus.send(vec![message]).await, [Ok(())]);
+    let received = idle.receive().await.expect("the queue is there");
+    assert_eq!(received.attributes.aws_trace_header.as_deref(), Some(trace));
+    let code = received.message_attributes["error_code"].string_value.as_deref();
+    assert_eq!(code, Some("malformed"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trace_goes_from_the_first_command_through_every_event_to_the_outbound_queues_without_its_lineage()
+{
+    let bundle = Bundle::start(StackOptions {
+        simulators: false,
+        ..options()
+    })
+    .await;
+    let cart = json!({
+        "cart_id": "traced", "client_id": "u-1", "total_price": 9.99,
+        "product_items": [{ "product_id": "p-1", "quantity": 1, "unit_price": 9.99 }],
+    });
+    let trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
+    let ids = Ids::of_cart(&cart).expect("the cart has an id");
+    let with_lineage = embedded_sqs::Outgoing {
+        body: json!({ "command": cart }).to_string(),
+        trace_header: Some(format!("{trace};Lineage=a87bd80c:1|68fd508a:5")),
+        ..embedded_sqs::Outgoing::default()
+    };
+    let queue = bundle.stack.names().of_function(QUEUE);
+    let sqs = bundle.stack.wire().sqs();
+    sqs.send(&queue, with_lineage).expect("the queue takes it");
+    let [cart, order, payment, _] = ids.streams();
+    bundle.until(&payment, "PaymentRequested").await;
+    for stream in [cart, order, payment] {
+        let loaded = bundle.store.load(&stream, Read::Consistent).await;
+        for event in loaded.expect("the stream is whole").events() {
+            let found = event.trace.as_ref().map(TraceHeader::as_str);
+            assert_eq!(found, Some(trace), "{} in {stream}", event.event_type);
+        }
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let outbound = bundle.take("payment-gateway").await;
+    assert_eq!(outbound.len(), 1);
+    assert_eq!(outbound[0].attributes.aws_trace_header.as_deref(), Some(trace));
+}
+
+/// A stack on which no function runs, and a bus to it that is tapped.
+struct Idle {
+    bundle: Bundle,
+    bus: Bus,
+    tap: Tap,
+}
+
+impl Idle {
+    async fn start() -> Self {
+        let bundle = Bundle::start(StackOptions {
+            functions: false,
+            ..options()
+        })
+        .await;
+        let tap = Tap::default();
+        let transport = Transport::new(bundle.stack.wire().clone());
+        let endpoint = Some("http://127.0.0.1".to_owned());
+        let environment = Environment {
+            // The SDK's budget of retries is shared by all clients of a region in a process. A region of
+            // its own keeps other tests' faults out.
+            region: format!("test-{}", uuid::Uuid::new_v4()),
+            dynamodb_endpoint: endpoint.clone(),
+            sqs_endpoint: endpoint,
+            credentials: Credentials::new("bus", "bus", None, None, "bus"),
+        };
+        let parts = ClientParts {
+            http_client: tap.on(transport.client_for("bus")),
+            sleep: SharedAsyncSleep::new(TokioSleep::new()),
+        };
+        let sqs = Connection::with_parts(&environment, parts).sqs;
+        let bus = Bus::new(sqs, &bundle.queue_url_prefix());
+        Self { bundle, bus, tap }
+    }
+
+    /// How many entries each batch had, sorted: batches are sent at once.
+    fn batch_lengths(&self) -> Vec<usize> {
+        let requests = self.tap.requests("SendMessageBatch");
+        let mut lengths: Vec<_> = requests
+            .iter()
+            .map(|request| request["Entries"].as_array().map_or(0, Vec::len))
+            .collect();
+        lengths.sort_unstable();
+        lengths
+    }
+
+    /// What is on the queue, sorted.
+    async fn bodies(&self) -> Vec<String> {
+        let taken = self.bundle.take(QUEUE).await;
+        let mut bodies: Vec<_> = taken.into_iter().map(|message| message.body).collect();
+        bodies.sort();
+        bodies
+    }
+
+    /// The next message, however long that takes.
+    async fn receive(&self) -> Result<Received, SqsError> {
+        let name = self.bundle.stack.names().of_function(QUEUE);
+        let sqs = self.bundle.stack.wire().sqs();
+        loop {
+            let request = embedded_sqs::Receive {
+                wait: embedded_sqs::MAX_RECEIVE_WAIT,
+                ..embedded_sqs::Receive::default()
+            };
+            if let Some(message) = sqs.receive(&name, request).await?.pop() {
+                sqs.delete(&name, &message.receipt_handle)?;
+                return Ok(message);
+            }
+        }
+    }
+}
+
+fn message(body: String) -> Outgoing {
+    Outgoing::now(QUEUE, body, None)
+}
+
+fn numbered(count: usize) -> Vec<Outgoing> {
+    (0..count).map(|n| message(n.to_string())).collect()
+}

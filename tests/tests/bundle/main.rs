@@ -1,0 +1,10 @@
+//! The whole bundle on the local stack: the very functions that Lambda runs, over the wire of their
+//! services, on a clock that moves by itself.
+
+mod bad_input;
+mod bootstrap;
+mod bus;
+mod cost;
+mod relay;
+mod saga;
+mod store;

@@ -1,0 +1,484 @@
+//! The saga and the group checkout as a whole: every scenario ends as it has to, whatever happens on the way.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::Deadlines;
+use embedded_aws::mapping::stream::Order;
+use embedded_aws::transport::{Fault, Faults};
+use futures::future::join_all;
+use local::StackOptions;
+use local::groups::group_scenarios;
+use local::scenarios::{Outcome, Refused, Scenario, order_scenarios};
+use serde_json::{Value, json};
+use tests::bundle::{Bundle, options};
+use tests::stories::id_of;
+use tests::weather::{Weather, at_first, broken, faults};
+
+/// Plays all scenarios on one stack, and fails with everything that is wrong with their ends.
+async fn all_end_right(what: &str, options: StackOptions) {
+    let bundle = Bundle::start(options).await;
+    let outside = outsider(&bundle);
+    let scenarios = order_scenarios();
+    let played = join_all(scenarios.iter().map(|scenario| outside.play(scenario))).await;
+    let groups = group_scenarios();
+    for group in &groups {
+        let played = outside.play_group(group).await;
+        played.expect("the queues take it");
+    }
+    bundle.settle().await;
+    let refused = refused(&bundle).await;
+    let mut problems = Vec::new();
+    for group in &groups {
+        let outcome = outside.group_outcome(group, &refused).await;
+        let found = group.problems(&outcome.expect("streams can be read"));
+        problems.extend(
+            found
+                .into_iter()
+                .map(|problem| format!("{}: {problem}", group.title)),
+        );
+    }
+    for (scenario, played) in scenarios.iter().zip(played) {
+        let outcome = outcome(&bundle, &scenario.cart, &refused).await;
+        let mut found = scenario.problems(&outcome);
+        found.extend(played.err().map(|error| error.to_string()));
+        problems.extend(
+            found
+                .into_iter()
+                .map(|problem| format!("{}: {problem}", scenario.title)),
+        );
+    }
+    assert!(problems.is_empty(), "{what}:\n{}", problems.join("\n"));
+    assert_eq!(bundle.outbox().await.len(), 0, "{what}");
+}
+
+/// Somebody outside whose own calls nothing befalls.
+fn outsider(bundle: &Bundle) -> local::scenarios::Player {
+    local::scenarios::Player::new(
+        &bundle.observer,
+        bundle.stack.names(),
+        &bundle.queue_url_prefix(),
+        Duration::from_hours(72),
+    )
+}
+
+/// What is in dead-letter queues, each once: a message that was delivered twice is refused twice.
+async fn refused(bundle: &Bundle) -> Vec<Refused> {
+    let queues = bundle.stack.registry().queues();
+    let refused = outsider(bundle).refused(&queues).await;
+    let refused = refused.expect("dead-letter queues can be read");
+    let once = |letter: Refused| {
+        let key = (letter.queue.clone(), letter.code.clone(), id_of(&letter.body));
+        (key, letter)
+    };
+    let once: BTreeMap<_, _> = refused.into_iter().map(once).collect();
+    once.into_values().collect()
+}
+
+async fn outcome(bundle: &Bundle, cart: &Value, refused: &[Refused]) -> Outcome {
+    let outcome = outsider(bundle).outcome(cart, refused).await;
+    outcome.expect("streams can be read")
+}
+
+/// Deadlines within one hop of a queue. Where every message is doubled, longer ones would double with
+/// each hop.
+fn short_deadlines() -> Deadlines {
+    Deadlines {
+        payment: Duration::from_mins(5),
+        shipment: Duration::from_mins(14),
+        group_checkout: Duration::from_mins(10),
+    }
+}
+
+/// Deadlines of a few hops, where a day of them would take the test too long.
+fn hopping_deadlines() -> Deadlines {
+    Deadlines {
+        payment: Duration::from_mins(15),
+        shipment: Duration::from_mins(40),
+        group_checkout: Duration::from_mins(50),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_scenario_ends_right_on_a_calm_day() {
+    all_end_right("nothing goes wrong", options()).await;
+    let faults = Some(Weather::calm(1, Duration::from_millis(20)));
+    all_end_right("calls take their time", StackOptions { faults, ..options() }).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_scenario_ends_right_in_whatever_order_commits_reach_the_relay() {
+    for seed in 1..=6 {
+        let shuffled = StackOptions {
+            order: Order::Shuffled(seed),
+            faults: Some(Weather::calm(seed, Duration::from_millis(20))),
+            deadlines: hopping_deadlines(),
+            ..options()
+        };
+        all_end_right(&format!("order {seed}"), shuffled).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_scenario_ends_right_with_two_relays() {
+    let two = StackOptions {
+        relays: 2,
+        deadlines: hopping_deadlines(),
+        ..options()
+    };
+    all_end_right("two relays", two).await;
+    let shuffled = StackOptions {
+        relays: 2,
+        order: Order::Shuffled(7),
+        faults: Some(Weather::calm(7, Duration::from_millis(20))),
+        deadlines: hopping_deadlines(),
+        ..options()
+    };
+    all_end_right("two relays, shuffled", shuffled).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_scenario_ends_right_when_every_call_arrives_twice() {
+    let twice = StackOptions {
+        faults: Some(faults(|_| Fault::Twice)),
+        deadlines: short_deadlines(),
+        ..options()
+    };
+    all_end_right("twice", twice).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_scenario_ends_right_when_every_message_is_delivered_twice() {
+    let twice = StackOptions {
+        faults: Some(faults(|call| {
+            if call.operation == "SendMessageBatch" {
+                Fault::Twice
+            } else {
+                Fault::None
+            }
+        })),
+        deadlines: short_deadlines(),
+        ..options()
+    };
+    all_end_right("delivered twice", twice).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_scenario_ends_right_when_the_simulators_answer_everything_twice() {
+    let twice = StackOptions {
+        faults: Some(faults(|call| {
+            if call.caller.starts_with("simulate-") {
+                Fault::Twice
+            } else {
+                Fault::None
+            }
+        })),
+        deadlines: hopping_deadlines(),
+        ..options()
+    };
+    all_end_right("simulators twice", twice).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_scenario_ends_right_when_reads_that_may_be_stale_are() {
+    for writes in [1, 2, 100] {
+        let stale = StackOptions {
+            faults: Some(faults(move |_| Fault::StaleRead(writes))),
+            deadlines: hopping_deadlines(),
+            ..options()
+        };
+        all_end_right(&format!("{writes} writes behind"), stale).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_scenario_ends_right_when_one_acknowledgement_in_four_is_lost() {
+    let lost = StackOptions {
+        faults: Some(at_first(faults(|call| {
+            if call.number.is_multiple_of(4) {
+                Fault::DropReply
+            } else {
+                Fault::None
+            }
+        }))),
+        deadlines: short_deadlines(),
+        ..options()
+    };
+    all_end_right("acknowledgements lost", lost).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_scenario_ends_right_in_a_storm() {
+    for seed in 1..=6 {
+        let storm = StackOptions {
+            faults: Some(Weather::storm(seed)),
+            order: Order::Shuffled(seed),
+            deadlines: short_deadlines(),
+            ..options()
+        };
+        all_end_right(&format!("storm {seed}"), storm).await;
+    }
+}
+
+// Races
+
+/// The scenario of that title.
+fn scenario(title: &str) -> Scenario {
+    let mut scenarios = order_scenarios();
+    scenarios.retain(|scenario| scenario.title == title);
+    scenarios.pop().expect("there is a scenario of that title")
+}
+
+/// Finalizes many carts and withdraws each order at some moment of its life. How often each way out was
+/// taken: completed, or cancelled.
+async fn race(seed: u64, scenario: &Scenario, options: StackOptions) -> (usize, usize) {
+    let bundle = Bundle::start(options).await;
+    let player = outsider(&bundle);
+    let random = std::cell::RefCell::new(fastrand::Rng::with_seed(seed));
+    let racers: Vec<_> = (0..40).map(|n| scenario.clone().again(&n.to_string())).collect();
+    join_all(racers.iter().map(|racer| async {
+        let ids = local::scenarios::Ids::of_cart(&racer.cart).expect("the cart has an id");
+        let finalize = json!({ "command": racer.cart });
+        player
+            .send("finalize-cart", &finalize)
+            .await
+            .expect("the queue takes it");
+        let wait = random.borrow_mut().u64(0..400);
+        tokio::time::sleep(Duration::from_millis(wait)).await;
+        let withdraw = json!({ "command": { "order_id": ids.order, "reason": "a race" } });
+        player
+            .send("withdraw-order", &withdraw)
+            .await
+            .expect("the queue takes it");
+    }))
+    .await;
+    bundle.settle().await;
+    let refused = refused(&bundle).await;
+    let (mut completed, mut cancelled) = (0, 0);
+    for racer in &racers {
+        let outcome = outcome(&bundle, &racer.cart, &refused).await;
+        let problems = racer.problems(&outcome);
+        assert!(problems.is_empty(), "seed {seed}: {}", problems.join("\n"));
+        match outcome.ending().as_deref() {
+            Some("Completed") => completed += 1,
+            _ => cancelled += 1,
+        }
+    }
+    (completed, cancelled)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_withdrawal_that_races_the_payment_either_wins_or_is_rejected_and_never_a_mix() {
+    let scenario = scenario("the order is withdrawn while its payment completes");
+    let (mut completed, mut cancelled) = (0, 0);
+    for seed in 1..=6 {
+        let options = StackOptions {
+            faults: Some(Weather::calm(seed, Duration::from_millis(30))),
+            order: Order::Shuffled(seed),
+            ..options()
+        };
+        let (some, others) = race(seed, &scenario, options).await;
+        completed += some;
+        cancelled += others;
+    }
+    assert!(
+        completed >= 10 && cancelled >= 10,
+        "that was no race: {completed} completed, {cancelled} cancelled"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_withdrawal_that_races_the_payments_failure_cancels_once() {
+    let scenario = scenario("the order is withdrawn while its payment fails");
+    let declined = "payment_failed";
+    let mut causes = (0, 0);
+    for seed in 1..=3 {
+        let bundle = Bundle::start(StackOptions {
+            faults: Some(Weather::calm(seed, Duration::from_millis(30))),
+            ..options()
+        })
+        .await;
+        let outside = outsider(&bundle);
+        let racers: Vec<_> = (0..30).map(|n| scenario.clone().again(&n.to_string())).collect();
+        for played in join_all(racers.iter().map(|racer| outside.play(racer))).await {
+            played.expect("the scenario can be played");
+        }
+        bundle.settle().await;
+        let refused = refused(&bundle).await;
+        for racer in &racers {
+            let outcome = outcome(&bundle, &racer.cart, &refused).await;
+            let problems = racer.problems(&outcome);
+            assert!(problems.is_empty(), "seed {seed}: {}", problems.join("\n"));
+            match outcome.ending() {
+                Some(ending) if ending.contains(declined) => causes.0 += 1,
+                _ => causes.1 += 1,
+            }
+        }
+    }
+    assert!(causes.0 + causes.1 == 90, "{causes:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_withdrawal_before_the_order_exists_is_rejected_and_the_order_goes_on() {
+    let bundle = Bundle::start(options()).await;
+    let scenario = scenario("everything goes well").again("early");
+    let ids = local::scenarios::Ids::of_cart(&scenario.cart).expect("the cart has an id");
+    let withdraw = json!({ "command": { "order_id": ids.order, "reason": "too early" } }).to_string();
+    bundle.send("withdraw-order", &withdraw).await;
+    bundle.settle().await;
+    outsider(&bundle)
+        .play(&scenario)
+        .await
+        .expect("the scenario can be played");
+    bundle.settle().await;
+    let letters = bundle.take_all_letters().await;
+    assert_eq!(letters.len(), 1);
+    assert_eq!(
+        (letters[0].queue.as_str(), letters[0].attribute("error_code")),
+        ("withdraw-order", "rejected")
+    );
+    let outcome = outcome(&bundle, &scenario.cart, &[]).await;
+    assert_eq!(scenario.problems(&outcome), [""; 0]);
+}
+
+// Messages that are lost to their dead-letter queue
+
+/// A stack on which a function can't use the event table.
+async fn without(function: &'static str) -> Bundle {
+    let rule: Arc<dyn Faults> = faults(move |call| {
+        if &*call.caller == function && call.service == embedded_aws::Service::DynamoDb {
+            broken(call.service)
+        } else {
+            Fault::None
+        }
+    });
+    Bundle::start(StackOptions {
+        faults: Some(rule),
+        ..options()
+    })
+    .await
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_whose_payment_request_is_lost_to_its_dead_letter_queue_closes_at_the_deadline() {
+    let bundle = without("request-payment").await;
+    let scenario = scenario("everything goes well").again("no-payment");
+    outsider(&bundle)
+        .play(&scenario)
+        .await
+        .expect("the scenario can be played");
+    bundle.settle().await;
+    let outcome = outcome(&bundle, &scenario.cart, &[]).await;
+    assert_eq!(
+        outcome.ending().as_deref(),
+        Some("Cancelled (payment_failed: timed out)")
+    );
+    let letters = bundle.take_all_letters().await;
+    assert_eq!(letters.len(), 1);
+    assert_eq!(
+        (letters[0].queue.as_str(), letters[0].attribute("error_code")),
+        ("request-payment", "exhausted")
+    );
+    let [_, _, payment, shipment] = local::scenarios::Ids::of_cart(&scenario.cart)
+        .expect("the cart has an id")
+        .streams();
+    assert_eq!(bundle.types(&payment).await, ["PaymentFailed"]);
+    assert_eq!(bundle.types(&shipment).await, [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_whose_shipment_request_is_lost_to_its_dead_letter_queue_closes_at_the_deadline() {
+    let bundle = without("request-shipment").await;
+    let scenario = scenario("everything goes well").again("no-shipment");
+    outsider(&bundle)
+        .play(&scenario)
+        .await
+        .expect("the scenario can be played");
+    bundle.settle().await;
+    let outcome = outcome(&bundle, &scenario.cart, &[]).await;
+    assert_eq!(
+        outcome.ending().as_deref(),
+        Some("Cancelled (shipment_failed: timed out)")
+    );
+    let [_, _, payment, shipment] = local::scenarios::Ids::of_cart(&scenario.cart)
+        .expect("the cart has an id")
+        .streams();
+    assert_eq!(
+        bundle.types(&payment).await,
+        ["PaymentRequested", "PaymentCompleted", "PaymentDiscarded"]
+    );
+    assert_eq!(bundle.types(&shipment).await, ["ShipmentFailed"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payment_that_cannot_be_discarded_stays_visible_and_can_be_redriven() {
+    let fails = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let rule = {
+        let fails = fails.clone();
+        faults(move |call| {
+            let hit = &*call.caller == "discard-payment" && call.service == embedded_aws::Service::DynamoDb;
+            if hit && fails.load(std::sync::atomic::Ordering::Relaxed) {
+                broken(call.service)
+            } else {
+                Fault::None
+            }
+        })
+    };
+    let bundle = Bundle::start(StackOptions {
+        faults: Some(rule),
+        ..options()
+    })
+    .await;
+    let scenario = scenario("an item is out of stock").again("redriven");
+    outsider(&bundle)
+        .play(&scenario)
+        .await
+        .expect("the scenario can be played");
+    bundle.settle().await;
+    let before = outcome(&bundle, &scenario.cart, &[]).await;
+    assert_eq!(
+        before.ending().as_deref(),
+        Some("Cancelled (shipment_failed: out of stock)")
+    );
+    assert_eq!(bundle.count("discard-payment-dlq").visible, 1);
+    fails.store(false, std::sync::atomic::Ordering::Relaxed);
+    let sqs = bundle.stack.wire().sqs();
+    let source = sqs.queue_arn(&bundle.stack.names().dead_letter_queue("discard-payment"));
+    let destination = sqs.queue_arn(&bundle.stack.names().of_function("discard-payment"));
+    let redrive = bundle
+        .observer
+        .sqs
+        .start_message_move_task()
+        .source_arn(source)
+        .destination_arn(destination);
+    redrive.send().await.expect("the letters can be moved back");
+    bundle.settle().await;
+    let after = outcome(&bundle, &scenario.cart, &[]).await;
+    assert_eq!(scenario.problems(&after), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_longer_than_a_queues_delay_is_kept_to_the_second() {
+    let bundle = Bundle::start(options()).await;
+    let scenario = scenario("the carrier never answers").again("timed");
+    outsider(&bundle)
+        .play(&scenario)
+        .await
+        .expect("the scenario can be played");
+    bundle.settle().await;
+    let outcome = outcome(&bundle, &scenario.cart, &[]).await;
+    let at = |event_type: &str| {
+        let mut entries = outcome.timeline.iter();
+        let entry = entries.find(|entry| entry.event_type == event_type);
+        entry.expect("the scenario has it").committed_at
+    };
+    let late = at("ShipmentFailed").since(at("OrderConfirmed"));
+    let deadline = Deadlines::default().shipment;
+    assert!(
+        late >= deadline && late <= deadline + Duration::from_secs(2),
+        "it failed after {late:?}"
+    );
+    let hops = bundle.calls_of("time-out-shipment", "Query").len();
+    assert_eq!(hops, 96, "one look each 15 minutes of a day");
+}
