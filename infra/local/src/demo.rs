@@ -3,8 +3,7 @@
 //! The stack's clock is moved on: whenever nothing is left to do before the next delay or deadline, it
 //! jumps there. So a day's deadline passes at once, and the times shown are those of the stack's clock.
 
-mod large_group;
-mod report;
+pub mod large_group;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,9 +18,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
 use crate::groups::{GroupScenario, group_scenarios};
-use crate::scenarios::{
-    Outcome, OwnCart, PlayError, Player, Refused, Scenario, TimelineEntry, order_scenarios,
-};
+use crate::report::{self, Played};
+use crate::scenarios::{OwnCart, PlayError, Player, Scenario, order_scenarios};
 use crate::{Stack, StackError, StackOptions};
 
 /// Why the demo could not be played.
@@ -60,17 +58,6 @@ pub enum DemoError {
     /// The report could not be printed.
     #[error("the report could not be printed: {0}")]
     Print(#[from] std::io::Error),
-}
-
-/// What was played, and what came of it.
-struct Played {
-    title: String,
-    /// How it ended, in words; none if it is open.
-    ending: Option<String>,
-    timeline: Vec<TimelineEntry>,
-    refused: Vec<Refused>,
-    /// Nothing if it ended as it has to.
-    problems: Vec<String>,
 }
 
 /// What the demo plays.
@@ -175,42 +162,13 @@ async fn play(
     let mut results = Vec::new();
     for (scenario, script) in orders.iter().zip(of_orders) {
         let outcome = player.outcome(&scenario.cart, &refused).await?;
-        let problems = with_script(script, scenario.problems(&outcome));
-        results.push(Played::order(scenario.title, outcome, problems));
+        results.push(Played::order(scenario, &script, outcome));
     }
     for (scenario, script) in groups.iter().zip(of_groups) {
         let outcome = player.group_outcome(scenario, &refused).await?;
-        results.push(Played {
-            title: scenario.title.to_owned(),
-            ending: outcome.ending(),
-            problems: with_script(script, scenario.problems(&outcome)),
-            timeline: outcome.timeline,
-            refused: outcome.refused,
-        });
+        results.push(Played::group(scenario, &script, outcome));
     }
     finish(stack, &results, began, started).await
-}
-
-/// The problems, and before them that of the script, if it did not get to its end.
-fn with_script(script: Result<(), PlayError>, problems: Vec<String>) -> Vec<String> {
-    script
-        .err()
-        .map(|error| error.to_string())
-        .into_iter()
-        .chain(problems)
-        .collect()
-}
-
-impl Played {
-    fn order(title: &str, outcome: Outcome, problems: Vec<String>) -> Self {
-        Self {
-            title: title.to_owned(),
-            ending: outcome.ending(),
-            timeline: outcome.timeline,
-            refused: outcome.refused,
-            problems,
-        }
-    }
 }
 
 async fn play_own(carts: Vec<OwnCart>, deadlines: Deadlines) -> Result<bool, DemoError> {
@@ -235,7 +193,7 @@ async fn play_own(carts: Vec<OwnCart>, deadlines: Deadlines) -> Result<bool, Dem
         } else {
             vec![]
         };
-        results.push(Played::order(&title_of(cart), outcome, problems));
+        results.push(Played::own_cart(title_of(cart), outcome, problems));
     }
     finish(stack, &results, began, started).await
 }
@@ -244,7 +202,8 @@ fn title_of(cart: &Value) -> String {
     format!("cart {}", cart["cart_id"].as_str().unwrap_or_default())
 }
 
-fn progress(length: usize, what: &'static str) -> ProgressBar {
+/// A bar on the terminal, if there is one.
+pub(crate) fn progress(length: usize, what: &'static str) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(length as u64)
@@ -267,13 +226,19 @@ async fn finish(
     started: Instant,
 ) -> Result<bool, DemoError> {
     let moved = stack.clock().now().duration_since(began).unwrap_or_default();
-    let totals = report::Totals {
-        messages: stack.wire().sqs().totals().sends,
-        units: stack.wire().dynamodb().totals().all(),
-        metrics: stack.metrics().total(),
-        moved,
-        took: started.elapsed(),
-    };
+    let metrics = stack.metrics().total();
+    let totals = format!(
+        "{} messages, {} write units; {} handled, {} refused, {} retried, {} conflicts\n\
+         the clock was moved on by {}, in {:.1} s",
+        stack.wire().sqs().totals().sends,
+        stack.wire().dynamodb().totals().all().write,
+        metrics.handled,
+        metrics.refused,
+        metrics.retried,
+        metrics.conflicts,
+        report::clock(moved),
+        started.elapsed().as_secs_f64()
+    );
     let right = report::print(&mut std::io::stdout().lock(), played, &totals)?;
     stack.stop().await?;
     Ok(right)

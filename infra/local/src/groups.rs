@@ -16,7 +16,9 @@ pub struct GroupScenario {
     /// What it shows.
     pub title: &'static str,
     /// The group's id.
-    pub id: &'static str,
+    pub id: String,
+    /// What ends the guests' ids, so that each time it is played it has guests of its own.
+    suffix: String,
     guests: Vec<Guest>,
     ending: &'static str,
     /// Guests that the ending names: those that failed, or that are still open.
@@ -42,7 +44,8 @@ pub fn group_scenarios() -> Vec<GroupScenario> {
     vec![
         GroupScenario {
             title: "a group checks out, everybody has paid",
-            id: "demo-wedding",
+            id: "demo-wedding".into(),
+            suffix: String::new(),
             guests: vec![Settled("demo-ada"), Settled("demo-bob"), Settled("demo-cleo")],
             ending: "GroupCheckoutCompleted",
             named: vec![],
@@ -50,7 +53,8 @@ pub fn group_scenarios() -> Vec<GroupScenario> {
         },
         GroupScenario {
             title: "two of a group have open balances",
-            id: "demo-conference",
+            id: "demo-conference".into(),
+            suffix: String::new(),
             guests: vec![
                 Settled("demo-dora"),
                 Owing("demo-emil"),
@@ -63,7 +67,8 @@ pub fn group_scenarios() -> Vec<GroupScenario> {
         },
         GroupScenario {
             title: "one of a group never answers",
-            id: "demo-orchestra",
+            id: "demo-orchestra".into(),
+            suffix: String::new(),
             guests: vec![Settled("demo-hugo"), Unreadable("demo-iris")],
             ending: "GroupCheckoutTimedOut",
             named: vec!["demo-iris"],
@@ -148,10 +153,11 @@ impl GroupScenario {
         for ending in endings {
             let mut found = named(ending);
             found.sort_unstable();
-            if found != self.named {
+            let expected: Vec<_> = self.named.iter().map(|guest| self.guest(guest)).collect();
+            if found != expected {
                 problems.push(format!(
-                    "{} names {found:?}; expected {:?}",
-                    ending.event_type, self.named
+                    "{} names {found:?}; expected {expected:?}",
+                    ending.event_type
                 ));
             }
         }
@@ -186,16 +192,38 @@ impl GroupScenario {
         }
         problems
     }
+
+    /// The same scenario with other ids, so that it can be played again on the same stack.
+    #[must_use]
+    pub fn again(mut self, suffix: &str) -> Self {
+        self.id = format!("{}-{suffix}", self.id);
+        self.suffix = format!("{}-{suffix}", self.suffix);
+        self
+    }
+
+    /// Whether a message is about the group.
+    pub fn appears_in(&self, body: &str) -> bool {
+        body.contains(&format!("\"{}\"", self.id))
+    }
+
+    /// The id of the guest who is called `id` when the scenario is played for the first time.
+    fn guest(&self, id: &str) -> String {
+        format!("{id}{}", self.suffix)
+    }
 }
 
 impl Player {
     /// Checks the guests in, has them charged and pay, then starts the group's checkout.
     pub async fn play_group(&self, scenario: &GroupScenario) -> Result<(), PlayError> {
         for guest in &scenario.guests {
-            self.prepare(*guest).await?;
+            self.prepare(*guest, &scenario.guest(guest.id())).await?;
         }
-        let guests: Vec<_> = scenario.guests.iter().map(|guest| guest.id()).collect();
-        self.initiate(scenario.id, &guests).await
+        let guests: Vec<_> = scenario
+            .guests
+            .iter()
+            .map(|guest| scenario.guest(guest.id()))
+            .collect();
+        self.initiate(&scenario.id, &guests).await
     }
 
     /// Starts the checkout of a group.
@@ -206,8 +234,7 @@ impl Player {
             .await
     }
 
-    async fn prepare(&self, guest: Guest) -> Result<(), PlayError> {
-        let id = guest.id();
+    async fn prepare(&self, guest: Guest, id: &str) -> Result<(), PlayError> {
         let stream: StreamId = format!("guestStay-{id}")
             .parse()
             .map_err(|_| PlayError::NoCartId)?;
@@ -260,8 +287,8 @@ impl Player {
         scenario: &GroupScenario,
         refused: &[Refused],
     ) -> Result<GroupOutcome, PlayError> {
-        let streams: Vec<_> = group_stream(scenario.id).into_iter().collect();
-        let is_own = |refused: &&Refused| refused.body.contains(&format!("\"{}\"", scenario.id));
+        let streams: Vec<_> = group_stream(&scenario.id).into_iter().collect();
+        let is_own = |refused: &&Refused| scenario.appears_in(&refused.body);
         Ok(GroupOutcome {
             timeline: self.timeline(&streams).await?,
             refused: refused.iter().filter(is_own).cloned().collect(),

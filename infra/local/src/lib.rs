@@ -1,11 +1,14 @@
 //! The bundle on one machine: the very functions that Lambda runs, on an embedded `DynamoDB` and SQS.
 //!
 //! [`Stack`] assembles them as the registry says. `demo` plays every scenario on a stack whose clock is
-//! moved on, `up` serves one to other programs in real time; the whole-bundle tests stand on it too.
+//! moved on, `up` serves one to other programs in real time, `play` plays the scenarios on whatever stack
+//! the environment names; the whole-bundle tests stand on it too.
 
 pub mod demo;
 pub mod groups;
 mod host;
+pub mod play;
+mod report;
 pub mod scenarios;
 mod stack;
 mod tables;

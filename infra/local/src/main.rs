@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use functions::Settings;
 use local::demo::Program;
+use local::play::PlayOptions;
 use local::up::UpOptions;
-use local::{demo, up};
+use local::{demo, play, up};
 use tracing_subscriber::EnvFilter;
 
 /// Runs the bundle on this machine, on an embedded DynamoDB and SQS.
@@ -22,6 +24,7 @@ struct Arguments {
     command: Command,
 }
 
+#[allow(clippy::doc_markdown)]
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Plays every scenario to its end and shows what happened; succeeds if every outcome was right
@@ -32,6 +35,19 @@ enum Command {
         /// Plays the checkout of a group of so many guests (1 to 5000) instead, and compares its cost with 50
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=5000))]
         guests: Option<u32>,
+    },
+    /// Plays every scenario on a deployed stack with simulators, in real time; succeeds if every outcome was right
+    ///
+    /// Endpoint, region and credentials come from AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID and
+    /// AWS_SECRET_ACCESS_KEY; the deadlines in the environment have to be those of the stack.
+    Play {
+        /// The stack's name
+        #[arg(long, default_value = "local", value_parser = stack_name)]
+        stack: String,
+        /// How long to wait for the last outcome beyond all deadlines; a message that fails for good
+        /// is given up after seven minutes
+        #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+        patience: u64,
     },
     /// Serves the stack on a port until interrupted
     Up {
@@ -85,6 +101,11 @@ fn run(command: Command) -> Result<bool, Box<dyn std::error::Error>> {
             };
             Ok(demo::run(&program, deadlines)?)
         }
+        Command::Play { stack, patience } => Ok(play::run(&PlayOptions {
+            stack,
+            deadlines,
+            patience: Duration::from_secs(patience),
+        })?),
         Command::Up { port, stack, data } => {
             up::run(UpOptions {
                 port,

@@ -260,6 +260,17 @@ impl Ids {
         })
     }
 
+    /// Whether a message is about one of them.
+    pub fn appear_in(&self, body: &str) -> bool {
+        let all = [
+            self.cart.as_str(),
+            self.order.as_str(),
+            self.payment.as_str(),
+            self.shipment.as_str(),
+        ];
+        all.iter().any(|id| body.contains(&format!("\"{id}\"")))
+    }
+
     /// The four streams.
     pub fn streams(&self) -> [StreamId; 4] {
         [
@@ -507,13 +518,7 @@ impl Player {
     pub async fn outcome(&self, cart: &Value, refused: &[Refused]) -> Result<Outcome, PlayError> {
         let ids = Ids::of_cart(cart).ok_or(PlayError::NoCartId)?;
         let timeline = self.timeline(&ids.streams()).await?;
-        let own = [
-            ids.cart.as_str(),
-            ids.order.as_str(),
-            ids.payment.as_str(),
-            ids.shipment.as_str(),
-        ];
-        let is_own = |refused: &&Refused| own.iter().any(|id| refused.body.contains(&format!("\"{id}\"")));
+        let is_own = |refused: &&Refused| ids.appear_in(&refused.body);
         Ok(Outcome {
             timeline,
             refused: refused.iter().filter(is_own).cloned().collect(),
@@ -559,14 +564,29 @@ impl Player {
 
     /// Takes all messages out of the dead-letter queues of `queues`.
     pub async fn refused(&self, queues: &[&str]) -> Result<Vec<Refused>, PlayError> {
+        self.refused_of(queues, &|_| true).await
+    }
+
+    /// Takes those messages out of the dead-letter queues of `queues` whose body `is_own`. Others are
+    /// somebody else's, who sees them again when the queue's visibility timeout ends.
+    pub async fn refused_of(
+        &self,
+        queues: &[&str],
+        is_own: &(dyn Fn(&str) -> bool + Sync),
+    ) -> Result<Vec<Refused>, PlayError> {
         let mut refused = Vec::new();
         for queue in queues {
-            self.drain(queue, &mut refused).await?;
+            self.drain(queue, is_own, &mut refused).await?;
         }
         Ok(refused)
     }
 
-    async fn drain(&self, queue: &str, refused: &mut Vec<Refused>) -> Result<(), PlayError> {
+    async fn drain(
+        &self,
+        queue: &str,
+        is_own: &(dyn Fn(&str) -> bool + Sync),
+        refused: &mut Vec<Refused>,
+    ) -> Result<(), PlayError> {
         let url = self.bus.url(&format!("{queue}-dlq"));
         let failed = |why: String| PlayError::Receive {
             queue: format!("{queue}-dlq"),
@@ -589,6 +609,9 @@ impl Player {
                 return Ok(());
             }
             for message in messages {
+                if !is_own(message.body.as_deref().unwrap_or_default()) {
+                    continue;
+                }
                 let attribute = |name: &str| {
                     let value = message.message_attributes.as_ref().and_then(|all| all.get(name));
                     value

@@ -5,6 +5,7 @@ mod bad_input;
 mod bootstrap;
 mod bus;
 mod cost;
+mod group;
 mod relay;
 mod saga;
 mod store;

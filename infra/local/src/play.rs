@@ -1,0 +1,232 @@
+//! Plays the demo's scenarios on a stack that is deployed somewhere: an emulator, AWS, `cargo local up`.
+//!
+//! Time passes as it does there, so deadlines should be short. Ids are new each time, so that it can be
+//! played again and again, and beside other people's orders.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use aws_adapters::{Connection, Environment, EnvironmentError, Names};
+use domain::Deadlines;
+use functions::registry;
+use futures::future::{join, join_all};
+use indicatif::ProgressBar;
+
+use crate::demo::progress;
+use crate::groups::{GroupScenario, group_scenarios};
+use crate::report::{self, Played};
+use crate::scenarios::{Ids, PlayError, Player, Refused, Scenario, order_scenarios};
+
+/// Why the scenarios could not be played.
+#[derive(Debug, thiserror::Error)]
+pub enum PlayRunError {
+    /// The environment does not say which stack.
+    #[error(transparent)]
+    Environment(#[from] EnvironmentError),
+    /// The stack is not there.
+    #[error(
+        "queue {queue} can't be found: {why}; is the stack deployed, and does AWS_ENDPOINT_URL name its endpoint?"
+    )]
+    NoStack {
+        /// The queue that was looked for.
+        queue: String,
+        /// The service's words.
+        why: String,
+    },
+    /// What came of it could not be seen.
+    #[error(transparent)]
+    Play(#[from] PlayError),
+    /// The report could not be printed, or the process not be set up.
+    #[error(transparent)]
+    Process(#[from] std::io::Error),
+}
+
+/// Which stack, and how long it may take.
+#[derive(Clone, Debug)]
+pub struct PlayOptions {
+    /// The stack's name.
+    pub stack: String,
+    /// How long the outside world has for its answers there.
+    pub deadlines: Deadlines,
+    /// How long to wait for the last outcome beyond that.
+    pub patience: Duration,
+}
+
+/// How often is looked.
+const INTERVAL: Duration = Duration::from_secs(2);
+/// How often is told how far it has come, where there is no terminal for a bar.
+const NEWS: Duration = Duration::from_secs(10);
+/// How long everything has to stay right in the end: a second effect comes after the first.
+const AFTERMATH: Duration = Duration::from_secs(10);
+
+/// Plays every scenario; whether every outcome was right.
+pub fn run(options: &PlayOptions) -> Result<bool, PlayRunError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(play(options))
+}
+
+async fn play(options: &PlayOptions) -> Result<bool, PlayRunError> {
+    let started = Instant::now();
+    let connection = Connection::open(&Environment::from_process()?);
+    let names = Names::of(&options.stack);
+    let prefix = queue_url_prefix(&connection, &names).await?;
+    let Deadlines {
+        payment,
+        shipment,
+        group_checkout,
+    } = options.deadlines;
+    let patience = payment + shipment + group_checkout + options.patience;
+    let program = Program::new(Player::new(&connection, &names, &prefix, patience));
+    let played = program.play(patience).await?;
+    let took = format!("played in {:.1} s", started.elapsed().as_secs_f64());
+    Ok(report::print(&mut std::io::stdout().lock(), &played, &took)?)
+}
+
+/// What the URLs of the stack's queues begin with, up to and including its name and a dash.
+async fn queue_url_prefix(connection: &Connection, names: &Names) -> Result<String, PlayRunError> {
+    let name = "finalize-cart";
+    let queue = names.of_function(name);
+    let no_stack = |why: String| PlayRunError::NoStack {
+        queue: queue.clone(),
+        why,
+    };
+    let found = connection.sqs.get_queue_url().queue_name(&queue).send().await;
+    let url = found
+        .map_err(|error| no_stack(aws_sdk_sqs::error::DisplayErrorContext(error).to_string()))?
+        .queue_url
+        .unwrap_or_default();
+    let prefix = url.strip_suffix(name).map(str::to_owned);
+    prefix.ok_or_else(|| no_stack(format!("its URL is {url:?}")))
+}
+
+/// All scenarios, for this one time.
+struct Program {
+    player: Player,
+    orders: Vec<Scenario>,
+    groups: Vec<GroupScenario>,
+}
+
+/// How the scripts of orders and of groups came to their ends.
+type Scripts = [Vec<Result<(), PlayError>>; 2];
+
+impl Program {
+    fn new(player: Player) -> Self {
+        let time = uuid::Uuid::new_v4().simple().to_string();
+        let again = &time[..8];
+        Self {
+            player,
+            orders: order_scenarios()
+                .into_iter()
+                .map(|one| one.again(again))
+                .collect(),
+            groups: group_scenarios()
+                .into_iter()
+                .map(|one| one.again(again))
+                .collect(),
+        }
+    }
+
+    /// Plays until everything is as it has to be and stays so, or the patience is at its end.
+    async fn play(&self, patience: Duration) -> Result<Vec<Played>, PlayRunError> {
+        let news = News::of(self.orders.len() + self.groups.len());
+        let scripts = self.scripts(&news).await;
+        let registry = registry();
+        let started = Instant::now();
+        let mut refused = Vec::new();
+        let mut right_since = None;
+        loop {
+            let is_own = |body: &str| self.is_own(body);
+            refused.extend(self.player.refused_of(&registry.queues(), &is_own).await?);
+            let played = self.look(&refused, &scripts).await?;
+            let right = played.iter().filter(|one| one.is_right()).count();
+            news.tell(right, "ended as they have to");
+            if right < played.len() {
+                right_since = None;
+            } else if right_since.get_or_insert_with(Instant::now).elapsed() > AFTERMATH {
+                return Ok(played);
+            }
+            if started.elapsed() > patience {
+                return Ok(played);
+            }
+            tokio::time::sleep(INTERVAL).await;
+        }
+    }
+
+    async fn scripts(&self, news: &News) -> Scripts {
+        let done = AtomicUsize::new(0);
+        let count = async |script: Result<(), PlayError>| {
+            news.tell(done.fetch_add(1, Ordering::Relaxed) + 1, "scripts are played");
+            script
+        };
+        let orders = join_all(
+            self.orders
+                .iter()
+                .map(async |one| count(self.player.play(one).await).await),
+        );
+        let groups = join_all(
+            self.groups
+                .iter()
+                .map(async |one| count(self.player.play_group(one).await).await),
+        );
+        let (orders, groups) = join(orders, groups).await;
+        [orders, groups]
+    }
+
+    fn is_own(&self, body: &str) -> bool {
+        let of_order = |one: &Scenario| Ids::of_cart(&one.cart).is_some_and(|ids| ids.appear_in(body));
+        self.orders.iter().any(of_order) || self.groups.iter().any(|one| one.appears_in(body))
+    }
+
+    /// What has become of each scenario so far.
+    async fn look(&self, refused: &[Refused], scripts: &Scripts) -> Result<Vec<Played>, PlayError> {
+        let [of_orders, of_groups] = scripts;
+        let mut played = Vec::new();
+        for (scenario, script) in self.orders.iter().zip(of_orders) {
+            let outcome = self.player.outcome(&scenario.cart, refused).await?;
+            played.push(Played::order(scenario, script, outcome));
+        }
+        for (scenario, script) in self.groups.iter().zip(of_groups) {
+            let outcome = self.player.group_outcome(scenario, refused).await?;
+            played.push(Played::group(scenario, script, outcome));
+        }
+        Ok(played)
+    }
+}
+
+/// How far it has come: a bar on a terminal, a line now and then elsewhere.
+struct News {
+    bar: ProgressBar,
+    of: usize,
+    started: Instant,
+    told: Mutex<Instant>,
+}
+
+impl News {
+    fn of(scenarios: usize) -> Self {
+        let now = Instant::now();
+        Self {
+            bar: progress(scenarios, "scenarios"),
+            of: scenarios,
+            started: now,
+            told: Mutex::new(now),
+        }
+    }
+
+    fn tell(&self, number: usize, what: &'static str) {
+        self.bar.set_message(what);
+        self.bar.set_position(number as u64);
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.bar.is_hidden() && told.elapsed() > NEWS {
+            *told = Instant::now();
+            let seconds = self.started.elapsed().as_secs();
+            eprintln!("{number} of {} {what} after {seconds} s", self.of);
+        }
+    }
+}
+
+impl Drop for News {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

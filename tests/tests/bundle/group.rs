@@ -1,0 +1,223 @@
+//! Group checkout on the bundle: thousands of guests, two instances on one group, a fan-out that breaks
+//! off half way, and what a guest costs.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use aws_adapters::{Handler, StdoutMetrics};
+use embedded_aws::transport::Fault;
+use eventsourcing::{StreamId, SystemClock};
+use functions::{Parts, Settings};
+use futures::future::join;
+use lambda_runtime::{Context, LambdaEvent};
+use local::StackOptions;
+use local::demo::large_group::checkout;
+use local::groups::{group_scenarios, group_stream, guests_of};
+use serde_json::{Value, json};
+use tests::bundle::{Bundle, options};
+use tests::weather::{broken, faults};
+
+fn stream(group: &str) -> StreamId {
+    group_stream(group).expect("it is a stream's name")
+}
+
+fn count(types: &[String], event_type: &str) -> usize {
+    types.iter().filter(|found| *found == event_type).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_scenario_of_a_group_ends_as_it_has_to() {
+    let bundle = Bundle::start(options()).await;
+    let player = bundle.player();
+    let scenarios = group_scenarios();
+    for scenario in &scenarios {
+        player
+            .play_group(scenario)
+            .await
+            .expect("the script gets to its end");
+    }
+    bundle.settle().await;
+    let refused = player
+        .refused(&bundle.stack.registry().queues())
+        .await
+        .expect("queues can be read");
+    for scenario in &scenarios {
+        let outcome = player
+            .group_outcome(scenario, &refused)
+            .await
+            .expect("streams can be read");
+        assert_eq!(
+            scenario.problems(&outcome),
+            Vec::<String>::new(),
+            "{}",
+            scenario.title
+        );
+    }
+}
+
+/// Exact counts, so this may be a large run; it takes some twenty seconds.
+#[tokio::test(start_paused = true)]
+async fn a_guest_of_5000_costs_what_a_guest_of_50_costs_within_5_percent() {
+    let bundle = Bundle::start(options()).await;
+    let player = bundle.player();
+    let small = checkout(&bundle.stack, &player, "small", 50)
+        .await
+        .expect("it is played");
+    let large = checkout(&bundle.stack, &player, "large", 5000)
+        .await
+        .expect("it is played");
+    for group in [&small, &large] {
+        assert_eq!(
+            group.endings,
+            ["GroupCheckoutCompleted"],
+            "{} guests",
+            group.guests
+        );
+        let [write, read, messages] = group.each();
+        println!(
+            "{} guests: {write:.3} write units, {read:.3} read units, {messages:.3} messages a guest; \
+             {} conflicts of {} write units apart; {:.1} s",
+            group.guests,
+            group.conflicts,
+            group.conflict_units,
+            group.took.as_secs_f64()
+        );
+    }
+    for (what, small, large) in ["write units", "read units", "messages"]
+        .into_iter()
+        .zip(small.each())
+        .zip(large.each())
+        .map(|((what, small), large)| (what, small, large))
+    {
+        let difference = (large - small).abs() / small;
+        assert!(
+            difference <= 0.05,
+            "{what}: {large:.3} against {small:.3} a guest, {:.1} % off",
+            difference * 100.0
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fan_out_that_breaks_off_half_way_is_taken_up_and_asks_nobody_twice_to_any_effect() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = calls.clone();
+    let rule = move |call: &embedded_aws::transport::Call| {
+        let fans_out = &*call.caller == "on-group-checkout-initiated" && call.operation == "SendMessageBatch";
+        if fans_out && (8..40).contains(&counted.fetch_add(1, Ordering::Relaxed)) {
+            broken(call.service)
+        } else {
+            Fault::None
+        }
+    };
+    let bundle = Bundle::start(StackOptions {
+        faults: Some(faults(rule)),
+        ..options()
+    })
+    .await;
+    let player = bundle.player();
+    let guests = guests_of("broken-off", 200);
+    player.check_in_all(&guests).await.expect("guests are checked in");
+    bundle.settle().await;
+    player
+        .initiate("broken-off", &guests)
+        .await
+        .expect("the group is sent");
+    bundle.settle().await;
+
+    assert!(calls.load(Ordering::Relaxed) > 40, "it was tried again");
+    let types = bundle.types(&stream("broken-off")).await;
+    assert_eq!(count(&types, "GuestCheckoutRecorded"), 200);
+    assert_eq!(types.last().map(String::as_str), Some("GroupCheckoutCompleted"));
+    for guest in &guests {
+        let stay: StreamId = format!("guestStay-{guest}")
+            .parse()
+            .expect("it is a stream's name");
+        assert_eq!(
+            bundle.types(&stay).await,
+            ["GuestCheckedIn", "GuestCheckoutCompleted"]
+        );
+    }
+}
+
+/// Two processes of one function, each with what it keeps of the group, as Lambda would run them.
+#[tokio::test(start_paused = true)]
+async fn two_instances_that_race_on_one_group_count_each_guest_once() {
+    let bundle = Bundle::start(StackOptions {
+        functions: false,
+        ..options()
+    })
+    .await;
+    let guests = guests_of("raced", 60);
+    let initiate = instance(&bundle, "initiate-group-checkout");
+    let group = json!({ "group_checkout_id": "raced", "guest_stay_ids": guests });
+    invoke(&*initiate, &[group]).await;
+
+    let (one, other) = (
+        instance(&bundle, "record-guest-checkout"),
+        instance(&bundle, "record-guest-checkout"),
+    );
+    for round in guests.chunks(20) {
+        // Ten for each, and a few that both get.
+        let results: Vec<_> = round.iter().map(|guest| result(guest)).collect();
+        join(invoke(&*one, &results[..12]), invoke(&*other, &results[8..])).await;
+    }
+    let types = bundle.types(&stream("raced")).await;
+    assert_eq!(count(&types, "GuestCheckoutRecorded"), 60);
+    assert_eq!(count(&types, "GroupCheckoutCompleted"), 1);
+    assert_eq!(types.len(), 62, "{types:?}");
+    let positions: Vec<_> = bundle
+        .events(&stream("raced"))
+        .await
+        .iter()
+        .map(|event| event.revision)
+        .collect();
+    assert_eq!(positions, (1..=62).collect::<Vec<_>>());
+}
+
+fn result(guest: &str) -> Value {
+    json!({ "group_checkout_id": "raced", "guest_stay_id": guest, "outcome": "completed" })
+}
+
+/// A process of its own of that function.
+fn instance(bundle: &Bundle, name: &str) -> Arc<dyn Handler> {
+    let function = bundle
+        .stack
+        .registry()
+        .function(name)
+        .expect("it is a function of the bundle");
+    function.start(&Parts {
+        settings: Settings {
+            names: bundle.stack.names().clone(),
+            queue_url_prefix: bundle.queue_url_prefix(),
+            deadlines: domain::Deadlines::default(),
+        },
+        connection: bundle.stack.connection(name),
+        clock: Arc::new(SystemClock),
+        metrics: Arc::new(StdoutMetrics {
+            stack: "local".into(),
+        }),
+    })
+}
+
+/// Invokes it with a batch of commands and asserts that none of them comes again.
+async fn invoke(function: &dyn Handler, commands: &[Value]) {
+    let records: Vec<_> = commands
+        .iter()
+        .enumerate()
+        .map(|(i, command)| {
+            json!({
+                "messageId": format!("m-{i}"),
+                "receiptHandle": format!("r-{i}"),
+                "body": json!({ "command": command }).to_string(),
+                "attributes": { "ApproximateReceiveCount": "1" },
+                "eventSource": "aws:sqs",
+            })
+        })
+        .collect();
+    let event = LambdaEvent::new(json!({ "Records": records }), Context::default());
+    let answer = tokio::time::timeout(Duration::from_mins(1), function.call(event)).await;
+    let answer = answer.expect("it answers in time").expect("it does not fail");
+    assert_eq!(answer, json!({ "batchItemFailures": [] }));
+}
