@@ -1,5 +1,5 @@
-//! AWS's list prices in us-east-1, in US dollars, as published in November 2026, and what a run would
-//! have cost by them. Free tiers, storage, logs and traffic are left out.
+//! AWS's list prices in us-east-1, in US dollars, and what a run would have cost by them. Free tiers,
+//! storage, logs and traffic are left out.
 //!
 //! Sources: <https://aws.amazon.com/dynamodb/pricing/on-demand/>, <https://aws.amazon.com/sqs/pricing/>,
 //! <https://aws.amazon.com/lambda/pricing/>

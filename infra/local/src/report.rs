@@ -66,8 +66,7 @@ pub(crate) fn print(out: &mut impl Write, played: &[Played], totals: &str) -> io
     for one in played {
         timeline(out, one)?;
     }
-    summary(out, played)?;
-    writeln!(out, "{totals}")?;
+    summary(out, played, totals)?;
     Ok(played.iter().all(Played::is_right))
 }
 
@@ -136,7 +135,7 @@ fn short(stream: &str) -> String {
     }
 }
 
-fn summary(out: &mut impl Write, played: &[Played]) -> io::Result<()> {
+fn summary(out: &mut impl Write, played: &[Played], totals: &str) -> io::Result<()> {
     let orders = played.len();
     let right = played.iter().filter(|one| one.is_right()).count();
     let ended = |how: &str| {
@@ -150,5 +149,5 @@ fn summary(out: &mut impl Write, played: &[Played]) -> io::Result<()> {
         ended("Completed"),
         ended("Cancelled")
     )?;
-    writeln!(out, "{events} events")
+    writeln!(out, "{events} events, {totals}")
 }

@@ -5,11 +5,12 @@
 //! client with one TLS stack serves both, and its first connections are opened while the function
 //! initialises: that time has the full processor, whatever the function's memory size.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::retry::{RetryConfig, RetryPartition};
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_http_client::Connector;
@@ -113,25 +114,6 @@ pub struct Connection {
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The connector to all endpoints. Root certificates are the system's, and are read only if there is an
-/// endpoint to be trusted: they are hundreds of files, the longest step of a start by far.
-fn connector(endpoints: &[String]) -> Connector {
-    let settings = HttpConnectorSettings::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(ATTEMPT_TIMEOUT)
-        .build();
-    let plain = endpoints.iter().all(|endpoint| endpoint.starts_with("http://"));
-    let trusted = TrustStore::empty().with_native_roots(!plain);
-    let context = TlsContext::builder().with_trust_store(trusted).build();
-    Connector::builder()
-        .connector_settings(settings)
-        .sleep_impl(TokioSleep::new())
-        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
-        // It fails for a certificate that was given as text; none was.
-        .tls_context(context.expect("a context of system certificates"))
-        .build()
-}
-
 impl Connection {
     /// Clients over HTTPS (or HTTP, where an endpoint says so) to what the environment names.
     pub fn open(environment: &Environment) -> Self {
@@ -185,8 +167,13 @@ impl Connection {
             .build();
         let mut dynamodb = aws_sdk_dynamodb::config::Builder::from(&config);
         dynamodb.set_endpoint_url(environment.dynamodb_endpoint.clone());
+        // Retries are budgeted. Without a name of their own, all functions that one process hosts would
+        // share the budget, and one that fails would use up what others need.
+        let partition = |service: &str| RetryPartition::new(format!("{service}-{}", next_number()));
+        dynamodb.set_retry_partition(Some(partition("dynamodb")));
         let mut sqs = aws_sdk_sqs::config::Builder::from(&config);
         sqs.set_endpoint_url(environment.sqs_endpoint.clone());
+        sqs.set_retry_partition(Some(partition("sqs")));
         Self {
             dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()),
             sqs: aws_sdk_sqs::Client::from_conf(sqs.build()),
@@ -217,4 +204,29 @@ impl Connection {
             tracing::debug!("connections could not be opened ahead of time within {CONNECT_TIMEOUT:?}");
         }
     }
+}
+
+/// Numbers the connections of this process.
+fn next_number() -> usize {
+    static CONNECTIONS: AtomicUsize = AtomicUsize::new(0);
+    CONNECTIONS.fetch_add(1, Ordering::Relaxed)
+}
+
+/// The connector to all endpoints. The system's root certificates, which can be hundreds of files and then
+/// take longer to read than all else at the start, are read only if an endpoint speaks TLS.
+fn connector(endpoints: &[String]) -> Connector {
+    let settings = HttpConnectorSettings::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(ATTEMPT_TIMEOUT)
+        .build();
+    let plain = endpoints.iter().all(|endpoint| endpoint.starts_with("http://"));
+    let trusted = TrustStore::empty().with_native_roots(!plain);
+    let context = TlsContext::builder().with_trust_store(trusted).build();
+    Connector::builder()
+        .connector_settings(settings)
+        .sleep_impl(TokioSleep::new())
+        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+        // Only a certificate that is given as text can be wrong, and none is.
+        .tls_context(context.expect("a context of system certificates"))
+        .build()
 }

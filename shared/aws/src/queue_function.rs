@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use aws_sdk_sqs::types::ChangeMessageVisibilityBatchRequestEntry;
+use aws_sdk_sqs::types::{BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry};
 use eventsourcing::{Clock, TraceHeader, ids_of};
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -238,7 +238,11 @@ impl<H: BatchHandler> QueueFunction<H> {
                 }
                 Verdict::Waits(error) | Verdict::Failed(error) => {
                     self.log(record, settled, "retried", error);
-                    delays.push((record, jittered(settled.verdict.delay(record.receive_count))));
+                    delays.push((
+                        record,
+                        settled,
+                        jittered(settled.verdict.delay(record.receive_count)),
+                    ));
                     again.push(record.message_id.clone());
                 }
             }
@@ -302,9 +306,9 @@ impl<H: BatchHandler> QueueFunction<H> {
 
     /// Has the records come again after their delay. If that fails they come again all the same, when
     /// the visibility timeout of their receive ends.
-    async fn delay(&self, delays: &[(&QueueRecord, Duration)]) {
+    async fn delay(&self, delays: &[(&QueueRecord, &Settled, Duration)]) {
         for batch in delays.chunks(10) {
-            let entry = |(id, (record, delay)): (usize, &(&QueueRecord, Duration))| {
+            let entry = |(id, (record, _, delay)): (usize, &(&QueueRecord, &Settled, Duration))| {
                 ChangeMessageVisibilityBatchRequestEntry::builder()
                     .id(id.to_string())
                     .receipt_handle(&record.receipt_handle)
@@ -318,16 +322,22 @@ impl<H: BatchHandler> QueueFunction<H> {
                 .client()
                 .change_message_visibility_batch()
                 .queue_url(self.bus.url(self.queue));
-            match request.set_entries(Some(entries)).send().await {
+            let faults: Vec<_> = match request.set_entries(Some(entries)).send().await {
                 Ok(answer) => {
-                    for fault in answer.failed {
-                        let error = fault.message.unwrap_or(fault.code);
-                        tracing::warn!(function = self.name, error, "a retry keeps the queue's own delay");
-                    }
+                    let fault = |fault: BatchResultErrorEntry| {
+                        let place = fault.id.parse().unwrap_or(usize::MAX);
+                        (place, fault.message.unwrap_or(fault.code))
+                    };
+                    answer.failed.into_iter().map(fault).collect()
                 }
                 Err(error) => {
-                    let error = reason(&error);
-                    tracing::warn!(function = self.name, error, "retries keep the queue's own delay");
+                    let why = reason(&error);
+                    (0..batch.len()).map(|place| (place, why.clone())).collect()
+                }
+            };
+            for (place, why) in faults {
+                if let Some((record, settled, _)) = batch.get(place) {
+                    self.log(record, settled, "retried after the queue's own delay", &why);
                 }
             }
         }
