@@ -8,8 +8,8 @@ use aws_adapters::{CommandFunction, Handler, QueueFunction, Relay, Routes, StepF
 use domain::Deadlines;
 use domain::cart::FinalizeCart;
 use domain::group_checkout::{
-    CompleteGroupCheckout, InitiateGroupCheckout, NotifyGroupCheckoutFailure, RecordGuestCheckout,
-    TimeOutGroupCheckout,
+    CompleteGroupCheckout, GuestCheckoutRecordedLate, InitiateGroupCheckout, NotifyGroupCheckoutFailure,
+    RecordGuestCheckout, TimeOutGroupCheckout,
 };
 use domain::group_checkout_process::{
     OnGroupCheckoutInitiated, OnGuestCheckoutCompleted, OnGuestCheckoutFailed,
@@ -20,8 +20,13 @@ use domain::order_saga::{
     OnCartFinalized, OnOrderCancelled, OnOrderConfirmed, OnOrderInitialized, OnPaymentCompleted,
     OnPaymentFailed, OnShipmentFailed, OnShipmentSent,
 };
-use domain::payment::{CompletePayment, DiscardPayment, FailPayment, RequestPayment, TimeOutPayment};
-use domain::shipment::{FailShipment, RequestShipment, SendShipment, TimeOutShipment};
+use domain::payment::{
+    CompletePayment, DiscardPayment, FailPayment, PaymentFailedLate, PaymentReceivedLate, RequestPayment,
+    TimeOutPayment,
+};
+use domain::shipment::{
+    FailShipment, RequestShipment, SendShipment, ShipmentFailedLate, ShipmentSentLate, TimeOutShipment,
+};
 use eventsourcing::{Command, Message, Step};
 
 use crate::settings::Parts;
@@ -36,13 +41,15 @@ pub fn registry() -> Registry {
         command::<FinalizeCart>(Cart, Outside, "Fixes a cart's content, once"),
         step::<OnCartFinalized>(Order, "A finalized cart becomes an order"),
         command::<InitializeOrder>(Order, Steps, "Makes the order of a cart"),
-        step::<OnOrderInitialized>(Order, "Requests the payment and sets its deadline"),
+        step::<OnOrderInitialized>(Order, "Requests the payment and sets its deadline")
+            .told(PAYMENT_DEADLINE),
         command::<ConfirmOrder>(
             Order,
             Steps,
             "Confirms an order that is paid for, unless it was cancelled",
         ),
-        step::<OnOrderConfirmed>(Order, "Requests the shipment and sets its deadline"),
+        step::<OnOrderConfirmed>(Order, "Requests the shipment and sets its deadline")
+            .told(SHIPMENT_DEADLINE),
         command::<CompleteOrder>(Order, Steps, "Completes an order whose parcel has left"),
         command::<WithdrawOrder>(
             Order,
@@ -52,20 +59,24 @@ pub fn registry() -> Registry {
         command::<CancelOrder>(Order, Steps, "Cancels an order that can't be fulfilled"),
         step::<OnOrderCancelled>(Order, "Has no money of a cancelled order kept"),
         command::<RequestPayment>(Payment, Steps, "Asks the payment provider for the money"),
-        command::<CompletePayment>(Payment, Gateways, "Records that the money is in"),
+        command::<CompletePayment>(Payment, Gateways, "Records that the money is in")
+            .counting(&[PaymentReceivedLate::TYPE]),
         step::<OnPaymentCompleted>(Payment, "Has a paid order confirmed"),
         command::<FailPayment>(
             Payment,
             Gateways,
             "Records that the provider could not get the money",
-        ),
+        )
+        .counting(&[PaymentFailedLate::TYPE]),
         command::<TimeOutPayment>(Payment, Steps, "Fails a payment that was not answered in time"),
         step::<OnPaymentFailed>(Payment, "Has an unpaid order cancelled"),
         command::<DiscardPayment>(Payment, Steps, "Gives the money back, or calls the payment off"),
         command::<RequestShipment>(Shipment, Steps, "Asks the carrier to send the items"),
-        command::<SendShipment>(Shipment, Gateways, "Records that the parcel has left"),
+        command::<SendShipment>(Shipment, Gateways, "Records that the parcel has left")
+            .counting(&[ShipmentSentLate::TYPE]),
         step::<OnShipmentSent>(Shipment, "Has a sent order completed"),
-        command::<FailShipment>(Shipment, Gateways, "Records that the carrier could not send it"),
+        command::<FailShipment>(Shipment, Gateways, "Records that the carrier could not send it")
+            .counting(&[ShipmentFailedLate::TYPE]),
         command::<TimeOutShipment>(Shipment, Steps, "Fails a shipment that was not answered in time"),
         step::<OnShipmentFailed>(Shipment, "Has an order without a parcel cancelled"),
         command::<CheckInGuest>(GuestStay, Outside, "Opens a guest's account"),
@@ -82,13 +93,15 @@ pub fn registry() -> Registry {
         step::<OnGroupCheckoutInitiated>(
             GroupCheckout,
             "Has every guest of the group check out, and sets the deadline",
-        ),
+        )
+        .told(GROUP_CHECKOUT_DEADLINE),
         command::<RecordGuestCheckout>(
             GroupCheckout,
             Steps,
             "Counts a guest's result; tells of failures and ends the group",
         )
-        .batched(RESULTS),
+        .batched(RESULTS)
+        .counting(&[GuestCheckoutRecordedLate::TYPE]),
         command::<CompleteGroupCheckout>(
             GroupCheckout,
             Steps,
@@ -107,7 +120,12 @@ pub fn registry() -> Registry {
         payment_gateway_simulator(),
         shipping_gateway_simulator(),
     ];
-    let outbound = vec![
+    Registry::of(functions, outbound())
+}
+
+/// The queues for systems outside of the bundle.
+fn outbound() -> Vec<Outbound> {
+    vec![
         Outbound {
             queue: PAYMENT_GATEWAY,
             events: &["PaymentRequested", "PaymentVoided", "PaymentDiscarded"],
@@ -128,8 +146,7 @@ pub fn registry() -> Registry {
             events: &["ShipmentRequested", "ShipmentFailed"],
             about: "To the carrier",
         },
-    ];
-    Registry::of(functions, outbound)
+    ]
 }
 
 /// A group's results all go to one stream: taken together they are one commit, and more than two
@@ -140,6 +157,10 @@ const RESULTS: Batching = Batching {
     window: Duration::from_secs(1),
     concurrency: Some(2),
 };
+
+const PAYMENT_DEADLINE: &str = "PAYMENT_DEADLINE_SECONDS";
+const SHIPMENT_DEADLINE: &str = "SHIPMENT_DEADLINE_SECONDS";
+const GROUP_CHECKOUT_DEADLINE: &str = "GROUP_CHECKOUT_DEADLINE_SECONDS";
 
 const PAYMENT_GATEWAY: &str = "payment-gateway";
 const SHIPPING_GATEWAY: &str = "shipping-gateway";
@@ -244,6 +265,11 @@ pub struct Function {
     pub store: StoreAccess,
     /// How its messages are taken together.
     pub batching: Batching,
+    /// The variable of the environment with the deadline that it sets, or waits for; none if it has
+    /// nothing to do with deadlines.
+    pub deadline: Option<&'static str>,
+    /// The events it may record that tell of a fact which came too late, and which an alarm counts.
+    pub late_facts: &'static [&'static str],
     build: Build,
 }
 
@@ -260,6 +286,10 @@ impl Function {
     /// How long one invocation may take, in all functions.
     pub const TIMEOUT: Duration = Duration::from_secs(30);
 
+    /// The memory of a function, in MB. Lambda gives processor time in proportion, and the time goes into
+    /// waiting for `DynamoDB` and SQS: twice the least halves what parsing and TLS take.
+    pub const MEMORY_MB: u32 = 256;
+
     /// How long a message is invisible after a receive: six times the timeout, as Lambda's guide asks.
     ///
     /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html>
@@ -267,6 +297,17 @@ impl Function {
 
     fn batched(self, batching: Batching) -> Self {
         Self { batching, ..self }
+    }
+
+    fn told(self, deadline: &'static str) -> Self {
+        Self {
+            deadline: Some(deadline),
+            ..self
+        }
+    }
+
+    fn counting(self, late_facts: &'static [&'static str]) -> Self {
+        Self { late_facts, ..self }
     }
 
     /// The queue that invokes it, without the stack's name; none if something else does.
@@ -358,6 +399,8 @@ fn command<C: Command>(context: Context, sender: Sender, about: &'static str) ->
         sends_to: if C::DEADLINE { vec![name.clone()] } else { vec![] },
         store: StoreAccess::LoadAndAppend,
         batching: Batching::default(),
+        deadline: None,
+        late_facts: &[],
         build: Box::new(|name, parts| {
             let handler = CommandFunction::<C>::new(parts.store(), parts.bus(), parts.clock.clone());
             on_queue(name, name, handler, parts)
@@ -374,6 +417,8 @@ fn step<S: Step<Settings = Deadlines>>(context: Context, about: &'static str) ->
         trigger: Trigger::Events(S::Event::TYPE),
         sends_to: S::SENDS.iter().map(|command| kebab_case(command)).collect(),
         batching: Batching::default(),
+        deadline: None,
+        late_facts: &[],
         store: if S::READS_STATE {
             StoreAccess::Load
         } else {
@@ -396,6 +441,8 @@ fn relay(routes: Routes) -> Function {
         sends_to: routes.queues(),
         store: StoreAccess::None,
         batching: Batching::default(),
+        deadline: None,
+        late_facts: &[],
         build: Box::new(move |name, parts| {
             let (clock, metrics) = (parts.clock.clone(), parts.metrics.clone());
             Arc::new(Relay::new(
@@ -423,6 +470,8 @@ fn payment_gateway_simulator() -> Function {
             .collect(),
         store: StoreAccess::None,
         batching: Batching::default(),
+        deadline: Some(PAYMENT_DEADLINE),
+        late_facts: &[],
         build: Box::new(|name, parts| {
             let deadline = parts.settings.deadlines.payment;
             let handler = PaymentGateway::new(parts.bus(), parts.clock.clone(), PAYMENT_GATEWAY, deadline);
@@ -440,6 +489,8 @@ fn shipping_gateway_simulator() -> Function {
         sends_to: [SendShipment::TYPE, FailShipment::TYPE].map(kebab_case).into(),
         store: StoreAccess::None,
         batching: Batching::default(),
+        deadline: None,
+        late_facts: &[],
         build: Box::new(|name, parts| {
             let handler = ShippingGateway::new(parts.bus(), parts.clock.clone());
             on_queue(name, SHIPPING_GATEWAY, handler, parts)
@@ -469,6 +520,16 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
+    use domain::cart::CartEvent;
+    use domain::group_checkout::GroupCheckoutEvent;
+    use domain::guest_stay::GuestStayEvent;
+    use domain::order::OrderEvent;
+    use domain::payment::PaymentEvent;
+    use domain::shipment::ShipmentEvent;
+    use eventsourcing::EventSet;
+
+    use crate::settings::Settings;
+
     #[test]
     fn every_name_is_taken_once() {
         let registry = registry();
@@ -490,6 +551,58 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn whoever_sends_a_deadline_or_goes_by_one_is_told_it() {
+        let registry = registry();
+        let waits = |name: &String| registry.function(name).is_some_and(|f| f.sends_to.contains(name));
+        for function in &registry.functions {
+            let sets = matches!(function.trigger, Trigger::Events(_)) && function.sends_to.iter().any(waits);
+            let simulates = function.name == "simulate-payment-gateway";
+            assert_eq!(
+                function.deadline.is_some(),
+                sets || simulates,
+                "{}",
+                function.name
+            );
+        }
+    }
+
+    #[test]
+    fn deadlines_are_told_in_variables_that_settings_reads() {
+        for variable in registry()
+            .functions
+            .iter()
+            .filter_map(|function| function.deadline)
+        {
+            let soon = Settings::deadlines(|name| (name == variable).then(|| "soon".to_owned()));
+            assert!(soon.is_err(), "{variable} is not read");
+        }
+    }
+
+    #[test]
+    fn every_late_fact_is_counted_by_a_function() {
+        let registry = registry();
+        let counted: BTreeSet<_> = registry
+            .functions
+            .iter()
+            .flat_map(|f| f.late_facts)
+            .copied()
+            .collect();
+        let events = [
+            CartEvent::TYPES,
+            OrderEvent::TYPES,
+            PaymentEvent::TYPES,
+            ShipmentEvent::TYPES,
+            GuestStayEvent::TYPES,
+            GroupCheckoutEvent::TYPES,
+        ];
+        let late = events
+            .into_iter()
+            .flatten()
+            .filter(|event| event.ends_with("Late"));
+        assert_eq!(counted, late.copied().collect());
     }
 
     #[test]

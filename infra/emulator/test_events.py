@@ -1,0 +1,133 @@
+"""Every function takes its sample event in tests/events, under Lambda's runtime interface emulator.
+
+Played in this order the events tell one story: an order that is sent, one that is not paid, one that is
+withdrawn, one that can't be sent, and a group of two guests of whom one owes money.
+
+Needs the release bootstrap (`cargo build --release -p functions`, or BOOTSTRAP) and the packages of
+requirements.txt. Tables and queues are made for the test in `cargo local up`, or behind AWS_ENDPOINT_URL.
+"""
+
+import json
+import os
+import subprocess
+import uuid
+
+import boto3
+import pytest
+
+from rie import ROOT, Function
+
+EVENTS = ROOT / "tests" / "events"
+STORY = """
+    finalize-cart relay-events on-cart-finalized initialize-order on-order-initialized
+    request-payment simulate-payment-gateway complete-payment on-payment-completed
+    confirm-order on-order-confirmed request-shipment simulate-shipping-gateway
+    send-shipment on-shipment-sent complete-order time-out-payment time-out-shipment
+    fail-shipment on-shipment-failed fail-payment on-payment-failed withdraw-order
+    cancel-order on-order-cancelled discard-payment
+    check-in-guest record-charge record-payment initiate-group-checkout on-group-checkout-initiated
+    checkout-guest-account on-guest-checkout-completed on-guest-checkout-failed
+    record-guest-checkout notify-group-checkout-failure complete-group-checkout time-out-group-checkout
+""".split()
+OUTBOUND = ["payment-gateway", "shipping-gateway", "group-checkout-notifications"]
+
+
+def computed(name):
+    return str(uuid.uuid5(uuid.UUID("3f0c1a52-5d0e-5b57-9c53-6d0c6f1f1b7e"), name))
+
+
+class Tables:
+    """Tables and queues of a stack on which nothing runs, so that each event is taken by one function only."""
+
+    def __init__(self, url):
+        self.url, self.stack = url, f"events-{uuid.uuid4().hex[:8]}"
+        aws = {"endpoint_url": url, "region_name": "us-east-1", "aws_access_key_id": "test", "aws_secret_access_key": "test"}
+        self.sqs, self.dynamodb = boto3.client("sqs", **aws), boto3.client("dynamodb", **aws)
+        for table in ("events", "outbox"):
+            self.dynamodb.create_table(
+                TableName=f"{self.stack}-{table}",
+                BillingMode="PAY_PER_REQUEST",
+                AttributeDefinitions=[
+                    {"AttributeName": "stream_id", "AttributeType": "S"},
+                    {"AttributeName": "revision", "AttributeType": "N"},
+                ],
+                KeySchema=[
+                    {"AttributeName": "stream_id", "KeyType": "HASH"},
+                    {"AttributeName": "revision", "KeyType": "RANGE"},
+                ],
+            )
+        self.queues = {}
+        for name in [*STORY, *OUTBOUND]:
+            for queue in (name, f"{name}-dlq"):
+                created = self.sqs.create_queue(QueueName=f"{self.stack}-{queue}")
+                self.queues[queue] = created["QueueUrl"]
+
+    def types(self, stream):
+        found = self.dynamodb.query(
+            TableName=f"{self.stack}-events",
+            ConsistentRead=True,
+            KeyConditionExpression="stream_id = :s",
+            ExpressionAttributeValues={":s": {"S": stream}},
+        )
+        return [event["M"]["event_type"]["S"] for item in found["Items"] for event in item["events"]["L"]]
+
+    def dead_letters(self, queue):
+        received = self.sqs.receive_message(
+            QueueUrl=self.queues[f"{queue}-dlq"], MessageAttributeNames=["All"], MaxNumberOfMessages=10
+        )
+        return [(m["Body"], m.get("MessageAttributes")) for m in received.get("Messages", [])]
+
+    def invoke(self, name):
+        prefix = self.queues["finalize-cart"].removesuffix("finalize-cart")
+        with Function(name, AWS_ENDPOINT_URL=self.url, STACK_NAME=self.stack, QUEUE_URL_PREFIX=prefix) as function:
+            return function.invoke((EVENTS / f"{name}.json").read_bytes()), function.log()
+
+
+@pytest.fixture(scope="module")
+def tables():
+    if url := os.environ.get("AWS_ENDPOINT_URL"):
+        yield Tables(url)
+        return
+    command = ["cargo", "local", "up", "--port", "0", "--stack", "beside"]
+    up = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    ready = up.stdout.readline()
+    assert ready.startswith("ready http://127.0.0.1:"), ready
+    yield Tables(ready.split()[1])
+    up.terminate()
+    up.wait(timeout=30)
+
+
+def test_every_function_has_a_sample_event():
+    assert sorted(STORY) == sorted(file.stem for file in EVENTS.glob("*.json"))
+
+
+@pytest.mark.parametrize("name", STORY)
+def test_the_sample_event_is_handled(tables, name):
+    answer, log = tables.invoke(name)
+    assert answer == {"batchItemFailures": []}, log
+    event = json.loads((EVENTS / f"{name}.json").read_text())
+    queue = event["Records"][0]["eventSourceARN"].split(":local-")[-1]
+    if name != "relay-events":
+        assert tables.dead_letters(queue) == [], log
+
+
+@pytest.mark.parametrize(
+    ("cart", "order", "payment", "shipment"),
+    [
+        ("sent", "Initialized Confirmed Completed", "Requested Completed", "Requested Sent"),
+        ("unpaid", "Initialized Cancelled", "Requested Failed", ""),
+        ("withdrawn", "Initialized Cancelled", "Requested Voided", ""),
+        ("unsent", "Initialized Confirmed Cancelled", "Requested Completed Discarded", "Requested Failed"),
+    ],
+)
+def test_the_orders_of_the_story_have_ended(tables, cart, order, payment, shipment):
+    order_id = computed(f"order/sample-{cart}")
+    assert tables.types(f"cart-sample-{cart}") == ["CartFinalized"]
+    assert tables.types(f"order-{order_id}") == [f"Order{e}" for e in order.split()]
+    assert tables.types(f"payment-{computed(f'payment/{order_id}')}") == [f"Payment{e}" for e in payment.split()]
+    assert tables.types(f"shipment-{computed(f'shipment/{order_id}')}") == [f"Shipment{e}" for e in shipment.split()]
+
+
+def test_the_group_of_the_story_has_ended(tables):
+    recorded = ["GuestCheckoutRecorded", "GuestCheckoutRecorded", "GroupCheckoutFailureNotified"]
+    assert tables.types("groupCheckout-sample-party") == ["GroupCheckoutInitiated", *recorded, "GroupCheckoutFailed"]

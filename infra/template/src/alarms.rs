@@ -1,0 +1,369 @@
+//! Alarms: what somebody has to look at, in few alarms that watch several metrics each.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use functions::{Context, Function, Registry, Trigger};
+
+use crate::functions::{RELAY_RECORD_AGE, is_simulator, sends_to_itself};
+use crate::ids::pascal_case;
+use crate::intrinsics::{only_if, reference, stack_name};
+use crate::parameters::{WITH_ALARM_TOPIC, WITH_ALARMS};
+use crate::yaml::{Map, Yaml, inline};
+
+/// The most metrics in an alarm's expression.
+///
+/// Source: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html>
+const MOST_METRICS: usize = 10;
+
+/// How long a message may wait. A queue holds a message back for 15 minutes at most, and one that crashes
+/// its function each time is given up after five times three.
+const WAITING: Duration = Duration::from_mins(30);
+
+/// How old a record may be when the relay gets it. There are still two hours until the mapping gives up.
+const UNRELAYED: Duration = Duration::from_hours(4);
+const _: () = assert!(UNRELAYED.as_secs() < RELAY_RECORD_AGE.as_secs());
+
+/// The namespace of the functions' own metrics.
+pub(crate) const NAMESPACE: &str = "SagaBundle";
+
+/// What alarms are grouped by: a context, or the outbound queues.
+pub(crate) struct Area {
+    /// Its kebab-case name, part of its alarms' names.
+    pub(crate) name: &'static str,
+    /// Its name in a sentence.
+    pub(crate) title: &'static str,
+}
+
+/// The area of a context.
+pub(crate) fn area(context: Context) -> Area {
+    let (name, title) = match context {
+        Context::Cart => ("cart", "Cart"),
+        Context::Order => ("order", "Order and its saga"),
+        Context::Payment => ("payment", "Payment"),
+        Context::Shipment => ("shipment", "Shipment"),
+        Context::GuestStay => ("guest-stay", "Guest stay"),
+        Context::GroupCheckout => ("group-checkout", "Group checkout"),
+        Context::Delivery => ("delivery", "Delivery of events"),
+        Context::Simulators => ("simulators", "Simulators"),
+    };
+    Area { name, title }
+}
+
+const OUTBOUND: Area = Area {
+    name: "outbound",
+    title: "Outbound queues",
+};
+
+/// A series of numbers.
+#[derive(Clone, Debug)]
+struct Metric {
+    namespace: &'static str,
+    name: &'static str,
+    dimensions: Vec<(&'static str, Yaml)>,
+    statistic: &'static str,
+}
+
+impl Metric {
+    fn of_queue(name: &'static str, queue: &str) -> Self {
+        Self {
+            namespace: "AWS/SQS",
+            name,
+            dimensions: vec![("QueueName", stack_name(queue))],
+            statistic: "Maximum",
+        }
+    }
+
+    fn of_function(name: &'static str, statistic: &'static str, function: &Function) -> Self {
+        Self {
+            namespace: "AWS/Lambda",
+            name,
+            dimensions: vec![("FunctionName", stack_name(&function.name))],
+            statistic,
+        }
+    }
+
+    fn counted_by(name: &'static str, function: &Function) -> Self {
+        Self {
+            namespace: NAMESPACE,
+            name,
+            dimensions: vec![
+                ("stack", reference("AWS::StackName")),
+                ("function", function.name.as_str().into()),
+            ],
+            statistic: "Sum",
+        }
+    }
+}
+
+/// An alarm, but for what all have in common.
+struct Alarm {
+    name: String,
+    about: String,
+    metrics: Vec<Metric>,
+    /// How the metrics become one number, which has to exceed `threshold`.
+    combined: &'static str,
+    threshold: u64,
+    /// How many of how many periods of five minutes.
+    periods: (u32, u32),
+}
+
+const TOTAL: &str = "SUM(FILL(METRICS(), 0))";
+const LARGEST: &str = "MAX(FILL(METRICS(), 0))";
+const AT_ONCE: (u32, u32) = (1, 1);
+/// Not for what passes by itself.
+const REPEATEDLY: (u32, u32) = (2, 3);
+
+/// All alarms, with their ids.
+pub(crate) fn alarms(registry: &Registry) -> Vec<(String, Map)> {
+    let alarms = [
+        dead_letters(registry),
+        waiting(registry),
+        of_functions(registry),
+        of_relay(registry),
+        late_facts(registry),
+        loops(registry),
+    ];
+    let split = alarms.into_iter().flatten().flat_map(Alarm::split);
+    split
+        .map(|alarm| (pascal_case(&alarm.name) + "Alarm", alarm.resource()))
+        .collect()
+}
+
+impl Alarm {
+    /// As many alarms as its metrics need.
+    fn split(self) -> Vec<Self> {
+        let parts = self.metrics.len().div_ceil(MOST_METRICS);
+        let part = |(i, metrics): (usize, &[Metric])| Self {
+            name: if parts > 1 {
+                format!("{}-{}", self.name, i + 1)
+            } else {
+                self.name.clone()
+            },
+            about: self.about.clone(),
+            metrics: metrics.to_vec(),
+            ..self
+        };
+        self.metrics.chunks(MOST_METRICS).enumerate().map(part).collect()
+    }
+
+    fn resource(&self) -> Map {
+        let (breaching, of) = self.periods;
+        let actions = || only_if(WITH_ALARM_TOPIC, inline([reference("AlarmTopicArn")]));
+        let mut queries = vec![
+            Map::new()
+                .with("Id", "all")
+                .with("Label", self.name.as_str())
+                .with("Expression", self.combined)
+                .with("ReturnData", true),
+        ];
+        queries.extend(self.metrics.iter().enumerate().map(query));
+        let properties = Map::new()
+            .with("AlarmName", stack_name(&self.name))
+            .with("AlarmDescription", self.about.as_str())
+            .with("Metrics", queries)
+            .with("ComparisonOperator", "GreaterThanThreshold")
+            .with("Threshold", self.threshold)
+            .with("DatapointsToAlarm", breaching)
+            .with("EvaluationPeriods", of)
+            .with("TreatMissingData", "notBreaching")
+            .with("AlarmActions", actions())
+            .with("OKActions", actions());
+        Map::new()
+            .with("Type", "AWS::CloudWatch::Alarm")
+            .with("Condition", WITH_ALARMS)
+            .with("Properties", properties)
+    }
+}
+
+fn query((number, metric): (usize, &Metric)) -> Map {
+    let dimension =
+        |(name, value): &(&'static str, Yaml)| Map::new().with("Name", *name).with("Value", value.clone());
+    let named = Map::new()
+        .with("Namespace", metric.namespace)
+        .with("MetricName", metric.name)
+        .with("Dimensions", inline(metric.dimensions.iter().map(dimension)));
+    let statistic = Map::new()
+        .with("Metric", named)
+        .with("Period", 300_u32)
+        .with("Stat", metric.statistic);
+    Map::new()
+        .with("Id", format!("m{}", number + 1))
+        .with("ReturnData", false)
+        .with("MetricStat", statistic)
+}
+
+fn dead_letters(registry: &Registry) -> Vec<Alarm> {
+    let depth = |queue: &str| Metric::of_queue("ApproximateNumberOfMessagesVisible", &format!("{queue}-dlq"));
+    let alarm = |area: &Area, metrics| Alarm {
+        name: format!("{}-dead-letters", area.name),
+        about: format!(
+            "{}: a dead-letter queue holds messages. Their attributes error_code and error say why. Once the cause \
+             is gone, the stack's operator role can send them again.",
+            area.title
+        ),
+        metrics,
+        combined: TOTAL,
+        threshold: 0,
+        periods: AT_ONCE,
+    };
+    let mut alarms: Vec<_> = by_area(registry)
+        .iter()
+        .map(|(area, functions)| alarm(area, functions.iter().map(|f| depth(&f.name)).collect()))
+        .collect();
+    let outbound = registry.outbound.iter().map(|outbound| depth(outbound.queue));
+    alarms.push(alarm(&OUTBOUND, outbound.collect()));
+    alarms
+}
+
+fn waiting(registry: &Registry) -> Vec<Alarm> {
+    let age = |queue: &str| Metric::of_queue("ApproximateAgeOfOldestMessage", queue);
+    let alarm = |area: &Area, who: &str, metrics| Alarm {
+        name: format!("{}-waiting", area.name),
+        about: format!(
+            "{}: a message has been in its queue for more than {} minutes; {who}.",
+            area.title,
+            WAITING.as_secs() / 60
+        ),
+        metrics,
+        combined: LARGEST,
+        threshold: WAITING.as_secs(),
+        periods: AT_ONCE,
+    };
+    let mut alarms = Vec::new();
+    for (area, functions) in by_area(registry) {
+        let ages = functions.iter().filter_map(|function| function.queue()).map(age);
+        alarms.push(alarm(
+            &area,
+            "its function fails, is throttled or can't keep up",
+            ages.collect(),
+        ));
+    }
+    let outbound = registry.outbound.iter().map(|outbound| age(outbound.queue));
+    alarms.push(alarm(
+        &OUTBOUND,
+        "the system outside does not take it",
+        outbound.collect(),
+    ));
+    alarms
+}
+
+fn of_functions(registry: &Registry) -> Vec<Alarm> {
+    let alarm = |area: &Area, kind: &str, about: &str, metrics| Alarm {
+        name: format!("{}-{kind}", area.name),
+        about: format!("{}: {about}", area.title),
+        metrics,
+        combined: TOTAL,
+        threshold: 0,
+        periods: REPEATEDLY,
+    };
+    let mut alarms = Vec::new();
+    for (area, functions) in by_area(registry) {
+        let metrics = |name| {
+            functions
+                .iter()
+                .map(|f| Metric::of_function(name, "Sum", f))
+                .collect()
+        };
+        alarms.push(alarm(
+            &area,
+            "errors",
+            "invocations crash, time out or do not start. Their messages come again, until they are dead letters.",
+            metrics("Errors"),
+        ));
+        alarms.push(alarm(
+            &area,
+            "throttles",
+            "the account has no concurrency left for invocations. Their messages come again.",
+            metrics("Throttles"),
+        ));
+    }
+    alarms
+}
+
+fn of_relay(registry: &Registry) -> Vec<Alarm> {
+    let relays = || {
+        registry
+            .functions
+            .iter()
+            .filter(|f| f.trigger == Trigger::EventStream)
+    };
+    let age = Alarm {
+        name: "relay-behind".into(),
+        about: format!(
+            "Stored events have not been relayed for more than {} hours. The mapping gives a record up after {}.",
+            UNRELAYED.as_secs() / 3600,
+            RELAY_RECORD_AGE.as_secs() / 3600
+        ),
+        metrics: relays()
+            .map(|f| Metric::of_function("IteratorAge", "Maximum", f))
+            .collect(),
+        combined: LARGEST,
+        threshold: UNRELAYED.as_secs() * 1000,
+        periods: AT_ONCE,
+    };
+    let undelivered = Alarm {
+        name: "undelivered-events".into(),
+        about:
+            "Events could not be delivered. They are in the outbox table, with attempts and the last error."
+                .into(),
+        metrics: relays().map(|f| Metric::counted_by("Undelivered", f)).collect(),
+        combined: TOTAL,
+        threshold: 0,
+        periods: AT_ONCE,
+    };
+    vec![age, undelivered]
+}
+
+fn late_facts(registry: &Registry) -> Vec<Alarm> {
+    let counted = |function| late_facts_of(function).map(move |fact| Metric::counted_by(fact, function));
+    vec![Alarm {
+        name: "late-facts".into(),
+        about: "Something happened outside after the bundle had stopped waiting for it, or contradicts what came \
+                first. It is recorded, and money is given back; somebody may have to talk to somebody."
+            .into(),
+        metrics: registry.functions.iter().flat_map(counted).collect(),
+        combined: TOTAL,
+        threshold: 0,
+        periods: AT_ONCE,
+    }]
+}
+
+fn late_facts_of(function: &Function) -> impl Iterator<Item = &'static str> {
+    function.late_facts.iter().copied()
+}
+
+fn loops(registry: &Registry) -> Vec<Alarm> {
+    let sending_on = registry
+        .functions
+        .iter()
+        .filter(|function| sends_to_itself(function));
+    vec![Alarm {
+        name: "dropped-as-loops".into(),
+        about: "Lambda took a message that is sent on until it is due for an endless loop, and dropped it without \
+                a log line. The function's RecursiveLoop has to be Allow."
+            .into(),
+        metrics: sending_on
+            .map(|f| Metric::of_function("RecursiveInvocationsDropped", "Sum", f))
+            .collect(),
+        combined: TOTAL,
+        threshold: 0,
+        periods: AT_ONCE,
+    }]
+}
+
+/// The functions of each context, but for the simulators, which are no part of what has to run.
+fn by_area(registry: &Registry) -> Vec<(Area, Vec<&Function>)> {
+    let mut contexts: BTreeMap<Context, Vec<&Function>> = BTreeMap::new();
+    for function in registry
+        .functions
+        .iter()
+        .filter(|function| !is_simulator(function))
+    {
+        contexts.entry(function.context).or_default().push(function);
+    }
+    contexts
+        .into_iter()
+        .map(|(context, functions)| (area(context), functions))
+        .collect()
+}

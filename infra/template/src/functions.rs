@@ -1,0 +1,172 @@
+//! A function: the function itself, its trigger, its log group.
+
+use std::time::Duration;
+
+use functions::{Function, Trigger};
+
+use crate::checkov::skipped_on_functions;
+use crate::ids;
+use crate::intrinsics::{arn, attribute, only_if, reference, stack_name, substituted};
+use crate::parameters::{
+    RESULTS_BATCH_SIZE, WITH_KEY, WITH_MAXIMUM_CONCURRENCY, WITH_SIMULATORS, has_own_batch_size, parameter_of,
+};
+use crate::yaml::{Map, Yaml, inline};
+
+/// How often the relay's mapping tries a batch, and how old its records may grow. The relay saves what
+/// it can't deliver in the outbox; a batch comes again only if not even that works, so these bound an
+/// outage of everything at once. What is given up stays in the stream for the rest of its day, and in the
+/// table for good.
+const RELAY_RETRIES: u32 = 10;
+/// See [`RELAY_RETRIES`].
+pub(crate) const RELAY_RECORD_AGE: Duration = Duration::from_hours(6);
+
+/// What all functions have in common, the section `Globals`.
+pub(crate) fn globals() -> Map {
+    let environment = Map::new()
+        .with("STACK_NAME", reference("AWS::StackName"))
+        .with(
+            "QUEUE_URL_PREFIX",
+            substituted("https://sqs.${AWS::Region}.${AWS::URLSuffix}/${AWS::AccountId}/${AWS::StackName}-"),
+        )
+        .with("RUST_LOG", reference("LogLevel"));
+    let function = Map::new()
+        .with("Runtime", "provided.al2023")
+        .note("One executable for all: it is compiled once, and Handler says which function it is.")
+        .with("CodeUri", "functions")
+        .with("Architectures", inline([reference("Architecture")]))
+        .with("MemorySize", Function::MEMORY_MB)
+        .with("Timeout", Function::TIMEOUT.as_secs())
+        .with("Tracing", "Active")
+        .note(
+            "As text: functions write JSON themselves, and Lambda's own JSON would drop metrics, which have no \
+             level, as soon as only warnings are logged.",
+        )
+        .with("LoggingConfig", Map::new().with("LogFormat", "Text"))
+        .with("KmsKeyArn", only_if(WITH_KEY, reference("KmsKeyArn")))
+        .with("Environment", Map::new().with("Variables", environment));
+    Map::new().with("Function", function)
+}
+
+/// The function and its trigger.
+pub(crate) fn function(function: &Function) -> Map {
+    let name = &function.name;
+    let mut properties = Map::new()
+        .with("FunctionName", stack_name(name))
+        .with("Description", function.about)
+        .with("Handler", name.as_str())
+        .with("Role", arn(&ids::role(name)))
+        .with(
+            "LoggingConfig",
+            Map::new().with("LogGroup", reference(&ids::log_group(name))),
+        );
+    if let Some(variable) = function.deadline {
+        let variables = Map::new().with(variable, reference(&parameter_of(variable)));
+        properties.put("Environment", Map::new().with("Variables", variables));
+    }
+    if sends_to_itself(function) {
+        properties.remark(
+            "It sends a message on until that is due, which Lambda would take for an endless loop after 16 hops.",
+        );
+        properties.put("RecursiveLoop", "Allow");
+    }
+    properties.put("Events", trigger(function));
+    conditional(function, "AWS::Serverless::Function")
+        .with("Metadata", metadata())
+        .with("Properties", properties)
+}
+
+/// Whether a function sends to the queue that invokes it.
+pub(crate) fn sends_to_itself(function: &Function) -> bool {
+    function
+        .queue()
+        .is_some_and(|queue| function.sends_to.iter().any(|name| name == queue))
+}
+
+/// Whether a function is a simulator, which is deployed only if asked for.
+pub(crate) fn is_simulator(function: &Function) -> bool {
+    matches!(function.trigger, Trigger::Outbound(_))
+}
+
+/// The log group of a function.
+pub(crate) fn log_group(function: &Function) -> Map {
+    let properties = Map::new()
+        .with(
+            "LogGroupName",
+            substituted(format!("/aws/lambda/${{AWS::StackName}}-{}", function.name)),
+        )
+        .with("RetentionInDays", reference("LogRetentionDays"))
+        .with("KmsKeyId", only_if(WITH_KEY, reference("KmsKeyArn")));
+    conditional(function, "AWS::Logs::LogGroup").with("Properties", properties)
+}
+
+/// The start of a resource that is there if the function is.
+pub(crate) fn conditional(function: &Function, resource_type: &str) -> Map {
+    Map::new()
+        .with("Type", resource_type)
+        .maybe("Condition", is_simulator(function).then_some(WITH_SIMULATORS))
+}
+
+/// How it is built, the same on every function: what differs in anything is built by itself.
+fn metadata() -> Map {
+    Map::new()
+        .with("BuildMethod", "rust-cargolambda")
+        .with("BuildProperties", Map::new().with("Binary", "bootstrap"))
+        .with("checkov", skipped_on_functions())
+}
+
+/// The mapping, whose id is the function's and the name it has here.
+fn trigger(function: &Function) -> Map {
+    match function.queue() {
+        Some(queue) => Map::new().with("Messages", event("SQS", messages(function, queue))),
+        None => Map::new().with("Records", event("DynamoDB", records(function))),
+    }
+}
+
+fn event(source: &str, properties: Map) -> Map {
+    Map::new().with("Type", source).with("Properties", properties)
+}
+
+fn messages(function: &Function, queue: &str) -> Map {
+    let size = if has_own_batch_size(function) {
+        reference(RESULTS_BATCH_SIZE)
+    } else {
+        function.batching.size.into()
+    };
+    let bound = |limit: Yaml| Map::new().with("MaximumConcurrency", limit);
+    let scaling = match function.batching.concurrency {
+        Some(limit) => bound(limit.into()).into(),
+        None => only_if(
+            WITH_MAXIMUM_CONCURRENCY,
+            Yaml::Compact(bound(reference("MaximumConcurrency"))),
+        ),
+    };
+    Map::new()
+        .with("Queue", arn(&ids::queue(queue)))
+        .with("BatchSize", size)
+        .maybe("MaximumBatchingWindowInSeconds", window(function))
+        .with("ScalingConfig", scaling)
+        .with("FunctionResponseTypes", inline(["ReportBatchItemFailures"]))
+}
+
+fn records(function: &Function) -> Map {
+    let given_up = Map::new()
+        .with("Type", "SQS")
+        .with("Destination", arn(&ids::dead_letter_queue(&function.name)));
+    Map::new()
+        .with("Stream", attribute(ids::EVENTS_TABLE, "StreamArn"))
+        .note(
+            "From the oldest record there is: one that was written before the mapping was ready counts too.",
+        )
+        .with("StartingPosition", "TRIM_HORIZON")
+        .with("BatchSize", function.batching.size)
+        .maybe("MaximumBatchingWindowInSeconds", window(function))
+        .with("FunctionResponseTypes", inline(["ReportBatchItemFailures"]))
+        .with("BisectBatchOnFunctionError", true)
+        .with("MaximumRetryAttempts", RELAY_RETRIES)
+        .with("MaximumRecordAgeInSeconds", RELAY_RECORD_AGE.as_secs())
+        .with("DestinationConfig", Map::new().with("OnFailure", given_up))
+}
+
+fn window(function: &Function) -> Option<u64> {
+    Some(function.batching.window.as_secs()).filter(|&seconds| seconds > 0)
+}

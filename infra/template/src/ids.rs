@@ -1,0 +1,38 @@
+//! What things are called inside the template: an id for each resource, from its kebab-case name.
+
+/// `InitializeOrder` of `initialize-order`; the id of a function.
+pub(crate) fn pascal_case(name: &str) -> String {
+    let capitalized = |word: &str| {
+        let mut letters = word.chars();
+        let first = letters.next().map(|first| first.to_ascii_uppercase());
+        first.into_iter().chain(letters).collect::<String>()
+    };
+    name.split('-').map(capitalized).collect()
+}
+
+/// The role of a function.
+pub(crate) fn role(function: &str) -> String {
+    pascal_case(function) + "Role"
+}
+
+/// The log group of a function.
+pub(crate) fn log_group(function: &str) -> String {
+    pascal_case(function) + "Logs"
+}
+
+/// A queue.
+pub(crate) fn queue(name: &str) -> String {
+    pascal_case(name) + "Queue"
+}
+
+/// The dead-letter queue of a queue, or of a function without one.
+pub(crate) fn dead_letter_queue(name: &str) -> String {
+    pascal_case(name) + "DeadLetterQueue"
+}
+
+/// The event table.
+pub(crate) const EVENTS_TABLE: &str = "EventsTable";
+/// The table of events that the relay could not deliver.
+pub(crate) const OUTBOX_TABLE: &str = "OutboxTable";
+/// The role of whoever moves messages out of dead-letter queues.
+pub(crate) const OPERATOR_ROLE: &str = "OperatorRole";

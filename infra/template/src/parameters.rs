@@ -1,0 +1,251 @@
+//! What whoever deploys can choose, and the conditions that follow from it.
+
+use std::time::Duration;
+
+use functions::{Function, Registry, Settings};
+
+use crate::intrinsics::{equals, not};
+use crate::yaml::{Map, Yaml, inline};
+
+/// Whether the simulators are deployed.
+pub(crate) const WITH_SIMULATORS: &str = "WithSimulators";
+/// Whether a key of the account's own encrypts what is stored.
+pub(crate) const WITH_KEY: &str = "WithKey";
+/// Whether the invocations on a queue are bounded.
+pub(crate) const WITH_MAXIMUM_CONCURRENCY: &str = "WithMaximumConcurrency";
+/// Whether there are alarms and a dashboard.
+pub(crate) const WITH_ALARMS: &str = "WithAlarms";
+/// Whether somebody is told of alarms.
+pub(crate) const WITH_ALARM_TOPIC: &str = "WithAlarmTopic";
+/// Whether tables are protected.
+pub(crate) const WITH_PROTECTION: &str = "WithProtection";
+
+/// How many messages a function takes at once that gains by more than most do.
+pub(crate) const RESULTS_BATCH_SIZE: &str = "ResultsBatchSize";
+
+/// The days for which CloudWatch Logs can keep lines.
+///
+/// Source: <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html>
+const RETENTIONS: [u32; 22] = [
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+];
+
+/// The section `Parameters`.
+pub(crate) fn parameters(registry: &Registry) -> Map {
+    let mut parameters = Map::apart()
+        .note("arm64 costs a fifth less for the same work.")
+        .with(
+            "Architecture",
+            choice(
+                "arm64",
+                &["arm64", "x86_64"],
+                "Processor that the functions run on.",
+            ),
+        );
+    deadlines(&mut parameters);
+    parameters
+        .remark("Never in production: the simulators take the messages that are meant for the real ones.");
+    parameters.put(
+        "DeploySimulators",
+        flag(
+            false,
+            "Whether stand-ins for payment provider and carrier answer the outbound queues.",
+        ),
+    );
+    load(&mut parameters, registry);
+    logs(&mut parameters);
+    alarms(&mut parameters);
+    protection(&mut parameters);
+    parameters
+}
+
+fn deadlines(parameters: &mut Map) {
+    let defaults = Settings::deadlines(|_| None).expect("without variables there are only defaults");
+    let mut put = |name, default: Duration, about: &str| {
+        let about = format!("{about} In seconds, a year at most.");
+        parameters.put(name, number(default.as_secs(), 1, 31_536_000, &about));
+    };
+    put(
+        "PaymentDeadlineSeconds",
+        defaults.payment,
+        "How long the payment provider has, from the order's initialization, until the payment counts as failed.",
+    );
+    put(
+        "ShipmentDeadlineSeconds",
+        defaults.shipment,
+        "How long the carrier has, from the order's confirmation, until the shipment counts as failed.",
+    );
+    put(
+        "GroupCheckoutDeadlineSeconds",
+        defaults.group_checkout,
+        "How long a group's guests have, from its initiation, until the group counts as timed out.",
+    );
+}
+
+fn load(parameters: &mut Map, registry: &Registry) {
+    parameters.remark(
+        "With all queues busy at once this is half of the 1,000 concurrent invocations that accounts begin with.",
+    );
+    let concurrency = Map::new()
+        .with("Type", "String")
+        .with("Default", "15")
+        .with("AllowedPattern", "0|[2-9]|[1-9][0-9]{1,2}|1000")
+        .with("ConstraintDescription", "2 to 1000, or 0 for as many as Lambda likes")
+        .with(
+            "Description",
+            "How many invocations of one function take from its queue at once, at most; 0 for as many as Lambda \
+             likes. More of them fight over the same streams.",
+        );
+    parameters.put("MaximumConcurrency", concurrency);
+    if let Some(function) = registry
+        .functions
+        .iter()
+        .find(|function| has_own_batch_size(function))
+    {
+        parameters
+            .remark("Results that come together are one commit: larger batches make large groups cheaper.");
+        parameters.put(
+            RESULTS_BATCH_SIZE,
+            number(
+                function.batching.size.into(),
+                10,
+                1000,
+                "How many guests' results one invocation takes at most.",
+            ),
+        );
+    }
+}
+
+fn logs(parameters: &mut Map) {
+    parameters.put(
+        "LogLevel",
+        choice(
+            "info",
+            &["error", "warn", "info", "debug", "trace"],
+            "From which level on functions log. No line holds a payload, on any level.",
+        ),
+    );
+    let retention = Map::new()
+        .with("Type", "Number")
+        .with("Default", 30_u32)
+        .with("AllowedValues", inline(RETENTIONS))
+        .with("Description", "How many days logs are kept.");
+    parameters.put("LogRetentionDays", retention);
+}
+
+fn alarms(parameters: &mut Map) {
+    parameters.remark(
+        "CloudWatch bills an alarm by the metrics it looks at, about 160 here. Off for stacks that nobody watches, \
+         and for emulators that can't compute with metrics.",
+    );
+    parameters.put(
+        "DeployAlarms",
+        flag(true, "Whether alarms and the dashboard are deployed."),
+    );
+    parameters.remark("Its subscribers are told when an alarm goes off, and when it is over.");
+    parameters.put(
+        "AlarmTopicArn",
+        optional_arn(
+            "sns",
+            "ARN of an SNS topic for alarms; empty if nobody is to be told.",
+        ),
+    );
+}
+
+fn protection(parameters: &mut Map) {
+    parameters.remark(
+        "The key's policy has to leave its use to the account's IAM policies, and has to let CloudWatch Logs \
+         (logs.<region>.amazonaws.com) use it.",
+    );
+    parameters.put(
+        "KmsKeyArn",
+        optional_arn(
+            "kms",
+            "ARN of a KMS key that encrypts queues, tables, logs and environment variables; empty for keys of \
+             AWS's own, at no cost.",
+        ),
+    );
+    parameters.remark("Off for stacks that come and go. The tables outlive their stack either way.");
+    parameters.put(
+        "Protect",
+        flag(
+            true,
+            "Whether tables are protected from deletion and can be restored to any second of the last 35 days.",
+        ),
+    );
+}
+
+/// The section `Conditions`.
+pub(crate) fn conditions() -> Map {
+    Map::new()
+        .with(WITH_SIMULATORS, equals("DeploySimulators", "true"))
+        .with(WITH_MAXIMUM_CONCURRENCY, not(equals("MaximumConcurrency", "0")))
+        .with(WITH_KEY, not(equals("KmsKeyArn", "")))
+        .with(WITH_ALARMS, equals("DeployAlarms", "true"))
+        .with(WITH_ALARM_TOPIC, not(equals("AlarmTopicArn", "")))
+        .with(WITH_PROTECTION, equals("Protect", "true"))
+}
+
+/// Whether a function takes batches of another size than most.
+pub(crate) fn has_own_batch_size(function: &Function) -> bool {
+    function.batching.size != functions::Batching::default().size
+}
+
+/// The parameter that a function's variable of the environment is set from: `PaymentDeadlineSeconds` of
+/// `PAYMENT_DEADLINE_SECONDS`.
+pub(crate) fn parameter_of(variable: &str) -> String {
+    let capitalized = |word: &str| {
+        let (first, rest) = word.split_at(1);
+        format!("{first}{}", rest.to_lowercase())
+    };
+    variable.split('_').map(capitalized).collect()
+}
+
+fn number(default: u64, least: u64, most: u64, about: &str) -> Map {
+    Map::new()
+        .with("Type", "Number")
+        .with("Default", default)
+        .with("MinValue", least)
+        .with("MaxValue", most)
+        .with("Description", about)
+}
+
+fn choice(default: &str, allowed: &[&str], about: &str) -> Map {
+    Map::new()
+        .with("Type", "String")
+        .with("Default", default)
+        .with("AllowedValues", inline(allowed.iter().copied()))
+        .with("Description", about)
+}
+
+fn flag(default: bool, about: &str) -> Map {
+    choice(&default.to_string(), &["true", "false"], about)
+}
+
+fn optional_arn(service: &str, about: &str) -> Map {
+    Map::new()
+        .with("Type", "String")
+        .with("Default", "")
+        .with(
+            "AllowedPattern",
+            Yaml::Text(format!("(arn:[a-z-]+:{service}:[a-z0-9-]+:[0-9]{{12}}:.+)?")),
+        )
+        .with(
+            "ConstraintDescription",
+            format!("an ARN of {}, or nothing", service.to_uppercase()),
+        )
+        .with("Description", about)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_is_set_from_the_parameter_of_its_name() {
+        assert_eq!(
+            parameter_of("GROUP_CHECKOUT_DEADLINE_SECONDS"),
+            "GroupCheckoutDeadlineSeconds"
+        );
+    }
+}

@@ -1,0 +1,125 @@
+//! A queue, its dead-letter queue, and who may send to them.
+
+use std::time::Duration;
+
+use aws_adapters::MAX_RECEIVE_COUNT;
+use functions::{Function, Registry, Sender, Trigger};
+
+use crate::functions::is_simulator;
+use crate::ids;
+use crate::intrinsics::{arn, only_if, reference, stack_name, substituted, unless};
+use crate::parameters::{WITH_KEY, WITH_SIMULATORS};
+use crate::roles::{dead_letters_of, document, queue_arn};
+use crate::yaml::{Map, Yaml, inline};
+
+/// How long messages are kept: as long as SQS does, for nothing may be lost while people sleep.
+const RETENTION: Duration = Duration::from_hours(14 * 24);
+
+/// A queue with its dead-letter queue and the policies of both.
+pub(crate) fn with_dead_letters(resources: &mut Map, registry: &Registry, name: &str) {
+    let redrive = Map::new()
+        .with("deadLetterTargetArn", arn(&ids::dead_letter_queue(name)))
+        .with("maxReceiveCount", MAX_RECEIVE_COUNT);
+    let extra = Map::new()
+        .with("VisibilityTimeout", Function::VISIBILITY_TIMEOUT.as_secs())
+        .with("RedrivePolicy", redrive);
+    let id = ids::queue(name);
+    resources.put(id.as_str(), queue(name, extra));
+    resources.put(format!("{id}Policy"), policy(&id, senders(registry, name)));
+    let source = inline([substituted(queue_arn(name))]);
+    let sources = Map::new()
+        .with("redrivePermission", "byQueue")
+        .with("sourceQueueArns", source);
+    dead_letters(resources, registry, name, sources);
+}
+
+/// The queue for what a function without a queue of its own gives up.
+pub(crate) fn given_up(resources: &mut Map, registry: &Registry, function: &Function) {
+    let sources = Map::new().with("redrivePermission", "denyAll");
+    dead_letters(resources, registry, &function.name, sources);
+}
+
+fn dead_letters(resources: &mut Map, registry: &Registry, name: &str, sources: Map) {
+    let id = ids::dead_letter_queue(name);
+    let extra = Map::new().with("RedriveAllowPolicy", sources);
+    resources.put(id.as_str(), queue(&format!("{name}-dlq"), extra));
+    resources.put(
+        format!("{id}Policy"),
+        policy(&id, senders_of_dead_letters(registry, name)),
+    );
+}
+
+fn queue(name: &str, extra: Map) -> Map {
+    let properties = Map::new()
+        .with("QueueName", stack_name(name))
+        .with("MessageRetentionPeriod", RETENTION.as_secs())
+        .with("SqsManagedSseEnabled", unless(WITH_KEY, true))
+        .with("KmsMasterKeyId", only_if(WITH_KEY, reference("KmsKeyArn")))
+        .followed_by(extra);
+    Map::new()
+        .with("Type", "AWS::SQS::Queue")
+        .with("Properties", properties)
+}
+
+/// Who may send to a queue; none if the account's IAM policies decide.
+fn senders(registry: &Registry, name: &str) -> Option<Vec<Yaml>> {
+    let takes = registry.functions.iter().find(|function| function.name == name);
+    let is_open = |sender| !matches!(sender, Sender::Steps);
+    if let Some(Trigger::Commands(sender)) = takes.map(|function| function.trigger)
+        && is_open(sender)
+    {
+        return None;
+    }
+    let sends = |function: &&Function| function.sends_to.iter().any(|queue| queue == name);
+    let mut senders: Vec<_> = registry.functions.iter().filter(sends).map(role).collect();
+    senders.push(arn(ids::OPERATOR_ROLE));
+    Some(senders)
+}
+
+/// Who may send to the dead-letter queue of `name`: the function that gives up. What systems outside give
+/// up, the account's IAM policies decide.
+fn senders_of_dead_letters(registry: &Registry, name: &str) -> Option<Vec<Yaml>> {
+    if registry.outbound.iter().any(|outbound| outbound.queue == name) {
+        return None;
+    }
+    let gives_up = |function: &&Function| dead_letters_of(function) == name;
+    Some(registry.functions.iter().filter(gives_up).map(role).collect())
+}
+
+fn role(function: &Function) -> Yaml {
+    let role = arn(&ids::role(&function.name));
+    if is_simulator(function) {
+        only_if(WITH_SIMULATORS, role)
+    } else {
+        role
+    }
+}
+
+/// Within an account, IAM's word and the queue's are added up: only a denial keeps others out.
+fn policy(queue: &str, senders: Option<Vec<Yaml>>) -> Map {
+    let in_the_open = Map::new().with("Bool", Map::new().with("aws:SecureTransport", "false"));
+    let mut statements = vec![deny("OnlyTls", "sqs:*", queue, in_the_open)];
+    if let Some(senders) = senders {
+        // What SQS itself moves to a dead-letter queue is sent by no principal, and is let through.
+        let somebody_else = Map::new()
+            .with("ArnNotEquals", Map::new().with("aws:PrincipalArn", senders))
+            .with("Null", Map::new().with("aws:PrincipalArn", "false"));
+        statements.push(deny("OnlySenders", "sqs:SendMessage", queue, somebody_else));
+    }
+    let properties = Map::new()
+        .with("Queues", inline([reference(queue)]))
+        .with("PolicyDocument", document(statements));
+    Map::new()
+        .with("Type", "AWS::SQS::QueuePolicy")
+        .with("Properties", properties)
+}
+
+fn deny(sid: &str, action: &str, queue: &str, condition: Map) -> Map {
+    Map::new()
+        .with("Sid", sid)
+        .with("Effect", "Deny")
+        .with("Principal", "*")
+        .with("Action", action)
+        .with("Resource", arn(queue))
+        .with("Condition", condition)
+}

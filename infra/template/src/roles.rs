@@ -1,0 +1,170 @@
+//! Who may do what: a role for each function, with what its declaration implies and nothing else.
+
+use functions::{Function, Registry, StoreAccess, Trigger};
+
+use crate::functions::conditional;
+use crate::ids;
+use crate::intrinsics::{arn, attribute, only_if, reference, substituted};
+use crate::parameters::WITH_KEY;
+use crate::yaml::{Map, Yaml, inline};
+
+/// The role of a function.
+pub(crate) fn role(function: &Function) -> Map {
+    let trust = Map::new()
+        .with("Effect", "Allow")
+        .with("Principal", Map::new().with("Service", "lambda.amazonaws.com"))
+        .with("Action", "sts:AssumeRole");
+    let policy = policy(&function.name, statements(function));
+    conditional(function, "AWS::IAM::Role").with(
+        "Properties",
+        Map::new()
+            .with("AssumeRolePolicyDocument", document(vec![trust]))
+            .with("Policies", vec![policy]),
+    )
+}
+
+/// The role of an operator, who moves messages out of dead-letter queues, back to where they came from.
+/// Queues that only steps send to let nobody else in.
+pub(crate) fn operator_role(registry: &Registry) -> Map {
+    let account = substituted("arn:${AWS::Partition}:iam::${AWS::AccountId}:root");
+    let trust = Map::new()
+        .with("Effect", "Allow")
+        .with("Principal", Map::new().with("AWS", account))
+        .with("Action", "sts:AssumeRole");
+    let queues = |suffix: &str| {
+        let name = |queue: &&str| substituted(queue_arn(&format!("{queue}{suffix}")));
+        registry.queues().iter().map(name).collect()
+    };
+    let take = [
+        "sqs:StartMessageMoveTask",
+        "sqs:CancelMessageMoveTask",
+        "sqs:ListMessageMoveTasks",
+        "sqs:ReceiveMessage",
+        "sqs:DeleteMessage",
+        "sqs:GetQueueAttributes",
+    ];
+    let statements = vec![
+        allow("TakeDeadLetters", &take, queues("-dlq")),
+        allow("SendThemAgain", &["sqs:SendMessage"], queues("")),
+        use_of_key(),
+    ];
+    Map::new().with("Type", "AWS::IAM::Role").with(
+        "Properties",
+        Map::new()
+            .with(
+                "Description",
+                "Moves messages from dead-letter queues back to their queues",
+            )
+            .with("AssumeRolePolicyDocument", document(vec![trust]))
+            .with("Policies", vec![policy("redrive", statements)]),
+    )
+}
+
+/// The ARN of a queue by its name, for where its resource can't be referred to.
+pub(crate) fn queue_arn(name: &str) -> String {
+    format!("arn:${{AWS::Partition}}:sqs:${{AWS::Region}}:${{AWS::AccountId}}:${{AWS::StackName}}-{name}")
+}
+
+/// A policy document.
+pub(crate) fn document<T: Into<Yaml>>(statements: Vec<T>) -> Map {
+    Map::new()
+        .with("Version", "2012-10-17")
+        .with("Statement", statements)
+}
+
+fn policy(name: &str, statements: Vec<Yaml>) -> Map {
+    Map::new()
+        .with("PolicyName", name)
+        .with("PolicyDocument", document(statements))
+}
+
+fn statements(function: &Function) -> Vec<Yaml> {
+    let log_lines = ["logs:CreateLogStream", "logs:PutLogEvents"];
+    let spans = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"];
+    let mut statements = vec![
+        allow("Log", &log_lines, vec![arn(&ids::log_group(&function.name))]),
+        // X-Ray's actions know no resources.
+        allow("Trace", &spans, vec!["*".into()]),
+    ];
+    statements.extend(trigger(function));
+    statements.push(allow("Send", &["sqs:SendMessage"], destinations(function)));
+    statements.extend(store(function.store));
+    statements.push(use_of_key());
+    statements
+}
+
+fn trigger(function: &Function) -> Vec<Yaml> {
+    let Some(queue) = function.queue() else {
+        let read = [
+            "dynamodb:DescribeStream",
+            "dynamodb:GetRecords",
+            "dynamodb:GetShardIterator",
+        ];
+        let streams = substituted(format!("${{{}.Arn}}/stream/*", ids::EVENTS_TABLE));
+        return vec![
+            allow("Take", &read, vec![attribute(ids::EVENTS_TABLE, "StreamArn")]),
+            allow("Find", &["dynamodb:ListStreams"], vec![streams]),
+            allow("Save", &["dynamodb:UpdateItem"], vec![arn(ids::OUTBOX_TABLE)]),
+        ];
+    };
+    let take = [
+        "sqs:ReceiveMessage",
+        "sqs:DeleteMessage",
+        "sqs:ChangeMessageVisibility",
+        "sqs:GetQueueAttributes",
+    ];
+    vec![allow("Take", &take, vec![arn(&ids::queue(queue))])]
+}
+
+/// Where a function sends to, its dead-letter queue at the end.
+fn destinations(function: &Function) -> Vec<Yaml> {
+    let queues = function.sends_to.iter().map(|queue| ids::queue(queue));
+    let dead_letters = ids::dead_letter_queue(dead_letters_of(function));
+    queues.chain([dead_letters]).map(|id| arn(&id)).collect()
+}
+
+/// Whose dead-letter queue a function sends to: its queue's, or its own if it has no queue.
+pub(crate) fn dead_letters_of(function: &Function) -> &str {
+    match function.trigger {
+        Trigger::Commands(_) | Trigger::Events(_) | Trigger::EventStream => &function.name,
+        Trigger::Outbound(queue) => queue,
+    }
+}
+
+fn store(access: StoreAccess) -> Option<Yaml> {
+    let actions: &[&str] = match access {
+        StoreAccess::None => return None,
+        StoreAccess::Load => &["dynamodb:Query"],
+        StoreAccess::LoadAndAppend => &["dynamodb:Query", "dynamodb:PutItem"],
+    };
+    Some(allow("Store", actions, vec![arn(ids::EVENTS_TABLE)]))
+}
+
+fn use_of_key() -> Yaml {
+    let actions = ["kms:Decrypt", "kms:GenerateDataKey"];
+    only_if(
+        WITH_KEY,
+        statement("Encrypt", &actions, vec![reference("KmsKeyArn")]),
+    )
+}
+
+fn allow(sid: &str, actions: &[&str], resources: Vec<Yaml>) -> Yaml {
+    statement(sid, actions, resources).into()
+}
+
+fn statement(sid: &str, actions: &[&str], mut resources: Vec<Yaml>) -> Map {
+    let action = match actions {
+        [one] => (*one).into(),
+        several => inline(several.iter().copied()),
+    };
+    let resource = if resources.len() == 1 {
+        resources.swap_remove(0)
+    } else {
+        resources.into()
+    };
+    Map::new()
+        .with("Sid", sid)
+        .with("Effect", "Allow")
+        .with("Action", action)
+        .with("Resource", resource)
+}

@@ -1,0 +1,272 @@
+//! What `template.yaml` has to keep, whatever the registry grows into.
+
+mod document;
+mod permissions;
+mod queues;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use functions::{Function, Registry, registry};
+use serde_json::Value;
+
+use document::{Document, pascal_case, text};
+
+/// `CloudFormation` takes 500; the rest is for what one adds to a stack of one's own.
+const MOST_RESOURCES: usize = 450;
+
+fn document() -> (Registry, Document) {
+    let registry = registry();
+    let document = Document::read(&template::template(&registry));
+    (registry, document)
+}
+
+#[test]
+fn the_template_that_is_checked_in_is_what_the_registry_says() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../template.yaml");
+    let checked_in = std::fs::read_to_string(&path).unwrap_or_default();
+    let written = template::template(&registry());
+    let differs = (1..)
+        .zip(written.lines().zip(checked_in.lines()))
+        .find(|(_, (new, old))| new != old);
+    assert!(
+        written == checked_in,
+        "template.yaml is stale{}; `cargo template` renews it",
+        differs.map_or(String::new(), |(line, _)| format!(" from line {line} on"))
+    );
+}
+
+#[test]
+fn a_stack_has_room_for_more() {
+    let (_, document) = document();
+    let count = document.expanded_ids().len();
+    assert!(
+        count < MOST_RESOURCES,
+        "the template makes {count} resources, mappings included; a stack takes 500, and {MOST_RESOURCES} are what it \
+         may use of them. Drop some, or split the stack"
+    );
+}
+
+#[test]
+fn ids_are_unique_even_after_sam_has_added_the_mappings() {
+    let (_, document) = document();
+    let ids = document.expanded_ids();
+    let unique: BTreeSet<_> = ids.iter().collect();
+    assert_eq!(unique.len(), ids.len());
+    assert!(ids.iter().all(|id| id.chars().all(|c| c.is_ascii_alphanumeric())));
+}
+
+#[test]
+fn names_fit_for_the_longest_name_of_a_stack() {
+    let (_, document) = document();
+    let stack = "s".repeat(template::STACK_NAME_LIMIT);
+    let limits = [
+        ("FunctionName", 64),
+        ("QueueName", 80),
+        ("TableName", 255),
+        ("LogGroupName", 512),
+        ("AlarmName", 255),
+        ("DashboardName", 255),
+    ];
+    let mut seen = BTreeSet::new();
+    for (id, resource) in document.resources() {
+        for (property, limit) in limits {
+            let Some(name) = resource["Properties"][property]["Fn::Sub"].as_str() else {
+                continue;
+            };
+            let name = name.replace("${AWS::StackName}", &stack);
+            assert!(
+                name.len() <= limit,
+                "{property} of {id} has {} characters: {name}",
+                name.len()
+            );
+            assert!(
+                seen.insert((property, name)),
+                "{id} has the {property} of another"
+            );
+        }
+    }
+    assert!(!seen.is_empty());
+}
+
+#[test]
+fn every_function_is_the_same_build_under_its_own_name() {
+    let (registry, document) = document();
+    let functions: Vec<_> = document.of_type("AWS::Serverless::Function").collect();
+    assert_eq!(functions.len(), registry.functions.len());
+    for function in &registry.functions {
+        let resource = document.resource(&pascal_case(&function.name));
+        let properties = &resource["Properties"];
+        assert_eq!(properties["Handler"], function.name.as_str());
+        assert_eq!(
+            text(&properties["FunctionName"]),
+            format!("${{AWS::StackName}}-{}", function.name)
+        );
+        // One that differs in any of these is compiled and linked once more.
+        assert_eq!(resource["Metadata"], functions[0].1["Metadata"]);
+        for shared in ["CodeUri", "Runtime", "Architectures"] {
+            assert!(
+                properties[shared].is_null(),
+                "{} has a {shared} of its own",
+                function.name
+            );
+        }
+    }
+}
+
+#[test]
+fn deadlines_are_told_to_those_who_go_by_them() {
+    let (registry, document) = document();
+    let defaults = functions::Settings::deadlines(|_| None).expect("defaults");
+    for function in &registry.functions {
+        let resource = document.resource(&pascal_case(&function.name));
+        let variables = &resource["Properties"]["Environment"]["Variables"];
+        let told: Vec<_> = variables.as_object().into_iter().flatten().collect();
+        assert_eq!(
+            told.len(),
+            usize::from(function.deadline.is_some()),
+            "{}",
+            function.name
+        );
+        for (variable, parameter) in told {
+            assert_eq!(Some(variable.as_str()), function.deadline);
+            let parameter = &document.section("Parameters")[text(parameter)];
+            let ask = |seconds: &Value| {
+                functions::Settings::deadlines(|name| (name == variable).then(|| seconds.to_string()))
+            };
+            assert_eq!(ask(&parameter["Default"]), Ok(defaults), "{variable}");
+            assert!(
+                ask(&parameter["MinValue"]).is_ok() && ask(&parameter["MaxValue"]).is_ok(),
+                "{variable}"
+            );
+        }
+    }
+}
+
+#[test]
+fn mappings_report_what_failed_and_are_bounded() {
+    let (registry, document) = document();
+    for function in &registry.functions {
+        let resource = document.resource(&pascal_case(&function.name));
+        let events = resource["Properties"]["Events"].as_object().expect("events");
+        let [(_, event)] = events.iter().collect::<Vec<_>>()[..] else {
+            panic!("{} has other than one mapping", function.name);
+        };
+        let mapping = &event["Properties"];
+        assert_eq!(mapping["FunctionResponseTypes"][0], "ReportBatchItemFailures");
+        if function.queue().is_some() {
+            assert!(mapping["ScalingConfig"].is_object(), "{}", function.name);
+        } else {
+            assert_eq!(mapping["StartingPosition"], "TRIM_HORIZON");
+            assert_eq!(mapping["BisectBatchOnFunctionError"], true);
+            for bound in ["MaximumRetryAttempts", "MaximumRecordAgeInSeconds"] {
+                assert!(mapping[bound].is_u64(), "{} has no {bound}", function.name);
+            }
+            let given_up = &mapping["DestinationConfig"]["OnFailure"]["Destination"];
+            assert_eq!(text(given_up), "RelayEventsDeadLetterQueue.Arn");
+        }
+        let size = mapping["BatchSize"].as_u64();
+        let window = mapping["MaximumBatchingWindowInSeconds"].as_u64().unwrap_or(0);
+        assert!(
+            size.is_some_and(|size| size <= 10) || window >= 1,
+            "{}: Lambda refuses it",
+            function.name
+        );
+    }
+}
+
+#[test]
+fn only_who_sends_to_itself_may_go_in_circles() {
+    let (registry, document) = document();
+    for function in &registry.functions {
+        let resource = document.resource(&pascal_case(&function.name));
+        let sends_to_itself = function
+            .sends_to
+            .iter()
+            .any(|queue| Some(queue.as_str()) == function.queue());
+        let allowed = resource["Properties"]["RecursiveLoop"] == "Allow";
+        assert_eq!(allowed, sends_to_itself, "{}", function.name);
+    }
+}
+
+#[test]
+fn tables_outlive_the_stack_and_are_protected() {
+    let (_, document) = document();
+    let tables: Vec<_> = document.of_type("AWS::DynamoDB::Table").collect();
+    assert_eq!(tables.len(), 2);
+    for (_, table) in tables {
+        assert_eq!(
+            (&table["DeletionPolicy"], &table["UpdateReplacePolicy"]),
+            (&"Retain".into(), &"Retain".into())
+        );
+        let properties = &table["Properties"];
+        let recovery = &properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"];
+        for protected in [&properties["DeletionProtectionEnabled"], recovery] {
+            assert_eq!(
+                protected["Fn::If"],
+                serde_json::json!(["WithProtection", true, false])
+            );
+        }
+    }
+    let stream = &document.resource("EventsTable")["Properties"]["StreamSpecification"];
+    assert_eq!(stream["StreamViewType"], "NEW_IMAGE");
+}
+
+#[test]
+fn alarms_keep_to_what_an_expression_may_hold() {
+    let (_, document) = document();
+    for (id, alarm) in document.of_type("AWS::CloudWatch::Alarm") {
+        let metrics = alarm["Properties"]["Metrics"].as_array().expect("metrics");
+        let (series, expressions): (Vec<_>, Vec<_>) =
+            metrics.iter().partition(|m| m["MetricStat"].is_object());
+        assert!(
+            (1..=10).contains(&series.len()),
+            "{id} looks at {} metrics",
+            series.len()
+        );
+        assert_eq!(expressions.len(), 1, "{id}");
+        assert!(series.iter().all(|metric| metric["ReturnData"] == false), "{id}");
+    }
+}
+
+#[test]
+fn an_alarm_watches_every_dead_letter_queue_and_every_function() {
+    let (registry, document) = document();
+    let watched = |metric: &str| -> BTreeSet<String> {
+        let alarms = document.of_type("AWS::CloudWatch::Alarm");
+        let series =
+            alarms.flat_map(|(_, alarm)| alarm["Properties"]["Metrics"].as_array().into_iter().flatten());
+        let named = series.filter(|series| series["MetricStat"]["Metric"]["MetricName"] == metric);
+        named
+            .map(|series| text(&series["MetricStat"]["Metric"]["Dimensions"][0]["Value"]).to_owned())
+            .collect()
+    };
+    let queues = document
+        .of_type("AWS::SQS::Queue")
+        .map(|(_, queue)| text(&queue["Properties"]["QueueName"]).to_owned());
+    let (dead, alive): (BTreeSet<_>, BTreeSet<_>) = queues.partition(|name| name.ends_with("-dlq"));
+    assert_eq!(watched("ApproximateNumberOfMessagesVisible"), dead);
+    assert_eq!(watched("ApproximateAgeOfOldestMessage"), alive);
+    let is_simulator = |function: &&Function| function.context == functions::Context::Simulators;
+    let functions: BTreeSet<_> = registry
+        .functions
+        .iter()
+        .filter(|function| !is_simulator(function))
+        .map(|function| format!("${{AWS::StackName}}-{}", function.name))
+        .collect();
+    for metric in ["Errors", "Throttles"] {
+        assert_eq!(watched(metric), functions);
+    }
+}
+
+#[test]
+fn the_dashboard_is_json() {
+    let (_, document) = document();
+    let body = text(&document.resource("Dashboard")["Properties"]["DashboardBody"]).to_owned();
+    let board: Value = serde_json::from_str(&body).expect("the dashboard's body");
+    assert!(
+        board["widgets"]
+            .as_array()
+            .is_some_and(|widgets| widgets.len() > 6)
+    );
+}
