@@ -194,7 +194,6 @@ fn query((number, metric): (usize, &Metric)) -> Map {
 }
 
 fn dead_letters(registry: &Registry) -> Vec<Alarm> {
-    let depth = |queue: &str| Metric::of_queue("ApproximateNumberOfMessagesVisible", &format!("{queue}-dlq"));
     let alarm = |area: &Area, metrics| Alarm {
         name: format!("{}-dead-letters", area.name),
         about: format!(
@@ -207,13 +206,21 @@ fn dead_letters(registry: &Registry) -> Vec<Alarm> {
         threshold: 0,
         periods: AT_ONCE,
     };
-    let mut alarms: Vec<_> = by_area(registry)
-        .iter()
-        .map(|(area, functions)| alarm(area, functions.iter().map(|f| depth(&f.name)).collect()))
-        .collect();
+    let mut alarms = Vec::new();
+    for (area, functions) in by_area(registry) {
+        let depths = functions
+            .iter()
+            .filter_map(|function| function.queue())
+            .map(depth);
+        alarms.push(alarm(&area, depths.collect()));
+    }
     let outbound = registry.outbound.iter().map(|outbound| depth(outbound.queue));
     alarms.push(alarm(&OUTBOUND, outbound.collect()));
     alarms
+}
+
+fn depth(queue: &str) -> Metric {
+    Metric::of_queue("ApproximateNumberOfMessagesVisible", &format!("{queue}-dlq"))
 }
 
 fn waiting(registry: &Registry) -> Vec<Alarm> {
@@ -312,7 +319,17 @@ fn of_relay(registry: &Registry) -> Vec<Alarm> {
         threshold: 0,
         periods: AT_ONCE,
     };
-    vec![age, undelivered]
+    let given_up = Alarm {
+        name: "relay-gave-up".into(),
+        about: "The relay's mapping gave records up. The messages in its dead-letter queue say where they are in \
+                the stream; their events are in the event table, and have to be published again."
+            .into(),
+        metrics: relays().map(|f| depth(&f.name)).collect(),
+        combined: TOTAL,
+        threshold: 0,
+        periods: AT_ONCE,
+    };
+    vec![age, undelivered, given_up]
 }
 
 fn late_facts(registry: &Registry) -> Vec<Alarm> {

@@ -31,10 +31,17 @@ pub(crate) fn operator_role(registry: &Registry) -> Map {
         .with("Effect", "Allow")
         .with("Principal", Map::new().with("AWS", account))
         .with("Action", "sts:AssumeRole");
-    let queues = |suffix: &str| {
-        let name = |queue: &&str| substituted(queue_arn(&format!("{queue}{suffix}")));
-        registry.queues().iter().map(name).collect()
-    };
+    let queues = registry.queues();
+    let without_queue = registry
+        .functions
+        .iter()
+        .filter(|function| function.queue().is_none());
+    let give_up = queues
+        .iter()
+        .copied()
+        .chain(without_queue.map(|function| function.name.as_str()));
+    let dead_letters = give_up.map(|name| substituted(queue_arn(&format!("{name}-dlq"))));
+    let queues = queues.iter().map(|name| substituted(queue_arn(name)));
     let take = [
         "sqs:StartMessageMoveTask",
         "sqs:CancelMessageMoveTask",
@@ -44,8 +51,8 @@ pub(crate) fn operator_role(registry: &Registry) -> Map {
         "sqs:GetQueueAttributes",
     ];
     let statements = vec![
-        allow("TakeDeadLetters", &take, queues("-dlq")),
-        allow("SendThemAgain", &["sqs:SendMessage"], queues("")),
+        allow("TakeDeadLetters", &take, dead_letters.collect()),
+        allow("SendThemAgain", &["sqs:SendMessage"], queues.collect()),
         use_of_key(),
     ];
     Map::new().with("Type", "AWS::IAM::Role").with(
