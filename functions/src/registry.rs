@@ -290,6 +290,15 @@ impl Function {
     /// waiting for `DynamoDB` and SQS: twice the least halves what parsing and TLS take.
     pub const MEMORY_MB: u32 = 256;
 
+    /// How often the mapping of a stream tries a batch again. The relay saves what it can't deliver in
+    /// the outbox; a batch comes again only if not even that works, so this and
+    /// [`Function::STREAM_RECORD_AGE`] bound an outage of everything at once. What is given up stays in
+    /// the stream for the rest of its day, and in the table for good.
+    pub const STREAM_RETRIES: u32 = 10;
+
+    /// How old a record of a stream may grow. See [`Function::STREAM_RETRIES`].
+    pub const STREAM_RECORD_AGE: Duration = Duration::from_hours(6);
+
     /// How long a message is invisible after a receive: six times the timeout, as Lambda's guide asks.
     ///
     /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html>

@@ -367,19 +367,22 @@ impl Stack {
             let running = mapping::sqs::run(queue_mapping(queue, batching), sqs, hosted, status, shutdown);
             self.mappings.spawn(async move { running.await.map_err(failed) });
         } else {
-            let running = mapping::stream::run(self.stream_mapping(), dynamodb, hosted, status, shutdown);
+            let running =
+                mapping::stream::run(self.stream_mapping(batching), dynamodb, hosted, status, shutdown);
             self.mappings.spawn(async move { running.await.map_err(failed) });
         }
     }
 
-    fn stream_mapping(&self) -> mapping::stream::Settings {
+    fn stream_mapping(&self, batching: Batching) -> mapping::stream::Settings {
         mapping::stream::Settings {
             // What an earlier process left unrelayed was published again at the start.
             starting_position: StreamPosition::Latest,
             report_batch_item_failures: true,
             bisect_batch_on_function_error: true,
-            maximum_retry_attempts: Some(10),
-            maximum_record_age: Some(Duration::from_hours(6)),
+            batch_size: batching.size,
+            batching_window: batching.window,
+            maximum_retry_attempts: Some(Function::STREAM_RETRIES),
+            maximum_record_age: Some(Function::STREAM_RECORD_AGE),
             on_failure: Some(OnFailure {
                 sqs: self.wire.sqs().clone(),
                 queue: self.given_up_queue(),

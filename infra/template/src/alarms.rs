@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use functions::{Context, Function, Registry, Trigger};
 
-use crate::functions::{RELAY_RECORD_AGE, is_simulator, sends_to_itself};
+use crate::functions::{is_simulator, sends_to_itself};
 use crate::ids::pascal_case;
 use crate::intrinsics::{only_if, reference, stack_name};
 use crate::parameters::{WITH_ALARM_TOPIC, WITH_ALARMS};
@@ -22,7 +22,7 @@ const WAITING: Duration = Duration::from_mins(30);
 
 /// How old a record may be when the relay gets it. There are still two hours until the mapping gives up.
 const UNRELAYED: Duration = Duration::from_hours(4);
-const _: () = assert!(UNRELAYED.as_secs() < RELAY_RECORD_AGE.as_secs());
+const _: () = assert!(UNRELAYED.as_secs() < Function::STREAM_RECORD_AGE.as_secs());
 
 /// The namespace of the functions' own metrics.
 pub(crate) const NAMESPACE: &str = "SagaBundle";
@@ -300,7 +300,7 @@ fn of_relay(registry: &Registry) -> Vec<Alarm> {
         about: format!(
             "Stored events have not been relayed for more than {} hours. The mapping gives a record up after {}.",
             UNRELAYED.as_secs() / 3600,
-            RELAY_RECORD_AGE.as_secs() / 3600
+            Function::STREAM_RECORD_AGE.as_secs() / 3600
         ),
         metrics: relays()
             .map(|f| Metric::of_function("IteratorAge", "Maximum", f))

@@ -1,7 +1,5 @@
 //! A function: the function itself, its trigger, its log group.
 
-use std::time::Duration;
-
 use functions::{Function, Trigger};
 
 use crate::checkov::skipped_on_functions;
@@ -11,14 +9,6 @@ use crate::parameters::{
     RESULTS_BATCH_SIZE, WITH_KEY, WITH_MAXIMUM_CONCURRENCY, WITH_SIMULATORS, has_own_batch_size, parameter_of,
 };
 use crate::yaml::{Map, Yaml, inline};
-
-/// How often the relay's mapping tries a batch, and how old its records may grow. The relay saves what
-/// it can't deliver in the outbox; a batch comes again only if not even that works, so these bound an
-/// outage of everything at once. What is given up stays in the stream for the rest of its day, and in the
-/// table for good.
-const RELAY_RETRIES: u32 = 10;
-/// See [`RELAY_RETRIES`].
-pub(crate) const RELAY_RECORD_AGE: Duration = Duration::from_hours(6);
 
 /// What all functions have in common, the section `Globals`.
 pub(crate) fn globals() -> Map {
@@ -162,8 +152,8 @@ fn records(function: &Function) -> Map {
         .maybe("MaximumBatchingWindowInSeconds", window(function))
         .with("FunctionResponseTypes", inline(["ReportBatchItemFailures"]))
         .with("BisectBatchOnFunctionError", true)
-        .with("MaximumRetryAttempts", RELAY_RETRIES)
-        .with("MaximumRecordAgeInSeconds", RELAY_RECORD_AGE.as_secs())
+        .with("MaximumRetryAttempts", u64::from(Function::STREAM_RETRIES))
+        .with("MaximumRecordAgeInSeconds", Function::STREAM_RECORD_AGE.as_secs())
         .with("DestinationConfig", Map::new().with("OnFailure", given_up))
 }
 
