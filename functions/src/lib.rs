@@ -9,6 +9,7 @@ mod settings;
 mod simulators;
 
 pub use registry::{
-    Batching, Context, Function, Outbound, RELAY, Registry, Sender, StoreAccess, Trigger, registry,
+    Batching, Context, Function, Outbound, OutboxAccess, RECOVERY, RELAY, Registry, SWEEPER, Sender,
+    StoreAccess, Trigger, registry,
 };
 pub use settings::{InvalidSetting, Parts, Settings};

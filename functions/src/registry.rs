@@ -4,7 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_adapters::{CommandFunction, Handler, QueueFunction, Relay, Routes, StepFunction, kebab_case};
+use aws_adapters::{
+    CommandFunction, Handler, QueueFunction, Relay, Routes, SWEEP_INTERVAL, StepFunction, StreamRecovery,
+    Sweeper, kebab_case,
+};
 use domain::Deadlines;
 use domain::cart::FinalizeCart;
 use domain::group_checkout::{
@@ -166,6 +169,10 @@ const PAYMENT_GATEWAY: &str = "payment-gateway";
 const SHIPPING_GATEWAY: &str = "shipping-gateway";
 /// The name of the relay, without the stack's.
 pub const RELAY: &str = "relay-events";
+/// The name of the sweeper, without the stack's.
+pub const SWEEPER: &str = "sweep-outbox";
+/// The name of the function that is told what the relay's mapping gave up, and of its queue.
+pub const RECOVERY: &str = "recover-stream-records";
 
 /// What part of the business a function belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -182,7 +189,7 @@ pub enum Context {
     GuestStay,
     /// Groups of guests that check out together.
     GroupCheckout,
-    /// What all share: the relay.
+    /// What all share: the relay, and what makes up for its failures.
     Delivery,
     /// Stand-ins for the outside world.
     Simulators,
@@ -212,6 +219,10 @@ pub enum Trigger {
     Outbound(&'static str),
     /// The event table's stream.
     EventStream,
+    /// What Lambda says of records of that stream which it gave up, on the queue of the function's name.
+    GivenUpRecords,
+    /// The clock, once in each period.
+    Schedule(Duration),
 }
 
 /// What a function does with the event table.
@@ -223,6 +234,19 @@ pub enum StoreAccess {
     Load,
     /// Loads streams and appends to them.
     LoadAndAppend,
+    /// Reads single commits.
+    Fetch,
+}
+
+/// What a function does with the outbox table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutboxAccess {
+    /// Nothing.
+    None,
+    /// Saves what was not delivered.
+    Save,
+    /// Reads what is due, and marks it.
+    Sweep,
 }
 
 /// How many messages an invocation gets, and how many invocations run at once.
@@ -263,6 +287,8 @@ pub struct Function {
     pub sends_to: Vec<String>,
     /// What it does with the event table.
     pub store: StoreAccess,
+    /// What it does with the outbox table.
+    pub outbox: OutboxAccess,
     /// How its messages are taken together.
     pub batching: Batching,
     /// The variable of the environment with the deadline that it sets, or waits for; none if it has
@@ -322,9 +348,18 @@ impl Function {
     /// The queue that invokes it, without the stack's name; none if something else does.
     pub fn queue(&self) -> Option<&str> {
         match self.trigger {
-            Trigger::Commands(_) | Trigger::Events(_) => Some(&self.name),
+            Trigger::Commands(_) | Trigger::Events(_) | Trigger::GivenUpRecords => Some(&self.name),
             Trigger::Outbound(queue) => Some(queue),
-            Trigger::EventStream => None,
+            Trigger::EventStream | Trigger::Schedule(_) => None,
+        }
+    }
+
+    /// The queue, without the stack's name, that gets what it can't deal with: of a queue its dead-letter
+    /// queue, of a stream the one of [`RECOVERY`]; none if it misses nothing by failing.
+    pub fn gives_up_to(&self) -> Option<String> {
+        match self.trigger {
+            Trigger::EventStream => Some(RECOVERY.into()),
+            _ => self.queue().map(|queue| format!("{queue}-dlq")),
         }
     }
 
@@ -360,8 +395,9 @@ pub struct Registry {
 impl Registry {
     fn of(functions: Vec<Function>, outbound: Vec<Outbound>) -> Self {
         let mut registry = Self { functions, outbound };
-        let relay = relay(registry.routes());
-        registry.functions.push(relay);
+        let routes = registry.routes();
+        let delivery = [relay(routes.clone()), recovery(), sweeper(routes)];
+        registry.functions.extend(delivery);
         registry
     }
 
@@ -407,6 +443,7 @@ fn command<C: Command>(context: Context, sender: Sender, about: &'static str) ->
         trigger: Trigger::Commands(sender),
         sends_to: if C::DEADLINE { vec![name.clone()] } else { vec![] },
         store: StoreAccess::LoadAndAppend,
+        outbox: OutboxAccess::None,
         batching: Batching::default(),
         deadline: None,
         late_facts: &[],
@@ -433,6 +470,7 @@ fn step<S: Step<Settings = Deadlines>>(context: Context, about: &'static str) ->
         } else {
             StoreAccess::None
         },
+        outbox: OutboxAccess::None,
         build: Box::new(|name, parts| {
             let settings = parts.settings.deadlines;
             let handler = StepFunction::<S>::new(parts.store(), parts.bus(), parts.clock.clone(), settings);
@@ -449,6 +487,7 @@ fn relay(routes: Routes) -> Function {
         trigger: Trigger::EventStream,
         sends_to: routes.queues(),
         store: StoreAccess::None,
+        outbox: OutboxAccess::Save,
         // Lambda reads a shard in order: fuller batches make fuller calls to the queues.
         batching: Batching {
             size: 100,
@@ -458,10 +497,51 @@ fn relay(routes: Routes) -> Function {
         late_facts: &[],
         build: Box::new(move |name, parts| {
             let (clock, metrics) = (parts.clock.clone(), parts.metrics.clone());
-            Arc::new(Relay::new(
+            let publisher = parts.publisher(routes.clone());
+            Arc::new(Relay::new(name, publisher, parts.outbox(), clock, metrics))
+        }),
+    }
+}
+
+fn recovery() -> Function {
+    Function {
+        name: RECOVERY.into(),
+        about: "Saves in the outbox what the relay's mapping gave up",
+        context: Context::Delivery,
+        trigger: Trigger::GivenUpRecords,
+        sends_to: vec![],
+        store: StoreAccess::None,
+        outbox: OutboxAccess::Save,
+        batching: Batching::default(),
+        deadline: None,
+        late_facts: &[],
+        build: Box::new(|name, parts| {
+            let streams = parts.connection.streams.clone();
+            let handler = StreamRecovery::new(streams, parts.outbox(), parts.clock.clone());
+            on_queue(name, RECOVERY, handler, parts)
+        }),
+    }
+}
+
+fn sweeper(routes: Routes) -> Function {
+    Function {
+        name: SWEEPER.into(),
+        about: "Sends again what is due in the outbox; parks what fails for the third time",
+        context: Context::Delivery,
+        trigger: Trigger::Schedule(SWEEP_INTERVAL),
+        sends_to: routes.queues(),
+        store: StoreAccess::Fetch,
+        outbox: OutboxAccess::Sweep,
+        batching: Batching::default(),
+        deadline: None,
+        late_facts: &[],
+        build: Box::new(move |name, parts| {
+            let (clock, metrics) = (parts.clock.clone(), parts.metrics.clone());
+            let publisher = parts.publisher(routes.clone());
+            Arc::new(Sweeper::new(
                 name,
-                routes.clone(),
-                parts.bus(),
+                publisher,
+                parts.event_store(),
                 parts.outbox(),
                 clock,
                 metrics,
@@ -482,6 +562,7 @@ fn payment_gateway_simulator() -> Function {
             .chain([PAYMENT_GATEWAY.into()])
             .collect(),
         store: StoreAccess::None,
+        outbox: OutboxAccess::None,
         batching: Batching::default(),
         deadline: Some(PAYMENT_DEADLINE),
         late_facts: &[],
@@ -501,6 +582,7 @@ fn shipping_gateway_simulator() -> Function {
         trigger: Trigger::Outbound(SHIPPING_GATEWAY),
         sends_to: [SendShipment::TYPE, FailShipment::TYPE].map(kebab_case).into(),
         store: StoreAccess::None,
+        outbox: OutboxAccess::None,
         batching: Batching::default(),
         deadline: None,
         late_facts: &[],

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_adapters::{Bus, Connection, DynamoDbEventStore, MetricSink, Names, Outbox};
+use aws_adapters::{Bus, Connection, DynamoDbEventStore, MetricSink, Names, Outbox, Publisher, Routes};
 use domain::Deadlines;
 use eventsourcing::{Clock, EventStore};
 
@@ -91,8 +91,16 @@ pub struct Parts {
 
 impl Parts {
     pub(crate) fn store(&self) -> Arc<dyn EventStore> {
+        Arc::new(self.event_store())
+    }
+
+    pub(crate) fn event_store(&self) -> DynamoDbEventStore {
         let table = self.settings.names.events_table();
-        Arc::new(DynamoDbEventStore::new(self.connection.dynamodb.clone(), table))
+        DynamoDbEventStore::new(self.connection.dynamodb.clone(), table)
+    }
+
+    pub(crate) fn publisher(&self, routes: Routes) -> Publisher {
+        Publisher::new(routes, self.bus())
     }
 
     pub(crate) fn bus(&self) -> Bus {

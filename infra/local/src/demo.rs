@@ -126,6 +126,7 @@ async fn start(deadlines: Deadlines) -> Result<(Stack, Player), DemoError> {
         epoch: SystemTime::now(),
         deadlines,
         faults: Some(Arc::new(Latency)),
+        sweep_interval: Some(Duration::from_mins(15)),
         ..StackOptions::default()
     };
     let stack = Stack::start(options).await?;

@@ -20,6 +20,8 @@ use embedded_aws::transport::Faults;
 use embedded_aws::{Clock, DynamoDb, Sqs, Transport, Wire};
 use embedded_sqs::{QueueAttributes, RedrivePolicy, SqsError};
 use functions::{Batching, Function, Parts, Registry, Settings, Trigger, registry};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use lambda_runtime::{Context, LambdaEvent};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -64,6 +66,9 @@ pub struct StackOptions {
     pub order: Order,
     /// How many relays run at once on the same stream; one in a sound deployment.
     pub relays: usize,
+    /// How often the outbox is swept, if not as often as on AWS: over days of a moved clock, a minute is
+    /// thousands of times.
+    pub sweep_interval: Option<Duration>,
 }
 
 impl Default for StackOptions {
@@ -79,6 +84,7 @@ impl Default for StackOptions {
             faults: None,
             order: Order::Arrival,
             relays: 1,
+            sweep_interval: None,
         }
     }
 }
@@ -227,7 +233,8 @@ impl Stack {
     }
 
     /// Whether everything has come to rest: nothing in any queue that a function reads, delayed
-    /// messages included, nothing unrelayed, no invocation under way.
+    /// messages included, nothing unrelayed, nothing in the outbox that is tried again, no invocation
+    /// under way.
     pub fn is_quiet(&self) -> bool {
         let sqs = self.wire.sqs();
         let mut queues = self.running().filter_map(Function::queue);
@@ -236,6 +243,7 @@ impl Stack {
                 let counts = sqs.counts(&self.names.of_function(queue));
                 counts.is_none_or(|counts| counts.visible + counts.in_flight + counts.delayed == 0)
             })
+            && (!self.options.functions || tables::is_swept(self.wire.dynamodb(), &self.names))
     }
 
     /// Waits until everything has come to rest, looking every `interval`.
@@ -302,16 +310,7 @@ impl Stack {
             };
             create(self.names.of_function(queue), attributes)?;
         }
-        let given_up = QueueAttributes {
-            retention,
-            ..QueueAttributes::default()
-        };
-        create(self.given_up_queue(), given_up)
-    }
-
-    /// Who is told of stream records that the relay's mapping gave up.
-    fn given_up_queue(&self) -> String {
-        self.names.dead_letter_queue(functions::RELAY)
+        Ok(())
     }
 
     /// Starts the relay, and when it listens, the functions on queues: what they append before that, it
@@ -355,21 +354,40 @@ impl Stack {
             code: Arc::new(Hosted(self.build(function))),
             clock: self.clock,
         };
-        let queue = function.queue().map(|queue| self.names.of_function(queue));
-        let batching = function.batching;
         let status = Status::default();
         self.statuses.push(status.clone());
         let shutdown = self.shutdown.subscribe();
-        let (sqs, dynamodb) = (self.wire.sqs().clone(), self.wire.dynamodb().clone());
+        let batching = function.batching;
+        let running: BoxFuture<'static, Result<(), MappingError>> = match function.trigger {
+            Trigger::EventStream => {
+                let (settings, dynamodb) = (self.stream_mapping(batching), self.wire.dynamodb().clone());
+                mapping::stream::run(settings, dynamodb, hosted, status, shutdown).boxed()
+            }
+            Trigger::Schedule(period) => {
+                let period = self.options.sweep_interval.unwrap_or(period);
+                mapping::schedule::run(self.schedule(name, period), hosted, status, shutdown).boxed()
+            }
+            Trigger::Commands(_) | Trigger::Events(_) | Trigger::Outbound(_) | Trigger::GivenUpRecords => {
+                let queue = self.names.of_function(function.queue().unwrap_or(name));
+                let settings = queue_mapping(queue, batching);
+                mapping::sqs::run(settings, self.wire.sqs().clone(), hosted, status, shutdown).boxed()
+            }
+        };
         let function = name.to_owned();
-        let failed = move |source| StackError::Mapping { function, source };
-        if let Some(queue) = queue {
-            let running = mapping::sqs::run(queue_mapping(queue, batching), sqs, hosted, status, shutdown);
-            self.mappings.spawn(async move { running.await.map_err(failed) });
-        } else {
-            let running =
-                mapping::stream::run(self.stream_mapping(batching), dynamodb, hosted, status, shutdown);
-            self.mappings.spawn(async move { running.await.map_err(failed) });
+        self.mappings.spawn(async move {
+            let ended = running.await;
+            ended.map_err(|source| StackError::Mapping { function, source })
+        });
+    }
+
+    fn schedule(&self, name: &str, period: Duration) -> mapping::schedule::Settings {
+        mapping::schedule::Settings {
+            rule: self.names.of_function(name),
+            period,
+            region: REGION.into(),
+            account: ACCOUNT.into(),
+            // What one time misses the next one takes up.
+            maximum_retry_attempts: 0,
         }
     }
 
@@ -385,7 +403,7 @@ impl Stack {
             maximum_record_age: Some(Function::STREAM_RECORD_AGE),
             on_failure: Some(OnFailure {
                 sqs: self.wire.sqs().clone(),
-                queue: self.given_up_queue(),
+                queue: self.names.of_function(functions::RECOVERY),
             }),
             order: self.options.order,
             ..mapping::stream::Settings::of(self.names.events_table())
@@ -468,6 +486,7 @@ fn connection(transport: &Transport, endpoint: &str, caller: &str) -> Connection
     let environment = Environment {
         region: REGION.into(),
         dynamodb_endpoint: Some(endpoint.to_owned()),
+        dynamodb_streams_endpoint: Some(endpoint.to_owned()),
         sqs_endpoint: Some(endpoint.to_owned()),
         credentials: Credentials::new("local", "local", None, None, "local stack"),
     };

@@ -1,6 +1,6 @@
 //! The stack's two tables.
 
-use aws_adapters::Names;
+use aws_adapters::{Delivery, Names, OUTBOX_INDEX};
 use embedded_aws::DynamoDb;
 use serde_json::{Value, json};
 
@@ -11,8 +11,42 @@ pub(crate) fn create(dynamodb: &DynamoDb, names: &Names) -> Result<bool, StackEr
     let mut events = table(&names.events_table());
     events["StreamSpecification"] = json!({ "StreamEnabled": true, "StreamViewType": "NEW_IMAGE" });
     let existed = !create_table(dynamodb, &events)?;
-    create_table(dynamodb, &table(&names.outbox_table()))?;
+    create_table(dynamodb, &outbox(&names.outbox_table()))?;
     Ok(existed)
+}
+
+/// With the index that the sweeper goes by.
+fn outbox(name: &str) -> Value {
+    let mut outbox = table(name);
+    let indexed = ["delivery", "next_attempt_at"];
+    if let Some(attributes) = outbox["AttributeDefinitions"].as_array_mut() {
+        let attribute = |name: &str| json!({ "AttributeName": name, "AttributeType": "S" });
+        attributes.extend(indexed.map(attribute));
+    }
+    let [what, due] = indexed;
+    outbox["GlobalSecondaryIndexes"] = json!([{
+        "IndexName": OUTBOX_INDEX,
+        "KeySchema": [
+            { "AttributeName": what, "KeyType": "HASH" },
+            { "AttributeName": due, "KeyType": "RANGE" },
+        ],
+        "Projection": { "ProjectionType": "ALL" },
+    }]);
+    outbox
+}
+
+/// Whether the outbox holds nothing that the sweeper goes on sending.
+pub(crate) fn is_swept(dynamodb: &DynamoDb, names: &Names) -> bool {
+    let pending = json!({
+        "TableName": names.outbox_table(),
+        "IndexName": OUTBOX_INDEX,
+        "KeyConditionExpression": "delivery = :pending",
+        "ExpressionAttributeValues": { ":pending": { "S": Delivery::Pending.as_str() } },
+        "Limit": 1,
+    });
+    let answer = dynamodb.handle("Query", pending.to_string().as_bytes());
+    let found: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    found["Count"] == 0
 }
 
 /// Both have the keys of a commit: the outbox refers to commits.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use functions::{Context, Function, Registry, Trigger};
+use functions::{Context, Function, RECOVERY, Registry, Trigger};
 
 use crate::functions::{is_simulator, sends_to_itself};
 use crate::ids::pascal_case;
@@ -74,6 +74,13 @@ impl Metric {
         }
     }
 
+    fn sent_to(queue: &str) -> Self {
+        Self {
+            statistic: "Sum",
+            ..Self::of_queue("NumberOfMessagesSent", queue)
+        }
+    }
+
     fn of_function(name: &'static str, statistic: &'static str, function: &Function) -> Self {
         Self {
             namespace: "AWS/Lambda",
@@ -92,6 +99,13 @@ impl Metric {
                 ("function", function.name.as_str().into()),
             ],
             statistic: "Sum",
+        }
+    }
+
+    fn level_seen_by(name: &'static str, function: &Function) -> Self {
+        Self {
+            statistic: "Maximum",
+            ..Self::counted_by(name, function)
         }
     }
 }
@@ -321,15 +335,29 @@ fn of_relay(registry: &Registry) -> Vec<Alarm> {
     };
     let given_up = Alarm {
         name: "relay-gave-up".into(),
-        about: "The relay's mapping gave records up. The messages in its dead-letter queue say where they are in \
-                the stream; their events are in the event table, and have to be published again."
+        about: "The relay's mapping gave records up. They are saved in the outbox and sent from there; why the relay \
+                failed on them, its log says."
             .into(),
-        metrics: relays().map(|f| depth(&f.name)).collect(),
+        metrics: vec![Metric::sent_to(RECOVERY)],
         combined: TOTAL,
         threshold: 0,
         periods: AT_ONCE,
     };
-    vec![age, undelivered, given_up]
+    let sweepers = registry
+        .functions
+        .iter()
+        .filter(|f| matches!(f.trigger, Trigger::Schedule(_)));
+    let parked = Alarm {
+        name: "parked-events".into(),
+        about: "Events could not be delivered time and again. They stay in the outbox table, parked, until somebody \
+                has them sent again or drops them."
+            .into(),
+        metrics: sweepers.map(|f| Metric::level_seen_by("Parked", f)).collect(),
+        combined: LARGEST,
+        threshold: 0,
+        periods: AT_ONCE,
+    };
+    vec![age, undelivered, given_up, parked]
 }
 
 fn late_facts(registry: &Registry) -> Vec<Alarm> {

@@ -1,6 +1,8 @@
 //! A function: the function itself, its trigger, its log group.
 
-use functions::{Function, Trigger};
+use std::time::Duration;
+
+use functions::{Function, RECOVERY, Trigger};
 
 use crate::checkov::skipped_on_functions;
 use crate::ids;
@@ -59,6 +61,13 @@ pub(crate) fn function(function: &Function) -> Map {
         );
         properties.put("RecursiveLoop", "Allow");
     }
+    if let Trigger::Schedule(_) = function.trigger {
+        properties.remark("What one time misses the next one takes up.");
+        properties.put(
+            "EventInvokeConfig",
+            Map::new().with("MaximumRetryAttempts", 0_u32),
+        );
+    }
     properties.put("Events", trigger(function));
     conditional(function, "AWS::Serverless::Function")
         .with("Metadata", metadata())
@@ -106,10 +115,21 @@ fn metadata() -> Map {
 
 /// The mapping, whose id is the function's and the name it has here.
 fn trigger(function: &Function) -> Map {
-    match function.queue() {
-        Some(queue) => Map::new().with("Messages", event("SQS", messages(function, queue))),
-        None => Map::new().with("Records", event("DynamoDB", records(function))),
+    match function.trigger {
+        Trigger::EventStream => Map::new().with("Records", event("DynamoDB", records(function))),
+        Trigger::Schedule(period) => Map::new().with("Time", event("Schedule", schedule(period))),
+        Trigger::Outbound(queue) => Map::new().with("Messages", event("SQS", messages(function, queue))),
+        Trigger::Commands(_) | Trigger::Events(_) | Trigger::GivenUpRecords => {
+            Map::new().with("Messages", event("SQS", messages(function, &function.name)))
+        }
     }
+}
+
+/// `EventBridge`'s words for a period of whole minutes.
+fn schedule(period: Duration) -> Map {
+    let minutes = period.as_secs() / 60;
+    let unit = if minutes == 1 { "minute" } else { "minutes" };
+    Map::new().with("Schedule", format!("rate({minutes} {unit})"))
 }
 
 fn event(source: &str, properties: Map) -> Map {
@@ -141,7 +161,7 @@ fn messages(function: &Function, queue: &str) -> Map {
 fn records(function: &Function) -> Map {
     let given_up = Map::new()
         .with("Type", "SQS")
-        .with("Destination", arn(&ids::dead_letter_queue(&function.name)));
+        .with("Destination", arn(&ids::queue(RECOVERY)));
     Map::new()
         .with("Stream", attribute(ids::EVENTS_TABLE, "StreamArn"))
         .note(

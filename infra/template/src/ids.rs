@@ -20,12 +20,15 @@ pub(crate) fn log_group(function: &str) -> String {
     pascal_case(function) + "Logs"
 }
 
-/// A queue.
+/// A queue, by its name in the stack: a dead-letter queue too.
 pub(crate) fn queue(name: &str) -> String {
-    pascal_case(name) + "Queue"
+    match name.strip_suffix("-dlq") {
+        Some(of) => dead_letter_queue(of),
+        None => pascal_case(name) + "Queue",
+    }
 }
 
-/// The dead-letter queue of a queue, or of a function without one.
+/// The dead-letter queue of a queue.
 pub(crate) fn dead_letter_queue(name: &str) -> String {
     pascal_case(name) + "DeadLetterQueue"
 }

@@ -97,10 +97,11 @@ fn put_function(resources: &mut Map, registry: &Registry, function: &Function) {
     resources.put(ids::role(name), roles::role(function));
     resources.put(ids::log_group(name), functions::log_group(function));
     match function.trigger {
-        Trigger::Commands(_) | Trigger::Events(_) => queues::with_dead_letters(resources, registry, name),
-        Trigger::EventStream => queues::given_up(resources, registry, function),
-        // Its queue is there without it.
-        Trigger::Outbound(_) => {}
+        Trigger::Commands(_) | Trigger::Events(_) | Trigger::GivenUpRecords => {
+            queues::with_dead_letters(resources, registry, name);
+        }
+        // Its queue is there without it, or it has none.
+        Trigger::Outbound(_) | Trigger::EventStream | Trigger::Schedule(_) => {}
     }
 }
 

@@ -9,7 +9,7 @@ use crate::functions::is_simulator;
 use crate::ids;
 use crate::intrinsics::{arn, only_if, reference, stack_name, substituted, unless};
 use crate::parameters::{WITH_KEY, WITH_SIMULATORS};
-use crate::roles::{dead_letters_of, document, queue_arn};
+use crate::roles::{document, queue_arn};
 use crate::yaml::{Map, Yaml, inline};
 
 /// How long messages are kept: as long as SQS does, for nothing may be lost while people sleep.
@@ -31,12 +31,6 @@ pub(crate) fn with_dead_letters(resources: &mut Map, registry: &Registry, name: 
         .with("redrivePermission", "byQueue")
         .with("sourceQueueArns", source);
     dead_letters(resources, registry, name, sources);
-}
-
-/// The queue for what a function without a queue of its own gives up.
-pub(crate) fn given_up(resources: &mut Map, registry: &Registry, function: &Function) {
-    let sources = Map::new().with("redrivePermission", "denyAll");
-    dead_letters(resources, registry, &function.name, sources);
 }
 
 fn dead_letters(resources: &mut Map, registry: &Registry, name: &str, sources: Map) {
@@ -70,7 +64,9 @@ fn senders(registry: &Registry, name: &str) -> Option<Vec<Yaml>> {
     {
         return None;
     }
-    let sends = |function: &&Function| function.sends_to.iter().any(|queue| queue == name);
+    let sends = |function: &&Function| {
+        function.sends_to.iter().any(|queue| queue == name) || function.gives_up_to().as_deref() == Some(name)
+    };
     let mut senders: Vec<_> = registry.functions.iter().filter(sends).map(role).collect();
     senders.push(arn(ids::OPERATOR_ROLE));
     Some(senders)
@@ -82,7 +78,8 @@ fn senders_of_dead_letters(registry: &Registry, name: &str) -> Option<Vec<Yaml>>
     if registry.outbound.iter().any(|outbound| outbound.queue == name) {
         return None;
     }
-    let gives_up = |function: &&Function| dead_letters_of(function) == name;
+    let dead_letters = format!("{name}-dlq");
+    let gives_up = |function: &&Function| function.gives_up_to().as_ref() == Some(&dead_letters);
     Some(registry.functions.iter().filter(gives_up).map(role).collect())
 }
 

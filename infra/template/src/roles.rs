@@ -1,6 +1,7 @@
 //! Who may do what: a role for each function, with what its declaration implies and nothing else.
 
-use functions::{Function, Registry, StoreAccess, Trigger};
+use aws_adapters::OUTBOX_INDEX;
+use functions::{Function, OutboxAccess, Registry, StoreAccess, Trigger};
 
 use crate::functions::conditional;
 use crate::ids;
@@ -32,15 +33,9 @@ pub(crate) fn operator_role(registry: &Registry) -> Map {
         .with("Principal", Map::new().with("AWS", account))
         .with("Action", "sts:AssumeRole");
     let queues = registry.queues();
-    let without_queue = registry
-        .functions
+    let dead_letters = queues
         .iter()
-        .filter(|function| function.queue().is_none());
-    let give_up = queues
-        .iter()
-        .copied()
-        .chain(without_queue.map(|function| function.name.as_str()));
-    let dead_letters = give_up.map(|name| substituted(queue_arn(&format!("{name}-dlq"))));
+        .map(|name| substituted(queue_arn(&format!("{name}-dlq"))));
     let queues = queues.iter().map(|name| substituted(queue_arn(name)));
     let take = [
         "sqs:StartMessageMoveTask",
@@ -96,46 +91,50 @@ fn statements(function: &Function) -> Vec<Yaml> {
     statements.extend(trigger(function));
     statements.push(allow("Send", &["sqs:SendMessage"], destinations(function)));
     statements.extend(store(function.store));
+    statements.extend(outbox(function.outbox));
     statements.push(use_of_key());
     statements
 }
 
+/// What the mapping does in the function's name, and what reading the stream once more takes.
 fn trigger(function: &Function) -> Vec<Yaml> {
-    let Some(queue) = function.queue() else {
-        let read = [
-            "dynamodb:DescribeStream",
-            "dynamodb:GetRecords",
-            "dynamodb:GetShardIterator",
+    let stream = || vec![attribute(ids::EVENTS_TABLE, "StreamArn")];
+    let take = |queue: &str| {
+        let actions = [
+            "sqs:ReceiveMessage",
+            "sqs:DeleteMessage",
+            "sqs:ChangeMessageVisibility",
+            "sqs:GetQueueAttributes",
         ];
-        let streams = substituted(format!("${{{}.Arn}}/stream/*", ids::EVENTS_TABLE));
-        return vec![
-            allow("Take", &read, vec![attribute(ids::EVENTS_TABLE, "StreamArn")]),
-            allow("Find", &["dynamodb:ListStreams"], vec![streams]),
-            allow("Save", &["dynamodb:UpdateItem"], vec![arn(ids::OUTBOX_TABLE)]),
-        ];
+        allow("Take", &actions, vec![arn(&ids::queue(queue))])
     };
-    let take = [
-        "sqs:ReceiveMessage",
-        "sqs:DeleteMessage",
-        "sqs:ChangeMessageVisibility",
-        "sqs:GetQueueAttributes",
-    ];
-    vec![allow("Take", &take, vec![arn(&ids::queue(queue))])]
-}
-
-/// Where a function sends to, its dead-letter queue at the end.
-fn destinations(function: &Function) -> Vec<Yaml> {
-    let queues = function.sends_to.iter().map(|queue| ids::queue(queue));
-    let dead_letters = ids::dead_letter_queue(dead_letters_of(function));
-    queues.chain([dead_letters]).map(|id| arn(&id)).collect()
-}
-
-/// Whose dead-letter queue a function sends to: its queue's, or its own if it has no queue.
-pub(crate) fn dead_letters_of(function: &Function) -> &str {
     match function.trigger {
-        Trigger::Commands(_) | Trigger::Events(_) | Trigger::EventStream => &function.name,
-        Trigger::Outbound(queue) => queue,
+        Trigger::Commands(_) | Trigger::Events(_) => vec![take(&function.name)],
+        Trigger::Outbound(queue) => vec![take(queue)],
+        Trigger::GivenUpRecords => {
+            let read = ["dynamodb:GetRecords", "dynamodb:GetShardIterator"];
+            vec![take(&function.name), allow("Read", &read, stream())]
+        }
+        Trigger::EventStream => {
+            let read = [
+                "dynamodb:DescribeStream",
+                "dynamodb:GetRecords",
+                "dynamodb:GetShardIterator",
+            ];
+            let streams = substituted(format!("${{{}.Arn}}/stream/*", ids::EVENTS_TABLE));
+            vec![
+                allow("Take", &read, stream()),
+                allow("Find", &["dynamodb:ListStreams"], vec![streams]),
+            ]
+        }
+        Trigger::Schedule(_) => vec![],
     }
+}
+
+/// Where a function sends to; what it gives up at the end.
+fn destinations(function: &Function) -> Vec<Yaml> {
+    let queues = function.sends_to.iter().cloned().chain(function.gives_up_to());
+    queues.map(|queue| arn(&ids::queue(&queue))).collect()
 }
 
 fn store(access: StoreAccess) -> Option<Yaml> {
@@ -143,8 +142,19 @@ fn store(access: StoreAccess) -> Option<Yaml> {
         StoreAccess::None => return None,
         StoreAccess::Load => &["dynamodb:Query"],
         StoreAccess::LoadAndAppend => &["dynamodb:Query", "dynamodb:PutItem"],
+        StoreAccess::Fetch => &["dynamodb:GetItem"],
     };
     Some(allow("Store", actions, vec![arn(ids::EVENTS_TABLE)]))
+}
+
+fn outbox(access: OutboxAccess) -> Vec<Yaml> {
+    let write = || allow("Save", &["dynamodb:UpdateItem"], vec![arn(ids::OUTBOX_TABLE)]);
+    let index = || substituted(format!("${{{}.Arn}}/index/{OUTBOX_INDEX}", ids::OUTBOX_TABLE));
+    match access {
+        OutboxAccess::None => vec![],
+        OutboxAccess::Save => vec![write()],
+        OutboxAccess::Sweep => vec![write(), allow("Sweep", &["dynamodb:Query"], vec![index()])],
+    }
 }
 
 fn use_of_key() -> Yaml {

@@ -1,5 +1,7 @@
 //! The event table and the outbox table.
 
+use aws_adapters::OUTBOX_INDEX;
+
 use crate::checkov::skipped_on_tables;
 use crate::intrinsics::{either, only_if, reference, stack_name};
 use crate::parameters::{WITH_KEY, WITH_PROTECTION};
@@ -8,19 +10,37 @@ use crate::yaml::Map;
 /// The event table, with the stream that the relay reads.
 pub(crate) fn events() -> Map {
     let stream = Map::new().with("StreamViewType", "NEW_IMAGE");
-    table("events", Map::new().with("StreamSpecification", stream))
+    table("events", vec![], Map::new().with("StreamSpecification", stream))
 }
 
-/// The outbox table.
+/// The outbox table, with the index that the sweeper goes by. Published entries go by themselves.
 pub(crate) fn outbox() -> Map {
-    table("outbox", Map::new())
+    let (what, due) = ("delivery", "next_attempt_at");
+    let index = Map::new()
+        .with("IndexName", OUTBOX_INDEX)
+        .with("KeySchema", vec![key(what, "HASH"), key(due, "RANGE")])
+        .with("Projection", Map::new().with("ProjectionType", "ALL"));
+    let expiry = Map::new()
+        .with("AttributeName", "expires_at")
+        .with("Enabled", true);
+    let extra = Map::new()
+        .with("GlobalSecondaryIndexes", vec![index])
+        .with("TimeToLiveSpecification", expiry);
+    table("outbox", vec![attribute(what, "S"), attribute(due, "S")], extra)
+}
+
+fn attribute(name: &str, kind: &str) -> Map {
+    Map::new().with("AttributeName", name).with("AttributeType", kind)
+}
+
+fn key(name: &str, kind: &str) -> Map {
+    Map::new().with("AttributeName", name).with("KeyType", kind)
 }
 
 /// Both have the keys of a commit: the outbox refers to commits.
-fn table(name: &str, extra: Map) -> Map {
-    let attribute =
-        |name: &str, kind: &str| Map::new().with("AttributeName", name).with("AttributeType", kind);
-    let key = |name: &str, kind: &str| Map::new().with("AttributeName", name).with("KeyType", kind);
+fn table(name: &str, indexed: Vec<Map>, extra: Map) -> Map {
+    let mut attributes = vec![attribute("stream_id", "S"), attribute("revision", "N")];
+    attributes.extend(indexed);
     let encryption = Map::new()
         .with("SSEEnabled", true)
         .with("SSEType", "KMS")
@@ -28,10 +48,7 @@ fn table(name: &str, extra: Map) -> Map {
     let properties = Map::new()
         .with("TableName", stack_name(name))
         .with("BillingMode", "PAY_PER_REQUEST")
-        .with(
-            "AttributeDefinitions",
-            vec![attribute("stream_id", "S"), attribute("revision", "N")],
-        )
+        .with("AttributeDefinitions", attributes)
         .with(
             "KeySchema",
             vec![key("stream_id", "HASH"), key("revision", "RANGE")],

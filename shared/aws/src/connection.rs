@@ -31,6 +31,8 @@ pub struct Environment {
     pub region: String,
     /// `AWS_ENDPOINT_URL_DYNAMODB`, else `AWS_ENDPOINT_URL`; AWS's own if neither is there.
     pub dynamodb_endpoint: Option<String>,
+    /// `AWS_ENDPOINT_URL_DYNAMODB_STREAMS`, else `AWS_ENDPOINT_URL`; AWS's own if neither is there.
+    pub dynamodb_streams_endpoint: Option<String>,
     /// `AWS_ENDPOINT_URL_SQS`, else `AWS_ENDPOINT_URL`; AWS's own if neither is there.
     pub sqs_endpoint: Option<String>,
     /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`.
@@ -42,6 +44,7 @@ impl std::fmt::Debug for Environment {
         f.debug_struct("Environment")
             .field("region", &self.region)
             .field("dynamodb_endpoint", &self.dynamodb_endpoint)
+            .field("dynamodb_streams_endpoint", &self.dynamodb_streams_endpoint)
             .field("sqs_endpoint", &self.sqs_endpoint)
             .finish_non_exhaustive()
     }
@@ -72,6 +75,7 @@ impl Environment {
                 "it names the region, such as eu-central-1",
             ))?,
             dynamodb_endpoint: endpoint("DYNAMODB"),
+            dynamodb_streams_endpoint: endpoint("DYNAMODB_STREAMS"),
             sqs_endpoint: endpoint("SQS"),
             credentials: Credentials::new(
                 key.ok_or(EnvironmentError(
@@ -104,6 +108,8 @@ pub struct ClientParts {
 pub struct Connection {
     /// For the event table and the outbox.
     pub dynamodb: aws_sdk_dynamodb::Client,
+    /// For the event table's stream.
+    pub streams: aws_sdk_dynamodbstreams::Client,
     /// For queues.
     pub sqs: aws_sdk_sqs::Client,
     warm: Option<(SharedHttpConnector, [String; 2])>,
@@ -171,11 +177,15 @@ impl Connection {
         // share the budget, and one that fails would use up what others need.
         let partition = |service: &str| RetryPartition::new(format!("{service}-{}", next_number()));
         dynamodb.set_retry_partition(Some(partition("dynamodb")));
+        let mut streams = aws_sdk_dynamodbstreams::config::Builder::from(&config);
+        streams.set_endpoint_url(environment.dynamodb_streams_endpoint.clone());
+        streams.set_retry_partition(Some(partition("dynamodbstreams")));
         let mut sqs = aws_sdk_sqs::config::Builder::from(&config);
         sqs.set_endpoint_url(environment.sqs_endpoint.clone());
         sqs.set_retry_partition(Some(partition("sqs")));
         Self {
             dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()),
+            streams: aws_sdk_dynamodbstreams::Client::from_conf(streams.build()),
             sqs: aws_sdk_sqs::Client::from_conf(sqs.build()),
             warm: None,
         }

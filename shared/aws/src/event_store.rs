@@ -17,6 +17,8 @@ use eventsourcing::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::outbox::CommitRef;
+
 /// The event store of one stack.
 #[derive(Clone, Debug)]
 pub struct DynamoDbEventStore {
@@ -30,6 +32,31 @@ impl DynamoDbEventStore {
         Self { client, table }
     }
 
+    /// The commit at that place, read consistently; none if there is none.
+    pub async fn fetch(&self, commit: &CommitRef) -> Result<Option<Commit>, FetchError> {
+        let got = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("stream_id", AttributeValue::S(commit.stream.clone()))
+            .key("revision", AttributeValue::N(commit.revision.to_string()))
+            .consistent_read(true)
+            .send()
+            .await;
+        let item = got.map_err(|error| Passing {
+            doing: format!("load of {commit}"),
+            why: reason(&error),
+        })?;
+        let not_a_commit = |why| FetchError::NotACommit {
+            commit: commit.clone(),
+            why,
+        };
+        item.item
+            .map(StoredCommit::read)
+            .transpose()
+            .map_err(not_a_commit)
+    }
+
     fn query(&self, stream: &StreamId, read: Read) -> QueryFluentBuilder {
         self.client
             .query()
@@ -40,19 +67,32 @@ impl DynamoDbEventStore {
     }
 }
 
+/// A single commit that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FetchError {
+    /// It may work the next time.
+    #[error(transparent)]
+    Passing(#[from] Passing),
+    /// Its item does not have the form of a commit.
+    #[error("the item of {commit} is no commit: {why}")]
+    NotACommit {
+        /// Where it is.
+        commit: CommitRef,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
 fn commit(stream: &StreamId, item: HashMap<String, AttributeValue>) -> Result<Commit, StreamFault> {
     let revision = item
         .get("revision")
         .and_then(|value| value.as_n().ok())
         .and_then(|n| n.parse().ok());
-    serde_dynamo::aws_sdk_dynamodb_1::from_item::<StoredCommit>(item)
-        .map_err(|error| error.to_string())
-        .and_then(StoredCommit::into_commit)
-        .map_err(|why| StreamFault::NotACommit {
-            stream: stream.clone(),
-            revision: revision.unwrap_or(0),
-            why,
-        })
+    StoredCommit::read(item).map_err(|why| StreamFault::NotACommit {
+        stream: stream.clone(),
+        revision: revision.unwrap_or(0),
+        why,
+    })
 }
 
 fn not_loaded(stream: &StreamId, error: &SdkError<QueryError>) -> Passing {
@@ -205,6 +245,13 @@ impl StoredCommit {
             committed_at: commit.committed_at.to_string(),
             events: commit.events.iter().map(stored).collect(),
         }
+    }
+
+    /// The commit of an item as the SDK shows it, or what is wrong with the item.
+    pub fn read(item: HashMap<String, AttributeValue>) -> Result<Commit, String> {
+        serde_dynamo::aws_sdk_dynamodb_1::from_item::<Self>(item)
+            .map_err(|error| error.to_string())?
+            .into_commit()
     }
 
     /// The commit, or what is wrong with the item.

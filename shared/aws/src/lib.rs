@@ -3,7 +3,8 @@
 //!
 //! A function is one of three shapes: [`CommandFunction`] (load, decide, append), [`StepFunction`]
 //! (react, send) and [`Relay`] (stream to queues). The first two are triggered by queues, and
-//! [`QueueFunction`] gives both the same treatment of batches, failures, logs and metrics.
+//! [`QueueFunction`] gives both the same treatment of batches, failures, logs and metrics. What the relay
+//! can't deliver is the business of [`Sweeper`] and [`StreamRecovery`].
 
 mod bus;
 mod command_function;
@@ -14,23 +15,32 @@ mod logging;
 mod metrics;
 mod names;
 mod outbox;
+mod publisher;
 mod queue_function;
 mod relay;
 mod step_function;
+mod stream_recovery;
+mod sweeper;
 mod warm;
 
 pub use bus::{Bus, MAX_DELAY, MAX_MESSAGE_BYTES, Outgoing, SendError};
 pub use command_function::CommandFunction;
 pub use connection::{ClientParts, Connection, Environment, EnvironmentError};
-pub use event_store::{DynamoDbEventStore, StoredCommit};
+pub use event_store::{DynamoDbEventStore, FetchError, StoredCommit};
 pub use handler::Handler;
 pub use logging::init_logging;
-pub use metrics::{MetricSink, Metrics, StdoutMetrics};
+pub use metrics::{Backlog, MetricSink, Metrics, StdoutMetrics};
 pub use names::{Names, kebab_case};
-pub use outbox::{Outbox, OutboxEntry};
+pub use outbox::{
+    AfterFailure, CommitRef, Delivery, MAX_ATTEMPTS, OUTBOX_INDEX, Outbox, OutboxEntry, OutboxError,
+    PUBLISHED_RETENTION,
+};
+pub use publisher::{Publisher, Routes, Undelivered};
 pub use queue_function::{
     BatchHandler, Identity, Invocation, MAX_RECEIVE_COUNT, Piece, QueueFunction, QueueRecord, RefusalCode,
     Verdict,
 };
-pub use relay::{Relay, Routes};
+pub use relay::Relay;
 pub use step_function::StepFunction;
+pub use stream_recovery::StreamRecovery;
+pub use sweeper::{SWEEP_INTERVAL, Sweeper};

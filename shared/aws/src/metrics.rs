@@ -20,14 +20,25 @@ pub struct Metrics {
     pub retried: u64,
     /// Appends that somebody else was ahead of.
     pub conflicts: u64,
-    /// Events the relay put into the outbox instead of on a queue.
+    /// Commits that the relay put into the outbox, or that the sweeper could not deliver from there.
     pub undelivered: u64,
+    /// What the outbox holds, if it was counted.
+    pub backlog: Option<Backlog>,
     /// Recorded contradictions, by the event's type: facts that came too late to count.
     pub late_facts: BTreeMap<&'static str, u64>,
     /// How long it took.
     pub duration: Duration,
     /// Whether it was the first in its process.
     pub cold_start: bool,
+}
+
+/// What the outbox holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backlog {
+    /// Entries that the sweeper goes on sending.
+    pub pending: u64,
+    /// Entries that wait for a person.
+    pub parked: u64,
 }
 
 impl Metrics {
@@ -41,13 +52,14 @@ impl Metrics {
         }
     }
 
-    /// Adds the counts of `other`.
+    /// Adds the counts of `other`; of the backlog, which is a level, the newer one counts.
     pub fn add(&mut self, other: &Self) {
         self.handled += other.handled;
         self.refused += other.refused;
         self.retried += other.retried;
         self.conflicts += other.conflicts;
         self.undelivered += other.undelivered;
+        self.backlog = other.backlog.or(self.backlog);
         for (event_type, count) in &other.late_facts {
             *self.late_facts.entry(event_type).or_default() += count;
         }
@@ -68,6 +80,10 @@ impl Metrics {
         ];
         if self.undelivered > 0 {
             values.push(("Undelivered".into(), "Count", self.undelivered.into()));
+        }
+        if let Some(Backlog { pending, parked }) = self.backlog {
+            values.push(("Pending".into(), "Count", pending.into()));
+            values.push(("Parked".into(), "Count", parked.into()));
         }
         for (event_type, count) in &self.late_facts {
             values.push(((*event_type).to_owned(), "Count", (*count).into()));

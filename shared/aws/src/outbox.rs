@@ -1,23 +1,114 @@
 //! The outbox: commits whose events the relay could not deliver, as a reference to where they are.
 //!
 //! The event table's stream is what publishes events; this table holds only the exceptions, so that
-//! one of them does not hold up its shard.
+//! one of them does not hold up its shard. An entry is *pending* until the sweeper has sent it, which
+//! makes it *published*, or until its attempts are used up, which makes it *parked*: then it stays until a
+//! person has it sent again or drops it.
+//!
+//! Everything that changes an entry is one conditional write on what was seen of it, so that a relay, a
+//! sweeper and a person can be at it at once.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, Select};
 use eventsourcing::{Passing, Timestamp};
+use serde::Deserialize;
 
 use crate::event_store::reason;
+use crate::queue_function::jittered;
 
-/// A commit that was not, or not wholly, delivered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OutboxEntry {
+/// After how many failed attempts an entry is parked; the relay's own is the first.
+pub const MAX_ATTEMPTS: u32 = 3;
+
+/// How long a published entry is kept, for whoever wants to know what was late and why.
+pub const PUBLISHED_RETENTION: Duration = Duration::from_hours(14 * 24);
+
+/// The index by what has become of an entry and when it is due.
+pub const OUTBOX_INDEX: &str = "by-delivery";
+
+/// Where a commit is: the key of its item, whatever that holds.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CommitRef {
     /// Its stream, as its item says.
     pub stream: String,
     /// The revision of the commit's first event.
     pub revision: u64,
+}
+
+impl fmt::Display for CommitRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}", self.stream, self.revision)
+    }
+}
+
+/// What has become of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Delivery {
+    /// The sweeper sends it when it is due.
+    Pending,
+    /// Nobody sends it until a person says so.
+    Parked,
+    /// It was sent. The entry goes [`PUBLISHED_RETENTION`] later.
+    Published,
+}
+
+impl Delivery {
+    /// Its name in the table.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Parked => "parked",
+            Self::Published => "published",
+        }
+    }
+}
+
+/// A commit that was not, or not wholly, delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutboxEntry {
+    /// The commit.
+    pub commit: CommitRef,
+    /// What has become of it.
+    pub delivery: Delivery,
+    /// How often it could not be delivered.
+    pub attempts: u32,
     /// What went wrong the last time, without any payload.
-    pub error: String,
+    pub last_error: String,
+    /// When it was saved.
+    pub first_attempt_at: Timestamp,
+    /// When it could not be delivered the last time.
+    pub last_attempt_at: Timestamp,
+    /// When it is due; of an entry that is not pending, since when that is so.
+    pub next_attempt_at: Timestamp,
+}
+
+/// What a failed attempt amounted to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterFailure {
+    /// It is tried again at that time.
+    Again(Timestamp),
+    /// It was the last attempt.
+    Parked,
+    /// Somebody else has changed the entry meanwhile; nothing was counted.
+    MovedOn,
+}
+
+/// A person's wish that can't be carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OutboxError {
+    /// There is no such entry, or it was published.
+    #[error("the outbox has no pending or parked entry for {0}")]
+    NotThere(CommitRef),
+    /// It may work the next time.
+    #[error(transparent)]
+    Passing(#[from] Passing),
 }
 
 /// The outbox table of one stack.
@@ -33,26 +124,275 @@ impl Outbox {
         Self { client, table }
     }
 
-    /// Saves an entry, or counts one more attempt of an entry that is there already.
-    pub async fn save(&self, entry: &OutboxEntry, now: Timestamp) -> Result<(), Passing> {
+    /// Saves a commit that could not be delivered, or counts one more attempt of one that is there
+    /// already. Whatever had become of that, it is pending now.
+    pub async fn save(&self, commit: &CommitRef, error: &str, now: Timestamp) -> Result<(), Passing> {
+        let saved = self
+            .update(commit)
+            .update_expression(
+                "SET last_error = :error, last_attempt_at = :now, next_attempt_at = :next, delivery = :pending, \
+                 first_attempt_at = if_not_exists(first_attempt_at, :now) REMOVE expires_at ADD attempts :one",
+            )
+            // The SDK repeats a write whose reply was lost: the same attempt is not counted twice.
+            .condition_expression("attribute_not_exists(last_attempt_at) OR last_attempt_at <> :now")
+            .expression_attribute_values(":error", text(error))
+            .expression_attribute_values(":now", time(now))
+            .expression_attribute_values(":next", time(now.plus(jittered(delay(1)))))
+            .expression_attribute_values(":pending", text(Delivery::Pending.as_str()))
+            .expression_attribute_values(":one", number(&1))
+            .send()
+            .await;
+        match saved {
+            Err(error) if !is_conditional(&error) => Err(not_changed(commit, &reason(&error))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Pending entries that are due, `limit` at most (1 to 1,000), those first that have been due longest.
+    /// The index lags behind a little: an entry may be missing that was saved just now, or be there once
+    /// more that was just marked.
+    pub async fn unpublished(&self, limit: i32, now: Timestamp) -> Result<Vec<OutboxEntry>, Passing> {
+        let due = self
+            .by_delivery(Delivery::Pending)
+            .key_condition_expression("delivery = :delivery AND next_attempt_at <= :now")
+            .expression_attribute_values(":now", time(now))
+            .limit(limit);
+        let answer = due.send().await.map_err(|error| not_read(&reason(&error)))?;
+        answer.items.unwrap_or_default().into_iter().map(entry).collect()
+    }
+
+    /// The entries of which that has become, `most` of them at most, those first that have been so longest.
+    pub async fn list(&self, delivery: Delivery, most: usize) -> Result<Vec<OutboxEntry>, Passing> {
+        let mut items = self.by_delivery(delivery).into_paginator().items().send();
+        let mut entries = Vec::new();
+        while entries.len() < most
+            && let Some(item) = items.next().await
+        {
+            entries.push(entry(item.map_err(|error| not_read(&reason(&error)))?)?);
+        }
+        Ok(entries)
+    }
+
+    /// How many entries there are of which that has become.
+    pub async fn count(&self, delivery: Delivery) -> Result<u64, Passing> {
+        let mut pages = self
+            .by_delivery(delivery)
+            .select(Select::Count)
+            .into_paginator()
+            .send();
+        let mut count = 0;
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| not_read(&reason(&error)))?;
+            count += u64::try_from(page.count).unwrap_or_default();
+        }
+        Ok(count)
+    }
+
+    /// Marks an entry as published. False if somebody else has changed it meanwhile: then it stays as it
+    /// is, for there may have been another failure.
+    pub async fn mark_published(&self, entry: &OutboxEntry, now: Timestamp) -> Result<bool, Passing> {
+        let expires_at = now.plus(PUBLISHED_RETENTION).millis() / 1000;
+        let marked = self
+            .update_seen(entry)
+            .update_expression(
+                "SET delivery = :published, next_attempt_at = :now, published_at = :now, expires_at = :expires",
+            )
+            .expression_attribute_values(":published", text(Delivery::Published.as_str()))
+            .expression_attribute_values(":now", time(now))
+            .expression_attribute_values(":expires", number(&expires_at));
+        self.if_as_seen(entry, marked).await
+    }
+
+    /// Counts a failed attempt of an entry, with its error and the time of the next one, or parks it if
+    /// that was the last.
+    pub async fn increment_attempts(
+        &self,
+        entry: &OutboxEntry,
+        error: &str,
+        now: Timestamp,
+    ) -> Result<AfterFailure, Passing> {
+        let attempts = entry.attempts.saturating_add(1);
+        let (delivery, next, outcome) = if attempts >= MAX_ATTEMPTS {
+            (Delivery::Parked, now, AfterFailure::Parked)
+        } else {
+            let next = now.plus(jittered(delay(attempts)));
+            (Delivery::Pending, next, AfterFailure::Again(next))
+        };
+        let counted = self
+            .update_seen(entry)
+            .update_expression(
+                "SET last_error = :error, last_attempt_at = :now, next_attempt_at = :next, delivery = :delivery \
+                 ADD attempts :one",
+            )
+            .expression_attribute_values(":error", text(error))
+            .expression_attribute_values(":now", time(now))
+            .expression_attribute_values(":next", time(next))
+            .expression_attribute_values(":delivery", text(delivery.as_str()))
+            .expression_attribute_values(":one", number(&1));
+        let counted = self.if_as_seen(entry, counted).await?;
+        Ok(if counted { outcome } else { AfterFailure::MovedOn })
+    }
+
+    /// Makes an entry due at once, with all its attempts before it.
+    pub async fn redrive(&self, commit: &CommitRef, now: Timestamp) -> Result<(), OutboxError> {
+        let redriven = self
+            .update(commit)
+            .update_expression("SET delivery = :pending, next_attempt_at = :now, attempts = :none")
+            .condition_expression("delivery IN (:pending, :parked)")
+            .expression_attribute_values(":pending", text(Delivery::Pending.as_str()))
+            .expression_attribute_values(":parked", text(Delivery::Parked.as_str()))
+            .expression_attribute_values(":now", time(now))
+            .expression_attribute_values(":none", number(&0))
+            .send()
+            .await;
+        match redriven {
+            Ok(_) => Ok(()),
+            Err(error) if is_conditional(&error) => Err(OutboxError::NotThere(commit.clone())),
+            Err(error) => Err(OutboxError::Passing(not_changed(commit, &reason(&error)))),
+        }
+    }
+
+    /// Removes an entry that was not published; its event stays in the event table, undelivered.
+    pub async fn drop_entry(&self, commit: &CommitRef) -> Result<(), OutboxError> {
+        let dropped = self
+            .client
+            .delete_item()
+            .table_name(&self.table)
+            .set_key(Some(key(commit)))
+            .condition_expression("delivery IN (:pending, :parked)")
+            .expression_attribute_values(":pending", text(Delivery::Pending.as_str()))
+            .expression_attribute_values(":parked", text(Delivery::Parked.as_str()))
+            .send()
+            .await;
+        match dropped {
+            Ok(_) => Ok(()),
+            Err(error) if is_conditional(&error) => Err(OutboxError::NotThere(commit.clone())),
+            Err(error) => Err(OutboxError::Passing(not_changed(commit, &reason(&error)))),
+        }
+    }
+
+    fn by_delivery(&self, delivery: Delivery) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&self.table)
+            .index_name(OUTBOX_INDEX)
+            .key_condition_expression("delivery = :delivery")
+            .expression_attribute_values(":delivery", text(delivery.as_str()))
+    }
+
+    fn update(&self, commit: &CommitRef) -> UpdateItemFluentBuilder {
         self.client
             .update_item()
             .table_name(&self.table)
-            .key("stream_id", AttributeValue::S(entry.stream.clone()))
-            .key("revision", AttributeValue::N(entry.revision.to_string()))
-            .update_expression(
-                "SET last_error = :error, last_attempt_at = :now, \
-                 first_attempt_at = if_not_exists(first_attempt_at, :now) ADD attempts :one",
-            )
-            .expression_attribute_values(":error", AttributeValue::S(entry.error.clone()))
-            .expression_attribute_values(":now", AttributeValue::S(now.to_string()))
-            .expression_attribute_values(":one", AttributeValue::N("1".into()))
-            .send()
-            .await
-            .map_err(|error| Passing {
-                doing: format!("saving {} at {} in the outbox", entry.stream, entry.revision),
-                why: reason(&error),
-            })?;
-        Ok(())
+            .set_key(Some(key(commit)))
+    }
+
+    /// A change on the condition that the entry is as it was seen.
+    fn update_seen(&self, entry: &OutboxEntry) -> UpdateItemFluentBuilder {
+        self.update(&entry.commit)
+            .condition_expression("delivery = :seen AND attempts = :attempts")
+            .expression_attribute_values(":seen", text(entry.delivery.as_str()))
+            .expression_attribute_values(":attempts", number(&entry.attempts))
+    }
+
+    /// Whether the entry was as seen, and so changed.
+    async fn if_as_seen(
+        &self,
+        entry: &OutboxEntry,
+        update: UpdateItemFluentBuilder,
+    ) -> Result<bool, Passing> {
+        match update.send().await {
+            Ok(_) => Ok(true),
+            Err(error) if is_conditional(&error) => Ok(false),
+            Err(error) => Err(not_changed(&entry.commit, &reason(&error))),
+        }
+    }
+}
+
+/// How long until the next attempt after so many failed ones, before jitter: a minute, which a short fault
+/// is over by, then a quarter of an hour.
+fn delay(attempts: u32) -> Duration {
+    Duration::from_mins(15_u64.pow(attempts.saturating_sub(1).min(MAX_ATTEMPTS)))
+}
+
+fn key(commit: &CommitRef) -> HashMap<String, AttributeValue> {
+    HashMap::from([
+        ("stream_id".to_owned(), text(&commit.stream)),
+        ("revision".to_owned(), number(&commit.revision)),
+    ])
+}
+
+fn text(text: &str) -> AttributeValue {
+    AttributeValue::S(text.to_owned())
+}
+
+fn time(time: Timestamp) -> AttributeValue {
+    AttributeValue::S(time.to_string())
+}
+
+fn number<N: ToString>(number: &N) -> AttributeValue {
+    AttributeValue::N(number.to_string())
+}
+
+fn is_conditional<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
+    let code = error.as_service_error().and_then(ProvideErrorMetadata::code);
+    code == Some("ConditionalCheckFailedException")
+}
+
+fn not_read(why: &str) -> Passing {
+    Passing {
+        doing: "reading the outbox".to_owned(),
+        why: why.to_owned(),
+    }
+}
+
+fn not_changed(commit: &CommitRef, why: &str) -> Passing {
+    Passing {
+        doing: format!("writing the outbox's entry for {commit}"),
+        why: why.to_owned(),
+    }
+}
+
+/// An entry as its item holds it.
+#[derive(Deserialize)]
+struct StoredEntry {
+    stream_id: String,
+    revision: u64,
+    delivery: Delivery,
+    attempts: u32,
+    last_error: String,
+    first_attempt_at: String,
+    last_attempt_at: String,
+    next_attempt_at: String,
+}
+
+fn entry(item: HashMap<String, AttributeValue>) -> Result<OutboxEntry, Passing> {
+    let stored: StoredEntry = serde_dynamo::aws_sdk_dynamodb_1::from_item(item)
+        .map_err(|error| not_read(&format!("an item is no entry: {error}")))?;
+    let time = |name: &str, value: &str| {
+        let parsed = value.parse::<Timestamp>();
+        parsed.map_err(|_| not_read(&format!("an entry's {name} is not a timestamp")))
+    };
+    Ok(OutboxEntry {
+        first_attempt_at: time("first_attempt_at", &stored.first_attempt_at)?,
+        last_attempt_at: time("last_attempt_at", &stored.last_attempt_at)?,
+        next_attempt_at: time("next_attempt_at", &stored.next_attempt_at)?,
+        commit: CommitRef {
+            stream: stored.stream_id,
+            revision: stored.revision,
+        },
+        delivery: stored.delivery,
+        attempts: stored.attempts,
+        last_error: stored.last_error,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_are_further_and_further_apart() {
+        assert_eq!([1, 2].map(|n| delay(n).as_secs() / 60), [1, 15]);
     }
 }

@@ -379,7 +379,7 @@ impl<H: BatchHandler> QueueFunction<H> {
 
 /// How long the handler may work, of an invocation that ends at `deadline` (both in milliseconds since
 /// the epoch). A context without a deadline, as a hand-made test event may have, means a minute.
-fn working_time(deadline: u64, now: i64) -> Duration {
+pub(crate) fn working_time(deadline: u64, now: i64) -> Duration {
     if deadline == 0 {
         return Duration::from_mins(1);
     }
@@ -390,7 +390,7 @@ fn working_time(deadline: u64, now: i64) -> Duration {
 
 /// Between half of the delay and all of it, so that what failed together does not come back together;
 /// at least a second, the unit of visibility.
-fn jittered(delay: Duration) -> Duration {
+pub(crate) fn jittered(delay: Duration) -> Duration {
     let most = delay.as_secs().max(1);
     Duration::from_secs(fastrand::u64(most.div_ceil(2)..=most))
 }

@@ -223,6 +223,7 @@ impl Idle {
             // its own keeps other tests' faults out.
             region: format!("test-{}", uuid::Uuid::new_v4()),
             dynamodb_endpoint: endpoint.clone(),
+            dynamodb_streams_endpoint: endpoint.clone(),
             sqs_endpoint: endpoint,
             credentials: Credentials::new("bus", "bus", None, None, "bus"),
         };

@@ -6,6 +6,7 @@ mod bootstrap;
 mod bus;
 mod cost;
 mod group;
+mod outbox;
 mod relay;
 mod saga;
 mod store;

@@ -836,6 +836,7 @@ fn environment(url: &str) -> Environment {
     Environment {
         region: variable("AWS_REGION", "us-east-1"),
         dynamodb_endpoint: Some(url.to_owned()),
+        dynamodb_streams_endpoint: None,
         sqs_endpoint: None,
         credentials: Credentials::new(
             variable("AWS_ACCESS_KEY_ID", "conformance"),

@@ -7,7 +7,7 @@ mod queues;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use functions::{Function, Registry, registry};
+use functions::{Function, Registry, Trigger, registry};
 use serde_json::Value;
 
 use document::{Document, pascal_case, text};
@@ -153,6 +153,9 @@ fn mappings_report_what_failed_and_are_bounded() {
             panic!("{} has other than one mapping", function.name);
         };
         let mapping = &event["Properties"];
+        if let Trigger::Schedule(_) = function.trigger {
+            continue;
+        }
         assert_eq!(mapping["FunctionResponseTypes"][0], "ReportBatchItemFailures");
         if function.queue().is_some() {
             assert!(mapping["ScalingConfig"].is_object(), "{}", function.name);
@@ -163,7 +166,7 @@ fn mappings_report_what_failed_and_are_bounded() {
                 assert!(mapping[bound].is_u64(), "{} has no {bound}", function.name);
             }
             let given_up = &mapping["DestinationConfig"]["OnFailure"]["Destination"];
-            assert_eq!(text(given_up), "RelayEventsDeadLetterQueue.Arn");
+            assert_eq!(text(given_up), "RecoverStreamRecordsQueue.Arn");
         }
         let size = mapping["BatchSize"].as_u64();
         let window = mapping["MaximumBatchingWindowInSeconds"].as_u64().unwrap_or(0);
@@ -174,6 +177,21 @@ fn mappings_report_what_failed_and_are_bounded() {
             function.name
         );
     }
+}
+
+#[test]
+fn the_outbox_is_swept_every_minute_and_what_one_time_misses_the_next_one_takes_up() {
+    let (_, document) = document();
+    let sweeper = &document.resource("SweepOutbox")["Properties"];
+    assert_eq!(
+        sweeper["Events"]["Time"]["Properties"]["Schedule"],
+        "rate(1 minute)"
+    );
+    assert_eq!(sweeper["EventInvokeConfig"]["MaximumRetryAttempts"], 0);
+    let outbox = &document.resource("OutboxTable")["Properties"];
+    let index = &outbox["GlobalSecondaryIndexes"][0];
+    assert_eq!(index["IndexName"], aws_adapters::OUTBOX_INDEX);
+    assert_eq!(outbox["TimeToLiveSpecification"]["AttributeName"], "expires_at");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use functions::{Function, StoreAccess, Trigger};
+use functions::{Function, OutboxAccess, StoreAccess, Trigger};
 use serde_json::Value;
 
 use crate::document;
@@ -117,11 +117,17 @@ fn implied(function: &Function) -> Permissions {
     let gives_up_to = match function.trigger {
         Trigger::Commands(_) | Trigger::Events(_) => {
             may(&take, &format!("{id}Queue.Arn"));
-            id
+            Some(format!("{id}DeadLetterQueue"))
         }
         Trigger::Outbound(queue) => {
             may(&take, &format!("{}Queue.Arn", pascal_case(queue)));
-            pascal_case(queue)
+            Some(format!("{}DeadLetterQueue", pascal_case(queue)))
+        }
+        Trigger::GivenUpRecords => {
+            may(&take, &format!("{id}Queue.Arn"));
+            let read = ["dynamodb:GetRecords", "dynamodb:GetShardIterator"];
+            may(&read, "EventsTable.StreamArn");
+            Some(format!("{id}DeadLetterQueue"))
         }
         Trigger::EventStream => {
             let read = [
@@ -131,11 +137,13 @@ fn implied(function: &Function) -> Permissions {
             ];
             may(&read, "EventsTable.StreamArn");
             may(&["dynamodb:ListStreams"], "${EventsTable.Arn}/stream/*");
-            may(&["dynamodb:UpdateItem"], "OutboxTable.Arn");
-            id
+            Some("RecoverStreamRecordsQueue".to_owned())
         }
+        Trigger::Schedule(_) => None,
     };
-    may(&["sqs:SendMessage"], &format!("{gives_up_to}DeadLetterQueue.Arn"));
+    if let Some(queue) = gives_up_to {
+        may(&["sqs:SendMessage"], &format!("{queue}.Arn"));
+    }
     for queue in &function.sends_to {
         may(&["sqs:SendMessage"], &format!("{}Queue.Arn", pascal_case(queue)));
     }
@@ -143,6 +151,15 @@ fn implied(function: &Function) -> Permissions {
         StoreAccess::None => {}
         StoreAccess::Load => may(&["dynamodb:Query"], "EventsTable.Arn"),
         StoreAccess::LoadAndAppend => may(&["dynamodb:Query", "dynamodb:PutItem"], "EventsTable.Arn"),
+        StoreAccess::Fetch => may(&["dynamodb:GetItem"], "EventsTable.Arn"),
+    }
+    match function.outbox {
+        OutboxAccess::None => {}
+        OutboxAccess::Save => may(&["dynamodb:UpdateItem"], "OutboxTable.Arn"),
+        OutboxAccess::Sweep => {
+            may(&["dynamodb:UpdateItem"], "OutboxTable.Arn");
+            may(&["dynamodb:Query"], "${OutboxTable.Arn}/index/by-delivery");
+        }
     }
     implied
 }

@@ -86,10 +86,10 @@ fn only_the_senders_of_the_contract_may_send() {
             ))
         );
         let expected = (!is_open).then(|| {
-            let sends = registry
-                .functions
-                .iter()
-                .filter(|f| f.sends_to.iter().any(|queue| queue == name));
+            let sends = registry.functions.iter().filter(|f| {
+                let gives_up = f.gives_up_to().as_deref() == Some(name);
+                gives_up || f.sends_to.iter().any(|queue| queue == name)
+            });
             let roles = sends.map(|f| format!("{}Role.Arn", pascal_case(&f.name)));
             roles
                 .chain(["OperatorRole.Arn".to_owned()])
@@ -103,7 +103,8 @@ fn only_the_senders_of_the_contract_may_send() {
 fn only_the_function_that_gives_up_sends_to_a_dead_letter_queue() {
     let (registry, document) = document();
     for function in &registry.functions {
-        if let Trigger::Outbound(_) = function.trigger {
+        let has_its_own = function.queue() == Some(&function.name);
+        if !has_its_own {
             continue;
         }
         let id = pascal_case(&function.name);

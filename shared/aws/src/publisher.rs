@@ -1,0 +1,98 @@
+//! Sends the events of stored commits to the queues of those who asked for them.
+//!
+//! Whoever finds a commit that was not delivered yet uses it: the relay on the table's stream, the
+//! sweeper on the outbox, and whoever publishes a range of the table again. All send the same bodies, with
+//! the same ids, so that a receiver can tell a repeat.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use eventsourcing::{Commit, encode_event};
+
+use crate::bus::{Bus, Outgoing};
+
+/// The queues that get events of a type.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Routes(BTreeMap<String, Vec<String>>);
+
+impl Routes {
+    /// Adds a queue, by its name in the stack, for events of a type.
+    pub fn add(&mut self, event_type: &str, queue: &str) {
+        self.0
+            .entry(event_type.to_owned())
+            .or_default()
+            .push(queue.to_owned());
+    }
+
+    /// All queues that get any event, each once.
+    pub fn queues(&self) -> Vec<String> {
+        let all: BTreeSet<_> = self.0.values().flatten().cloned().collect();
+        all.into_iter().collect()
+    }
+
+    /// The queues for events of a type; none if nobody asked for it.
+    pub fn of(&self, event_type: &str) -> &[String] {
+        self.0.get(event_type).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// A commit of which at least one message was not sent. The text says why, without any payload.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Undelivered(pub String);
+
+/// Sends events to queues.
+#[derive(Clone, Debug)]
+pub struct Publisher {
+    routes: Routes,
+    bus: Bus,
+}
+
+impl Publisher {
+    /// A publisher to the queues of `routes`.
+    pub fn new(routes: Routes, bus: Bus) -> Self {
+        Self { routes, bus }
+    }
+
+    /// The messages that a commit amounts to: none if nobody asked for its events.
+    pub fn messages(&self, commit: &Commit) -> Result<Vec<Outgoing>, Undelivered> {
+        let mut messages = Vec::new();
+        for event in &commit.events {
+            let queues = self.routes.of(&event.event_type);
+            if queues.is_empty() {
+                continue;
+            }
+            let body = encode_event(&commit.stream, event, commit.committed_at).map_err(|_| {
+                Undelivered(format!(
+                    "its event at revision {} of type {} is not JSON",
+                    event.revision, event.event_type
+                ))
+            })?;
+            let messages_of = |queue| Outgoing::now(queue, body.clone(), event.trace.clone());
+            messages.extend(queues.iter().map(messages_of));
+        }
+        Ok(messages)
+    }
+
+    /// Sends the events of all commits, in as few calls as there can be, and says of each commit, in the
+    /// order given, how many messages it took, or why not all of them were sent. Those that were can't be
+    /// told: the commit has to be published again as a whole.
+    pub async fn publish(&self, commits: &[Commit]) -> Vec<Result<u64, Undelivered>> {
+        let mut results = Vec::with_capacity(commits.len());
+        let mut messages = Vec::new();
+        let mut owners = Vec::new();
+        for (owner, commit) in commits.iter().enumerate() {
+            results.push(self.messages(commit).map(|outgoing| {
+                let count = outgoing.len();
+                owners.extend(std::iter::repeat_n(owner, count));
+                messages.extend(outgoing);
+                count as u64
+            }));
+        }
+        for (owner, sent) in owners.into_iter().zip(self.bus.send(messages).await) {
+            if let Err(error) = sent {
+                results[owner] = Err(Undelivered(error.to_string()));
+            }
+        }
+        results
+    }
+}

@@ -1,0 +1,258 @@
+//! Recovers what the relay's mapping gave up: reads the records from the stream once more and saves their
+//! commits in the outbox.
+//!
+//! Lambda gives a batch up when the relay fails on it again and again, or when it is too old, and tells a
+//! queue where in the stream it was, not what it held. The stream keeps records for 24 hours.
+//!
+//! Source: <https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html>
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use aws_sdk_dynamodbstreams::Client;
+use aws_sdk_dynamodbstreams::operation::get_records::GetRecordsError;
+use aws_sdk_dynamodbstreams::operation::get_shard_iterator::GetShardIteratorError;
+use aws_sdk_dynamodbstreams::types::{AttributeValue, OperationType, Record, ShardIteratorType};
+use eventsourcing::Clock;
+use futures::FutureExt;
+use futures::stream::{self, StreamExt};
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use crate::event_store::reason;
+use crate::metrics::Metrics;
+use crate::outbox::{CommitRef, Outbox};
+use crate::queue_function::{BatchHandler, Invocation, Piece, QueueRecord, RefusalCode, Verdict};
+
+/// How many entries are written at a time.
+const MAX_CALLS: usize = 16;
+
+/// Handles what Lambda says of records that it gave up.
+pub struct StreamRecovery {
+    streams: Client,
+    outbox: Outbox,
+    clock: Arc<dyn Clock>,
+}
+
+/// The part of Lambda's message that says where the records are.
+#[derive(Debug, Deserialize)]
+struct GivenUp {
+    #[serde(rename = "requestContext")]
+    context: Option<RequestContext>,
+    #[serde(rename = "DDBStreamBatchInfo")]
+    batch: BatchInfo,
+}
+
+#[derive(Debug, Deserialize)]
+struct RequestContext {
+    condition: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct BatchInfo {
+    shard_id: String,
+    start_sequence_number: String,
+    end_sequence_number: String,
+    approximate_arrival_of_first_record: Option<String>,
+    approximate_arrival_of_last_record: Option<String>,
+    stream_arn: String,
+}
+
+impl BatchInfo {
+    /// When its records were written, for whoever has to find their events in the table.
+    fn time_range(&self) -> String {
+        let unknown = "an unknown time";
+        let from = self
+            .approximate_arrival_of_first_record
+            .as_deref()
+            .unwrap_or(unknown);
+        let to = self
+            .approximate_arrival_of_last_record
+            .as_deref()
+            .unwrap_or(unknown);
+        format!("{from} to {to}")
+    }
+
+    fn is_before_its_end(&self, sequence_number: &str) -> bool {
+        magnitude(sequence_number) <= magnitude(&self.end_sequence_number)
+    }
+}
+
+/// Sequence numbers have up to 40 digits, more than any integer type holds: they compare as text of equal
+/// length.
+fn magnitude(sequence_number: &str) -> (usize, &str) {
+    let digits = sequence_number.trim_start_matches('0');
+    (digits.len(), digits)
+}
+
+impl StreamRecovery {
+    /// A function that reads with `streams` and saves in `outbox`.
+    pub fn new(streams: Client, outbox: Outbox, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            streams,
+            outbox,
+            clock,
+        }
+    }
+
+    async fn recover(&self, body: &str, until: Instant) -> Verdict {
+        let given_up: GivenUp = match serde_json::from_str(body) {
+            Ok(given_up) => given_up,
+            Err(error) => {
+                let why = format!(
+                    "the body is not what Lambda says of stream records that it gave up, with DDBStreamBatchInfo: \
+                     {} at line {} column {}",
+                    category(&error),
+                    error.line(),
+                    error.column()
+                );
+                return Verdict::Refused(RefusalCode::Malformed, why);
+            }
+        };
+        match self.read_and_save(&given_up, until).await {
+            Ok(()) => Verdict::Done("saved in the outbox"),
+            Err(verdict) => verdict,
+        }
+    }
+
+    async fn read_and_save(&self, given_up: &GivenUp, until: Instant) -> Result<(), Verdict> {
+        let batch = &given_up.batch;
+        let condition = given_up
+            .context
+            .as_ref()
+            .and_then(|context| context.condition.as_deref());
+        let error = format!(
+            "the relay's mapping gave it up: {}",
+            condition.unwrap_or("for no stated reason")
+        );
+        let mut iterator = self.iterator(batch).await?;
+        let mut reached = false;
+        while let Some(at) = iterator {
+            if Instant::now() >= until {
+                return Err(Verdict::Failed(
+                    "the records could not all be read in time".to_owned(),
+                ));
+            }
+            let page = self.streams.get_records().shard_iterator(at).send().await;
+            let page = page.map_err(|error| match error.as_service_error() {
+                Some(GetRecordsError::TrimmedDataAccessException(_)) => gone(batch),
+                _ => Verdict::Failed(format!("GetRecords failed: {}", reason(&error))),
+            })?;
+            let records = page.records.unwrap_or_default();
+            let number_of = |record: &Record| record.dynamodb.as_ref()?.sequence_number.clone();
+            let last = records.last().and_then(number_of);
+            let named = records
+                .iter()
+                .filter(|record| number_of(record).is_some_and(|number| batch.is_before_its_end(&number)));
+            self.save(named.filter_map(commit_ref).collect(), &error).await?;
+            reached = last.is_some_and(|last| magnitude(&last) >= magnitude(&batch.end_sequence_number));
+            if reached || records.is_empty() {
+                break;
+            }
+            iterator = page.next_shard_iterator;
+        }
+        // A shard is read in order: what comes before the end of its records was there and is saved.
+        if reached { Ok(()) } else { Err(gone(batch)) }
+    }
+
+    async fn iterator(&self, batch: &BatchInfo) -> Result<Option<String>, Verdict> {
+        let iterator = self
+            .streams
+            .get_shard_iterator()
+            .stream_arn(&batch.stream_arn)
+            .shard_id(&batch.shard_id)
+            .shard_iterator_type(ShardIteratorType::AtSequenceNumber)
+            .sequence_number(&batch.start_sequence_number)
+            .send()
+            .await;
+        match iterator {
+            Ok(answer) => Ok(answer.shard_iterator),
+            Err(error) => Err(match error.as_service_error() {
+                Some(
+                    GetShardIteratorError::TrimmedDataAccessException(_)
+                    | GetShardIteratorError::ResourceNotFoundException(_),
+                ) => gone(batch),
+                _ => Verdict::Failed(format!("GetShardIterator failed: {}", reason(&error))),
+            }),
+        }
+    }
+
+    async fn save(&self, commits: Vec<CommitRef>, error: &str) -> Result<(), Verdict> {
+        let now = self.clock.now();
+        let mut saves = stream::iter(commits)
+            .map(|commit| async move { self.outbox.save(&commit, error, now).await })
+            .buffer_unordered(MAX_CALLS);
+        while let Some(saved) = saves.next().await {
+            saved.map_err(|passing| Verdict::Failed(passing.to_string()))?;
+        }
+        Ok(())
+    }
+}
+
+/// The records are not in the stream any more, but their events are in the table for good.
+fn gone(batch: &BatchInfo) -> Verdict {
+    let why = format!(
+        "the stream does not hold the records any more; publish the events again that were written from {}",
+        batch.time_range()
+    );
+    Verdict::Refused(RefusalCode::Rejected, why)
+}
+
+/// The commit that a record tells of; none if it is no insertion of one.
+fn commit_ref(record: &Record) -> Option<CommitRef> {
+    if record.event_name != Some(OperationType::Insert) {
+        return None;
+    }
+    let keys: &HashMap<_, _> = record.dynamodb.as_ref()?.keys.as_ref()?;
+    Some(CommitRef {
+        stream: keys
+            .get("stream_id")
+            .and_then(|value| value.as_s().ok())
+            .cloned()?,
+        revision: match keys.get("revision")? {
+            AttributeValue::N(number) => number.parse().ok()?,
+            _ => return None,
+        },
+    })
+}
+
+/// What is wrong with a body, without any of it.
+fn category(error: &serde_json::Error) -> &'static str {
+    match error.classify() {
+        serde_json::error::Category::Data => "a field is missing or of another type",
+        serde_json::error::Category::Eof => "it ends too early",
+        _ => "it is not JSON",
+    }
+}
+
+impl BatchHandler for StreamRecovery {
+    fn message_type(&self) -> &'static str {
+        "DDBStreamBatchInfo"
+    }
+
+    fn pieces<'a>(&'a self, records: &'a [QueueRecord], invocation: Invocation) -> Vec<Piece<'a>> {
+        let piece = |(place, record): (usize, &'a QueueRecord)| {
+            async move {
+                let verdict = self.recover(&record.body, invocation.until).await;
+                (vec![(place, None, verdict)], Metrics::default())
+            }
+            .boxed()
+        };
+        records.iter().enumerate().map(piece).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sequence_numbers_compare_as_numbers() {
+        let smaller = "9".repeat(39);
+        let larger = format!("1{}", "0".repeat(39));
+        assert!(magnitude(&smaller) < magnitude(&larger));
+        assert!(magnitude("000000000000000000012") < magnitude("000000000000000000100"));
+        assert_eq!(magnitude("0012"), magnitude("12"));
+    }
+}
