@@ -10,8 +10,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use aws_sdk_dynamodbstreams::Client;
-use aws_sdk_dynamodbstreams::operation::get_records::GetRecordsError;
-use aws_sdk_dynamodbstreams::operation::get_shard_iterator::GetShardIteratorError;
+use aws_sdk_dynamodbstreams::error::ProvideErrorMetadata;
 use aws_sdk_dynamodbstreams::types::{AttributeValue, OperationType, Record, ShardIteratorType};
 use eventsourcing::Clock;
 use futures::FutureExt;
@@ -26,6 +25,16 @@ use crate::queue_function::{BatchHandler, Invocation, Piece, QueueRecord, Refusa
 
 /// How many entries are written at a time.
 const MAX_CALLS: usize = 16;
+
+/// The errors of a stream that does not hold the records, or not any more: the records are older than 24
+/// hours, the stream is gone with its table, the shard never held such a number.
+///
+/// Source: <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_GetShardIterator.html>
+const NOT_THERE: [&str; 3] = [
+    "TrimmedDataAccessException",
+    "ResourceNotFoundException",
+    "ValidationException",
+];
 
 /// Handles what Lambda says of records that it gave up.
 pub struct StreamRecovery {
@@ -135,8 +144,8 @@ impl StreamRecovery {
                 ));
             }
             let page = self.streams.get_records().shard_iterator(at).send().await;
-            let page = page.map_err(|error| match error.as_service_error() {
-                Some(GetRecordsError::TrimmedDataAccessException(_)) => gone(batch),
+            let page = page.map_err(|error| match error.code() {
+                Some(code) if NOT_THERE.contains(&code) => gone(batch),
                 _ => Verdict::Failed(format!("GetRecords failed: {}", reason(&error))),
             })?;
             let records = page.records.unwrap_or_default();
@@ -168,13 +177,11 @@ impl StreamRecovery {
             .await;
         match iterator {
             Ok(answer) => Ok(answer.shard_iterator),
-            Err(error) => Err(match error.as_service_error() {
-                Some(
-                    GetShardIteratorError::TrimmedDataAccessException(_)
-                    | GetShardIteratorError::ResourceNotFoundException(_),
-                ) => gone(batch),
-                _ => Verdict::Failed(format!("GetShardIterator failed: {}", reason(&error))),
-            }),
+            Err(error) if NOT_THERE.contains(&error.code().unwrap_or_default()) => Err(gone(batch)),
+            Err(error) => Err(Verdict::Failed(format!(
+                "GetShardIterator failed: {}",
+                reason(&error)
+            ))),
         }
     }
 
