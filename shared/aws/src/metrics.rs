@@ -4,10 +4,13 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use eventsourcing::Timestamp;
+use eventsourcing::{Clock, Timestamp};
 use serde_json::{Map, Value, json};
+use tokio::time::Instant;
 
 /// What one invocation counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -119,6 +122,33 @@ fn millis(duration: Duration) -> u64 {
 pub trait MetricSink: Send + Sync {
     /// Takes what one invocation of `function` counted.
     fn emit(&self, function: &str, metrics: &Metrics, now: Timestamp);
+}
+
+/// Emits what each invocation of one function counted.
+pub(crate) struct Meter {
+    function: &'static str,
+    clock: Arc<dyn Clock>,
+    sink: Arc<dyn MetricSink>,
+    warm: AtomicBool,
+}
+
+impl Meter {
+    /// The meter of a function that has not been invoked yet.
+    pub(crate) fn new(function: &'static str, clock: Arc<dyn Clock>, sink: Arc<dyn MetricSink>) -> Self {
+        Self {
+            function,
+            clock,
+            sink,
+            warm: AtomicBool::new(false),
+        }
+    }
+
+    /// Emits the counts of the invocation that began at `started` and ends now.
+    pub(crate) fn emit(&self, started: Instant, mut metrics: Metrics) {
+        metrics.duration = started.elapsed();
+        metrics.cold_start = !self.warm.swap(true, Ordering::Relaxed);
+        self.sink.emit(self.function, &metrics, self.clock.now());
+    }
 }
 
 /// To standard output, where Lambda picks them up.

@@ -9,7 +9,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -25,7 +24,7 @@ use tokio::time::Instant;
 use crate::bus::{Bus, MAX_MESSAGE_BYTES, Outgoing};
 use crate::event_store::reason;
 use crate::handler::Handler;
-use crate::metrics::{MetricSink, Metrics};
+use crate::metrics::{Meter, MetricSink, Metrics};
 
 /// How often a message is received before it goes to the dead-letter queue; the redrive policy of
 /// every queue says the same.
@@ -129,8 +128,7 @@ pub struct QueueFunction<H> {
     handler: H,
     bus: Bus,
     clock: Arc<dyn Clock>,
-    metrics: Arc<dyn MetricSink>,
-    warm: AtomicBool,
+    meter: Meter,
 }
 
 /// The most time that is kept back for settling; a quarter of what there is if that is less.
@@ -163,9 +161,8 @@ impl<H: BatchHandler> QueueFunction<H> {
             queue,
             handler,
             bus,
+            meter: Meter::new(name, clock.clone(), metrics),
             clock,
-            metrics,
-            warm: AtomicBool::new(false),
         }
     }
 
@@ -184,9 +181,7 @@ impl<H: BatchHandler> QueueFunction<H> {
         let (settled, mut metrics) = self.work(&records, Invocation { until }).await;
         let again = self.settle(&records, &settled, &mut metrics).await;
 
-        metrics.duration = started.elapsed();
-        metrics.cold_start = !self.warm.swap(true, Ordering::Relaxed);
-        self.metrics.emit(self.name, &metrics, self.clock.now());
+        self.meter.emit(started, metrics);
         let mut response = SqsBatchResponse::default();
         response.set_failures(again);
         Ok(serde_json::to_value(response)?)

@@ -4,7 +4,6 @@
 //! only if that does not work either does the batch come again.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use aws_lambda_events::event::dynamodb::{Event, EventRecord};
@@ -16,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::event_store::StoredCommit;
 use crate::handler::Handler;
-use crate::metrics::{MetricSink, Metrics};
+use crate::metrics::{Meter, MetricSink, Metrics};
 use crate::outbox::{CommitRef, Outbox};
 use crate::publisher::{Publisher, Undelivered};
 
@@ -26,8 +25,7 @@ pub struct Relay {
     publisher: Publisher,
     outbox: Outbox,
     clock: Arc<dyn Clock>,
-    metrics: Arc<dyn MetricSink>,
-    warm: AtomicBool,
+    meter: Meter,
 }
 
 #[async_trait]
@@ -57,9 +55,8 @@ impl Relay {
             name,
             publisher,
             outbox,
+            meter: Meter::new(name, clock.clone(), metrics),
             clock,
-            metrics,
-            warm: AtomicBool::new(false),
         }
     }
 
@@ -98,9 +95,7 @@ impl Relay {
         };
         let again = self.save_undelivered(&records, &mut metrics).await;
         metrics.retried = u64::from(again.is_some());
-        metrics.duration = started.elapsed();
-        metrics.cold_start = !self.warm.swap(true, Ordering::Relaxed);
-        self.metrics.emit(self.name, &metrics, self.clock.now());
+        self.meter.emit(started, metrics);
         let failures: Vec<_> = again
             .into_iter()
             .map(|id| json!({ "itemIdentifier": id }))

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::event_store::{DynamoDbEventStore, FetchError};
 use crate::handler::Handler;
-use crate::metrics::{Backlog, MetricSink, Metrics};
+use crate::metrics::{Backlog, Meter, MetricSink, Metrics};
 use crate::outbox::{AfterFailure, CommitRef, Delivery, Outbox, OutboxEntry};
 use crate::publisher::Publisher;
 use crate::queue_function::working_time;
@@ -35,8 +34,7 @@ pub struct Sweeper {
     store: DynamoDbEventStore,
     outbox: Outbox,
     clock: Arc<dyn Clock>,
-    metrics: Arc<dyn MetricSink>,
-    warm: AtomicBool,
+    meter: Meter,
 }
 
 #[async_trait]
@@ -46,12 +44,10 @@ impl Handler for Sweeper {
         let until = started + working_time(event.context.deadline, self.clock.now().millis());
         let mut metrics = Metrics::default();
         let swept = self.sweep(until, &mut metrics).await;
-        metrics.duration = started.elapsed();
-        metrics.cold_start = !self.warm.swap(true, Ordering::Relaxed);
-        self.metrics.emit(self.name, &metrics, self.clock.now());
+        let answer = json!({ "published": metrics.handled, "failed": metrics.undelivered });
+        self.meter.emit(started, metrics);
         // A failed sweep is a failed invocation, which an alarm counts; the next one takes up its work.
-        swept?;
-        Ok(json!({ "published": metrics.handled, "failed": metrics.undelivered }))
+        Ok(swept.map(|()| answer)?)
     }
 }
 
@@ -70,9 +66,8 @@ impl Sweeper {
             publisher,
             store,
             outbox,
+            meter: Meter::new(name, clock.clone(), metrics),
             clock,
-            metrics,
-            warm: AtomicBool::new(false),
         }
     }
 
