@@ -30,7 +30,7 @@ use domain::payment::{
 use domain::shipment::{
     FailShipment, RequestShipment, SendShipment, ShipmentFailedLate, ShipmentSentLate, TimeOutShipment,
 };
-use eventsourcing::{Command, Message, Step};
+use eventsourcing::{Command, CommandEnvelope, Malformed, Message, Step, StreamId, Timestamp};
 
 use crate::settings::Parts;
 use crate::simulators::{PaymentGateway, ShippingGateway};
@@ -273,6 +273,8 @@ impl Default for Batching {
 
 type Build = Box<dyn Fn(&'static str, &Parts) -> Arc<dyn Handler> + Send + Sync>;
 
+type Read = fn(&str) -> Result<StreamId, Malformed>;
+
 /// One function.
 pub struct Function {
     /// Its kebab-case name, without the stack's.
@@ -296,6 +298,7 @@ pub struct Function {
     pub deadline: Option<&'static str>,
     /// The events it may record that tell of a fact which came too late, and which an alarm counts.
     pub late_facts: &'static [&'static str],
+    read: Option<Read>,
     build: Build,
 }
 
@@ -361,6 +364,12 @@ impl Function {
             Trigger::EventStream => Some(RECOVERY.into()),
             _ => self.queue().map(|queue| format!("{queue}-dlq")),
         }
+    }
+
+    /// Reads the body of a command as the function would, and names the stream that it is for; none if
+    /// the function takes no commands.
+    pub fn read_command(&self, body: &str) -> Option<Result<StreamId, Malformed>> {
+        self.read.map(|read| read(body))
     }
 
     /// Builds it from its parts.
@@ -447,12 +456,20 @@ fn command<C: Command>(context: Context, sender: Sender, about: &'static str) ->
         batching: Batching::default(),
         deadline: None,
         late_facts: &[],
+        read: Some(read::<C>),
         build: Box::new(|name, parts| {
             let handler = CommandFunction::<C>::new(parts.store(), parts.bus(), parts.clock.clone());
             on_queue(name, name, handler, parts)
         }),
         name,
     }
+}
+
+fn read<C: Command>(body: &str) -> Result<StreamId, Malformed> {
+    // Stand-ins for what only the queue knows; neither has a say in which stream it is.
+    let (message_id, now) = ("unsent", Timestamp::from_millis(0));
+    let envelope = CommandEnvelope::<C>::read(body, message_id, now)?;
+    Ok(envelope.command.stream())
 }
 
 fn step<S: Step<Settings = Deadlines>>(context: Context, about: &'static str) -> Function {
@@ -465,6 +482,7 @@ fn step<S: Step<Settings = Deadlines>>(context: Context, about: &'static str) ->
         batching: Batching::default(),
         deadline: None,
         late_facts: &[],
+        read: None,
         store: if S::READS_STATE {
             StoreAccess::Load
         } else {
@@ -495,6 +513,7 @@ fn relay(routes: Routes) -> Function {
         },
         deadline: None,
         late_facts: &[],
+        read: None,
         build: Box::new(move |name, parts| {
             let (clock, metrics) = (parts.clock.clone(), parts.metrics.clone());
             let publisher = parts.publisher(routes.clone());
@@ -515,6 +534,7 @@ fn recovery() -> Function {
         batching: Batching::default(),
         deadline: None,
         late_facts: &[],
+        read: None,
         build: Box::new(|name, parts| {
             let streams = parts.connection.streams.clone();
             let handler = StreamRecovery::new(streams, parts.outbox(), parts.clock.clone());
@@ -535,6 +555,7 @@ fn sweeper(routes: Routes) -> Function {
         batching: Batching::default(),
         deadline: None,
         late_facts: &[],
+        read: None,
         build: Box::new(move |name, parts| {
             let (clock, metrics) = (parts.clock.clone(), parts.metrics.clone());
             let publisher = parts.publisher(routes.clone());
@@ -566,6 +587,7 @@ fn payment_gateway_simulator() -> Function {
         batching: Batching::default(),
         deadline: Some(PAYMENT_DEADLINE),
         late_facts: &[],
+        read: None,
         build: Box::new(|name, parts| {
             let deadline = parts.settings.deadlines.payment;
             let handler = PaymentGateway::new(parts.bus(), parts.clock.clone(), PAYMENT_GATEWAY, deadline);
@@ -586,6 +608,7 @@ fn shipping_gateway_simulator() -> Function {
         batching: Batching::default(),
         deadline: None,
         late_facts: &[],
+        read: None,
         build: Box::new(|name, parts| {
             let handler = ShippingGateway::new(parts.bus(), parts.clock.clone());
             on_queue(name, SHIPPING_GATEWAY, handler, parts)

@@ -37,6 +37,11 @@ impl FieldError {
         }
     }
 
+    /// The field, as in `command.product_items[1].quantity`.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     /// The same error, seen from one level further out.
     #[must_use]
     pub fn within(mut self, outer: &str) -> Self {

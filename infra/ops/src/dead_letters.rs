@@ -1,0 +1,578 @@
+//! Dead-letter queues: what is in them and why, sent back, mended on the way if need be, or dropped.
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+
+use aws_adapters::MAX_MESSAGE_BYTES;
+use clap::Args;
+use eventsourcing::{Clock, SystemClock, Timestamp};
+use functions::RELAY;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use serde::Serialize;
+
+use crate::failure::Failure;
+use crate::letters::{self, LOOK, Letter, Outgoing, REASONS, WORK, with_id};
+use crate::output::{Format, Report, age, count, narrow, progress, table, write_table};
+use crate::stack::Stack;
+use crate::{Which, read_input};
+
+/// How many messages of each queue `list` looks at to tell the reasons.
+const LOOKED_AT: usize = 1_000;
+
+/// How many queues are asked at once.
+const CALLS: usize = 8;
+
+/// What is sent back.
+#[derive(Debug, Args)]
+pub(crate) struct Redrive {
+    /// The queue, such as finalize-cart
+    queue: String,
+    #[command(flatten)]
+    which: Which,
+    /// Sends what this file holds in place of the message's body (`-` is standard input); for one message,
+    /// named with --id
+    #[arg(long, value_name = "FILE", requires = "ids")]
+    body_from: Option<PathBuf>,
+    /// Sends a mended body even if the function will refuse it
+    #[arg(long, requires = "body_from")]
+    no_check: bool,
+}
+
+/// What is dropped.
+#[derive(Debug, Args)]
+pub(crate) struct DropLetters {
+    /// The queue, such as finalize-cart
+    queue: String,
+    #[command(flatten)]
+    which: Which,
+    /// Drops without asking
+    #[arg(long)]
+    yes: bool,
+}
+
+impl Which {
+    fn matches(&self, letter: &Letter) -> bool {
+        let code = self
+            .code
+            .as_deref()
+            .is_none_or(|code| letter.code() == Some(code));
+        code && (self.ids.is_empty() || self.ids.contains(&letter.message_id))
+    }
+
+    fn check(&self) -> Result<(), Failure> {
+        match self.code.as_deref() {
+            None | Some("malformed" | "rejected" | "exhausted") => Ok(()),
+            Some(code) => Err(Failure::Usage(format!(
+                "there is no error_code {code}; expected malformed, rejected or exhausted"
+            ))),
+        }
+    }
+}
+
+/// The messages of one dead-letter queue that have one code.
+#[derive(Serialize)]
+struct Group {
+    error_code: Option<String>,
+    count: usize,
+    /// The most frequent reason.
+    error: String,
+    /// How many others there are.
+    other_errors: usize,
+}
+
+#[derive(Serialize)]
+struct Summary {
+    queue: String,
+    messages: usize,
+    /// How many of them `groups` counts.
+    looked_at: usize,
+    oldest_sent_at: Option<Timestamp>,
+    groups: Vec<Group>,
+}
+
+#[derive(Serialize)]
+struct List {
+    messages: usize,
+    queues: Vec<Summary>,
+}
+
+impl Report for List {
+    fn show(&self, out: &mut dyn Write) -> io::Result<()> {
+        if self.queues.is_empty() {
+            return writeln!(out, "no dead-letter queue holds a message");
+        }
+        let mut table = table(&["dead-letter queue", "messages", "error code", "error"]);
+        narrow(&mut table, 3, 80);
+        for queue in &self.queues {
+            for group in &queue.groups {
+                let others = match group.other_errors {
+                    0 => String::new(),
+                    others => format!(" (and {})", count(others, "other error", "other errors")),
+                };
+                let code = group.error_code.clone().unwrap_or_else(|| "-".into());
+                table.add_row([
+                    queue.queue.clone(),
+                    group.count.to_string(),
+                    code,
+                    group.error.clone() + &others,
+                ]);
+            }
+        }
+        write_table(out, &table)?;
+        for queue in self
+            .queues
+            .iter()
+            .filter(|queue| queue.looked_at < queue.messages)
+        {
+            let Summary {
+                queue,
+                messages,
+                looked_at,
+                ..
+            } = queue;
+            writeln!(
+                out,
+                "{queue}: {looked_at} of about {messages} messages were looked at"
+            )?;
+        }
+        let queues = count(self.queues.len(), "queue", "queues");
+        writeln!(out, "{} in {queues}", count(self.messages, "message", "messages"))
+    }
+}
+
+/// Shows what all dead-letter queues hold.
+pub(crate) async fn list(stack: &Stack, format: Format) -> Result<(), Failure> {
+    let held = all(stack, LOOKED_AT).await?;
+    let queues: Vec<_> = held
+        .iter()
+        .map(|(queue, size, letters)| summary(stack, queue, *size, letters))
+        .collect();
+    format.print(&List {
+        messages: queues.iter().map(|queue| queue.messages).sum(),
+        queues,
+    })?;
+    Ok(())
+}
+
+/// The messages of all dead-letter queues that hold any, up to `limit` each, with how many there are.
+pub(crate) async fn all(stack: &Stack, limit: usize) -> Result<Vec<(String, usize, Vec<Letter>)>, Failure> {
+    let names = stack.queues();
+    let bar = progress(Some(names.len() as u64), "dead-letter queues");
+    let look = async |queue: &str| {
+        let dead_letter_queue = format!("{queue}-dlq");
+        let size = letters::size(stack, &dead_letter_queue).await?.unwrap_or(0);
+        let hidden = indicatif::ProgressBar::hidden();
+        let letters = match size {
+            0 => Vec::new(),
+            _ => letters::take(stack, &dead_letter_queue, limit, LOOK, &hidden).await?,
+        };
+        bar.inc(1);
+        Ok::<_, Failure>((dead_letter_queue, size.max(letters.len()), letters))
+    };
+    let mut held: Vec<_> = stream::iter(names.iter().map(|queue| look(queue)))
+        .buffered(CALLS)
+        .try_collect()
+        .await?;
+    bar.finish_and_clear();
+    held.retain(|(_, size, _)| *size > 0);
+    Ok(held)
+}
+
+fn summary(stack: &Stack, queue: &str, size: usize, letters: &[Letter]) -> Summary {
+    let mut codes: BTreeMap<Option<&str>, BTreeMap<&str, usize>> = BTreeMap::new();
+    for letter in letters {
+        *codes
+            .entry(letter.code())
+            .or_default()
+            .entry(letter.error())
+            .or_default() += 1;
+    }
+    let group = |(code, errors): (Option<&str>, BTreeMap<&str, usize>)| {
+        let most = errors
+            .iter()
+            .max_by_key(|(_, count)| **count)
+            .map(|(error, _)| (*error).to_owned());
+        Group {
+            error_code: code.map(str::to_owned),
+            count: errors.values().sum(),
+            error: most.unwrap_or_default(),
+            other_errors: errors.len().saturating_sub(1),
+        }
+    };
+    let mut groups: Vec<_> = codes.into_iter().map(group).collect();
+    if groups.is_empty() {
+        // They are counted and could not be received: somebody else is looking at them.
+        groups.push(Group {
+            error_code: None,
+            count: size,
+            error: "held by somebody else at the moment".into(),
+            other_errors: 0,
+        });
+    }
+    Summary {
+        queue: stack.names.of_function(queue),
+        messages: size,
+        looked_at: letters.len(),
+        oldest_sent_at: letters.iter().filter_map(|letter| letter.sent_at).min(),
+        groups,
+    }
+}
+
+/// A dead letter as it is shown.
+#[derive(Serialize)]
+pub(crate) struct Shown {
+    pub(crate) queue: String,
+    pub(crate) message_id: String,
+    pub(crate) error_code: Option<String>,
+    pub(crate) error: String,
+    sent_at: Option<Timestamp>,
+    receive_count: u32,
+    /// The stream that the command is for, as far as it can be read.
+    stream_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
+}
+
+impl Shown {
+    pub(crate) fn of(stack: &Stack, dead_letter_queue: &str, letter: &Letter, body: bool) -> Self {
+        let queue = dead_letter_queue
+            .strip_suffix("-dlq")
+            .unwrap_or(dead_letter_queue);
+        let function = stack.registry.function(queue);
+        let stream = function.and_then(|function| function.read_command(&letter.body)?.ok());
+        Self {
+            queue: stack.names.of_function(dead_letter_queue),
+            message_id: letter.message_id.clone(),
+            error_code: letter.code().map(str::to_owned),
+            error: letter.error().to_owned(),
+            sent_at: letter.sent_at,
+            receive_count: letter.receives,
+            stream_id: stream.map(|stream| stream.to_string()),
+            body: body.then(|| letter.body.clone()),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Letters {
+    queue: String,
+    messages: Vec<Shown>,
+    /// How many the queue holds, about.
+    of: usize,
+}
+
+impl Report for Letters {
+    fn show(&self, out: &mut dyn Write) -> io::Result<()> {
+        if self.messages.is_empty() {
+            return writeln!(out, "{} holds no message", self.queue);
+        }
+        let mut table = table(&["message id", "error code", "age", "receives", "stream", "error"]);
+        narrow(&mut table, 5, 80);
+        let now = SystemClock.now();
+        for message in &self.messages {
+            let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".into());
+            table.add_row([
+                message.message_id.clone(),
+                text(&message.error_code),
+                message
+                    .sent_at
+                    .map_or_else(|| "-".into(), |at| age(now.since(at))),
+                message.receive_count.to_string(),
+                text(&message.stream_id),
+                message.error.clone(),
+            ]);
+        }
+        write_table(out, &table)?;
+        for message in &self.messages {
+            if let Some(body) = &message.body {
+                writeln!(out, "\n{}\n{body}", message.message_id)?;
+            }
+        }
+        if self.of > self.messages.len() {
+            writeln!(
+                out,
+                "{} of about {} (--limit shows more)",
+                self.messages.len(),
+                self.of
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// Shows the messages of one dead-letter queue.
+pub(crate) async fn show(
+    stack: &Stack,
+    format: Format,
+    queue: &str,
+    limit: usize,
+    body: bool,
+) -> Result<(), Failure> {
+    let dead_letter_queue = format!("{}-dlq", stack.queue(queue)?);
+    let size = existing_size(stack, &dead_letter_queue).await?;
+    let bar = progress(Some(size.min(limit) as u64), "messages");
+    let letters = letters::take(stack, &dead_letter_queue, limit, LOOK, &bar).await?;
+    bar.finish_and_clear();
+    format.print(&Letters {
+        queue: stack.names.of_function(&dead_letter_queue),
+        messages: letters
+            .iter()
+            .map(|letter| Shown::of(stack, &dead_letter_queue, letter, body))
+            .collect(),
+        of: size.max(letters.len()),
+    })?;
+    Ok(())
+}
+
+async fn existing_size(stack: &Stack, queue: &str) -> Result<usize, Failure> {
+    letters::size(stack, queue).await?.ok_or_else(|| {
+        Failure::NotFound(format!(
+            "the stack has no queue {}",
+            stack.names.of_function(queue)
+        ))
+    })
+}
+
+/// All messages of a dead-letter queue that are meant. There is no telling where in a queue a message
+/// is, so all are received, and those that are not meant are let go with the rest in the end.
+async fn meant(stack: &Stack, dead_letter_queue: &str, which: &Which) -> Result<Vec<Letter>, Failure> {
+    which.check()?;
+    let size = existing_size(stack, dead_letter_queue).await?;
+    let bar = progress(Some(size as u64), "messages");
+    let mut letters = letters::take(stack, dead_letter_queue, usize::MAX, WORK, &bar).await?;
+    bar.finish_and_clear();
+    let all = letters.len();
+    letters.retain(|letter| which.matches(letter));
+    let missing: Vec<_> = which
+        .ids
+        .iter()
+        .filter(|id| !letters.iter().any(|letter| letter.message_id == **id))
+        .cloned()
+        .collect();
+    if letters.is_empty() || !missing.is_empty() {
+        let queue = stack.names.of_function(dead_letter_queue);
+        let others = count(all, "message", "messages");
+        return Err(Failure::NotFound(if missing.is_empty() {
+            format!("nothing in {queue} matches; it holds {others}")
+        } else {
+            format!(
+                "{} is not in {queue} or does not match; it holds {others}. Nothing was done",
+                missing.join(", ")
+            )
+        }));
+    }
+    Ok(letters)
+}
+
+/// What became of the messages that were meant.
+#[derive(Serialize)]
+struct Outcome {
+    queue: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<String>,
+    done: usize,
+    messages: Vec<Settled>,
+}
+
+#[derive(Serialize)]
+struct Settled {
+    message_id: String,
+    /// Its id on the queue that it was sent back to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    new_message_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failed: Option<String>,
+}
+
+impl Report for Outcome {
+    fn show(&self, out: &mut dyn Write) -> io::Result<()> {
+        for message in &self.messages {
+            if let Some(failed) = &message.failed {
+                writeln!(out, "{}: {failed}", message.message_id)?;
+            }
+        }
+        let messages = count(self.done, "message", "messages");
+        match &self.to {
+            Some(to) => writeln!(out, "{messages} of {} sent back to {to}", self.queue),
+            None => writeln!(out, "{messages} of {} dropped", self.queue),
+        }
+    }
+}
+
+impl Outcome {
+    fn print(self, format: Format, what: &str) -> Result<(), Failure> {
+        let failed = self.messages.len() - self.done;
+        format.print(&self)?;
+        match failed {
+            0 => Ok(()),
+            _ => Err(Failure::Failed(format!(
+                "{} of {} could not be {what}",
+                failed,
+                count(self.messages.len(), "message", "messages")
+            ))),
+        }
+    }
+}
+
+/// Sends messages back to the queue that they came from.
+pub(crate) async fn redrive(stack: &Stack, format: Format, redrive: Redrive) -> Result<(), Failure> {
+    let queue = stack.queue(&redrive.queue)?;
+    if queue == RELAY {
+        return Err(Failure::Usage(format!(
+            "what is in {} tells of stream records that the relay's mapping gave up, and no queue takes it; \
+             the events are in the table: cargo ops republish --from … --to …",
+            stack.names.dead_letter_queue(RELAY)
+        )));
+    }
+    let mended = redrive.body_from.as_ref().map(read_input).transpose()?;
+    if let Some(body) = &mended {
+        check_mended(stack, queue, &redrive, body)?;
+    }
+    let dead_letter_queue = format!("{queue}-dlq");
+    let letters = meant(stack, &dead_letter_queue, &redrive.which).await?;
+    let bar = progress(Some(letters.len() as u64), "sent back");
+    let mut messages = Vec::with_capacity(letters.len());
+    for batch in letters.chunks(10) {
+        messages.extend(send_back(stack, queue, batch, mended.as_deref()).await);
+        bar.set_position(messages.len() as u64);
+    }
+    bar.finish_and_clear();
+    let outcome = Outcome {
+        queue: stack.names.of_function(&dead_letter_queue),
+        to: Some(stack.names.of_function(queue)),
+        done: messages.iter().filter(|message| message.failed.is_none()).count(),
+        messages,
+    };
+    outcome.print(format, "sent back")
+}
+
+fn check_mended(stack: &Stack, queue: &str, redrive: &Redrive, body: &str) -> Result<(), Failure> {
+    if redrive.which.ids.len() != 1 {
+        return Err(Failure::Usage(
+            "--body-from mends one message; name it with one --id".into(),
+        ));
+    }
+    if body.len() > MAX_MESSAGE_BYTES || body.is_empty() {
+        return Err(Failure::Usage("a message has 1 byte to 1 MiB".into()));
+    }
+    let read = stack
+        .registry
+        .function(queue)
+        .and_then(|function| function.read_command(body));
+    match read {
+        Some(Err(error)) if !redrive.no_check => Err(Failure::Usage(format!(
+            "the mended body would be refused again: {error}; nothing was done (--no-check sends it all the same)"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Sends a batch, then deletes those of it that were sent. Whatever happens in between, each message is
+/// on one of the two queues.
+async fn send_back(stack: &Stack, queue: &str, batch: &[Letter], mended: Option<&str>) -> Vec<Settled> {
+    let takes_commands = stack
+        .registry
+        .function(queue)
+        .is_some_and(|function| function.read_command("").is_some());
+    let outgoing = |letter: &Letter| {
+        let body = mended.unwrap_or(&letter.body);
+        let mut attributes = letter.attributes.clone();
+        attributes.retain(|name, _| !REASONS.contains(&name.as_str()));
+        Outgoing {
+            body: if takes_commands {
+                with_id(body, &letter.message_id)
+            } else {
+                body.to_owned()
+            },
+            attributes,
+            trace: letter.trace.clone(),
+        }
+    };
+    let messages: Vec<_> = batch.iter().map(outgoing).collect();
+    let sent = letters::send(stack, queue, &messages).await;
+    let went = batch.iter().zip(&sent).filter(|(_, sent)| sent.is_ok());
+    let went: Vec<_> = went.map(|(letter, _)| letter).collect();
+    let deleted = letters::delete(stack, &format!("{queue}-dlq"), &went).await;
+    let kept: BTreeMap<_, _> = went
+        .iter()
+        .zip(deleted)
+        .filter_map(|(letter, deleted)| Some((letter.message_id.clone(), deleted.err()?)))
+        .collect();
+    let settled = |(letter, sent): (&Letter, Result<String, String>)| {
+        let kept = kept.get(&letter.message_id);
+        let kept = kept.map(|why| format!("sent back, but it is still in the dead-letter queue: {why}"));
+        Settled {
+            message_id: letter.message_id.clone(),
+            failed: sent.as_ref().err().map(|why| format!("not sent: {why}")).or(kept),
+            new_message_id: sent.ok(),
+        }
+    };
+    batch.iter().zip(sent).map(settled).collect()
+}
+
+/// Deletes messages for good.
+pub(crate) async fn drop(stack: &Stack, format: Format, drop: DropLetters) -> Result<(), Failure> {
+    let dead_letter_queue = format!("{}-dlq", stack.queue(&drop.queue)?);
+    let name = stack.names.of_function(&dead_letter_queue);
+    let asks = may_ask(drop.yes)?;
+    let letters = meant(stack, &dead_letter_queue, &drop.which).await?;
+    if asks {
+        let summary = summary(stack, &dead_letter_queue, letters.len(), &letters);
+        for group in &summary.groups {
+            let code = group.error_code.as_deref().unwrap_or("moved by SQS");
+            eprintln!("{} {code}: {}", group.count, group.error);
+        }
+        confirm(&format!(
+            "Drop {} of {name} for good?",
+            count(letters.len(), "message", "messages")
+        ))
+        .await?;
+    }
+    let bar = progress(Some(letters.len() as u64), "dropped");
+    let mut messages = Vec::with_capacity(letters.len());
+    for batch in letters.chunks(10) {
+        let batch: Vec<_> = batch.iter().collect();
+        let deleted = letters::delete(stack, &dead_letter_queue, &batch).await;
+        messages.extend(batch.iter().zip(deleted).map(|(letter, deleted)| Settled {
+            message_id: letter.message_id.clone(),
+            new_message_id: None,
+            failed: deleted.err().map(|why| format!("not deleted: {why}")),
+        }));
+        bar.set_position(messages.len() as u64);
+    }
+    bar.finish_and_clear();
+    let outcome = Outcome {
+        queue: name,
+        to: None,
+        done: messages.iter().filter(|message| message.failed.is_none()).count(),
+        messages,
+    };
+    outcome.print(format, "dropped")
+}
+
+/// Whether a person has to be asked; an error if that is so and nobody is there.
+pub(crate) fn may_ask(yes: bool) -> Result<bool, Failure> {
+    if !yes && !io::stdin().is_terminal() {
+        return Err(Failure::Usage(
+            "nothing is dropped without a confirmation, and there is no terminal to ask on; --yes confirms"
+                .into(),
+        ));
+    }
+    Ok(!yes)
+}
+
+/// Asks the person at the terminal.
+pub(crate) async fn confirm(question: &str) -> Result<(), Failure> {
+    eprint!("{question} [y/N] ");
+    // Beside the runtime, so that Ctrl-C is heard while the person thinks.
+    let asked = tokio::task::spawn_blocking(|| {
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer).map(|_| answer)
+    });
+    let answer = asked.await.map_err(io::Error::other)??;
+    if matches!(answer.trim(), "y" | "Y" | "yes") {
+        return Ok(());
+    }
+    Err(Failure::Usage("not confirmed; nothing was dropped".into()))
+}

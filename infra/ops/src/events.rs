@@ -1,0 +1,248 @@
+//! Reads streams and shows their events. An item that is no commit is shown as what is wrong with it,
+//! at its place, and the rest all the same: a stream that functions refuse is the one an operator has to
+//! look at.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+
+use aws_adapters::StoredCommit;
+use aws_sdk_dynamodb::types::AttributeValue;
+use eventsourcing::{Commit, RecordedEvent, StreamId, Timestamp};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::failure::Failure;
+use crate::output::{Format, Report, table, write_table};
+use crate::stack::{Stack, why};
+
+/// A stream as it is in the table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stream {
+    pub(crate) id: StreamId,
+    pub(crate) commits: Vec<Commit>,
+    /// What is wrong with it, by revision.
+    pub(crate) faults: Vec<(u64, String)>,
+}
+
+impl Stream {
+    pub(crate) fn exists(&self) -> bool {
+        !self.commits.is_empty() || !self.faults.is_empty()
+    }
+
+    /// Its events, each with the time of its commit.
+    pub(crate) fn events(&self) -> impl Iterator<Item = (Timestamp, &RecordedEvent)> {
+        self.commits
+            .iter()
+            .flat_map(|commit| commit.events.iter().map(|event| (commit.committed_at, event)))
+    }
+
+    /// The newest event of one of these types.
+    pub(crate) fn newest(&self, types: &[&str]) -> Option<(Timestamp, &RecordedEvent)> {
+        self.events()
+            .filter(|(_, event)| types.contains(&event.event_type.as_str()))
+            .last()
+    }
+
+    pub(crate) fn has(&self, event_type: &str) -> bool {
+        self.newest(&[event_type]).is_some()
+    }
+}
+
+/// Reads a stream from the table, whatever is wrong with it.
+pub(crate) async fn read(stack: &Stack, id: &StreamId) -> Result<Stream, Failure> {
+    let query = stack
+        .connection
+        .dynamodb
+        .query()
+        .table_name(stack.names.events_table())
+        .consistent_read(true)
+        .key_condition_expression("stream_id = :stream")
+        .expression_attribute_values(":stream", AttributeValue::S(id.to_string()));
+    let mut stream = Stream {
+        id: id.clone(),
+        commits: Vec::new(),
+        faults: Vec::new(),
+    };
+    let mut pages = query.into_paginator().send();
+    let mut expected = 1;
+    while let Some(page) = pages.next().await {
+        let page =
+            page.map_err(|error| Failure::Failed(format!("stream {id} can't be read: {}", why(&error))))?;
+        for item in page.items.unwrap_or_default() {
+            let revision = revision_of(&item);
+            if revision != expected {
+                let fault = format!("a commit should start at revision {expected}, the next one starts here");
+                stream.faults.push((revision, fault));
+            }
+            match commit_of(item) {
+                Ok(commit) => {
+                    expected = commit.last_revision() + 1;
+                    stream.commits.push(commit);
+                }
+                Err(fault) => {
+                    expected = revision + 1;
+                    stream
+                        .faults
+                        .push((revision, format!("its item is no commit: {fault}")));
+                }
+            }
+        }
+    }
+    Ok(stream)
+}
+
+fn revision_of(item: &HashMap<String, AttributeValue>) -> u64 {
+    let revision = item.get("revision").and_then(|value| value.as_n().ok());
+    revision.and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
+fn commit_of(item: HashMap<String, AttributeValue>) -> Result<Commit, String> {
+    serde_dynamo::aws_sdk_dynamodb_1::from_item::<StoredCommit>(item)
+        .map_err(|error| error.to_string())?
+        .into_commit()
+}
+
+/// An event for programs.
+#[derive(Serialize)]
+pub(crate) struct Event {
+    pub(crate) stream_id: String,
+    pub(crate) revision: u64,
+    pub(crate) event_type: String,
+    pub(crate) schema_version: u32,
+    pub(crate) committed_at: Timestamp,
+    pub(crate) event_id: String,
+    pub(crate) correlation_id: String,
+    pub(crate) causation_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) data: Option<Data>,
+}
+
+/// What an event holds: JSON digit by digit as it is stored, or, if it is none, the text.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(crate) enum Data {
+    Json(Box<RawValue>),
+    Text(String),
+}
+
+impl Event {
+    pub(crate) fn of(stream: &StreamId, committed_at: Timestamp, event: &RecordedEvent, data: bool) -> Self {
+        let read = || match RawValue::from_string(event.data.clone()) {
+            Ok(json) => Data::Json(json),
+            Err(_) => Data::Text(event.data.clone()),
+        };
+        Self {
+            stream_id: stream.to_string(),
+            revision: event.revision,
+            event_type: event.event_type.clone(),
+            schema_version: event.schema_version,
+            committed_at,
+            event_id: event.event_id.clone(),
+            correlation_id: event.correlation_id.clone(),
+            causation_id: event.causation_id.clone(),
+            data: data.then(read),
+        }
+    }
+
+    pub(crate) fn data(&self) -> &str {
+        match &self.data {
+            Some(Data::Json(json)) => json.get(),
+            Some(Data::Text(text)) => text,
+            None => "",
+        }
+    }
+}
+
+/// What is wrong with a stream, for programs.
+#[derive(Serialize)]
+pub(crate) struct Fault {
+    pub(crate) stream_id: String,
+    pub(crate) revision: u64,
+    pub(crate) fault: String,
+}
+
+pub(crate) fn faults(stream: &Stream) -> impl Iterator<Item = Fault> {
+    stream.faults.iter().map(|(revision, fault)| Fault {
+        stream_id: stream.id.to_string(),
+        revision: *revision,
+        fault: fault.clone(),
+    })
+}
+
+#[derive(Serialize)]
+struct StreamReport {
+    stream_id: String,
+    events: Vec<Event>,
+    faults: Vec<Fault>,
+}
+
+impl Report for StreamReport {
+    fn show(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut table = table(&[
+            "revision",
+            "type",
+            "committed at",
+            "event id",
+            "correlation id",
+            "causation id",
+        ]);
+        for event in &self.events {
+            table.add_row([
+                event.revision.to_string(),
+                event.event_type.clone(),
+                event.committed_at.to_string(),
+                event.event_id.clone(),
+                event.correlation_id.clone(),
+                event.causation_id.clone(),
+            ]);
+        }
+        write_table(out, &table)?;
+        for event in self.events.iter().filter(|event| event.data.is_some()) {
+            writeln!(out, "\n{} {}\n{}", event.revision, event.event_type, event.data())?;
+        }
+        show_faults(out, &self.faults)
+    }
+}
+
+pub(crate) fn show_faults(out: &mut dyn Write, faults: &[Fault]) -> io::Result<()> {
+    for fault in faults {
+        writeln!(
+            out,
+            "BROKEN  {} at revision {}: {}",
+            fault.stream_id, fault.revision, fault.fault
+        )?;
+    }
+    Ok(())
+}
+
+/// Shows a stream.
+pub(crate) async fn show(stack: &Stack, format: Format, id: &str, data: bool) -> Result<(), Failure> {
+    let id: StreamId = id.parse().map_err(|_| {
+        Failure::Usage(format!(
+            "{id:?} is no stream's name; expected <category>-<id>, such as cart-c-1"
+        ))
+    })?;
+    let stream = read(stack, &id).await?;
+    if !stream.exists() {
+        return Err(Failure::NotFound(format!(
+            "there is no stream {id} in table {}",
+            stack.names.events_table()
+        )));
+    }
+    let events = stream
+        .events()
+        .map(|(at, event)| Event::of(&stream.id, at, event, data))
+        .collect();
+    format.print(&StreamReport {
+        stream_id: id.to_string(),
+        events,
+        faults: faults(&stream).collect(),
+    })?;
+    if stream.faults.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::Failed(format!(
+            "stream {id} is broken; functions refuse it"
+        )))
+    }
+}

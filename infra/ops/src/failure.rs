@@ -1,0 +1,52 @@
+//! Why a command did not do what it was asked, and the exit code that tells a script so.
+
+use std::process::ExitCode;
+
+use aws_adapters::EnvironmentError;
+
+/// What went wrong. The text names the thing, what was wrong with it and what would be right.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// It could not be done, or not wholly.
+    #[error("{0}")]
+    Failed(String),
+    /// It makes no sense as it was asked.
+    #[error("{0}")]
+    Usage(String),
+    /// There is nothing of that name, or nothing that matches.
+    #[error("{0}")]
+    NotFound(String),
+    /// A variable of the environment is missing.
+    #[error(
+        "{0}. Endpoint, region and credentials come from the environment; for a stack of `cargo local up`:\n  \
+         export AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_REGION=us-east-1 \
+         AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test"
+    )]
+    Environment(#[from] EnvironmentError),
+    /// The user ended it.
+    #[error("interrupted")]
+    Interrupted,
+    /// The output could not be written.
+    #[error("the output could not be written: {0}")]
+    Output(#[from] std::io::Error),
+}
+
+/// The text of `--help` about exit codes.
+pub(crate) const EXIT_CODES: &str = "Exit codes:\n  \
+    0  done\n  \
+    1  something failed; what was done and what was not is told\n  \
+    2  it makes no sense as asked: a wrong argument, a command that is refused, a drop not confirmed\n  \
+    3  there is nothing of that name, or nothing that matches\n  \
+    130  interrupted";
+
+impl Failure {
+    /// See [`EXIT_CODES`].
+    pub(crate) fn code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Failed(_) | Self::Output(_) => 1,
+            Self::Usage(_) | Self::Environment(_) => 2,
+            Self::NotFound(_) => 3,
+            Self::Interrupted => 130,
+        })
+    }
+}

@@ -1,0 +1,184 @@
+//! `cargo ops`: what an operator does with a running stack, on AWS, on an emulator, or on
+//! `cargo local up`.
+//!
+//! Each command is a file: it finds out or does something, and gives a [`Report`](output::Report) that
+//! is printed as a table or as one JSON document. Nothing is taken from the stack but what the command
+//! says, and no payload is shown unless it is asked for.
+
+mod dead_letters;
+mod events;
+mod failure;
+mod letters;
+mod output;
+mod send;
+mod stack;
+mod trace;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use dead_letters::{DropLetters, Redrive};
+use failure::{EXIT_CODES, Failure};
+use output::Format;
+use stack::Stack;
+
+/// Operates a running stack: sends commands, shows what became of them, mends what got stuck.
+///
+/// Where the stack is comes from the AWS SDK's standard environment variables and from nothing else:
+/// AWS_ENDPOINT_URL (AWS's own if not set), AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
+/// AWS_SESSION_TOKEN. Profiles, files and single sign-on are not read: export credentials first, as
+/// `aws configure export-credentials --format env` prints them.
+#[allow(clippy::doc_markdown)] // It is the text of --help, not documentation.
+#[derive(Debug, Parser)]
+#[command(name = "cargo ops", bin_name = "cargo ops", after_help = EXIT_CODES)]
+struct Arguments {
+    /// The stack's name
+    #[arg(long, global = true, default_value = "local", value_name = "NAME")]
+    stack: String,
+    /// Prints one JSON document instead of a table
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[allow(clippy::doc_markdown)]
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Sends commands to their queue, if the queue's function could read them
+    #[command(after_help = "Examples:\n  \
+        cargo ops send WithdrawOrder order_id=9e815dd3-e4b8-5d5e-865d-c1a9e0c3e2ff reason='changed my mind'\n  \
+        cargo ops send FinalizeCart --file carts.jsonl\n  \
+        cargo ops send RecordPayment guest_stay_id=101 payment_id=7 amount=19.90")]
+    Send(send::Send),
+    /// Shows the events of a stream
+    Stream {
+        /// The stream, such as order-9e815dd3-e4b8-5d5e-865d-c1a9e0c3e2ff
+        stream_id: String,
+        /// Shows what the events hold, too
+        #[arg(long)]
+        data: bool,
+    },
+    /// Shows all that belongs to an order, a cart, a guest or a group, and what is still outstanding
+    #[command(
+        after_help = "Deadlines are those of PAYMENT_DEADLINE_SECONDS, SHIPMENT_DEADLINE_SECONDS and \
+        GROUP_CHECKOUT_DEADLINE_SECONDS in the environment, which have to be the stack's, or their defaults."
+    )]
+    Trace {
+        /// The id of a cart, an order, a payment, a shipment, a guest's stay or a group's checkout, or a
+        /// stream's
+        id: String,
+        /// Shows what the events hold, too
+        #[arg(long)]
+        data: bool,
+    },
+    /// Shows and mends what ended in dead-letter queues
+    #[command(subcommand)]
+    Dlq(Dlq),
+}
+
+#[allow(clippy::doc_markdown)]
+#[derive(Debug, Subcommand)]
+enum Dlq {
+    /// Shows how many messages each dead-letter queue holds, and why
+    List,
+    /// Shows the messages of a dead-letter queue; they stay there
+    Show {
+        /// The queue, such as finalize-cart
+        queue: String,
+        /// How many to show
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        limit: usize,
+        /// Shows the messages' bodies, too
+        #[arg(long)]
+        body: bool,
+    },
+    /// Sends messages back to the queue that they came from
+    ///
+    /// Each is sent first and deleted then, so an interruption at any moment loses nothing. It may leave
+    /// one that is sent twice, which is harmless: a command keeps its id, and one without an id is given
+    /// that of its dead letter, so both are the same command to every rule.
+    Redrive(Redrive),
+    /// Deletes messages for good, after a confirmation
+    Drop(DropLetters),
+}
+
+/// Which messages of a dead-letter queue are meant; all if nothing is said.
+#[derive(Clone, Debug, Default, Args)]
+struct Which {
+    /// Those with this error_code: malformed, rejected or exhausted
+    #[arg(long, value_name = "CODE")]
+    code: Option<String>,
+    /// The one with this message id, as `dlq show` tells it; can be given again
+    #[arg(long = "id", value_name = "ID")]
+    ids: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let outcome = runtime.map_err(Failure::from).and_then(|runtime| {
+        let outcome = runtime.block_on(run(arguments));
+        // A question that is still open waits for a line that nobody needs any more.
+        runtime.shutdown_background();
+        outcome
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            failure.code()
+        }
+    }
+}
+
+/// Carries the command out. However it ends, messages that it held are let go.
+async fn run(arguments: Arguments) -> Result<(), Failure> {
+    let stack = Stack::open(&arguments.stack).await?;
+    let format = if arguments.json {
+        Format::Json
+    } else {
+        Format::People
+    };
+    let outcome = tokio::select! {
+        outcome = carry_out(&stack, format, arguments.command) => outcome,
+        interrupted = tokio::signal::ctrl_c() => Err(interrupted.map_or_else(Failure::from, |()| Failure::Interrupted)),
+    };
+    stack.let_go().await;
+    outcome
+}
+
+async fn carry_out(stack: &Stack, format: Format, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Send(command) => send::send(stack, format, command).await,
+        Command::Stream { stream_id, data } => events::show(stack, format, &stream_id, data).await,
+        Command::Trace { id, data } => trace::show(stack, format, &id, data).await,
+        Command::Dlq(Dlq::List) => dead_letters::list(stack, format).await,
+        Command::Dlq(Dlq::Show { queue, limit, body }) => {
+            dead_letters::show(stack, format, &queue, limit, body).await
+        }
+        Command::Dlq(Dlq::Redrive(redrive)) => dead_letters::redrive(stack, format, redrive).await,
+        Command::Dlq(Dlq::Drop(drop)) => dead_letters::drop(stack, format, drop).await,
+    }
+}
+
+/// Reads a file, or standard input if it is `-`.
+fn read_input(file: impl AsRef<Path>) -> Result<String, Failure> {
+    let file = file.as_ref();
+    let read = if file.as_os_str() == "-" {
+        std::io::read_to_string(std::io::stdin())
+    } else {
+        std::fs::read_to_string(file)
+    };
+    read.map_err(|error| Failure::Usage(format!("{} can't be read: {error}", name_of(file))))
+}
+
+fn name_of(file: &Path) -> String {
+    if file.as_os_str() == "-" {
+        "standard input".into()
+    } else {
+        file.display().to_string()
+    }
+}

@@ -1,0 +1,105 @@
+//! What is printed: tables for people, one JSON document for programs.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+/// Something that can be shown to people and to programs.
+pub(crate) trait Report: Serialize {
+    /// Writes it for people.
+    fn show(&self, out: &mut dyn Write) -> io::Result<()>;
+}
+
+/// How it is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// Tables.
+    People,
+    /// One JSON document, on one line.
+    Json,
+}
+
+impl Format {
+    /// Prints to standard output.
+    pub(crate) fn print(self, report: &impl Report) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        match self {
+            Self::People => report.show(&mut out)?,
+            Self::Json => writeln!(out, "{}", serde_json::to_string(report)?)?,
+        }
+        out.flush()
+    }
+}
+
+/// A table with a header and without lines, so that what is in it can be copied.
+pub(crate) fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(header.iter().map(|name| name.to_uppercase()));
+    table
+}
+
+/// Has a column break its lines, where it would be the one that makes the table too wide to read.
+pub(crate) fn narrow(table: &mut Table, column: usize, characters: u16) {
+    if let Some(column) = table.column_mut(column) {
+        column.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(characters)));
+    }
+}
+
+/// Writes a table without the blanks at the ends of its lines.
+pub(crate) fn write_table(out: &mut dyn Write, table: &Table) -> io::Result<()> {
+    for line in table.lines() {
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+/// A bar on standard error, if that is a terminal; with a length that is not known, a count.
+pub(crate) fn progress(length: Option<u64>, what: &str) -> ProgressBar {
+    let template = if length.is_some() {
+        "{bar:30} {pos}/{len} {msg}"
+    } else {
+        "{spinner} {pos} {msg}"
+    };
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar = ProgressBar::no_length()
+        .with_style(style)
+        .with_message(what.to_owned());
+    if let Some(length) = length {
+        bar.set_length(length);
+    }
+    bar
+}
+
+/// How long something has been there, in its two largest units.
+pub(crate) fn age(age: Duration) -> String {
+    let seconds = age.as_secs();
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, _) => format!("{minutes} min {} s", seconds % 60),
+        (0, _, _) => format!("{hours} h {minutes} min"),
+        _ => format!("{days} d {hours} h"),
+    }
+}
+
+/// `1 message`, `2 messages`.
+pub(crate) fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_age_is_told_in_its_two_largest_units() {
+        let ages = [5, 65, 3_700, 200_000].map(|seconds| age(Duration::from_secs(seconds)));
+        assert_eq!(ages, ["5 s", "1 min 5 s", "1 h 1 min", "2 d 7 h"]);
+    }
+}

@@ -1,0 +1,318 @@
+//! Sends commands, read from fields, from text or from a file, and checked by the reader of the function
+//! that will take them: what it would refuse as malformed is refused here, before anything is sent.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+use eventsourcing::{Fields, Malformed};
+use functions::Function;
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use crate::failure::Failure;
+use crate::letters::{self, Outgoing, with_id};
+use crate::output::{Format, Report, progress, table, write_table};
+use crate::stack::{Stack, pascal_case};
+use crate::{name_of, read_input};
+
+/// Which commands.
+#[allow(clippy::doc_markdown)]
+#[derive(Debug, Args)]
+pub(crate) struct Send {
+    /// The command's type, such as FinalizeCart
+    r#type: String,
+    /// The command's fields; a value is taken as JSON where the field holds a number or a list, as text
+    /// elsewhere
+    #[arg(value_name = "FIELD=VALUE", conflicts_with_all = ["file", "command"])]
+    fields: Vec<String>,
+    /// A file with one command as JSON, or one on each line; `-` is standard input. A command is its
+    /// fields, or a whole message with `command`, `id` and `metadata`
+    #[arg(long, value_name = "FILE", conflicts_with = "command")]
+    file: Option<PathBuf>,
+    /// The command as JSON, as in a file
+    #[arg(long, value_name = "JSON")]
+    command: Option<String>,
+    /// Sends even what the function will refuse
+    #[arg(long)]
+    no_check: bool,
+}
+
+/// A command that can be sent.
+#[derive(Debug)]
+struct Ready {
+    body: String,
+    id: String,
+    stream_id: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Sent {
+    queue: String,
+    sent: Vec<Row>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    message_id: Option<String>,
+    id: String,
+    stream_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+impl Report for Sent {
+    fn show(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut table = table(&["queue", "message id", "id", "stream", "error"]);
+        if self.sent.iter().all(|row| row.error.is_none()) {
+            table = crate::output::table(&["queue", "message id", "id", "stream"]);
+        }
+        for row in &self.sent {
+            let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".into());
+            let mut cells = vec![
+                self.queue.clone(),
+                text(&row.message_id),
+                row.id.clone(),
+                text(&row.stream_id),
+            ];
+            cells.extend(row.error.clone());
+            table.add_row(cells);
+        }
+        write_table(out, &table)
+    }
+}
+
+/// Checks all, then sends all.
+pub(crate) async fn send(stack: &Stack, format: Format, command: Send) -> Result<(), Failure> {
+    let function = stack.command(&command.r#type)?;
+    let ready = read(function, &command)?;
+    let bar = progress(Some(ready.len() as u64), "sent");
+    let mut rows = Vec::with_capacity(ready.len());
+    for batch in ready.chunks(100) {
+        let outgoing = |ready: &Ready| Outgoing {
+            body: ready.body.clone(),
+            ..Outgoing::default()
+        };
+        let messages: Vec<_> = batch.iter().map(outgoing).collect();
+        let outcomes = letters::send(stack, &function.name, &messages).await;
+        for (ready, outcome) in batch.iter().zip(outcomes) {
+            let (message_id, error) = match outcome {
+                Ok(message_id) => (Some(message_id), None),
+                Err(why) => (None, Some(why)),
+            };
+            rows.push(Row {
+                message_id,
+                id: ready.id.clone(),
+                stream_id: ready.stream_id.clone(),
+                error,
+            });
+        }
+        bar.set_position(rows.len() as u64);
+    }
+    bar.finish_and_clear();
+    let failed = rows.iter().filter(|row| row.error.is_some()).count();
+    let all = rows.len();
+    format.print(&Sent {
+        queue: stack.names.of_function(&function.name),
+        sent: rows,
+    })?;
+    match failed {
+        0 => Ok(()),
+        _ => Err(Failure::Failed(format!(
+            "{failed} of {all} commands could not be sent"
+        ))),
+    }
+}
+
+fn read(function: &Function, command: &Send) -> Result<Vec<Ready>, Failure> {
+    let (text, place) = match (&command.file, &command.command) {
+        (Some(file), _) => (read_input(file)?, name_of(file)),
+        (None, Some(text)) => (text.clone(), "--command".to_owned()),
+        (None, None) => return Ok(vec![of_fields(function, command)?]),
+    };
+    let mut ready = Vec::new();
+    for (number, text) in pieces(&text, &place, command.no_check)?.into_iter().enumerate() {
+        let body = body(function, &text);
+        let refused =
+            |error: Malformed| refusal(function, &format!("{place}, command {}", number + 1), &error);
+        ready.push(checked(function, &body, command.no_check).map_err(refused)?);
+    }
+    if ready.is_empty() {
+        return Err(Failure::Usage(format!("{place} holds no command")));
+    }
+    Ok(ready)
+}
+
+/// The JSON values in a text. What is no JSON can be sent only unchecked, and then as one message.
+fn pieces(text: &str, place: &str, no_check: bool) -> Result<Vec<String>, Failure> {
+    let values = serde_json::Deserializer::from_str(text).into_iter::<Box<RawValue>>();
+    match values.collect::<Result<Vec<_>, _>>() {
+        Ok(values) => Ok(values.iter().map(|value| value.get().to_owned()).collect()),
+        Err(_) if no_check => Ok(vec![text.to_owned()]),
+        Err(error) => Err(Failure::Usage(format!(
+            "{place} is not JSON: {error}; expected one command, or one on each line"
+        ))),
+    }
+}
+
+/// The message: the text itself if it is a whole one, else the fields in an envelope.
+fn body(function: &Function, text: &str) -> String {
+    match Fields::of(text) {
+        Some(fields) if fields.raw("command").is_none() => envelope(function, text),
+        _ => text.to_owned(),
+    }
+}
+
+fn envelope(function: &Function, command: &str) -> String {
+    format!(
+        r#"{{"type":"{}","command":{command}}}"#,
+        pascal_case(&function.name)
+    )
+}
+
+fn checked(function: &Function, body: &str, no_check: bool) -> Result<Ready, Malformed> {
+    // Its own id, so that a request which the SDK repeats can't make two commands of one.
+    let body = with_id(body, &Uuid::new_v4().to_string());
+    let stream_id = match function.read_command(&body) {
+        Some(Ok(stream)) => Some(stream.to_string()),
+        Some(Err(error)) if !no_check => return Err(error),
+        _ => None,
+    };
+    let (id, _) = eventsourcing::ids_of(&body, "-");
+    Ok(Ready { body, id, stream_id })
+}
+
+fn refusal(function: &Function, what: &str, error: &Malformed) -> Failure {
+    let command = pascal_case(&function.name);
+    Failure::Usage(format!(
+        "{what} is no {command}: {error}; nothing was sent (--no-check sends it all the same)"
+    ))
+}
+
+/// The command of `field=value` arguments. A value that is JSON, though not a string, is tried as such
+/// first; where the reader wants something else there, it is text.
+fn of_fields(function: &Function, command: &Send) -> Result<Ready, Failure> {
+    let mut fields = BTreeMap::new();
+    for argument in &command.fields {
+        let (name, value) = argument.split_once('=').ok_or_else(|| {
+            Failure::Usage(format!(
+                "{argument:?} is no field; expected FIELD=VALUE, such as cart_id=c-1"
+            ))
+        })?;
+        if fields.insert(name.to_owned(), Candidate::of(value)).is_some() {
+            return Err(Failure::Usage(format!("field {name} is given twice")));
+        }
+    }
+    loop {
+        match checked(function, &envelope(function, &object(&fields)), command.no_check) {
+            Ok(ready) => return Ok(ready),
+            Err(error) if !takes_as_text(&mut fields, &error) => {
+                return Err(refusal(function, "what the fields say", &error));
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// A field's value: as JSON if it can be taken so, and as text.
+struct Candidate {
+    json: Option<String>,
+    text: String,
+}
+
+impl Candidate {
+    fn of(value: &str) -> Self {
+        let json = serde_json::from_str::<&RawValue>(value).ok();
+        Self {
+            json: json
+                .map(|json| json.get().to_owned())
+                .filter(|json| !json.starts_with('"')),
+            text: Value::from(value).to_string(),
+        }
+    }
+
+    fn raw(&self) -> &str {
+        self.json.as_deref().unwrap_or(&self.text)
+    }
+}
+
+/// Turns the value that the reader can't take from JSON into text; whether there was such a value.
+fn takes_as_text(fields: &mut BTreeMap<String, Candidate>, error: &Malformed) -> bool {
+    let Malformed::Field(error) = error else {
+        return false;
+    };
+    let field = error
+        .path()
+        .strip_prefix("command.")
+        .and_then(|field| fields.get_mut(field));
+    field.is_some_and(|field| field.json.take().is_some())
+}
+
+fn object(fields: &BTreeMap<String, Candidate>) -> String {
+    let field =
+        |(name, value): (&String, &Candidate)| format!("{}:{}", Value::from(name.as_str()), value.raw());
+    format!("{{{}}}", fields.iter().map(field).collect::<Vec<_>>().join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(command: &str, fields: &[&str]) -> Result<Ready, String> {
+        let registry = functions::registry();
+        let function = registry.function(command).expect("the command is registered");
+        let command = Send {
+            r#type: command.into(),
+            fields: fields.iter().map(|field| (*field).to_owned()).collect(),
+            file: None,
+            command: None,
+            no_check: false,
+        };
+        of_fields(function, &command).map_err(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn a_value_is_a_number_where_the_field_holds_one_and_text_elsewhere() {
+        let fields = ["guest_stay_id=101", "payment_id=7", "amount=19.90"];
+        let ready = sent("record-payment", &fields).expect("it is a payment");
+        assert!(
+            ready
+                .body
+                .contains(r#""command":{"amount":19.90,"guest_stay_id":"101","payment_id":"7"}"#),
+            "{}",
+            ready.body
+        );
+        assert_eq!(ready.stream_id.as_deref(), Some("guestStay-101"));
+    }
+
+    #[test]
+    fn a_field_that_is_wrong_is_named_with_what_it_takes() {
+        let fields = ["guest_stay_id=101", "payment_id=7", "amount=19.999"];
+        let error = sent("record-payment", &fields).expect_err("three decimals");
+        assert!(
+            error.contains("field `command.amount` holds a ") && error.contains("at most two decimals"),
+            "{error}"
+        );
+        let error = sent("withdraw-order", &["order_id=o-1"]).expect_err("no reason");
+        assert!(error.contains("field `command.reason` is missing"), "{error}");
+    }
+
+    #[test]
+    fn one_command_or_one_on_each_line_are_both_taken() {
+        let count = |text| {
+            pieces(text, "it", false)
+                .map(|pieces| pieces.len())
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(count("{\n \"a\": 1\n}\n"), Ok(1));
+        assert_eq!(count("{\"a\":1}\n{\"a\":2}\n\n"), Ok(2));
+        assert!(
+            count("{\"a\":1}\n{\"a\":")
+                .expect_err("cut off")
+                .contains("is not JSON")
+        );
+    }
+}

@@ -1,0 +1,185 @@
+//! The stack that is operated: its names, its clients, and the messages that are held while they are
+//! looked at.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use aws_adapters::{Bus, Connection, Environment, Names, kebab_case};
+use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
+use functions::{Function, RELAY, Registry, Trigger, registry};
+
+use crate::failure::Failure;
+
+/// A stack that was found.
+pub(crate) struct Stack {
+    pub(crate) names: Names,
+    pub(crate) connection: Connection,
+    pub(crate) bus: Bus,
+    pub(crate) registry: Registry,
+    held: Mutex<BTreeMap<String, Vec<String>>>,
+}
+
+impl Stack {
+    /// Finds the stack of that name where the environment points to.
+    pub(crate) async fn open(name: &str) -> Result<Self, Failure> {
+        let environment = Environment::from_process()?;
+        let connection = Connection::open(&environment);
+        let names = Names::of(name);
+        let at = environment
+            .sqs_endpoint
+            .unwrap_or_else(|| format!("AWS in {}", environment.region));
+        let prefix = queue_url_prefix(&connection, &names, &at).await?;
+        Ok(Self {
+            bus: Bus::new(connection.sqs.clone(), &prefix),
+            names,
+            connection,
+            registry: registry(),
+            held: Mutex::default(),
+        })
+    }
+
+    /// The function that takes commands of a type, given as `FinalizeCart` or `finalize-cart`.
+    pub(crate) fn command(&self, name: &str) -> Result<&Function, Failure> {
+        let wanted = queue_of_type(name);
+        let commands = || {
+            let functions = self.registry.functions.iter();
+            functions.filter(|function| matches!(function.trigger, Trigger::Commands(_)))
+        };
+        commands()
+            .find(|function| function.name == wanted)
+            .ok_or_else(|| {
+                let known: Vec<_> = commands().map(|function| pascal_case(&function.name)).collect();
+                Failure::Usage(format!(
+                    "there is no command {name}; the commands are {}",
+                    known.join(", ")
+                ))
+            })
+    }
+
+    /// The queues whose dead-letter queues are looked at, without the stack's name.
+    pub(crate) fn queues(&self) -> Vec<&str> {
+        self.registry.queues().into_iter().chain([RELAY]).collect()
+    }
+
+    /// A queue, given as itself or its dead-letter queue, with or without the stack's name, or as the
+    /// type of its messages.
+    pub(crate) fn queue(&self, name: &str) -> Result<&str, Failure> {
+        let own = self.names.of_function("");
+        let bare = name.strip_prefix(&own).unwrap_or(name);
+        let wanted = queue_of_type(bare.strip_suffix("-dlq").unwrap_or(bare));
+        self.queues()
+            .into_iter()
+            .find(|queue| *queue == wanted)
+            .ok_or_else(|| {
+                let known = self.queues().join(", ");
+                Failure::Usage(format!("there is no queue {name}; the queues are {known}"))
+            })
+    }
+
+    fn held(&self) -> MutexGuard<'_, BTreeMap<String, Vec<String>>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that a message is invisible to others until it is let go.
+    pub(crate) fn hold(&self, queue: &str, receipt: &str) {
+        self.held()
+            .entry(queue.to_owned())
+            .or_default()
+            .push(receipt.to_owned());
+    }
+
+    /// Forgets messages that are gone.
+    pub(crate) fn forget(&self, queue: &str, receipts: &[&str]) {
+        if let Some(held) = self.held().get_mut(queue) {
+            held.retain(|receipt| !receipts.contains(&receipt.as_str()));
+        }
+    }
+
+    /// Makes every message that is held visible again. One that can't be comes back by itself, when the
+    /// time of its receive is over.
+    pub(crate) async fn let_go(&self) {
+        let held = std::mem::take(&mut *self.held());
+        for (queue, receipts) in held {
+            crate::letters::make_visible(self, &queue, &receipts).await;
+        }
+    }
+}
+
+/// `finalize-cart` of `FinalizeCart`; other names as they are.
+fn queue_of_type(name: &str) -> String {
+    let is_type = name.starts_with(|letter: char| letter.is_ascii_uppercase());
+    if is_type {
+        kebab_case(name)
+    } else {
+        name.to_owned()
+    }
+}
+
+/// `FinalizeCart` of `finalize-cart`.
+pub(crate) fn pascal_case(name: &str) -> String {
+    let capital = |word: &str| {
+        let mut letters = word.chars();
+        let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+        first.into_iter().chain(letters).collect::<String>()
+    };
+    name.split('-').map(capital).collect()
+}
+
+/// What the URLs of the stack's queues begin with, up to and including its name and a dash.
+async fn queue_url_prefix(connection: &Connection, names: &Names, at: &str) -> Result<String, Failure> {
+    let name = "finalize-cart";
+    let queue = names.of_function(name);
+    let found = connection.sqs.get_queue_url().queue_name(&queue).send().await;
+    let url = found.map_err(|error| {
+        let missing = error
+            .as_service_error()
+            .is_some_and(aws_sdk_sqs::operation::get_queue_url::GetQueueUrlError::is_queue_does_not_exist);
+        if missing {
+            return Failure::NotFound(format!(
+                "there is no stack {} at {at} (it has no queue {queue}); --stack gives the stack's name",
+                names.stack()
+            ));
+        }
+        Failure::Failed(format!(
+            "{at} does not answer as SQS: {}; is the stack running, and are AWS_ENDPOINT_URL, AWS_REGION and \
+             the credentials those of its place?",
+            why(&error)
+        ))
+    })?;
+    let url = url.queue_url.unwrap_or_default();
+    url.strip_suffix(name).map(str::to_owned).ok_or_else(|| {
+        Failure::Failed(format!(
+            "the URL of queue {queue} is {url:?}; expected one that ends in {name}"
+        ))
+    })
+}
+
+/// What went wrong with a call: the service's code and message, or the innermost reason.
+pub(crate) fn why<E>(error: &SdkError<E>) -> String
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    if let Some(service) = error.as_service_error()
+        && let Some(code) = service.code()
+    {
+        return format!("{code}: {}", service.message().unwrap_or("no message"));
+    }
+    let mut inner: &dyn Error = error;
+    while let Some(source) = inner.source() {
+        inner = source;
+    }
+    inner.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_and_its_queue_name_each_other() {
+        assert_eq!(queue_of_type("FinalizeCart"), "finalize-cart");
+        assert_eq!(queue_of_type("finalize-cart"), "finalize-cart");
+        assert_eq!(pascal_case("time-out-group-checkout"), "TimeOutGroupCheckout");
+    }
+}
