@@ -14,7 +14,7 @@ mod send;
 mod stack;
 mod trace;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};

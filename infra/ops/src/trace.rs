@@ -45,32 +45,18 @@ struct Trace {
 
 impl Report for Trace {
     fn show(&self, out: &mut dyn Write) -> io::Result<()> {
+        let open = if self.events.is_empty() {
+            "nothing recorded"
+        } else {
+            "open"
+        };
         writeln!(
             out,
-            "{}: {}\n",
+            "{}: {}",
             self.subject,
-            self.ending.as_deref().unwrap_or("open")
+            self.ending.as_deref().unwrap_or(open)
         )?;
-        let mut table = table(&["committed at", "stream", "revision", "type"]);
-        for event in &self.events {
-            table.add_row([
-                event.committed_at.to_string(),
-                event.stream_id.clone(),
-                event.revision.to_string(),
-                event.event_type.clone(),
-            ]);
-        }
-        write_table(out, &table)?;
-        for event in self.events.iter().filter(|event| event.data.is_some()) {
-            writeln!(
-                out,
-                "\n{} {} {}\n{}",
-                event.stream_id,
-                event.revision,
-                event.event_type,
-                event.data()
-            )?;
-        }
+        self.show_events(out)?;
         show_faults(out, &self.faults)?;
         if self.outstanding.is_empty() && self.dead_letters.is_empty() {
             return writeln!(out, "\nnothing is outstanding");
@@ -83,6 +69,33 @@ impl Report for Trace {
 }
 
 impl Trace {
+    fn show_events(&self, out: &mut dyn Write) -> io::Result<()> {
+        if self.events.is_empty() {
+            return Ok(());
+        }
+        writeln!(out)?;
+        let mut table = table(&["committed at", "stream", "revision", "type"]);
+        for event in &self.events {
+            table.add_row([
+                event.committed_at.to_string(),
+                event.stream_id.clone(),
+                event.revision.to_string(),
+                event.event_type.clone(),
+            ]);
+        }
+        write_table(out, &table)?;
+        for event in self.events.iter().filter(|event| event.data.is_some()) {
+            let Event {
+                stream_id,
+                revision,
+                event_type,
+                ..
+            } = event;
+            writeln!(out, "\n{stream_id} {revision} {event_type}\n{}", event.data())?;
+        }
+        Ok(())
+    }
+
     fn show_dead_letters(&self, out: &mut dyn Write) -> io::Result<()> {
         if self.dead_letters.is_empty() {
             return Ok(());

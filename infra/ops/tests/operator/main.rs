@@ -1,1 +1,8 @@
-//! The command as its users see it.
+//! The command as its users see it: the built program, against a stack that is served on a port.
+
+mod dead_letters;
+mod outbox;
+mod republish;
+mod sending;
+mod showing;
+mod support;

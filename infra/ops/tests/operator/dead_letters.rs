@@ -1,0 +1,203 @@
+//! What got stuck is found with its reason, mended, sent back, or dropped by somebody who means it.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::support::{Up, cart};
+
+const DLQ: &str = "finalize-cart-dlq";
+
+/// Sends a cart that can't be read, and answers the message id of its dead letter.
+async fn poison(up: &Up, cart_id: &str) -> String {
+    let fields = cart(cart_id, "\"a lot\"");
+    up.ops(&["send", "FinalizeCart", "--no-check", "--command", &fields])
+        .done();
+    let look = || {
+        let shown = up
+            .ops(&["dlq", "show", "FinalizeCart", "--body", "--json"])
+            .done()
+            .json();
+        let messages = shown["messages"].as_array().cloned().unwrap_or_default();
+        let own = messages
+            .into_iter()
+            .find(|message| text(message, "body").contains(cart_id))?;
+        Some(text(&own, "message_id").to_owned())
+    };
+    up.until("the poison is in the dead-letter queue", look).await
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value[name].as_str().unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn poison_is_listed_with_its_reason_mended_and_redriven_and_its_order_closes() {
+    let up = Up::start().await;
+    let id = poison(&up, "c-mend").await;
+
+    let listed = up.ops(&["dlq", "list"]).done().out;
+    for part in [
+        "local-finalize-cart-dlq",
+        "malformed",
+        "field `command.total_price` holds a string",
+    ] {
+        assert!(listed.contains(part), "{part}: {listed}");
+    }
+    let list = up.ops(&["dlq", "list", "--json"]).done().json();
+    assert_eq!(
+        (&list["messages"], &list["queues"][0]["groups"][0]["count"]),
+        (&1.into(), &1.into())
+    );
+    let trace = up.ops(&["trace", "c-mend", "--json"]).done().json();
+    assert_eq!(trace["dead_letters"][0]["message_id"], id);
+
+    let mended = format!(r#"{{"command":{}}}"#, cart("c-mend", "19.90"));
+    let redrive = ["dlq", "redrive", "finalize-cart", "--id", &id, "--body-from", "-"];
+    let sent = up.ops_reading(&redrive, &mended).done();
+    assert!(
+        sent.out
+            .contains("1 message of local-finalize-cart-dlq sent back"),
+        "{}",
+        sent.out
+    );
+    let trace = up.ends("c-mend", "OrderCompleted").await;
+    assert_eq!(
+        (&trace["outstanding"], &trace["dead_letters"]),
+        (
+            &Value::from(Vec::<Value>::new()),
+            &Value::from(Vec::<Value>::new())
+        )
+    );
+    let first = up.ops(&["stream", "cart-c-mend", "--json"]).done().json();
+    assert_eq!(
+        first["events"][0]["causation_id"], id,
+        "it took the id of its dead letter"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mended_body_that_would_be_refused_again_is_refused_at_once_and_the_letter_stays() {
+    let up = Up::start().await;
+    let id = poison(&up, "c-1").await;
+    let redrive = ["dlq", "redrive", "finalize-cart", "--id", &id, "--body-from", "-"];
+    let refused = up.ops_reading(&redrive, r#"{"command":{"cart_id":"c-1"}}"#);
+    assert_eq!(refused.code, 2, "{refused:?}");
+    assert!(
+        refused.err.contains("field `command.client_id` is missing"),
+        "{}",
+        refused.err
+    );
+    assert_eq!(up.visible(DLQ), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_right_back_is_sent_once_and_not_for_ever() {
+    let up = Up::start().await;
+    for cart_id in ["c-1", "c-2", "c-3"] {
+        poison(&up, cart_id).await;
+    }
+    let sent = up
+        .ops(&["dlq", "redrive", "finalize-cart", "--code", "malformed", "--json"])
+        .done()
+        .json();
+    assert_eq!(sent["done"], 3);
+    up.until("all three are back", || (up.visible(DLQ) == 3).then_some(()))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_that_were_looked_at_are_there_for_the_next_one_at_once() {
+    let up = Up::without_functions().await;
+    for number in 0..25 {
+        up.put(DLQ, &format!("not JSON {number}"));
+    }
+    for _ in 0..2 {
+        let shown = up.ops(&["dlq", "show", "finalize-cart", "--json"]).done().json();
+        let ids: BTreeSet<_> = shown["messages"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|m| text(m, "message_id"))
+            .collect();
+        assert_eq!(ids.len(), 25);
+        up.ops(&["dlq", "list"]).done();
+        assert_eq!(up.visible(DLQ), 25);
+    }
+    let missing = up.ops(&["dlq", "redrive", "finalize-cart", "--id", "nobody"]);
+    assert_eq!(missing.code, 3, "{missing:?}");
+    assert_eq!(up.visible(DLQ), 25);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_are_shown_only_to_those_who_ask() {
+    let up = Up::without_functions().await;
+    up.put(DLQ, r#"{"command":{"client_id":"secret"}}"#);
+    for arguments in [
+        &["dlq", "show", "finalize-cart"][..],
+        &["dlq", "show", "finalize-cart", "--json"],
+        &["dlq", "list"],
+    ] {
+        assert!(!up.ops(arguments).done().out.contains("secret"), "{arguments:?}");
+    }
+    assert!(
+        up.ops(&["dlq", "show", "finalize-cart", "--body"])
+            .done()
+            .out
+            .contains("secret")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redriven_command_keeps_its_id_or_takes_that_of_its_dead_letter() {
+    let up = Up::without_functions().await;
+    up.put(DLQ, r#"{"id":"own","command":{"total_price":19.90}}"#);
+    up.ops(&["dlq", "redrive", "finalize-cart"]).done();
+    let message = up.take("finalize-cart").await.expect("it is back");
+    assert_eq!(message.body, r#"{"id":"own","command":{"total_price":19.90}}"#);
+
+    up.put(DLQ, r#"{"command":{"total_price":19.90}}"#);
+    let shown = up.ops(&["dlq", "show", "finalize-cart", "--json"]).done().json();
+    let id = text(&shown["messages"][0], "message_id").to_owned();
+    up.ops(&["dlq", "redrive", "finalize-cart"]).done();
+    let message = up.take("finalize-cart").await.expect("it is back");
+    assert_eq!(
+        message.body,
+        format!(r#"{{"command":{{"total_price":19.90}},"id":"{id}"}}"#)
+    );
+    assert_eq!(up.visible(DLQ), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_for_systems_outside_are_sent_back_as_they_were() {
+    let up = Up::without_functions().await;
+    up.put("payment-gateway-dlq", r#"{"type":"PaymentRequested","event":{}}"#);
+    up.ops(&["dlq", "redrive", "payment-gateway"]).done();
+    let message = up.take("payment-gateway").await.expect("it is back");
+    assert_eq!(message.body, r#"{"type":"PaymentRequested","event":{}}"#);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_dropped_by_somebody_who_does_not_say_so() {
+    let up = Up::start().await;
+    let first = poison(&up, "c-1").await;
+    poison(&up, "c-2").await;
+    let refused = up.ops_reading(&["dlq", "drop", "finalize-cart"], "y\n");
+    assert_eq!(refused.code, 2, "{refused:?}");
+    assert!(refused.err.contains("--yes"), "{}", refused.err);
+    assert_eq!(up.visible(DLQ), 2);
+
+    let nothing = up.ops(&["dlq", "drop", "finalize-cart", "--code", "rejected", "--yes"]);
+    assert_eq!(nothing.code, 3, "{nothing:?}");
+    assert_eq!(up.visible(DLQ), 2);
+
+    let dropped = up
+        .ops(&["dlq", "drop", "finalize-cart", "--id", &first, "--yes", "--json"])
+        .done()
+        .json();
+    assert_eq!(
+        (&dropped["done"], &dropped["messages"][0]["message_id"]),
+        (&1.into(), &Value::from(first))
+    );
+    assert_eq!(up.visible(DLQ), 1);
+}

@@ -1,0 +1,124 @@
+//! Commands are sent as they are meant, or not at all.
+
+use crate::support::{Up, cart, program, run};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_goes_to_its_queue_digit_by_digit_and_its_ids_are_told() {
+    let up = Up::without_functions().await;
+    let sent = up.ops(&[
+        "send",
+        "RecordPayment",
+        "guest_stay_id=101",
+        "payment_id=7",
+        "amount=19.90",
+        "--json",
+    ]);
+    let sent = sent.done().json();
+    let message = up.take("record-payment").await.expect("it is on its queue");
+    assert!(message.body.contains(r#""amount":19.90"#), "{}", message.body);
+    assert!(
+        message.body.contains(r#""guest_stay_id":"101""#),
+        "{}",
+        message.body
+    );
+    assert_eq!(sent["queue"], "local-record-payment");
+    assert_eq!(sent["sent"][0]["message_id"], message.message_id);
+    assert_eq!(sent["sent"][0]["stream_id"], "guestStay-101");
+    let id = sent["sent"][0]["id"].as_str().expect("it has an id");
+    assert!(
+        message.body.contains(&format!(r#""id":"{id}""#)),
+        "{}",
+        message.body
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_its_function_could_not_read_is_refused_by_the_field_and_nothing_is_sent() {
+    let up = Up::without_functions().await;
+    let commands = format!("{}\n{}\n", cart("good", "19.90"), cart("bad", "19.999"));
+    let refused = up.ops_reading(&["send", "FinalizeCart", "--file", "-"], &commands);
+    assert_eq!(refused.code, 2, "{refused:?}");
+    for part in [
+        "standard input, command 2",
+        "field `command.total_price`",
+        "at most two decimals",
+    ] {
+        assert!(refused.err.contains(part), "{part}: {}", refused.err);
+    }
+    assert_eq!(
+        up.visible("finalize-cart"),
+        0,
+        "the good one waits for the bad one"
+    );
+    up.ops_reading(&["send", "FinalizeCart", "--file", "-", "--no-check"], &commands)
+        .done();
+    assert_eq!(up.visible("finalize-cart"), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_makes_no_sense_is_refused_with_what_would() {
+    let up = Up::without_functions().await;
+    let cases: [(&[&str], &str); 6] = [
+        (&["send", "FinalizeCar"], "the commands are FinalizeCart"),
+        (&["send", "CancelOrder", "order_id"], "expected FIELD=VALUE"),
+        (
+            &["send", "CancelOrder", "order_id=1", "order_id=2"],
+            "given twice",
+        ),
+        (
+            &["send", "FinalizeCart", "--file", "/does/not/exist"],
+            "/does/not/exist can't be read",
+        ),
+        (&["send", "FinalizeCart", "--command", "{"], "is not JSON"),
+        (&["send", "FinalizeCart", "--command", " "], "holds no command"),
+    ];
+    for (arguments, expected) in cases {
+        let refused = up.ops(arguments);
+        assert_eq!(refused.code, 2, "{arguments:?}: {refused:?}");
+        assert!(refused.err.contains(expected), "{arguments:?}: {}", refused.err);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stack_that_is_not_there_is_told_from_one_that_cannot_be_reached() {
+    let up = Up::without_functions().await;
+    let missing = up.ops(&["--stack", "shop", "dlq", "list"]);
+    assert_eq!(missing.code, 3, "{missing:?}");
+    assert!(
+        missing.err.contains("there is no stack shop") && missing.err.contains("--stack"),
+        "{}",
+        missing.err
+    );
+
+    let mut unreachable = program(&["dlq", "list"]);
+    unreachable.env("AWS_ENDPOINT_URL", "http://127.0.0.1:1");
+    let unreachable = run(unreachable, "");
+    assert_eq!(unreachable.code, 1, "{unreachable:?}");
+    assert!(
+        unreachable.err.contains("http://127.0.0.1:1 does not answer"),
+        "{}",
+        unreachable.err
+    );
+}
+
+#[test]
+fn a_variable_that_is_missing_is_named_with_what_to_set() {
+    for name in ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
+        let mut without = program(&["dlq", "list"]);
+        without.env_remove(name);
+        let refused = run(without, "");
+        assert_eq!(refused.code, 2, "{refused:?}");
+        assert!(
+            refused.err.contains(&format!("{name} is not set")),
+            "{}",
+            refused.err
+        );
+        assert!(
+            refused
+                .err
+                .contains("export AWS_ENDPOINT_URL=http://127.0.0.1:4566"),
+            "{}",
+            refused.err
+        );
+    }
+}

@@ -1,0 +1,206 @@
+//! What became of something is shown whole, across its streams, with what is still to come.
+
+use domain::values::{CartId, OrderId, PaymentId};
+use serde_json::{Value, json};
+
+use crate::support::{Up, cart};
+
+fn order_of(cart_id: &str) -> OrderId {
+    OrderId::of_cart(&cart_id.parse::<CartId>().expect("it is an id"))
+}
+
+fn types(trace: &Value) -> Vec<&str> {
+    let events = trace["events"].as_array().into_iter().flatten();
+    events.filter_map(|event| event["event_type"].as_str()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_trace_of_a_completed_order_tells_its_whole_way_by_any_of_its_ids() {
+    let up = Up::start().await;
+    up.ops(&["send", "FinalizeCart", "--command", &cart("c-1", "19.90")])
+        .done();
+    let trace = up.ends("c-1", "OrderCompleted").await;
+    assert_eq!(
+        types(&trace),
+        [
+            "CartFinalized",
+            "OrderInitialized",
+            "PaymentRequested",
+            "PaymentCompleted",
+            "OrderConfirmed",
+            "ShipmentRequested",
+            "ShipmentSent",
+            "OrderCompleted",
+        ]
+    );
+    assert_eq!(trace["outstanding"], json!([]));
+    let order = order_of("c-1");
+    let payment = PaymentId::of_order(&order);
+    for id in [
+        order.to_string(),
+        payment.to_string(),
+        format!("payment-{payment}"),
+        "cart-c-1".into(),
+    ] {
+        assert_eq!(up.ops(&["trace", &id, "--json"]).done().json(), trace, "{id}");
+    }
+    let shown = up.ops(&["trace", "c-1"]).done().out;
+    assert!(
+        shown.contains("nothing is outstanding") && !shown.contains("19.9"),
+        "{shown}"
+    );
+    assert!(
+        up.ops(&["trace", "c-1", "--data"])
+            .done()
+            .out
+            .contains(r#""amount":19.9"#)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_trace_of_a_cancelled_order_shows_that_its_money_is_given_back() {
+    let up = Up::start().await;
+    let command = cart("c-1", "19.90").replace("p-1", "out-of-stock-1");
+    up.ops(&["send", "FinalizeCart", "--command", &command]).done();
+    up.ends("c-1", "OrderCancelled").await;
+    let discarded = || {
+        let trace = up.ops(&["trace", "c-1", "--json"]).done().json();
+        (types(&trace).last() == Some(&"PaymentDiscarded")).then_some(trace)
+    };
+    let trace = up.until("the money is given back", discarded).await;
+    assert_eq!(trace["outstanding"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_trace_of_an_open_order_says_who_has_to_answer_and_until_when() {
+    let up = Up::start().await;
+    up.ops(&["send", "FinalizeCart", "--command", &cart("c-1", "408.00")])
+        .done();
+    let waiting = || {
+        let trace = up.ops(&["trace", "c-1", "--json"]);
+        let trace = (trace.code == 0).then(|| trace.json())?;
+        let what = trace["outstanding"][0]["what"].as_str()?.to_owned();
+        (what == "the payment provider has not answered").then_some(trace)
+    };
+    let trace = up.until("it waits for the provider", waiting).await;
+    assert_eq!(trace["ending"], Value::Null);
+    assert!(trace["outstanding"][0]["due_at"].is_string(), "{trace}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_trace_of_a_group_names_the_guests_who_are_open() {
+    let up = Up::with(local::StackOptions {
+        functions: false,
+        ..local::StackOptions::default()
+    })
+    .await;
+    let initiated = json!({
+        "group_checkout_id": "g-1", "guest_stay_ids": ["ada", "emil"], "initiated_at": "2026-11-23T08:00:00.000Z",
+    });
+    up.put_item(
+        "local-events",
+        &item(
+            "groupCheckout-g-1",
+            "GroupCheckoutInitiated",
+            &initiated.to_string(),
+        ),
+    );
+    let completed = json!({
+        "guest_stay_id": "ada", "group_checkout_id": "g-1", "completed_at": "2026-11-23T08:00:01.000Z",
+    });
+    up.put_item(
+        "local-events",
+        &item("guestStay-ada", "GuestCheckoutCompleted", &completed.to_string()),
+    );
+    let trace = up.ops(&["trace", "g-1", "--json"]).done().json();
+    assert_eq!(
+        types(&trace),
+        ["GroupCheckoutInitiated", "GuestCheckoutCompleted"]
+    );
+    let what: Vec<_> = trace["outstanding"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|one| &one["what"])
+        .collect();
+    assert_eq!(
+        what,
+        [
+            "the checkout of 1 guest of 2: guestStay-emil",
+            "the group has not heard the result of 1 guest of 2: guestStay-ada"
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_that_names_two_things_is_asked_about_and_one_that_names_nothing_is_told() {
+    let up = Up::without_functions().await;
+    up.put_item(
+        "local-events",
+        &item("cart-7", "CartFinalized", r#"{"cart_id":"7"}"#),
+    );
+    up.put_item(
+        "local-events",
+        &item("guestStay-7", "GuestCheckedIn", r#"{"guest_stay_id":"7"}"#),
+    );
+    let asked = up.ops(&["trace", "7"]);
+    assert_eq!(asked.code, 2, "{asked:?}");
+    assert!(asked.err.contains("cart-7, guestStay-7"), "{}", asked.err);
+    assert_eq!(
+        types(&up.ops(&["trace", "guestStay-7", "--json"]).done().json()),
+        ["GuestCheckedIn"]
+    );
+    for nothing in [&["trace", "8"][..], &["stream", "cart-8"]] {
+        assert_eq!(up.ops(nothing).code, 3, "{nothing:?}");
+    }
+    assert_eq!(up.ops(&["stream", "7"]).code, 2, "no stream is called so");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_is_shown_as_far_as_it_can_be_read_and_what_is_wrong_with_it_is_told() {
+    let up = Up::without_functions().await;
+    up.put_item(
+        "local-events",
+        &item(
+            "cart-1",
+            "CartFinalized",
+            r#"{"cart_id":"1","client_id":"secret"}"#,
+        ),
+    );
+    let mut hole = item("cart-1", "CartFinalized", "not JSON");
+    hole["revision"] = json!({ "N": "3" });
+    hole["last_revision"] = json!({ "N": "3" });
+    up.put_item("local-events", &hole);
+    let broken = up.ops(&["stream", "cart-1"]);
+    assert_eq!(broken.code, 1, "{broken:?}");
+    assert!(
+        broken
+            .out
+            .contains("BROKEN  cart-1 at revision 3: a commit should start at revision 2"),
+        "{}",
+        broken.out
+    );
+    assert!(!broken.out.contains("secret"), "{}", broken.out);
+    let data = up.ops(&["stream", "cart-1", "--data", "--json"]).json();
+    assert_eq!(data["events"][0]["data"]["client_id"], "secret");
+    assert_eq!(data["events"][1]["data"], "not JSON");
+}
+
+/// An item of the event table with one event, in the database's own JSON.
+pub fn item(stream: &str, event_type: &str, data: &str) -> Value {
+    json!({
+        "stream_id": { "S": stream },
+        "revision": { "N": "1" },
+        "last_revision": { "N": "1" },
+        "commit_id": { "S": "6ba7b810-9dad-41d1-80b4-00c04fd430c8" },
+        "committed_at": { "S": "2026-11-23T08:00:00.000Z" },
+        "events": { "L": [{ "M": {
+            "event_id": { "S": format!("event of {stream}") },
+            "event_type": { "S": event_type },
+            "schema_version": { "N": "1" },
+            "correlation_id": { "S": "chain" },
+            "causation_id": { "S": "cause" },
+            "data": { "S": data },
+        } }] },
+    })
+}
