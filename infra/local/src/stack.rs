@@ -4,13 +4,16 @@
 //! out. Clock and transport are parameters: on a paused tokio clock hours pass at once, and a
 //! [`Faults`] decides what goes wrong with which call.
 
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use aws_adapters::{ClientParts, Connection, Environment, Handler, MAX_RECEIVE_COUNT, Names};
+use aws_adapters::{
+    Bus, Checkpoint, ClientParts, Connection, Environment, Handler, MAX_RECEIVE_COUNT, Names, Outbox,
+    Publisher, RepublishError, Republisher, Selection,
+};
 use aws_credential_types::Credentials;
-use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use domain::Deadlines;
 use embedded_aws::dynamodb::{DynamoDbError, StreamPosition};
@@ -22,8 +25,6 @@ use embedded_sqs::{QueueAttributes, RedrivePolicy, SqsError};
 use functions::{Batching, Function, Parts, Registry, Settings, Trigger, registry};
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use lambda_runtime::{Context, LambdaEvent};
-use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -124,7 +125,7 @@ pub enum StackError {
     },
     /// What a folder held could not be published again.
     #[error("the stored events could not be published again: {0}")]
-    Republish(String),
+    Republish(#[from] RepublishError),
 }
 
 /// A running stack. Dropping it stops everything at once; [`Stack::stop`] lets invocations finish.
@@ -137,7 +138,7 @@ pub struct Stack {
     clock: Clock,
     metrics: CollectedMetrics,
     statuses: Vec<Status>,
-    republished: usize,
+    republished: u64,
     mappings: JoinSet<Result<(), StackError>>,
     shutdown: watch::Sender<bool>,
 }
@@ -228,7 +229,7 @@ impl Stack {
     }
 
     /// How many commits of an earlier process were published again at the start.
-    pub fn republished(&self) -> usize {
+    pub fn republished(&self) -> u64 {
         self.republished
     }
 
@@ -327,16 +328,27 @@ impl Stack {
         {
             self.start_mapping(name);
         }
-        let relays = self.statuses.clone();
-        for relay in relays {
-            let mut activity = relay.subscribe();
+        self.until_listening().await?;
+        for name in &on_queues {
+            self.start_mapping(name);
+        }
+        Ok(())
+    }
+
+    /// Starts one more relay. It reads the stream from now on: what was appended before, it never sees.
+    pub async fn start_relay(&mut self) -> Result<(), StackError> {
+        self.start_mapping(functions::RELAY);
+        self.until_listening().await
+    }
+
+    async fn until_listening(&mut self) -> Result<(), StackError> {
+        let mappings = self.statuses.clone();
+        for mapping in mappings {
+            let mut activity = mapping.subscribe();
             tokio::select! {
                 listening = activity.wait_for(|activity| activity.listening) => drop(listening),
                 error = self.failed() => return Err(error),
             }
-        }
-        for name in &on_queues {
-            self.start_mapping(name);
         }
         Ok(())
     }
@@ -414,7 +426,7 @@ impl Stack {
         function.start(&Parts {
             settings: Settings {
                 names: self.names.clone(),
-                queue_url_prefix: self.wire.sqs().queue_url(&self.names.of_function("")),
+                queue_url_prefix: self.queue_url_prefix(),
                 deadlines: self.options.deadlines,
             },
             connection: self.connection(&function.name),
@@ -423,49 +435,28 @@ impl Stack {
         })
     }
 
-    /// Hands every stored event to the relay once more. Queues live in memory only, so whatever was on
-    /// them when an earlier process ended is gone; the events are not, and all that was sent follows
-    /// from them. What had been done already is done again without effect.
-    async fn republish(&self) -> Result<usize, StackError> {
-        let failed = |error: &dyn std::fmt::Display| StackError::Republish(error.to_string());
-        let Some(relay) = self.registry.function(functions::RELAY) else {
-            return Ok(0);
-        };
-        let relay = self.build(relay);
-        let mut republished = 0;
-        let client = self.observer().dynamodb;
-        let mut pages = client
-            .scan()
-            .table_name(self.names.events_table())
-            .limit(100)
-            .into_paginator()
-            .send();
-        while let Some(page) = pages.next().await {
-            let items = page
-                .map_err(|error| failed(&error.into_service_error()))?
-                .items
-                .unwrap_or_default();
-            let records: Vec<_> = items
-                .iter()
-                .enumerate()
-                .map(|(i, item)| insertion(i, item))
-                .collect();
-            republished += records.len();
-            let answer = relay
-                .call(LambdaEvent::new(
-                    json!({ "Records": records }),
-                    Context::default(),
-                ))
-                .await
-                .map_err(|error| failed(&error))?;
-            if answer["batchItemFailures"]
-                .as_array()
-                .is_some_and(|failures| !failures.is_empty())
-            {
-                return Err(failed(&"some were neither delivered nor saved in the outbox"));
-            }
+    /// Publishes every stored event once more. Queues live in memory only, so whatever was on them when an
+    /// earlier process ended is gone; the events are not, and all that was sent follows from them. What had
+    /// been done already is done again without effect.
+    async fn republish(&self) -> Result<u64, StackError> {
+        let connection = self.connection("republisher");
+        let bus = Bus::new(connection.sqs.clone(), &self.queue_url_prefix());
+        let republisher = Republisher::new(
+            connection.dynamodb.clone(),
+            Publisher::new(self.registry.routes(), bus),
+            Outbox::new(connection.dynamodb, self.names.outbox_table()),
+            Arc::new(StackClock(self.clock)),
+        );
+        let table = self.names.events_table();
+        let mut run = republisher.run(Checkpoint::start(table, Selection::all(), NonZeroU32::MIN));
+        while let Some(page) = run.next().await {
+            page?;
         }
-        Ok(republished)
+        Ok(run.checkpoint().done.commits)
+    }
+
+    fn queue_url_prefix(&self) -> String {
+        self.wire.sqs().queue_url(&self.names.of_function(""))
     }
 }
 
@@ -505,50 +496,5 @@ fn queue_mapping(queue: String, batching: Batching) -> mapping::sqs::Settings {
         // One process has a few cores, not a fleet: more at once would only time each other out.
         maximum_concurrency: Some(batching.concurrency.unwrap_or(8)),
         report_batch_item_failures: true,
-    }
-}
-
-/// The stream record of an item that was inserted.
-fn insertion(number: usize, item: &std::collections::HashMap<String, AttributeValue>) -> Value {
-    let keys: serde_json::Map<_, _> = ["stream_id", "revision"]
-        .into_iter()
-        .filter_map(|name| Some((name.to_owned(), attribute(item.get(name)?))))
-        .collect();
-    let image: serde_json::Map<_, _> = item
-        .iter()
-        .map(|(name, value)| (name.clone(), attribute(value)))
-        .collect();
-    json!({
-        "eventID": number.to_string(),
-        "eventName": "INSERT",
-        "eventVersion": "1.1",
-        "eventSource": "aws:dynamodb",
-        "awsRegion": REGION,
-        "dynamodb": {
-            "ApproximateCreationDateTime": 0.0,
-            "Keys": keys,
-            "NewImage": image,
-            "SequenceNumber": number.to_string(),
-            "SizeBytes": 0,
-            "StreamViewType": "NEW_IMAGE",
-        },
-    })
-}
-
-/// An attribute in `DynamoDB`'s JSON; of the kinds that a commit's item holds.
-fn attribute(value: &AttributeValue) -> Value {
-    match value {
-        AttributeValue::S(text) => json!({ "S": text }),
-        AttributeValue::N(number) => json!({ "N": number }),
-        AttributeValue::Bool(flag) => json!({ "BOOL": flag }),
-        AttributeValue::L(list) => json!({ "L": list.iter().map(attribute).collect::<Vec<_>>() }),
-        AttributeValue::M(map) => {
-            let map: serde_json::Map<_, _> = map
-                .iter()
-                .map(|(name, value)| (name.clone(), attribute(value)))
-                .collect();
-            json!({ "M": map })
-        }
-        _ => json!({ "NULL": true }),
     }
 }

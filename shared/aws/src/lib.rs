@@ -18,6 +18,7 @@ mod outbox;
 mod publisher;
 mod queue_function;
 mod relay;
+mod republish;
 mod step_function;
 mod stream_recovery;
 mod sweeper;
@@ -41,6 +42,7 @@ pub use queue_function::{
     Verdict,
 };
 pub use relay::Relay;
+pub use republish::{Checkpoint, Republication, RepublishError, Republisher, Selection, Tally, Unpublished};
 pub use step_function::StepFunction;
 pub use stream_recovery::StreamRecovery;
 pub use sweeper::{SWEEP_INTERVAL, Sweeper};

@@ -53,6 +53,11 @@ impl Publisher {
         Self { routes, bus }
     }
 
+    /// Which queues get which events.
+    pub fn routes(&self) -> &Routes {
+        &self.routes
+    }
+
     /// The messages that a commit amounts to: none if nobody asked for its events.
     pub fn messages(&self, commit: &Commit) -> Result<Vec<Outgoing>, Undelivered> {
         let mut messages = Vec::new();

@@ -8,5 +8,6 @@ mod cost;
 mod group;
 mod outbox;
 mod relay;
+mod republish;
 mod saga;
 mod store;
