@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use aws_adapters::MAX_MESSAGE_BYTES;
 use clap::Args;
 use eventsourcing::{Clock, SystemClock, Timestamp};
-use functions::RELAY;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::Serialize;
 
@@ -221,7 +220,7 @@ fn summary(stack: &Stack, queue: &str, size: usize, letters: &[Letter]) -> Summa
 
 /// A dead letter as it is shown.
 #[derive(Serialize)]
-pub(crate) struct Shown {
+pub(crate) struct ShownLetter {
     pub(crate) queue: String,
     pub(crate) message_id: String,
     pub(crate) error_code: Option<String>,
@@ -234,7 +233,7 @@ pub(crate) struct Shown {
     body: Option<String>,
 }
 
-impl Shown {
+impl ShownLetter {
     pub(crate) fn of(stack: &Stack, dead_letter_queue: &str, letter: &Letter, body: bool) -> Self {
         let queue = dead_letter_queue
             .strip_suffix("-dlq")
@@ -257,7 +256,7 @@ impl Shown {
 #[derive(Serialize)]
 struct Letters {
     queue: String,
-    messages: Vec<Shown>,
+    messages: Vec<ShownLetter>,
     /// How many the queue holds, about.
     of: usize,
 }
@@ -318,7 +317,7 @@ pub(crate) async fn show(
         queue: stack.names.of_function(&dead_letter_queue),
         messages: letters
             .iter()
-            .map(|letter| Shown::of(stack, &dead_letter_queue, letter, body))
+            .map(|letter| ShownLetter::of(stack, &dead_letter_queue, letter, body))
             .collect(),
         of: size.max(letters.len()),
     })?;
@@ -418,13 +417,6 @@ impl Outcome {
 /// Sends messages back to the queue that they came from.
 pub(crate) async fn redrive(stack: &Stack, format: Format, redrive: Redrive) -> Result<(), Failure> {
     let queue = stack.queue(&redrive.queue)?;
-    if queue == RELAY {
-        return Err(Failure::Usage(format!(
-            "what is in {} tells of stream records that the relay's mapping gave up, and no queue takes it; \
-             the events are in the table: cargo ops republish --from … --to …",
-            stack.names.dead_letter_queue(RELAY)
-        )));
-    }
     let mended = redrive.body_from.as_ref().map(read_input).transpose()?;
     if let Some(body) = &mended {
         check_mended(stack, queue, &redrive, body)?;

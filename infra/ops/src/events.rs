@@ -74,7 +74,7 @@ pub(crate) async fn read(stack: &Stack, id: &StreamId) -> Result<Stream, Failure
                 let fault = format!("a commit should start at revision {expected}, the next one starts here");
                 stream.faults.push((revision, fault));
             }
-            match commit_of(item) {
+            match StoredCommit::read(item) {
                 Ok(commit) => {
                     expected = commit.last_revision() + 1;
                     stream.commits.push(commit);
@@ -96,15 +96,9 @@ fn revision_of(item: &HashMap<String, AttributeValue>) -> u64 {
     revision.and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
-fn commit_of(item: HashMap<String, AttributeValue>) -> Result<Commit, String> {
-    serde_dynamo::aws_sdk_dynamodb_1::from_item::<StoredCommit>(item)
-        .map_err(|error| error.to_string())?
-        .into_commit()
-}
-
 /// An event for programs.
 #[derive(Serialize)]
-pub(crate) struct Event {
+pub(crate) struct ShownEvent {
     pub(crate) stream_id: String,
     pub(crate) revision: u64,
     pub(crate) event_type: String,
@@ -125,7 +119,7 @@ pub(crate) enum Data {
     Text(String),
 }
 
-impl Event {
+impl ShownEvent {
     pub(crate) fn of(stream: &StreamId, committed_at: Timestamp, event: &RecordedEvent, data: bool) -> Self {
         let read = || match RawValue::from_string(event.data.clone()) {
             Ok(json) => Data::Json(json),
@@ -155,14 +149,14 @@ impl Event {
 
 /// What is wrong with a stream, for programs.
 #[derive(Serialize)]
-pub(crate) struct Fault {
+pub(crate) struct ShownFault {
     pub(crate) stream_id: String,
     pub(crate) revision: u64,
     pub(crate) fault: String,
 }
 
-pub(crate) fn faults(stream: &Stream) -> impl Iterator<Item = Fault> {
-    stream.faults.iter().map(|(revision, fault)| Fault {
+pub(crate) fn faults(stream: &Stream) -> impl Iterator<Item = ShownFault> {
+    stream.faults.iter().map(|(revision, fault)| ShownFault {
         stream_id: stream.id.to_string(),
         revision: *revision,
         fault: fault.clone(),
@@ -172,8 +166,8 @@ pub(crate) fn faults(stream: &Stream) -> impl Iterator<Item = Fault> {
 #[derive(Serialize)]
 struct StreamReport {
     stream_id: String,
-    events: Vec<Event>,
-    faults: Vec<Fault>,
+    events: Vec<ShownEvent>,
+    faults: Vec<ShownFault>,
 }
 
 impl Report for StreamReport {
@@ -204,7 +198,7 @@ impl Report for StreamReport {
     }
 }
 
-pub(crate) fn show_faults(out: &mut dyn Write, faults: &[Fault]) -> io::Result<()> {
+pub(crate) fn show_faults(out: &mut dyn Write, faults: &[ShownFault]) -> io::Result<()> {
     for fault in faults {
         writeln!(
             out,
@@ -231,7 +225,7 @@ pub(crate) async fn show(stack: &Stack, format: Format, id: &str, data: bool) ->
     }
     let events = stream
         .events()
-        .map(|(at, event)| Event::of(&stream.id, at, event, data))
+        .map(|(at, event)| ShownEvent::of(&stream.id, at, event, data))
         .collect();
     format.print(&StreamReport {
         stream_id: id.to_string(),

@@ -9,7 +9,9 @@ mod dead_letters;
 mod events;
 mod failure;
 mod letters;
+mod outbox;
 mod output;
+mod republish;
 mod send;
 mod stack;
 mod trace;
@@ -77,6 +79,43 @@ enum Command {
     /// Shows and mends what ended in dead-letter queues
     #[command(subcommand)]
     Dlq(Dlq),
+    /// Shows and mends what the relay could not deliver
+    #[command(subcommand)]
+    Outbox(OutboxCommand),
+    /// Publishes stored events again, after the loss of the stream or of a queue's messages
+    ///
+    /// The same messages with the same ids are sent once more: the bundle's functions take what they have
+    /// done as done, and systems outside tell repeats by `id`. The whole event table is read
+    /// consistently, at a read unit per 4 KB. What can't be sent is saved in the outbox, as the relay does.
+    #[command(after_help = "Examples:\n  \
+        cargo ops republish --from 2026-11-23T08:00:00Z --to 2026-11-24T08:00:00Z --dry-run\n  \
+        cargo ops republish --from 2026-11-23T08:00:00Z --to 2026-11-24T08:00:00Z --resume progress.json\n  \
+        cargo ops republish --stream-id order-9e815dd3-e4b8-5d5e-865d-c1a9e0c3e2ff")]
+    Republish(republish::Republish),
+}
+
+#[allow(clippy::doc_markdown)]
+#[derive(Debug, Subcommand)]
+enum OutboxCommand {
+    /// Shows the commits that wait for the sweeper or for a person, and how many there are
+    List {
+        /// Shows those of this state instead
+        #[arg(long)]
+        delivery: Option<outbox::State>,
+        /// How many to show
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        limit: usize,
+    },
+    /// Has commits sent again at once, with all their attempts before them
+    Redrive(outbox::WhichEntries),
+    /// Removes commits from the outbox for good, after a confirmation; their events stay in the table
+    Drop {
+        #[command(flatten)]
+        which: outbox::WhichEntries,
+        /// Drops without asking
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 #[allow(clippy::doc_markdown)]
@@ -106,6 +145,7 @@ enum Dlq {
 }
 
 /// Which messages of a dead-letter queue are meant; all if nothing is said.
+#[allow(clippy::doc_markdown)]
 #[derive(Clone, Debug, Default, Args)]
 struct Which {
     /// Those with this error_code: malformed, rejected or exhausted
@@ -161,6 +201,12 @@ async fn carry_out(stack: &Stack, format: Format, command: Command) -> Result<()
         }
         Command::Dlq(Dlq::Redrive(redrive)) => dead_letters::redrive(stack, format, redrive).await,
         Command::Dlq(Dlq::Drop(drop)) => dead_letters::drop(stack, format, drop).await,
+        Command::Outbox(OutboxCommand::List { delivery, limit }) => {
+            outbox::list(stack, format, delivery, limit).await
+        }
+        Command::Outbox(OutboxCommand::Redrive(which)) => outbox::redrive(stack, format, &which).await,
+        Command::Outbox(OutboxCommand::Drop { which, yes }) => outbox::drop(stack, format, &which, yes).await,
+        Command::Republish(command) => republish::republish(stack, format, command).await,
     }
 }
 

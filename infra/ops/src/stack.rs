@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use aws_adapters::{Bus, Connection, Environment, Names, kebab_case};
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
-use functions::{Function, RELAY, Registry, Trigger, registry};
+use functions::{Function, Registry, Trigger, registry};
 
 use crate::failure::Failure;
 
@@ -59,7 +59,7 @@ impl Stack {
 
     /// The queues whose dead-letter queues are looked at, without the stack's name.
     pub(crate) fn queues(&self) -> Vec<&str> {
-        self.registry.queues().into_iter().chain([RELAY]).collect()
+        self.registry.queues()
     }
 
     /// A queue, given as itself or its dead-letter queue, with or without the stack's name, or as the

@@ -14,9 +14,10 @@ use functions::Settings;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::Serialize;
 
-use crate::dead_letters::{self, Shown};
-use crate::events::{self, Event, Fault, Stream, show_faults};
+use crate::dead_letters::{self, ShownLetter};
+use crate::events::{self, ShownEvent, ShownFault, Stream, show_faults};
 use crate::failure::Failure;
+use crate::outbox::{self, Entry};
 use crate::output::{Format, Report, count, narrow, progress, table, write_table};
 use crate::stack::Stack;
 
@@ -27,7 +28,7 @@ use subject::Subject;
 /// How many streams are read at once: a group may have thousands of guests.
 const READS: usize = 16;
 
-/// How many messages of each dead-letter queue are searched.
+/// How many messages of each dead-letter queue, and entries of the outbox, are searched.
 const SEARCHED: usize = 10_000;
 
 #[derive(Serialize)]
@@ -37,10 +38,12 @@ struct Trace {
     streams: Vec<String>,
     /// How it ended, such as `OrderCompleted`; none while it is open.
     ending: Option<String>,
-    events: Vec<Event>,
-    faults: Vec<Fault>,
+    events: Vec<ShownEvent>,
+    faults: Vec<ShownFault>,
     outstanding: Vec<Outstanding>,
-    dead_letters: Vec<Shown>,
+    dead_letters: Vec<ShownLetter>,
+    /// What could not be delivered yet.
+    outbox: Vec<Entry>,
 }
 
 impl Report for Trace {
@@ -58,11 +61,24 @@ impl Report for Trace {
         )?;
         self.show_events(out)?;
         show_faults(out, &self.faults)?;
-        if self.outstanding.is_empty() && self.dead_letters.is_empty() {
+        if self.outstanding.is_empty() && self.dead_letters.is_empty() && self.outbox.is_empty() {
             return writeln!(out, "\nnothing is outstanding");
         }
         for one in &self.outstanding {
             writeln!(out, "\noutstanding: {one}")?;
+        }
+        for entry in &self.outbox {
+            let Entry {
+                stream_id,
+                revision,
+                delivery,
+                last_error,
+                ..
+            } = entry;
+            writeln!(
+                out,
+                "\nnot delivered: {stream_id} at {revision}, {delivery}: {last_error}"
+            )?;
         }
         self.show_dead_letters(out)
     }
@@ -85,7 +101,7 @@ impl Trace {
         }
         write_table(out, &table)?;
         for event in self.events.iter().filter(|event| event.data.is_some()) {
-            let Event {
+            let ShownEvent {
                 stream_id,
                 revision,
                 event_type,
@@ -126,7 +142,19 @@ pub(crate) async fn show(stack: &Stack, format: Format, id: &str, data: bool) ->
     let guests = read_all(stack, subject::guests(&streams)).await?;
     let belongs = Belongs::to(&subject);
     let dead_letters = stuck(stack, &belongs).await?;
-    let trace = trace(&subject, &streams, &guests, dead_letters, &deadlines, data);
+    let own = |entry: &Entry| {
+        streams
+            .iter()
+            .chain(&guests)
+            .any(|stream| stream.id.as_str() == entry.stream_id)
+    };
+    let mut outbox = outbox::unpublished(stack, SEARCHED).await?;
+    outbox.retain(own);
+    let trace = Trace {
+        dead_letters,
+        outbox,
+        ..trace(&subject, &streams, &guests, &deadlines, data)
+    };
     if trace.events.is_empty() && trace.faults.is_empty() && trace.dead_letters.is_empty() {
         return Err(Failure::NotFound(format!(
             "there is nothing of {id}: no stream of a cart, an order, a payment, a shipment, a guest or a group, \
@@ -141,7 +169,6 @@ fn trace(
     subject: &Subject,
     streams: &[Stream],
     guests: &[Stream],
-    dead_letters: Vec<Shown>,
     deadlines: &Deadlines,
     data: bool,
 ) -> Trace {
@@ -150,13 +177,13 @@ fn trace(
         events.extend(
             stream
                 .events()
-                .map(|(at, event)| Event::of(&stream.id, at, event, data)),
+                .map(|(at, event)| ShownEvent::of(&stream.id, at, event, data)),
         );
     }
     for guest in guests {
         // A guest's charges and payments are the guest's, not the group's.
         let of_group = guest.events().filter(|(_, event)| subject.is_told_by(event));
-        events.extend(of_group.map(|(at, event)| Event::of(&guest.id, at, event, data)));
+        events.extend(of_group.map(|(at, event)| ShownEvent::of(&guest.id, at, event, data)));
     }
     // A stable sort: events of one commit stay in their order, those of one moment in the saga's.
     events.sort_by_key(|event| event.committed_at);
@@ -171,7 +198,8 @@ fn trace(
         events,
         faults: streams.iter().chain(guests).flat_map(events::faults).collect(),
         outstanding: outstanding::of(subject, streams, guests, deadlines),
-        dead_letters,
+        dead_letters: Vec::new(),
+        outbox: Vec::new(),
     }
 }
 
@@ -182,7 +210,7 @@ async fn read_all(stack: &Stack, ids: Vec<StreamId>) -> Result<Vec<Stream>, Fail
         bar.inc(1);
         stream
     };
-    let streams = stream::iter(ids.iter().map(|id| read(id)))
+    let streams = stream::iter(ids.iter().map(read))
         .buffered(READS)
         .try_collect()
         .await;
@@ -191,7 +219,7 @@ async fn read_all(stack: &Stack, ids: Vec<StreamId>) -> Result<Vec<Stream>, Fail
 }
 
 /// The dead letters that belong to it.
-async fn stuck(stack: &Stack, belongs: &Belongs) -> Result<Vec<Shown>, Failure> {
+async fn stuck(stack: &Stack, belongs: &Belongs) -> Result<Vec<ShownLetter>, Failure> {
     let mut found = Vec::new();
     let mut unread = BTreeSet::new();
     for (queue, size, letters) in dead_letters::all(stack, SEARCHED).await? {
@@ -199,7 +227,7 @@ async fn stuck(stack: &Stack, belongs: &Belongs) -> Result<Vec<Shown>, Failure> 
             unread.insert(stack.names.of_function(&queue));
         }
         let own = letters.iter().filter(|letter| belongs.includes(&letter.body));
-        found.extend(own.map(|letter| Shown::of(stack, &queue, letter, false)));
+        found.extend(own.map(|letter| ShownLetter::of(stack, &queue, letter, false)));
     }
     if !unread.is_empty() {
         let queues: Vec<_> = unread.into_iter().collect();

@@ -1,0 +1,280 @@
+//! The outbox: commits that the relay could not deliver, sent again or dropped.
+
+use std::io::{self, Write};
+
+use aws_adapters::{CommitRef, Delivery, Outbox, OutboxEntry, OutboxError};
+use clap::{Args, ValueEnum};
+use eventsourcing::{Clock, SystemClock, Timestamp};
+use serde::Serialize;
+
+use crate::dead_letters::{confirm, may_ask};
+use crate::failure::Failure;
+use crate::output::{Format, Report, age, count, narrow, progress, table, write_table};
+use crate::stack::Stack;
+
+/// Which entries are meant; all that are parked if nothing is said.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct WhichEntries {
+    /// Those of this stream, parked or pending
+    #[arg(long, value_name = "STREAM")]
+    stream_id: Option<String>,
+    /// The one at this revision of the stream
+    #[arg(long, value_name = "N", requires = "stream_id")]
+    revision: Option<u64>,
+}
+
+/// What has become of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum State {
+    /// Sent again when it is due.
+    Pending,
+    /// Left to a person after the last attempt.
+    Parked,
+    /// Sent; kept for two weeks.
+    Published,
+}
+
+impl From<State> for Delivery {
+    fn from(state: State) -> Self {
+        match state {
+            State::Pending => Self::Pending,
+            State::Parked => Self::Parked,
+            State::Published => Self::Published,
+        }
+    }
+}
+
+/// The stack's outbox.
+pub(crate) fn of(stack: &Stack) -> Outbox {
+    Outbox::new(stack.connection.dynamodb.clone(), stack.names.outbox_table())
+}
+
+/// An entry for programs.
+#[derive(Serialize)]
+pub(crate) struct Entry {
+    pub(crate) stream_id: String,
+    pub(crate) revision: u64,
+    pub(crate) delivery: &'static str,
+    attempts: u32,
+    pub(crate) last_error: String,
+    first_attempt_at: Timestamp,
+    last_attempt_at: Timestamp,
+    next_attempt_at: Timestamp,
+}
+
+impl From<OutboxEntry> for Entry {
+    fn from(entry: OutboxEntry) -> Self {
+        Self {
+            stream_id: entry.commit.stream,
+            revision: entry.commit.revision,
+            delivery: entry.delivery.as_str(),
+            attempts: entry.attempts,
+            last_error: entry.last_error,
+            first_attempt_at: entry.first_attempt_at,
+            last_attempt_at: entry.last_attempt_at,
+            next_attempt_at: entry.next_attempt_at,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct List {
+    pending: u64,
+    parked: u64,
+    published: u64,
+    entries: Vec<Entry>,
+}
+
+impl Report for List {
+    fn show(&self, out: &mut dyn Write) -> io::Result<()> {
+        if !self.entries.is_empty() {
+            let mut table = table(&["stream", "revision", "delivery", "attempts", "age", "last error"]);
+            narrow(&mut table, 5, 80);
+            let now = SystemClock.now();
+            for entry in &self.entries {
+                table.add_row([
+                    entry.stream_id.clone(),
+                    entry.revision.to_string(),
+                    entry.delivery.to_owned(),
+                    entry.attempts.to_string(),
+                    age(now.since(entry.first_attempt_at)),
+                    entry.last_error.clone(),
+                ]);
+            }
+            write_table(out, &table)?;
+        }
+        let Self {
+            pending,
+            parked,
+            published,
+            ..
+        } = self;
+        writeln!(out, "{pending} pending, {parked} parked, {published} published")
+    }
+}
+
+/// Shows entries: those that wait for the sweeper or for a person, or those of one state.
+pub(crate) async fn list(
+    stack: &Stack,
+    format: Format,
+    state: Option<State>,
+    limit: usize,
+) -> Result<(), Failure> {
+    let outbox = of(stack);
+    let shown = match state {
+        Some(state) => vec![state.into()],
+        None => vec![Delivery::Parked, Delivery::Pending],
+    };
+    let mut entries = Vec::new();
+    for delivery in shown {
+        let listed = outbox.list(delivery, limit - entries.len()).await;
+        entries.extend(listed.map_err(failed)?.into_iter().map(Entry::from));
+    }
+    format.print(&List {
+        pending: outbox.count(Delivery::Pending).await.map_err(failed)?,
+        parked: outbox.count(Delivery::Parked).await.map_err(failed)?,
+        published: outbox.count(Delivery::Published).await.map_err(failed)?,
+        entries,
+    })?;
+    Ok(())
+}
+
+/// Entries that are not published, `limit` of each state at most.
+pub(crate) async fn unpublished(stack: &Stack, limit: usize) -> Result<Vec<Entry>, Failure> {
+    let outbox = of(stack);
+    let mut entries = outbox.list(Delivery::Parked, limit).await.map_err(failed)?;
+    entries.extend(outbox.list(Delivery::Pending, limit).await.map_err(failed)?);
+    Ok(entries.into_iter().map(Entry::from).collect())
+}
+
+async fn meant(outbox: &Outbox, which: &WhichEntries) -> Result<Vec<CommitRef>, Failure> {
+    let mut entries = outbox.list(Delivery::Parked, usize::MAX).await.map_err(failed)?;
+    if let Some(stream) = &which.stream_id {
+        entries.extend(outbox.list(Delivery::Pending, usize::MAX).await.map_err(failed)?);
+        entries.retain(|entry| {
+            entry.commit.stream == *stream
+                && which
+                    .revision
+                    .is_none_or(|revision| entry.commit.revision == revision)
+        });
+    }
+    if entries.is_empty() {
+        return Err(Failure::NotFound(match &which.stream_id {
+            Some(stream) => format!("the outbox holds nothing of {stream} that matches and is not published"),
+            None => "nothing is parked in the outbox".into(),
+        }));
+    }
+    Ok(entries.into_iter().map(|entry| entry.commit).collect())
+}
+
+/// What became of the entries that were meant.
+#[derive(Serialize)]
+struct Outcome {
+    #[serde(skip)]
+    what: &'static str,
+    done: usize,
+    failed: Vec<NotDone>,
+}
+
+#[derive(Serialize)]
+struct NotDone {
+    stream_id: String,
+    revision: u64,
+    error: String,
+}
+
+impl Report for Outcome {
+    fn show(&self, out: &mut dyn Write) -> io::Result<()> {
+        for NotDone {
+            stream_id,
+            revision,
+            error,
+        } in &self.failed
+        {
+            writeln!(out, "{stream_id} at {revision}: {error}")?;
+        }
+        writeln!(out, "{} {}", count(self.done, "entry", "entries"), self.what)
+    }
+}
+
+impl Outcome {
+    fn of(what: &'static str, commits: &[CommitRef], results: Vec<Result<(), OutboxError>>) -> Self {
+        let done = results.iter().filter(|result| result.is_ok()).count();
+        let failed = commits.iter().zip(results).filter_map(|(commit, result)| {
+            Some(NotDone {
+                stream_id: commit.stream.clone(),
+                revision: commit.revision,
+                error: result.err()?.to_string(),
+            })
+        });
+        Self {
+            what,
+            done,
+            failed: failed.collect(),
+        }
+    }
+
+    fn print(&self, format: Format) -> Result<(), Failure> {
+        format.print(self)?;
+        match self.failed.len() {
+            0 => Ok(()),
+            failed => Err(Failure::Failed(format!(
+                "{} not {}",
+                count(failed, "entry was", "entries were"),
+                self.what
+            ))),
+        }
+    }
+}
+
+/// Makes entries due at once; the sweeper sends them within its minute.
+pub(crate) async fn redrive(stack: &Stack, format: Format, which: &WhichEntries) -> Result<(), Failure> {
+    let outbox = of(stack);
+    let commits = meant(&outbox, which).await?;
+    let bar = progress(Some(commits.len() as u64), "entries");
+    let mut results = Vec::with_capacity(commits.len());
+    for commit in &commits {
+        results.push(outbox.redrive(commit, SystemClock.now()).await);
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Outcome::of(
+        "due now; the sweeper sends them within a minute",
+        &commits,
+        results,
+    )
+    .print(format)
+}
+
+/// Removes entries, after a confirmation.
+pub(crate) async fn drop(
+    stack: &Stack,
+    format: Format,
+    which: &WhichEntries,
+    yes: bool,
+) -> Result<(), Failure> {
+    let asks = may_ask(yes)?;
+    let outbox = of(stack);
+    let commits = meant(&outbox, which).await?;
+    if asks {
+        let entries = count(commits.len(), "entry", "entries");
+        confirm(&format!(
+            "Drop {entries} of the outbox? Their events stay in the event table, unsent."
+        ))
+        .await?;
+    }
+    let bar = progress(Some(commits.len() as u64), "entries");
+    let mut results = Vec::with_capacity(commits.len());
+    for commit in &commits {
+        results.push(outbox.drop_entry(commit).await);
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Outcome::of("dropped", &commits, results).print(format)
+}
+
+// Takes the error as `map_err` hands it on.
+#[allow(clippy::needless_pass_by_value)]
+fn failed(error: eventsourcing::Passing) -> Failure {
+    Failure::Failed(error.to_string())
+}

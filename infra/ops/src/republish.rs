@@ -1,0 +1,266 @@
+//! Publishes stored events again, and keeps how far it has come in a file.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write};
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aws_adapters::{Checkpoint, Publisher, Republisher, Selection, Tally, Unpublished};
+use clap::Args;
+use eventsourcing::{Clock, StreamId, SystemClock, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::failure::Failure;
+use crate::output::{Format, Report, count, progress, table, write_table};
+use crate::stack::Stack;
+use crate::{events, outbox};
+
+/// What is published again, and how.
+#[allow(clippy::doc_markdown)]
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("what").args(["from", "to", "stream_id"]).multiple(true).required(true))]
+pub(crate) struct Republish {
+    /// What was committed at this moment or later (RFC 3339); from the beginning if not given
+    #[arg(long, value_name = "TIME", value_parser = moment, conflicts_with = "stream_id")]
+    from: Option<Timestamp>,
+    /// What was committed before this moment (RFC 3339); up to now if not given
+    #[arg(long, value_name = "TIME", value_parser = moment, conflicts_with = "stream_id")]
+    to: Option<Timestamp>,
+    /// A whole stream
+    #[arg(long, value_name = "STREAM", value_parser = stream)]
+    stream_id: Option<StreamId>,
+    /// In how many parallel segments the table is read
+    #[arg(long, value_name = "N", default_value = "4")]
+    segments: NonZeroU32,
+    /// How many messages are sent a second, at most
+    #[arg(long, value_name = "N", default_value = "500")]
+    rate: NonZeroU32,
+    /// Keeps in this file how far it has come, and goes on there if it is there already
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    resume: Option<PathBuf>,
+    /// Counts what would be sent, and sends nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+fn moment(text: &str) -> Result<Timestamp, String> {
+    text.parse()
+        .map_err(|error: eventsourcing::InvalidTimestamp| error.to_string())
+}
+
+fn stream(text: &str) -> Result<StreamId, String> {
+    text.parse()
+        .map_err(|_| "expected a stream's name, <category>-<id>, such as cart-c-1".to_owned())
+}
+
+#[derive(Serialize)]
+struct Published {
+    dry_run: bool,
+    commits: u64,
+    messages: u64,
+    /// By the event's type and then by the queue.
+    by_type: BTreeMap<String, BTreeMap<String, u64>>,
+    undelivered: Vec<Unpublished>,
+}
+
+impl Report for Published {
+    fn show(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut table = table(&["event type", "queue", "messages"]);
+        for (event_type, queues) in &self.by_type {
+            for (queue, count) in queues {
+                table.add_row([event_type.clone(), queue.clone(), count.to_string()]);
+            }
+        }
+        if self.messages > 0 {
+            write_table(out, &table)?;
+        }
+        for Unpublished {
+            stream_id,
+            revision,
+            error,
+        } in &self.undelivered
+        {
+            writeln!(out, "{stream_id} at {revision}: {error}")?;
+        }
+        let done = if self.dry_run {
+            "would be sent; nothing was"
+        } else {
+            "sent"
+        };
+        writeln!(
+            out,
+            "{} messages of {} commits {done}",
+            self.messages, self.commits
+        )
+    }
+}
+
+impl Published {
+    fn of(stack: &Stack, done: &Tally, dry_run: bool) -> Self {
+        let named = |queues: &BTreeMap<String, u64>| {
+            queues
+                .iter()
+                .map(|(queue, count)| (stack.names.of_function(queue), *count))
+                .collect()
+        };
+        Self {
+            dry_run,
+            commits: done.commits,
+            messages: done.total(),
+            by_type: done
+                .messages
+                .iter()
+                .map(|(event_type, queues)| (event_type.clone(), named(queues)))
+                .collect(),
+            undelivered: done.undelivered.clone(),
+        }
+    }
+}
+
+/// Publishes what was asked for.
+pub(crate) async fn republish(stack: &Stack, format: Format, command: Republish) -> Result<(), Failure> {
+    if let Some(stream) = &command.stream_id
+        && !events::read(stack, stream).await?.exists()
+    {
+        return Err(Failure::NotFound(format!("there is no stream {stream}")));
+    }
+    let checkpoint = begin(stack, &command)?;
+    let publisher = Publisher::new(stack.registry.routes(), stack.bus.clone());
+    let dynamodb = stack.connection.dynamodb.clone();
+    let republisher = Republisher::new(dynamodb, publisher, outbox::of(stack), Arc::new(SystemClock));
+    let republisher = if command.dry_run {
+        republisher.counting_only()
+    } else {
+        republisher.at_rate(command.rate)
+    };
+    let bar = progress(None, "messages");
+    let mut run = republisher.run(checkpoint);
+    while let Some(page) = run.next().await {
+        page.map_err(|error| stopped(&error.to_string(), &command))?;
+        if let Some(file) = &command.resume {
+            keep(stack, file, run.checkpoint())?;
+        }
+        bar.set_position(run.checkpoint().done.total());
+        bar.tick();
+    }
+    bar.finish_and_clear();
+    let done = &run.checkpoint().done;
+    format.print(&Published::of(stack, done, command.dry_run))?;
+    match (done.undelivered.len(), command.dry_run) {
+        (0, _) => Ok(()),
+        (some, true) => Err(Failure::Failed(format!(
+            "{} can't be published",
+            count(some, "commit", "commits")
+        ))),
+        (some, false) => Err(Failure::Failed(format!(
+            "{} could not be published; see cargo ops outbox list",
+            count(some, "commit", "commits")
+        ))),
+    }
+}
+
+fn stopped(why: &str, command: &Republish) -> Failure {
+    let hint = match &command.resume {
+        Some(file) => format!("the same command goes on from what {} says", file.display()),
+        None => "with --resume FILE, the same command would go on where it left off".into(),
+    };
+    Failure::Failed(format!("{why}; {hint}"))
+}
+
+/// Where to begin: at the start, or where a file says.
+fn begin(stack: &Stack, command: &Republish) -> Result<Checkpoint, Failure> {
+    let selection = |to| match &command.stream_id {
+        Some(stream) => Selection::stream(stream),
+        None => Selection::range(command.from, to),
+    };
+    // An end that is not given is the moment of the first run.
+    let start = || {
+        let to = command.to.unwrap_or_else(|| SystemClock.now());
+        Checkpoint::start(stack.names.events_table(), selection(Some(to)), command.segments)
+    };
+    let Some(file) = &command.resume else {
+        return Ok(start());
+    };
+    let Some(kept) = kept(file)? else {
+        return Ok(start());
+    };
+    let Kept {
+        queues,
+        checkpoint: kept,
+    } = kept;
+    let same_selection = match (command.to, kept.selection()) {
+        (None, Selection::Range { from, .. }) => *from == command.from.map(|at| at.to_string()),
+        (to, kept) => *kept == selection(to),
+    };
+    if queues != stack.bus.url("") || kept.table() != stack.names.events_table() || !same_selection {
+        return Err(Failure::Usage(format!(
+            "{} is of another run (table {} beside queues {queues}…, {}); name another file, or ask for the same",
+            file.display(),
+            kept.table(),
+            described(kept.selection()),
+        )));
+    }
+    if kept.is_done() {
+        eprintln!("{} says that all of it was published", file.display());
+    }
+    Ok(kept)
+}
+
+fn described(selection: &Selection) -> String {
+    match selection {
+        Selection::Stream(stream) => format!("stream {stream}"),
+        Selection::Range { from, to } => format!(
+            "from {} to {}",
+            from.as_deref().unwrap_or("the beginning"),
+            to.as_deref().unwrap_or("the end")
+        ),
+    }
+}
+
+/// What the file holds.
+#[derive(Deserialize, Serialize)]
+struct Kept {
+    /// What the URLs of the stack's queues begin with: they tell its account and region, too.
+    queues: String,
+    checkpoint: Checkpoint,
+}
+
+fn kept(file: &Path) -> Result<Option<Kept>, Failure> {
+    let text = match fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => {
+            return Err(Failure::Usage(format!(
+                "{} can't be read: {error}",
+                file.display()
+            )));
+        }
+    };
+    let kept = serde_json::from_str(&text);
+    kept.map(Some).map_err(|error| {
+        Failure::Usage(format!(
+            "{} is no checkpoint of this command: {error}; name another file",
+            file.display()
+        ))
+    })
+}
+
+/// Writes the file anew beside the old one and puts it in its place, so that at no moment there is half
+/// of one.
+fn keep(stack: &Stack, file: &Path, checkpoint: &Checkpoint) -> Result<(), Failure> {
+    let kept = Kept {
+        queues: stack.bus.url(""),
+        checkpoint: checkpoint.clone(),
+    };
+    let mut beside = file.as_os_str().to_owned();
+    beside.push(".new");
+    let written = || -> io::Result<()> {
+        let mut new = fs::File::create(&beside)?;
+        new.write_all(serde_json::to_string(&kept)?.as_bytes())?;
+        new.sync_all()?;
+        fs::rename(&beside, file)
+    };
+    written().map_err(|error| Failure::Failed(format!("{} can't be written: {error}", file.display())))
+}
