@@ -24,8 +24,8 @@ pub(crate) fn role(function: &Function) -> Map {
     )
 }
 
-/// The role of an operator, who moves messages out of dead-letter queues, back to where they came from.
-/// Queues that only steps send to let nobody else in.
+/// The role of an operator, who moves messages out of dead-letter queues, back to where they came from, and
+/// does whatever else `cargo ops` does. Queues that only steps send to let nobody else in.
 pub(crate) fn operator_role(registry: &Registry) -> Map {
     let account = substituted("arn:${AWS::Partition}:iam::${AWS::AccountId}:root");
     let trust = Map::new()
@@ -43,11 +43,19 @@ pub(crate) fn operator_role(registry: &Registry) -> Map {
         "sqs:ListMessageMoveTasks",
         "sqs:ReceiveMessage",
         "sqs:DeleteMessage",
+        "sqs:ChangeMessageVisibility",
         "sqs:GetQueueAttributes",
     ];
+    let found_by = vec![substituted(queue_arn("finalize-cart"))];
+    let read = ["dynamodb:Query", "dynamodb:Scan"];
+    let mend = ["dynamodb:UpdateItem", "dynamodb:DeleteItem"];
     let statements = vec![
         allow("TakeDeadLetters", &take, dead_letters.collect()),
         allow("SendThemAgain", &["sqs:SendMessage"], queues.collect()),
+        allow("FindTheStack", &["sqs:GetQueueUrl"], found_by),
+        allow("ReadEvents", &read, vec![arn(ids::EVENTS_TABLE)]),
+        allow("ListTheOutbox", &["dynamodb:Query"], vec![outbox_index()]),
+        allow("MendTheOutbox", &mend, vec![arn(ids::OUTBOX_TABLE)]),
         use_of_key(),
     ];
     Map::new().with("Type", "AWS::IAM::Role").with(
@@ -55,10 +63,10 @@ pub(crate) fn operator_role(registry: &Registry) -> Map {
         Map::new()
             .with(
                 "Description",
-                "Moves messages from dead-letter queues back to their queues",
+                "Operates the stack: sends, reads events, mends what is in dead-letter queues and in the outbox",
             )
             .with("AssumeRolePolicyDocument", document(vec![trust]))
-            .with("Policies", vec![policy("redrive", statements)]),
+            .with("Policies", vec![policy("operate", statements)]),
     )
 }
 
@@ -149,12 +157,15 @@ fn store(access: StoreAccess) -> Option<Yaml> {
 
 fn outbox(access: OutboxAccess) -> Vec<Yaml> {
     let write = || allow("Save", &["dynamodb:UpdateItem"], vec![arn(ids::OUTBOX_TABLE)]);
-    let index = || substituted(format!("${{{}.Arn}}/index/{OUTBOX_INDEX}", ids::OUTBOX_TABLE));
     match access {
         OutboxAccess::None => vec![],
         OutboxAccess::Save => vec![write()],
-        OutboxAccess::Sweep => vec![write(), allow("Sweep", &["dynamodb:Query"], vec![index()])],
+        OutboxAccess::Sweep => vec![write(), allow("Sweep", &["dynamodb:Query"], vec![outbox_index()])],
     }
+}
+
+fn outbox_index() -> Yaml {
+    substituted(format!("${{{}.Arn}}/index/{OUTBOX_INDEX}", ids::OUTBOX_TABLE))
 }
 
 fn use_of_key() -> Yaml {

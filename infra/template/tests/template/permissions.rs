@@ -58,6 +58,42 @@ fn only_lambda_takes_the_role_of_a_function() {
 }
 
 #[test]
+fn an_operator_may_do_what_the_operators_command_does() {
+    let (registry, document) = document();
+    let granted = granted(&document, "OperatorRole");
+    let arn = |queue: &str| {
+        format!(
+            "arn:${{AWS::Partition}}:sqs:${{AWS::Region}}:${{AWS::AccountId}}:${{AWS::StackName}}-{queue}"
+        )
+    };
+    let mut needed = vec![
+        ("sqs:GetQueueUrl", arn("finalize-cart")),
+        ("dynamodb:Query", "EventsTable.Arn".to_owned()),
+        ("dynamodb:Scan", "EventsTable.Arn".to_owned()),
+        (
+            "dynamodb:Query",
+            "${OutboxTable.Arn}/index/by-delivery".to_owned(),
+        ),
+        ("dynamodb:UpdateItem", "OutboxTable.Arn".to_owned()),
+        ("dynamodb:DeleteItem", "OutboxTable.Arn".to_owned()),
+    ];
+    for queue in registry.queues() {
+        needed.push(("sqs:SendMessage", arn(queue)));
+        let look = [
+            "sqs:GetQueueAttributes",
+            "sqs:ReceiveMessage",
+            "sqs:ChangeMessageVisibility",
+            "sqs:DeleteMessage",
+        ];
+        needed.extend(look.map(|action| (action, arn(&format!("{queue}-dlq")))));
+    }
+    for (action, resource) in needed {
+        let permission = (action.to_owned(), resource);
+        assert!(granted.contains(&permission), "{permission:?}");
+    }
+}
+
+#[test]
 fn policies_fit_for_the_longest_name_of_a_stack() {
     let (_, document) = document();
     let names: BTreeMap<_, _> = document
