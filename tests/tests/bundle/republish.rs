@@ -419,3 +419,38 @@ async fn what_cannot_be_read_or_sent_is_reported_and_in_the_outbox_and_the_rest_
         BTreeSet::from(["cart-empty", "cart-timeless", "payment-p"])
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_can_neither_be_sent_nor_saved_stops_the_run_before_its_checkpoint() {
+    let until = Instant::now() + Duration::from_mins(10);
+    let outage = faults(move |call| {
+        let hit = call.resource() == Some("local-on-cart-finalized") || call.operation == "UpdateItem";
+        if &*call.caller == CALLER && hit && Instant::now() < until {
+            broken(call.service)
+        } else {
+            Fault::None
+        }
+    });
+    let bundle = without_relay(Some(outage)).await;
+    for n in 0..30 {
+        bundle.put(&finalized(&format!("c-{n}"), 0));
+    }
+    let republisher = republisher(&bundle);
+    let mut run = republisher.run(all(&bundle));
+    let mut stopped = None;
+    while let Some(step) = run.next().await {
+        if let Err(error) = step {
+            stopped = Some(error.to_string());
+            break;
+        }
+    }
+    let stopped = stopped.expect("something stops it");
+    assert!(stopped.contains("not be saved in the outbox either"), "{stopped}");
+    let kept = run.checkpoint().clone();
+    drop(run);
+    assert_eq!(kept.done.commits, 0);
+
+    tokio::time::sleep_until(until).await;
+    assert_eq!(publish(&republisher, kept).await.total(), 30);
+    assert!(bundle.outbox().await.is_empty());
+}
