@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use aws_adapters::MAX_MESSAGE_BYTES;
 use clap::Args;
-use eventsourcing::{Clock, SystemClock, Timestamp};
+use eventsourcing::{Clock, SystemClock, Timestamp, ids_of};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::Serialize;
 
@@ -468,17 +468,23 @@ async fn send_back(stack: &Stack, queue: &str, batch: &[Letter], mended: Option<
         .function(queue)
         .is_some_and(|function| function.read_command("").is_some());
     let outgoing = |letter: &Letter| {
-        let body = mended.unwrap_or(&letter.body);
         let mut attributes = letter.attributes.clone();
         attributes.retain(|name, _| !REASONS.contains(&name.as_str()));
-        Outgoing {
-            body: if takes_commands {
-                with_id(body, &letter.message_id)
-            } else {
-                body.to_owned()
-            },
+        let unchanged = Outgoing {
+            body: mended.unwrap_or(&letter.body).to_owned(),
             attributes,
             trace: letter.trace.clone(),
+        };
+        let (id, _) = ids_of(&letter.body, &letter.message_id);
+        let named = Outgoing {
+            body: with_id(&unchanged.body, &id),
+            ..unchanged.clone()
+        };
+        // One that leaves no room for an id is taken for what it is by its content.
+        if takes_commands && named.bytes() <= MAX_MESSAGE_BYTES {
+            named
+        } else {
+            unchanged
         }
     };
     let messages: Vec<_> = batch.iter().map(outgoing).collect();

@@ -191,7 +191,7 @@ pub(crate) struct Outgoing {
 
 impl Outgoing {
     /// What counts towards the limit of a request.
-    fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         let attribute = |(name, value): (&String, &MessageAttributeValue)| {
             let text = value.string_value().map_or(0, str::len);
             let binary = value.binary_value().map_or(0, |blob| blob.as_ref().len());

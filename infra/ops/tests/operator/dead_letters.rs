@@ -52,6 +52,11 @@ async fn poison_is_listed_with_its_reason_mended_and_redriven_and_its_order_clos
     let trace = up.ops(&["trace", "c-mend", "--json"]).done().json();
     assert_eq!(trace["dead_letters"][0]["message_id"], id);
 
+    let shown = up
+        .ops(&["dlq", "show", "finalize-cart", "--body", "--json"])
+        .done()
+        .json();
+    let poison: Value = serde_json::from_str(text(&shown["messages"][0], "body")).expect("it is JSON");
     let mended = format!(r#"{{"command":{}}}"#, cart("c-mend", "19.90"));
     let redrive = ["dlq", "redrive", "finalize-cart", "--id", &id, "--body-from", "-"];
     let sent = up.ops_reading(&redrive, &mended).done();
@@ -71,8 +76,8 @@ async fn poison_is_listed_with_its_reason_mended_and_redriven_and_its_order_clos
     );
     let first = up.ops(&["stream", "cart-c-mend", "--json"]).done().json();
     assert_eq!(
-        first["events"][0]["causation_id"], id,
-        "it took the id of its dead letter"
+        first["events"][0]["causation_id"], poison["id"],
+        "it is still the same command"
     );
 }
 
@@ -166,6 +171,51 @@ async fn a_redriven_command_keeps_its_id_or_takes_that_of_its_dead_letter() {
         format!(r#"{{"command":{{"total_price":19.90}},"id":"{id}"}}"#)
     );
     assert_eq!(up.visible(DLQ), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_cannot_be_sent_back_stays_where_it_was() {
+    let up = Up::without_functions().await;
+    up.put(DLQ, "not JSON");
+    let shown = up.ops(&["dlq", "show", "finalize-cart", "--json"]).done().json();
+    let id = text(&shown["messages"][0], "message_id").to_owned();
+    // SQS takes no control characters.
+    let redrive = [
+        "dlq",
+        "redrive",
+        "finalize-cart",
+        "--id",
+        &id,
+        "--body-from",
+        "-",
+        "--no-check",
+        "--json",
+    ];
+    let failed = up.ops_reading(&redrive, "\u{1}");
+    assert_eq!(failed.code, 1, "{failed:?}");
+    let outcome = failed.json();
+    assert_eq!(outcome["done"], 0);
+    assert!(
+        text(&outcome["messages"][0], "failed").starts_with("not sent: "),
+        "{outcome}"
+    );
+    assert_eq!((up.visible(DLQ), up.visible("finalize-cart")), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_has_no_room_for_an_id_is_sent_back_without_one() {
+    let up = Up::without_functions().await;
+    let frame = r#"{"command":""}"#;
+    let body = format!(r#"{{"command":"{}"}}"#, "x".repeat((1 << 20) - frame.len()));
+    up.put(DLQ, &body);
+    up.ops(&["dlq", "redrive", "finalize-cart"]).done();
+    let message = up.take("finalize-cart").await.expect("it is back");
+    assert!(
+        message.body == body,
+        "{} bytes instead of {}",
+        message.body.len(),
+        body.len()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
