@@ -168,7 +168,12 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("error: {failure}");
+            // Whoever reads it has had enough, as `head` does, and needs not be told.
+            let cut_off =
+                matches!(&failure, Failure::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe);
+            if !cut_off {
+                eprintln!("error: {failure}");
+            }
             failure.code()
         }
     }

@@ -66,22 +66,23 @@ struct Row {
 
 impl Report for Sent {
     fn show(&self, out: &mut dyn Write) -> io::Result<()> {
-        let mut table = table(&["queue", "message id", "id", "stream", "error"]);
-        if self.sent.iter().all(|row| row.error.is_none()) {
-            table = crate::output::table(&["queue", "message id", "id", "stream"]);
-        }
+        let mut table = table(&["queue", "message id", "id", "stream"]);
         for row in &self.sent {
             let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".into());
-            let mut cells = vec![
+            table.add_row([
                 self.queue.clone(),
                 text(&row.message_id),
                 row.id.clone(),
                 text(&row.stream_id),
-            ];
-            cells.extend(row.error.clone());
-            table.add_row(cells);
+            ]);
         }
-        write_table(out, &table)
+        write_table(out, &table)?;
+        for row in &self.sent {
+            if let Some(error) = &row.error {
+                writeln!(out, "{} was not sent: {error}", row.id)?;
+            }
+        }
+        Ok(())
     }
 }
 
