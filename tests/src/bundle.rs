@@ -79,6 +79,20 @@ pub struct Letter {
 }
 
 impl Letter {
+    fn of(queue: &str, message: embedded_sqs::Received) -> Self {
+        let text = |(name, value): (String, embedded_sqs::MessageAttribute)| {
+            (name, value.string_value.unwrap_or_default())
+        };
+        Self {
+            queue: queue.to_owned(),
+            message_id: message.message_id,
+            body: message.body,
+            attributes: message.message_attributes.into_iter().map(text).collect(),
+            sent: Duration::from_millis(message.attributes.sent_timestamp_ms).saturating_sub(START),
+            moved_by_sqs: message.attributes.dead_letter_queue_source_arn,
+        }
+    }
+
     /// An attribute; empty if it is not there.
     pub fn attribute(&self, name: &str) -> &str {
         self.attributes.get(name).map_or("", String::as_str)
@@ -239,6 +253,20 @@ impl Bundle {
         counts.expect("the queue is there")
     }
 
+    /// How many messages each queue holds that a function of the stack reads.
+    pub fn waiting(&self) -> BTreeMap<String, usize> {
+        let queues = self.stack.running().filter_map(Function::queue);
+        let held = queues.map(|queue| {
+            let Counts {
+                visible,
+                in_flight,
+                delayed,
+            } = self.count(queue);
+            (queue.to_owned(), visible + in_flight + delayed)
+        });
+        held.collect()
+    }
+
     /// Takes all visible messages out of a queue.
     pub async fn take(&self, queue: &str) -> Vec<embedded_sqs::Received> {
         let (sqs, name) = (self.stack.wire().sqs(), self.queue_name(queue));
@@ -260,23 +288,45 @@ impl Bundle {
         }
     }
 
+    /// Looks at all visible messages of a queue and leaves them there.
+    pub async fn peek(&self, queue: &str) -> Vec<embedded_sqs::Received> {
+        let (sqs, name) = (self.stack.wire().sqs(), self.queue_name(queue));
+        let request = Receive {
+            max: 10,
+            ..Receive::default()
+        };
+        let mut seen = Vec::new();
+        loop {
+            let received = sqs.receive(&name, request).await.expect("the queue is there");
+            if received.is_empty() {
+                break;
+            }
+            seen.extend(received);
+        }
+        for message in &seen {
+            sqs.change_visibility(&name, &message.receipt_handle, Duration::ZERO)
+                .expect("it was just received");
+        }
+        seen
+    }
+
     /// Takes all messages out of a queue's dead-letter queue.
     pub async fn take_letters(&self, queue: &str) -> Vec<Letter> {
         let taken = self.take(&format!("{queue}-dlq")).await;
-        let letter = |message: embedded_sqs::Received| {
-            let text = |(name, value): (String, embedded_sqs::MessageAttribute)| {
-                (name, value.string_value.unwrap_or_default())
-            };
-            Letter {
-                queue: queue.to_owned(),
-                message_id: message.message_id,
-                body: message.body,
-                attributes: message.message_attributes.into_iter().map(text).collect(),
-                sent: Duration::from_millis(message.attributes.sent_timestamp_ms).saturating_sub(START),
-                moved_by_sqs: message.attributes.dead_letter_queue_source_arn,
-            }
-        };
-        taken.into_iter().map(letter).collect()
+        taken
+            .into_iter()
+            .map(|message| Letter::of(queue, message))
+            .collect()
+    }
+
+    /// Looks at all messages in all dead-letter queues and leaves them there.
+    pub async fn letters(&self) -> Vec<Letter> {
+        let mut letters = Vec::new();
+        for queue in self.stack.registry().queues() {
+            let seen = self.peek(&format!("{queue}-dlq")).await;
+            letters.extend(seen.into_iter().map(|message| Letter::of(queue, message)));
+        }
+        letters
     }
 
     /// Takes all messages out of all dead-letter queues.

@@ -4,6 +4,7 @@
 //! | module | what it is |
 //! | --- | --- |
 //! | [`bundle`] | a local stack on a clock that moves by itself, with a record of its functions' calls |
+//! | [`invariants`] | what has to be true of all streams, queues and the outbox of a bundle at rest |
 //! | [`weather`] | what goes wrong between functions and services, by rule or by seed |
 //! | [`tap`] | the same for a single client, on any HTTP client, a real socket's too |
 //! | [`stories`] | all scenarios played on one stack, and every message that they sent |
@@ -12,6 +13,7 @@
 //! | [`prices`] | AWS's list prices, in one place |
 
 pub mod bundle;
+pub mod invariants;
 pub mod logs;
 pub mod malformed;
 pub mod prices;

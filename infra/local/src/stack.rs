@@ -276,7 +276,8 @@ impl Stack {
         Ok(())
     }
 
-    fn running(&self) -> impl Iterator<Item = &Function> {
+    /// The functions that it runs: all of the registry, the simulators only if it was told to.
+    pub fn running(&self) -> impl Iterator<Item = &Function> {
         let simulators = self.options.simulators;
         self.registry
             .functions
