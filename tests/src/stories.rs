@@ -72,7 +72,7 @@ pub fn id_of(body: &str) -> String {
 }
 
 /// Commands of the contract that no step has to send: what they ask for is done without them.
-async fn tell_what_is_known(player: &Player) {
+pub async fn tell_what_is_known(player: &Player) {
     let known: [(&str, Value); 3] = [
         (
             "complete-group-checkout",

@@ -262,8 +262,19 @@ impl Shared {
                 for_the_sdk(faults::stale(call, answer, writes))
             }
             Fault::Never => std::future::pending().await,
+            Fault::CrashBefore => killed(),
+            Fault::CrashAfter => {
+                // Nobody is left to read the answer.
+                drop(self.wire.handle(request).await);
+                killed()
+            }
         }
     }
+}
+
+/// Ends the caller's task without a word, as a killed process would end: no handler of panics hears of it.
+fn killed() -> ! {
+    std::panic::resume_unwind(Box::new("it was killed"))
 }
 
 /// The request with its whole body. The body is read as a socket would read it, though the SDK has it in

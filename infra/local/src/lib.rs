@@ -14,5 +14,5 @@ mod stack;
 mod tables;
 pub mod up;
 
-pub use host::CollectedMetrics;
+pub use host::{CollectedMetrics, Intercept};
 pub use stack::{REGION, Stack, StackError, StackOptions, Storage};

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_adapters::{
-    Bus, Checkpoint, ClientParts, Connection, Environment, Handler, MAX_RECEIVE_COUNT, Names, Outbox,
+    Bus, Checkpoint, ClientParts, Connection, Environment, MAX_RECEIVE_COUNT, Names, Outbox,
     Publisher, RepublishError, Republisher, Selection,
 };
 use aws_credential_types::Credentials;
@@ -28,7 +28,7 @@ use futures::future::BoxFuture;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::host::{CollectedMetrics, Hosted, StackClock};
+use crate::host::{CollectedMetrics, Hosted, Intercept, Intercepted, StackClock};
 use crate::tables;
 
 /// The region that the stack says it is in.
@@ -63,6 +63,8 @@ pub struct StackOptions {
     pub functions: bool,
     /// What goes wrong with the functions' calls.
     pub faults: Option<Arc<dyn Faults>>,
+    /// Who stands between the mappings and the functions.
+    pub intercept: Option<Arc<dyn Intercept>>,
     /// In which order commits of different streams reach the relay.
     pub order: Order,
     /// How many relays run at once on the same stream; one in a sound deployment.
@@ -83,6 +85,7 @@ impl Default for StackOptions {
             simulators: true,
             functions: true,
             faults: None,
+            intercept: None,
             order: Order::Arrival,
             relays: 1,
             sweep_interval: None,
@@ -132,7 +135,7 @@ pub enum StackError {
 pub struct Stack {
     options: StackOptions,
     names: Names,
-    registry: Registry,
+    registry: Arc<Registry>,
     wire: Wire,
     transport: Transport,
     clock: Clock,
@@ -163,7 +166,7 @@ impl Stack {
         };
         let mut stack = Self {
             names,
-            registry: registry(),
+            registry: Arc::new(registry()),
             wire,
             transport,
             clock,
@@ -364,7 +367,7 @@ impl Stack {
                 self.names.of_function(name)
             ),
             timeout: Function::TIMEOUT,
-            code: Arc::new(Hosted(self.build(function))),
+            code: self.code(function),
             clock: self.clock,
         };
         let status = Status::default();
@@ -423,17 +426,42 @@ impl Stack {
         }
     }
 
-    fn build(&self, function: &Function) -> Arc<dyn Handler> {
-        function.start(&Parts {
-            settings: Settings {
-                names: self.names.clone(),
-                queue_url_prefix: self.queue_url_prefix(),
-                deadlines: self.options.deadlines,
-            },
-            connection: self.connection(&function.name),
-            clock: Arc::new(StackClock(self.clock)),
-            metrics: Arc::new(self.metrics.clone()),
-        })
+    /// A function as its mapping invokes it.
+    fn code(&self, function: &Function) -> Arc<dyn mapping::Invoke> {
+        let (registry, name, parts) = (self.registry.clone(), function.name.clone(), self.parts(function));
+        let hosted = Hosted::new(function.start(&parts()), move || {
+            let function = registry.function(&name)?;
+            Some(function.start(&parts()))
+        });
+        match &self.options.intercept {
+            None => Arc::new(hosted),
+            Some(by) => Arc::new(Intercepted {
+                function: function.name.clone(),
+                code: hosted,
+                by: by.clone(),
+            }),
+        }
+    }
+
+    /// Makes what a new instance of the function is built from; its clients are its own.
+    fn parts(&self, function: &Function) -> impl Fn() -> Parts + Send + Sync + use<> {
+        let settings = Settings {
+            names: self.names.clone(),
+            queue_url_prefix: self.queue_url_prefix(),
+            deadlines: self.options.deadlines,
+        };
+        let (transport, endpoint, caller) = (
+            self.transport.clone(),
+            self.options.base_url.clone(),
+            function.name.clone(),
+        );
+        let (clock, metrics) = (self.clock, self.metrics.clone());
+        move || Parts {
+            settings: settings.clone(),
+            connection: connection(&transport, &endpoint, &caller),
+            clock: Arc::new(StackClock(clock)),
+            metrics: Arc::new(metrics.clone()),
+        }
     }
 
     /// Publishes every stored event once more. Queues live in memory only, so whatever was on them when an

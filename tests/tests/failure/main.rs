@@ -3,4 +3,6 @@
 //! The long runs are ignored unless asked for by name; each has a short one beside it that always runs.
 //! `tests/README.md` lists them all.
 
+mod crash_points;
 mod invariants;
+mod story;

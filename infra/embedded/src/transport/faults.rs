@@ -101,8 +101,13 @@ pub enum Fault {
     /// holds that end, and a `GetItem` finds nothing. That is true to streams of items that are only ever
     /// added; an item that was changed vanishes instead of showing its older state.
     StaleRead(usize),
-    /// No answer ever comes and nothing happens, as for a caller that was killed before it sent.
+    /// No answer ever comes and nothing happens: the caller waits until its patience or its time is up.
     Never,
+    /// The caller is killed before it sends: nothing happens, and nothing of what it was about to do does.
+    /// Its task unwinds. That of an invocation ends with it, and the mapping counts it as crashed.
+    CrashBefore,
+    /// It happens, and the caller is killed before it learns that. See [`Fault::CrashBefore`].
+    CrashAfter,
 }
 
 /// A refusal in AWS's words.

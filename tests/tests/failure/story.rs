@@ -1,0 +1,198 @@
+//! Stories that are played on a bundle of their own until it is at rest, and then judged.
+
+use std::time::Duration;
+
+use domain::Deadlines;
+use local::StackOptions;
+use local::groups::{GroupScenario, group_scenarios};
+use local::scenarios::{PlayError, Player, Refused, Scenario, order_scenarios};
+use tests::bundle::{Bundle, options};
+use tests::invariants::{Evidence, Findings};
+use tests::stories::{id_of, tell_what_is_known};
+
+/// What is played.
+pub enum Story {
+    /// An order.
+    Order(Scenario),
+    /// A group.
+    Group(GroupScenario),
+    /// Groups, and people who confirm what is known of them, which no scenario has to.
+    Known(Vec<GroupScenario>),
+}
+
+/// All of them.
+pub fn stories() -> Vec<Story> {
+    let orders = order_scenarios().into_iter().map(Story::Order);
+    let groups = group_scenarios().into_iter().map(Story::Group);
+    let mut all: Vec<_> = orders.chain(groups).collect();
+    all.push(Story::Known(group_scenarios().into_iter().take(2).collect()));
+    all
+}
+
+/// Deadlines of one hop and a few, where a day of them would take the tests too long.
+pub fn deadlines() -> Deadlines {
+    Deadlines {
+        payment: Duration::from_mins(15),
+        shipment: Duration::from_mins(40),
+        group_checkout: Duration::from_mins(50),
+    }
+}
+
+/// The options of a bundle with those deadlines.
+pub fn hopping() -> StackOptions {
+    StackOptions {
+        deadlines: deadlines(),
+        ..options()
+    }
+}
+
+/// How a story ended.
+#[derive(Debug, Default)]
+pub struct Verdict {
+    /// What has not come to its end, or got lost on the way.
+    pub lost: Vec<String>,
+    /// What was done twice, or otherwise may never be.
+    pub doubled: Vec<String>,
+    /// Where it ended otherwise than it has to.
+    pub otherwise: Vec<String>,
+}
+
+impl Verdict {
+    /// All that is wrong, in sentences.
+    pub fn problems(&self) -> Vec<&str> {
+        let all = [
+            ("lost", &self.lost),
+            ("doubled", &self.doubled),
+            ("ended otherwise", &self.otherwise),
+        ];
+        all.into_iter()
+            .flat_map(|(_, problems)| problems)
+            .map(String::as_str)
+            .collect()
+    }
+}
+
+/// Runs a future on a clock that moves by itself, with the same random numbers each time.
+pub fn on_a_paused_clock<T>(future: impl Future<Output = T>) -> T {
+    fastrand::seed(7);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build();
+    runtime
+        .expect("a runtime needs nothing to start")
+        .block_on(future)
+}
+
+/// What waits longer than any deadline and what a few crashes add to it has waited in vain.
+const PATIENCE: Duration = Duration::from_hours(3);
+
+/// Somebody outside, whose own calls nothing befalls.
+pub fn outsider(bundle: &Bundle) -> Player {
+    let (names, prefix) = (bundle.stack.names(), bundle.queue_url_prefix());
+    Player::new(&bundle.observer, names, &prefix, PATIENCE)
+}
+
+/// What is in dead-letter queues, each once: a message that came twice was refused twice. What a crash on
+/// its last receive left to SQS counts as exhausted.
+pub fn refused(evidence: &Evidence) -> Vec<Refused> {
+    let mut refused: Vec<Refused> = Vec::new();
+    for letter in &evidence.letters {
+        let code = match letter.attribute("error_code") {
+            "" if letter.moved_by_sqs.is_some() => "exhausted",
+            code => code,
+        };
+        let known = refused
+            .iter()
+            .any(|known| (&known.queue, id_of(&known.body)) == (&letter.queue, id_of(&letter.body)));
+        if !known {
+            refused.push(Refused {
+                queue: letter.queue.clone(),
+                code: code.to_owned(),
+                error: letter.attribute("error").to_owned(),
+                body: letter.body.clone(),
+            });
+        }
+    }
+    refused
+}
+
+impl Story {
+    /// What it shows.
+    pub fn title(&self) -> &'static str {
+        match self {
+            Self::Order(scenario) => scenario.title,
+            Self::Group(scenario) => scenario.title,
+            Self::Known(_) => "people confirm what is known of groups",
+        }
+    }
+
+    /// Plays it on a bundle until that has come to rest.
+    pub async fn play(&self, bundle: &Bundle) -> Result<(), PlayError> {
+        let outsider = outsider(bundle);
+        let played = match self {
+            Self::Order(scenario) => outsider.play(scenario).await,
+            Self::Group(scenario) => outsider.play_group(scenario).await,
+            Self::Known(groups) => {
+                for group in groups {
+                    outsider.play_group(group).await?;
+                }
+                bundle.settle().await;
+                tell_what_is_known(&outsider).await;
+                Ok(())
+            }
+        };
+        bundle.settle().await;
+        played
+    }
+
+    /// Plays it on a bundle of its own, and judges how it ended.
+    pub async fn ends(&self, bundle: &Bundle) -> Verdict {
+        let played = self.play(bundle).await;
+        let evidence = Evidence::of(bundle).await;
+        let Findings { violations, open, .. } = evidence.judge();
+        let mut otherwise = self.problems(bundle, &refused(&evidence)).await;
+        if !otherwise.is_empty() {
+            otherwise.extend(played.err().map(|error| error.to_string()));
+        }
+        Verdict {
+            lost: open,
+            doubled: violations,
+            otherwise,
+        }
+    }
+
+    async fn problems(&self, bundle: &Bundle, refused: &[Refused]) -> Vec<String> {
+        let outsider = outsider(bundle);
+        let mut problems = Vec::new();
+        match self {
+            Self::Order(scenario) => {
+                let outcome = outsider.outcome(&scenario.cart, refused).await;
+                let outcome = outcome.expect("streams can be read");
+                let mut accepted = order_scenarios();
+                accepted.retain(|other| may_end_as(scenario.title) == Some(other.title));
+                if accepted.iter().all(|other| !other.problems(&outcome).is_empty()) {
+                    problems = scenario.problems(&outcome);
+                }
+            }
+            Self::Group(group) => problems = group_problems(&outsider, group, refused).await,
+            Self::Known(groups) => {
+                for group in groups {
+                    problems.extend(group_problems(&outsider, group, refused).await);
+                }
+            }
+        }
+        problems
+    }
+}
+
+async fn group_problems(outsider: &Player, group: &GroupScenario, refused: &[Refused]) -> Vec<String> {
+    let outcome = outsider.group_outcome(group, refused).await;
+    group.problems(&outcome.expect("streams can be read"))
+}
+
+/// A crash takes minutes. Where a deadline's own command is held up so, an answer that would have come after
+/// it comes first, and counts.
+fn may_end_as(title: &str) -> Option<&'static str> {
+    (title == "the payment completes after its deadline").then_some("everything goes well")
+}
