@@ -1,7 +1,7 @@
 //! A running bundle that can be asked: a local stack on a paused clock, what stands in its tables and
 //! dead-letter queues, and a record of every call that its functions made.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -327,6 +327,45 @@ impl Bundle {
             letters.extend(seen.into_iter().map(|message| Letter::of(queue, message)));
         }
         letters
+    }
+
+    /// Waits until everything is at rest, and has dead letters that a redrive may help sent back to their
+    /// queues, as an operator would, for as long as that gets any of them done.
+    pub async fn redrive_until_quiet(&self) -> usize {
+        let mut redriven = 0;
+        let mut left = usize::MAX;
+        loop {
+            self.settle().await;
+            let letters = self.letters().await;
+            let helped = |letter: &&Letter| {
+                letter.moved_by_sqs.is_some() || letter.attribute("error_code") == "exhausted"
+            };
+            let queues: Vec<_> = letters
+                .iter()
+                .filter(helped)
+                .map(|letter| letter.queue.as_str())
+                .collect();
+            if queues.is_empty() || queues.len() >= left {
+                return redriven;
+            }
+            left = queues.len();
+            redriven += queues.len();
+            for queue in BTreeSet::from_iter(queues) {
+                self.redrive(queue).await;
+            }
+        }
+    }
+
+    /// Sends all that is in a queue's dead-letter queue back to it.
+    pub async fn redrive(&self, queue: &str) {
+        let (sqs, names) = (self.stack.wire().sqs(), self.stack.names());
+        let task = self
+            .observer
+            .sqs
+            .start_message_move_task()
+            .source_arn(sqs.queue_arn(&names.dead_letter_queue(queue)))
+            .destination_arn(sqs.queue_arn(&names.of_function(queue)));
+        task.send().await.expect("the letters can be moved back");
     }
 
     /// Takes all messages out of all dead-letter queues.

@@ -5,4 +5,5 @@
 
 mod crash_points;
 mod invariants;
+mod steps;
 mod story;
