@@ -100,11 +100,21 @@ impl Letter {
 }
 
 impl Bundle {
-    /// Starts a bundle. The faults of the options are recorded on their way.
-    pub async fn start(mut options: StackOptions) -> Self {
+    /// Starts a bundle. The calls are recorded on their way to the faults of the options.
+    pub async fn start(options: StackOptions) -> Self {
+        Self::watched(options, true).await
+    }
+
+    /// Starts a bundle whose calls are not recorded: millions of them would take up all memory.
+    pub async fn start_unwatched(options: StackOptions) -> Self {
+        Self::watched(options, false).await
+    }
+
+    async fn watched(mut options: StackOptions, records: bool) -> Self {
         let watch = Arc::new(Watch {
             began: Instant::now(),
             faults: options.faults.take(),
+            records,
             seen: Mutex::default(),
         });
         options.faults = Some(watch.clone());
@@ -447,6 +457,7 @@ pub fn at(age: Duration) -> SystemTime {
 struct Watch {
     began: Instant,
     faults: Option<Arc<dyn Faults>>,
+    records: bool,
     seen: Mutex<Vec<Seen>>,
 }
 
@@ -459,13 +470,15 @@ impl Watch {
 #[async_trait]
 impl Faults for Watch {
     async fn before(&self, call: &Call) -> Fault {
-        self.seen().push(Seen {
-            at: self.began.elapsed(),
-            caller: call.caller.to_string(),
-            operation: call.operation.clone(),
-            resource: call.resource().unwrap_or_default().to_owned(),
-            request: call.request().clone(),
-        });
+        if self.records {
+            self.seen().push(Seen {
+                at: self.began.elapsed(),
+                caller: call.caller.to_string(),
+                operation: call.operation.clone(),
+                resource: call.resource().unwrap_or_default().to_owned(),
+                request: call.request().clone(),
+            });
+        }
         match &self.faults {
             Some(faults) => faults.before(call).await,
             None => Fault::None,

@@ -6,6 +6,7 @@
 //! | [`bundle`] | a local stack on a clock that moves by itself, with a record of its functions' calls |
 //! | [`invariants`] | what has to be true of all streams, queues and the outbox of a bundle at rest |
 //! | [`weather`] | what goes wrong between functions and services, by rule or by seed |
+//! | [`storm`] | everything goes wrong at once, over a whole bundle |
 //! | [`tap`] | the same for a single client, on any HTTP client, a real socket's too |
 //! | [`stories`] | all scenarios played on one stack, and every message that they sent |
 //! | [`malformed`] | all the ways in which a message can be wrong |
@@ -18,5 +19,6 @@ pub mod logs;
 pub mod malformed;
 pub mod prices;
 pub mod stories;
+pub mod storm;
 pub mod tap;
 pub mod weather;

@@ -6,4 +6,5 @@
 mod crash_points;
 mod invariants;
 mod steps;
+mod storm;
 mod story;
