@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use aws_adapters::{Bus, Connection, DynamoDbEventStore};
+use aws_adapters::{Bus, Connection, Delivery, DynamoDbEventStore, Outbox};
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use embedded_aws::transport::{Call, Fault, Faults};
@@ -339,31 +339,39 @@ impl Bundle {
         letters
     }
 
-    /// Waits until everything is at rest, and has dead letters that a redrive may help sent back to their
-    /// queues, as an operator would, for as long as that gets any of them done.
+    /// Waits until everything is at rest, and does what an operator would: has dead letters that it may
+    /// help, and what is parked in the outbox, sent again, for as long as that gets any of it done. How
+    /// many were sent again.
     pub async fn redrive_until_quiet(&self) -> usize {
-        let mut redriven = 0;
-        let mut left = usize::MAX;
+        let (mut redriven, mut left) = (0, usize::MAX);
         loop {
             self.settle().await;
-            let letters = self.letters().await;
-            let helped = |letter: &&Letter| {
-                letter.moved_by_sqs.is_some() || letter.attribute("error_code") == "exhausted"
-            };
-            let queues: Vec<_> = letters
-                .iter()
-                .filter(helped)
-                .map(|letter| letter.queue.as_str())
-                .collect();
-            if queues.is_empty() || queues.len() >= left {
+            let queues = self.exhausted().await;
+            let outbox = Outbox::new(self.observer.dynamodb.clone(), self.stack.names().outbox_table());
+            let parked = outbox.list(Delivery::Parked, usize::MAX).await;
+            let parked = parked.expect("the outbox can be read");
+            let found = queues.len() + parked.len();
+            if found == 0 || found >= left {
                 return redriven;
             }
-            left = queues.len();
-            redriven += queues.len();
+            left = found;
+            redriven += found;
             for queue in BTreeSet::from_iter(queues) {
-                self.redrive(queue).await;
+                self.redrive(&queue).await;
+            }
+            for entry in parked {
+                let again = outbox.redrive(&entry.commit, at(self.age()).into()).await;
+                again.expect("it was just seen");
             }
         }
+    }
+
+    /// Of each dead letter that a redrive may help, the queue.
+    async fn exhausted(&self) -> Vec<String> {
+        let mut letters = self.letters().await;
+        letters
+            .retain(|letter| letter.moved_by_sqs.is_some() || letter.attribute("error_code") == "exhausted");
+        letters.into_iter().map(|letter| letter.queue).collect()
     }
 
     /// Sends all that is in a queue's dead-letter queue back to it.

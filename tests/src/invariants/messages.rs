@@ -13,11 +13,11 @@ pub(super) fn judge(evidence: &Evidence, streams: &Streams, findings: &mut Findi
         });
     }
     for entry in &evidence.outbox {
-        findings.open(format!(
-            "{} at {} is in the outbox",
-            text(entry, "stream_id"),
-            text(entry, "revision")
-        ));
+        let delivery = text(entry, "delivery");
+        findings.awaits(delivery == "published", || {
+            let (stream, revision) = (text(entry, "stream_id"), text(entry, "revision"));
+            format!("{stream} at {revision} is in the outbox, {delivery}")
+        });
     }
     for letter in &evidence.letters {
         judge_letter(letter, findings);

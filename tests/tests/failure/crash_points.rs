@@ -54,65 +54,68 @@ impl fmt::Display for Point {
     }
 }
 
-/// Counts the calls and invocations of each function, and strikes at one point.
-#[derive(Default)]
+/// What a function does that can go wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Moment {
+    Call,
+    Answer,
+}
+
+impl Moment {
+    fn blows(self) -> &'static [Blow] {
+        match self {
+            Self::Call => &[Blow::CrashBefore, Blow::CrashAfter, Blow::LostReply],
+            Self::Answer => &[Blow::LostAcknowledgement],
+        }
+    }
+}
+
+/// Numbers what each function does in a story, and strikes at one point.
 struct Striker {
+    story: Arc<Story>,
     at: Option<Point>,
-    calls: Mutex<BTreeMap<String, Vec<String>>>,
-    invocations: Mutex<BTreeMap<String, Vec<String>>>,
+    passed: Mutex<BTreeMap<(Moment, String), Vec<String>>>,
     struck: AtomicUsize,
 }
 
 impl Striker {
-    fn at(point: Option<Point>) -> Arc<Self> {
+    fn new(story: &Arc<Story>, at: Option<Point>) -> Arc<Self> {
         Arc::new(Self {
-            at: point,
-            ..Self::default()
+            story: story.clone(),
+            at,
+            passed: Mutex::default(),
+            struck: AtomicUsize::new(0),
         })
     }
 
-    /// Notes what a function does, and answers what is to go wrong with it.
-    fn counts(
-        &self,
-        list: &Mutex<BTreeMap<String, Vec<String>>>,
-        function: &str,
-        what: String,
-    ) -> Option<Blow> {
-        let mut of_function = locked(list);
-        let done = of_function.entry(function.to_owned()).or_default();
-        done.push(what);
-        let point = self.at.as_ref()?;
-        let is_call = std::ptr::eq(list, &raw const self.calls);
-        let meant = is_call == (point.blow != Blow::LostAcknowledgement)
-            && point.function == function
-            && point.number == done.len();
-        if meant {
-            self.struck.fetch_add(1, Ordering::Relaxed);
-        }
-        meant.then_some(point.blow)
+    /// Notes what a function does. Its number, and what is to go wrong with it.
+    fn passes(&self, moment: Moment, function: &str, what: String) -> (usize, Option<Blow>) {
+        let mut passed = locked(&self.passed);
+        let of_function = passed.entry((moment, function.to_owned())).or_default();
+        of_function.push(what);
+        let number = of_function.len();
+        let is_here = |point: &&Point| {
+            moment.blows().contains(&point.blow) && point.function == function && point.number == number
+        };
+        let blow = self.at.as_ref().filter(is_here).map(|point| point.blow);
+        self.struck
+            .fetch_add(usize::from(blow.is_some()), Ordering::Relaxed);
+        (number, blow)
     }
 
     /// All points that were passed.
     fn points(&self) -> Vec<Point> {
-        let every = |list: &Mutex<BTreeMap<String, Vec<String>>>, blows: &[Blow]| {
-            let mut points = Vec::new();
-            for (function, done) in locked(list).iter() {
-                for (number, what) in (1..).zip(done) {
-                    points.extend(blows.iter().map(|blow| Point {
-                        blow: *blow,
-                        function: function.clone(),
-                        number,
-                        what: what.clone(),
-                    }));
-                }
+        let mut points = Vec::new();
+        for ((moment, function), passed) in locked(&self.passed).iter() {
+            for (number, what) in (1..).zip(passed) {
+                points.extend(moment.blows().iter().map(|blow| Point {
+                    blow: *blow,
+                    function: function.clone(),
+                    number,
+                    what: what.clone(),
+                }));
             }
-            points
-        };
-        let mut points = every(
-            &self.calls,
-            &[Blow::CrashBefore, Blow::CrashAfter, Blow::LostReply],
-        );
-        points.extend(every(&self.invocations, &[Blow::LostAcknowledgement]));
+        }
         points
     }
 }
@@ -125,7 +128,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Faults for Striker {
     async fn before(&self, call: &Call) -> Fault {
         let what = format!("{} on {}", call.operation, call.resource().unwrap_or("nothing"));
-        match self.counts(&self.calls, &call.caller, what) {
+        match self.passes(Moment::Call, &call.caller, what).1 {
             Some(Blow::CrashBefore) => Fault::CrashBefore,
             Some(Blow::CrashAfter) => Fault::CrashAfter,
             Some(Blow::LostReply) => Fault::DropReply,
@@ -142,7 +145,10 @@ impl Intercept for Striker {
         code: &dyn Invoke,
         invocation: Invocation,
     ) -> Result<Value, InvokeError> {
-        let blow = self.counts(&self.invocations, function, "its answer".into());
+        let (count, blow) = self.passes(Moment::Answer, function, "its answer".into());
+        if self.story.has_fail(function, count) {
+            return Err(InvokeError::Crashed("it does not work".into()));
+        }
         let answer = code.invoke(invocation).await?;
         match blow {
             None => Ok(answer),
@@ -152,7 +158,7 @@ impl Intercept for Striker {
 }
 
 /// Plays the story with what `striker` does to it.
-fn play(story: &Story, striker: &Arc<Striker>) -> Verdict {
+fn play(striker: &Arc<Striker>) -> Verdict {
     on_a_paused_clock(async {
         let bundle = Bundle::start(StackOptions {
             faults: Some(striker.clone()),
@@ -160,16 +166,16 @@ fn play(story: &Story, striker: &Arc<Striker>) -> Verdict {
             ..hopping()
         })
         .await;
-        story.ends(&bundle).await
+        striker.story.ends(&bundle).await
     })
 }
 
 /// All points of all stories, with the place of the story.
-fn survey(stories: &[Story]) -> Vec<(usize, Point)> {
+fn survey(stories: &[Arc<Story>]) -> Vec<(usize, Point)> {
     let mut all = Vec::new();
     for (place, story) in stories.iter().enumerate() {
-        let striker = Striker::at(None);
-        let verdict = play(story, &striker);
+        let striker = Striker::new(story, None);
+        let verdict = play(&striker);
         let problems = verdict.problems();
         assert!(
             problems.is_empty(),
@@ -212,15 +218,15 @@ impl Tally {
 }
 
 /// Strikes at each of the points, on as many threads as there are cores.
-fn strike(stories: &[Story], points: &[(usize, Point)]) -> Tally {
+fn strike(stories: &[Arc<Story>], points: &[(usize, Point)]) -> Tally {
     let (next, tally, started) = (AtomicUsize::new(0), Mutex::new(Tally::default()), Instant::now());
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
                 while let Some((place, point)) = points.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let striker = Striker::at(Some(point.clone()));
-                    let verdict = play(&stories[*place], &striker);
+                    let striker = Striker::new(&stories[*place], Some(point.clone()));
+                    let verdict = play(&striker);
                     let reached = striker.struck.load(Ordering::Relaxed) > 0;
                     let mut tally = locked(&tally);
                     tally.add(&stories[*place], point, reached, &verdict);

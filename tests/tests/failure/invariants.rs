@@ -542,8 +542,12 @@ fn a_message_that_never_ends_is_noticed() {
     is_noticed("3 messages are on queue confirm-order", |world| {
         world.evidence.waiting.insert("confirm-order".into(), 3);
     });
-    is_noticed("order-x at 2 is in the outbox", |world| {
-        let entry = [("stream_id", "order-x"), ("revision", "2")];
+    is_noticed("order-x at 2 is in the outbox, parked", |world| {
+        let entry = [
+            ("stream_id", "order-x"),
+            ("revision", "2"),
+            ("delivery", "parked"),
+        ];
         let entry = entry.map(|(name, value)| (name.to_owned(), AttributeValue::S(value.to_owned())));
         world.evidence.outbox.push(HashMap::from(entry));
     });

@@ -6,14 +6,14 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use embedded_aws::mapping::{Invocation, Invoke, InvokeError};
 use functions::{Function, registry};
 use local::{Intercept, StackOptions};
 use serde_json::Value;
-use tests::bundle::Bundle;
+use tests::bundle::{Bundle, Letter};
 use tests::invariants::{Counts, Findings};
 
 use crate::story::{Story, hopping, on_a_paused_clock, stories};
@@ -31,6 +31,7 @@ enum Treatment {
 
 /// Treats one function, and counts the invocations of all.
 struct Treated {
+    story: Arc<Story>,
     function: String,
     treatment: Treatment,
     mended: AtomicBool,
@@ -39,8 +40,9 @@ struct Treated {
 }
 
 impl Treated {
-    fn new(function: &str, treatment: Treatment) -> Arc<Self> {
+    fn new(story: &Arc<Story>, function: &str, treatment: Treatment) -> Arc<Self> {
         Arc::new(Self {
+            story: story.clone(),
             function: function.into(),
             treatment,
             mended: AtomicBool::new(false),
@@ -67,6 +69,9 @@ impl Intercept for Treated {
         invocation: Invocation,
     ) -> Result<Value, InvokeError> {
         let count = self.count(function);
+        if self.story.has_fail(function, count) {
+            return Err(InvokeError::Crashed("it does not work".into()));
+        }
         if function != self.function {
             return code.invoke(invocation).await;
         }
@@ -76,7 +81,8 @@ impl Intercept for Treated {
                 code.invoke(invocation.clone()).await?;
                 return code.invoke(invocation).await;
             }
-            Treatment::FailsOnce => count == 1,
+            // The first time that it would not have failed anyway.
+            Treatment::FailsOnce => self.treated.load(Ordering::Relaxed) == 0,
             Treatment::FailsForEver => !self.mended.load(Ordering::Relaxed),
         };
         if fails {
@@ -97,7 +103,7 @@ async fn start(treated: &Arc<Treated>) -> Bundle {
 
 /// A story, and what it comes to when nobody is treated.
 struct Reference {
-    story: Story,
+    story: Arc<Story>,
     /// How often each function is invoked.
     invocations: BTreeMap<String, usize>,
     counts: Counts,
@@ -115,7 +121,7 @@ fn references() -> &'static [Reference] {
 
 fn played() -> Vec<Reference> {
     let played = stories().into_iter().map(|story| {
-        let nobody = Treated::new("", Treatment::Twice);
+        let nobody = Treated::new(&story, "", Treatment::Twice);
         let counts = on_a_paused_clock(async {
             let bundle = start(&nobody).await;
             let verdict = story.ends(&bundle).await;
@@ -139,7 +145,7 @@ fn played() -> Vec<Reference> {
 impl Reference {
     /// Plays the story with one function treated, and answers with what is wrong in the end.
     fn play(&self, function: &str, treatment: Treatment) -> Vec<String> {
-        let treated = Treated::new(function, treatment);
+        let treated = Treated::new(&self.story, function, treatment);
         let problems = on_a_paused_clock(async {
             let bundle = start(&treated).await;
             if treatment == Treatment::FailsForEver {
@@ -157,38 +163,46 @@ impl Reference {
         problems
     }
 
-    /// While a function does not work, nothing wrong may happen, and what it was to handle waits in its
-    /// dead-letter queue. Once it is mended, a redrive brings everything to its end.
+    /// While a function does not work, nothing wrong may happen, and what it was to handle waits where it
+    /// gives it up. Once it is mended, a redrive brings everything to its end.
     async fn fails_for_ever(&self, bundle: &Bundle, treated: &Treated) -> Vec<String> {
-        // A script that waits for what can't happen ends without it.
-        let script = self.story.play(bundle).await;
-        let meanwhile = Findings::of(bundle).await;
-        let mut problems = meanwhile.violations;
-        let function = registry()
-            .functions
-            .into_iter()
+        let functions = registry().functions;
+        let function = functions
+            .iter()
             .find(|function| function.name == treated.function);
-        let queue = function.as_ref().and_then(Function::queue);
-        if let Some(queue) = queue {
-            let moved = bundle
-                .letters()
-                .await
-                .into_iter()
-                .filter(|letter| letter.queue == queue && letter.moved_by_sqs.is_some());
-            if moved.count() == 0 {
+        let is_scheduled = function.is_some_and(|function| function.gives_up_to().is_none());
+        let script = if is_scheduled {
+            // What it is to do waits for its next time, for ever.
+            let script = self.story.script(bundle).await;
+            tokio::time::sleep(Duration::from_hours(6)).await;
+            script
+        } else {
+            self.story.play(bundle).await
+        };
+        let mut problems = Findings::of(bundle).await.violations;
+        if let Some(queue) = function.and_then(Function::queue) {
+            let letters = bundle.letters().await;
+            let is_own = |letter: &Letter| letter.queue == queue && letter.moved_by_sqs.is_some();
+            if !letters.iter().any(is_own) {
                 problems.push(format!("nothing of {queue} is in its dead-letter queue"));
             }
         }
         treated.mended.store(true, Ordering::Relaxed);
         bundle.redrive_until_quiet().await;
         if script.is_err() {
-            // Now the script can come to its end.
+            // It waited for what could not happen. Now it can, or something else has come first: then it
+            // waits in vain once more.
             drop(self.story.play(bundle).await);
             bundle.redrive_until_quiet().await;
         }
+        problems.extend(self.wrong_in_the_end(bundle).await);
+        problems
+    }
+
+    async fn wrong_in_the_end(&self, bundle: &Bundle) -> Vec<String> {
         let findings = Findings::of(bundle).await;
         let (found, expected) = (findings.counts, self.counts);
-        problems.extend(findings.problems().into_iter().map(str::to_owned));
+        let mut problems: Vec<_> = findings.problems().into_iter().map(str::to_owned).collect();
         if (found.orders, found.groups) != (expected.orders, expected.groups) {
             problems.push(format!("in the end there are {found}"));
         }

@@ -1,8 +1,10 @@
 //! Stories that are played on a bundle of their own until it is at rest, and then judged.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::Deadlines;
+use functions::{Function, RELAY};
 use local::StackOptions;
 use local::groups::{GroupScenario, group_scenarios};
 use local::scenarios::{PlayError, Player, Refused, Scenario, order_scenarios};
@@ -18,15 +20,21 @@ pub enum Story {
     Group(GroupScenario),
     /// Groups, and people who confirm what is known of them, which no scenario has to.
     Known(Vec<GroupScenario>),
+    /// An order whose first event the relay's mapping gives up.
+    GivenUp(Scenario),
 }
 
+/// So often Lambda invokes the relay with a record before it gives it up.
+const RELAY_ATTEMPTS: usize = 1 + Function::STREAM_RETRIES as usize;
+
 /// All of them.
-pub fn stories() -> Vec<Story> {
+pub fn stories() -> Vec<Arc<Story>> {
     let orders = order_scenarios().into_iter().map(Story::Order);
     let groups = group_scenarios().into_iter().map(Story::Group);
     let mut all: Vec<_> = orders.chain(groups).collect();
     all.push(Story::Known(group_scenarios().into_iter().take(2).collect()));
-    all
+    all.extend(order_scenarios().into_iter().take(1).map(Story::GivenUp));
+    all.into_iter().map(Arc::new).collect()
 }
 
 /// Deadlines of one hop and a few, where a day of them would take the tests too long.
@@ -124,14 +132,27 @@ impl Story {
             Self::Order(scenario) => scenario.title,
             Self::Group(scenario) => scenario.title,
             Self::Known(_) => "people confirm what is known of groups",
+            Self::GivenUp(_) => "the relay's mapping gives up an event",
         }
+    }
+
+    /// Whether the `count`-th invocation of that function fails, as part of the story.
+    pub fn has_fail(&self, function: &str, count: usize) -> bool {
+        matches!(self, Self::GivenUp(_)) && function == RELAY && count <= RELAY_ATTEMPTS
     }
 
     /// Plays it on a bundle until that has come to rest.
     pub async fn play(&self, bundle: &Bundle) -> Result<(), PlayError> {
+        let played = self.script(bundle).await;
+        bundle.settle().await;
+        played
+    }
+
+    /// Plays its script; what that sets off may still be going on then.
+    pub async fn script(&self, bundle: &Bundle) -> Result<(), PlayError> {
         let outsider = outsider(bundle);
-        let played = match self {
-            Self::Order(scenario) => outsider.play(scenario).await,
+        match self {
+            Self::Order(scenario) | Self::GivenUp(scenario) => outsider.play(scenario).await,
             Self::Group(scenario) => outsider.play_group(scenario).await,
             Self::Known(groups) => {
                 for group in groups {
@@ -141,9 +162,7 @@ impl Story {
                 tell_what_is_known(&outsider).await;
                 Ok(())
             }
-        };
-        bundle.settle().await;
-        played
+        }
     }
 
     /// Plays it on a bundle of its own, and judges how it ended.
@@ -166,7 +185,7 @@ impl Story {
         let outsider = outsider(bundle);
         let mut problems = Vec::new();
         match self {
-            Self::Order(scenario) => {
+            Self::Order(scenario) | Self::GivenUp(scenario) => {
                 let outcome = outsider.outcome(&scenario.cart, refused).await;
                 let outcome = outcome.expect("streams can be read");
                 let mut accepted = order_scenarios();
