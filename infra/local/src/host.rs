@@ -141,3 +141,59 @@ impl MetricSink for CollectedMetrics {
         functions.entry(function.to_owned()).or_default().add(metrics);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::{Duration, SystemTime};
+
+    use lambda_runtime::Error;
+    use serde_json::json;
+
+    use super::*;
+
+    /// Counts its invocations in memory, and answers or ends as its event says.
+    #[derive(Default)]
+    struct Counting(AtomicU64);
+
+    #[async_trait]
+    impl Handler for Counting {
+        async fn call(&self, event: LambdaEvent<Value>) -> Result<Value, Error> {
+            let count = self.0.fetch_add(1, Ordering::Relaxed) + 1;
+            match event.payload.as_str() {
+                Some("crash") => std::panic::resume_unwind(Box::new("killed")),
+                Some("hang") => std::future::pending().await,
+                Some("fail") => Err("it can't be".into()),
+                _ => Ok(json!(count)),
+            }
+        }
+    }
+
+    async fn invoke(hosted: &Arc<Hosted>, event: &str) -> Option<Value> {
+        let invocation = Invocation {
+            payload: json!(event),
+            request_id: "r-1".into(),
+            deadline: SystemTime::now(),
+            trace_header: None,
+        };
+        let hosted = hosted.clone();
+        let mut task = tokio::task::JoinSet::new();
+        task.spawn(async move { hosted.invoke(invocation).await });
+        let ended = tokio::time::timeout(Duration::from_secs(30), task.join_next()).await;
+        ended.ok()??.ok()?.ok()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_function_keeps_is_lost_when_an_invocation_is_cut_short_and_not_when_it_fails() {
+        let hosted = Arc::new(Hosted::new(Arc::new(Counting::default()), || {
+            Some(Arc::new(Counting::default()))
+        }));
+        assert_eq!(invoke(&hosted, "count").await, Some(json!(1)));
+        assert_eq!(invoke(&hosted, "fail").await, None);
+        assert_eq!(invoke(&hosted, "count").await, Some(json!(3)));
+        for end in ["crash", "hang"] {
+            assert_eq!(invoke(&hosted, end).await, None);
+            assert_eq!(invoke(&hosted, "count").await, Some(json!(1)), "after a {end}");
+        }
+    }
+}

@@ -118,14 +118,16 @@ async fn weather(seed: u64, orders: usize) -> Counts {
     evidence.told = storm.told();
     let findings = evidence.judge();
     let messages = bundle.stack.wire().sqs().totals().sends;
-    println!("storm {seed}: {}", findings.counts);
-    println!("    {}", storm.tally());
     println!(
-        "    {messages} messages, {redriven} of them dead letters that were redriven; {} conflicts",
-        bundle.stack.metrics().total().conflicts
+        "storm {seed}: {}\n    {}\n    {messages} messages, {redriven} redriven, {} of the outbox; {} conflicts\n    \
+         {}\n    played in {:.1?}",
+        findings.counts,
+        storm.tally(),
+        evidence.outbox.len(),
+        bundle.stack.metrics().total().conflicts,
+        Latencies::of(&evidence.commits, &fleet.orders),
+        started.elapsed()
     );
-    println!("    {}", Latencies::of(&evidence.commits, &fleet.orders));
-    println!("    played in {:.1?}", started.elapsed());
     assert_eq!(findings.problems(), [""; 0], "storm {seed}");
     let counts = findings.counts;
     assert_eq!(
@@ -189,14 +191,15 @@ impl std::fmt::Display for Latencies {
 
 #[test]
 fn all_orders_close_in_a_storm_and_every_invariant_holds() {
-    for seed in 1..=3 {
-        let counts = on_a_paused_clock(weather(seed, 72));
+    let storm = |seed| std::thread::spawn(move || on_a_paused_clock(weather(seed, 72)));
+    for storm in [1, 2, 3].map(storm) {
+        let counts = storm.join().expect("nothing is found");
         assert!(counts.completed >= 20 && counts.cancelled >= 20, "{counts}");
     }
 }
 
 #[test]
-#[ignore = "takes minutes: cargo test -p tests --test failure --profile bench -- --ignored --nocapture ten_thousand"]
+#[ignore = "takes minutes; optimised, as tests/README.md says"]
 fn ten_thousand_orders_close_in_a_storm() {
     on_a_paused_clock(weather(10, 10_000));
 }

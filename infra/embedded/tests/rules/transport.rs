@@ -180,6 +180,29 @@ async fn a_call_without_an_answer_lasts_until_the_callers_own_timeout() {
     assert_eq!(scene.written(), 0);
 }
 
+/// The caller's task ends at its call; whether the call has happened by then.
+async fn killed_at(fault: Fault) -> bool {
+    let scene = Arc::new(scene(vec![fault]));
+    let caller = scene.clone();
+    let task = tokio::spawn(async move {
+        caller.put(1).await.unwrap();
+        caller.put(2).await.unwrap();
+    });
+    assert!(task.await.unwrap_err().is_panic(), "it was killed");
+    assert_eq!(scene.script.seen.lock().unwrap().len(), 1, "it does nothing more");
+    scene.written() == 1
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_crashes_before_its_call_has_not_made_it() {
+    assert!(!killed_at(Fault::CrashBefore).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_crashes_after_its_call_has_made_it() {
+    assert!(killed_at(Fault::CrashAfter).await);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_stale_query_lacks_the_newest_items_and_a_consistent_one_does_not() {
     let mut faults = vec![Fault::None; 3];
