@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_adapters::{
-    Bus, Checkpoint, ClientParts, Connection, Environment, MAX_RECEIVE_COUNT, Names, Outbox,
-    Publisher, RepublishError, Republisher, Selection,
+    Bus, Checkpoint, ClientParts, Connection, Environment, MAX_RECEIVE_COUNT, Names, Outbox, Publisher,
+    RepublishError, Republisher, Selection,
 };
 use aws_credential_types::Credentials;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};

@@ -703,7 +703,7 @@ fn counts_and_names_that_are_wrong_are_noticed() {
         world.of("groupCheckout-some")[1].pop();
     });
     is_noticed("nobody was told of GroupCheckoutTimedOut", |world| {
-        world.evidence.notified.clear()
+        world.evidence.notified.clear();
     });
 }
 

@@ -36,7 +36,7 @@ struct Treated {
     treatment: Treatment,
     mended: AtomicBool,
     invocations: Mutex<BTreeMap<String, usize>>,
-    treated: AtomicUsize,
+    times: AtomicUsize,
 }
 
 impl Treated {
@@ -47,7 +47,7 @@ impl Treated {
             treatment,
             mended: AtomicBool::new(false),
             invocations: Mutex::default(),
-            treated: AtomicUsize::new(0),
+            times: AtomicUsize::new(0),
         })
     }
 
@@ -77,16 +77,16 @@ impl Intercept for Treated {
         }
         let fails = match self.treatment {
             Treatment::Twice => {
-                self.treated.fetch_add(1, Ordering::Relaxed);
+                self.times.fetch_add(1, Ordering::Relaxed);
                 code.invoke(invocation.clone()).await?;
                 return code.invoke(invocation).await;
             }
             // The first time that it would not have failed anyway.
-            Treatment::FailsOnce => self.treated.load(Ordering::Relaxed) == 0,
+            Treatment::FailsOnce => self.times.load(Ordering::Relaxed) == 0,
             Treatment::FailsForEver => !self.mended.load(Ordering::Relaxed),
         };
         if fails {
-            self.treated.fetch_add(1, Ordering::Relaxed);
+            self.times.fetch_add(1, Ordering::Relaxed);
             return Err(InvokeError::Crashed("it does not work".into()));
         }
         code.invoke(invocation).await
@@ -154,7 +154,7 @@ impl Reference {
             let verdict = self.story.ends(&bundle).await;
             verdict.problems().into_iter().map(str::to_owned).collect()
         });
-        let was_treated = treated.treated.load(Ordering::Relaxed) > 0;
+        let was_treated = treated.times.load(Ordering::Relaxed) > 0;
         assert!(
             was_treated,
             "{function} was not invoked in {}",
