@@ -1,6 +1,7 @@
 //! The relay: every event reaches the queues of those who asked for it, or the outbox.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use embedded_aws::transport::{Fault, Faults};
@@ -313,4 +314,25 @@ async fn a_hundred_records_take_the_fewest_calls_for_each_queue() {
     };
     assert_eq!(lengths("on-cart-finalized"), [10; 5]);
     assert_eq!(lengths("payment-gateway"), [10; 5]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_was_stored_is_published_though_its_function_dies_at_once() {
+    // Nothing that the function does after its write is ever done: as if it had been killed there.
+    let written = AtomicBool::new(false);
+    let dies = faults(move |call| {
+        if &*call.caller != "finalize-cart" {
+            return Fault::None;
+        }
+        let dead = written.swap(true, Ordering::Relaxed);
+        if dead { Fault::Never } else { Fault::None }
+    });
+    let bundle = bundle(Some(dies)).await;
+    let body = json!({ "command": cart("c-1") }).to_string();
+    bundle.send("finalize-cart", &body).await;
+    bundle.settle().await;
+    let [cart, order, ..] = ids("c-1").streams();
+    assert_eq!(bundle.types(&cart).await, ["CartFinalized"]);
+    let types = bundle.types(&order).await;
+    assert_eq!(types.first().map(String::as_str), Some("OrderInitialized"));
 }
