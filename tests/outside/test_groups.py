@@ -143,11 +143,11 @@ def test_groups_without_guests_or_with_too_many_are_rejected_with_the_limit(up):
 
 
 def unreadable_guest(up):
-    """A guest whose account holds an event that no version knows, so that the checkout is never answered."""
+    """A guest whose account holds an event in a version from the future, so that the checkout is never answered."""
     guest = f"g-{uuid.uuid4()}"
     event = {
         "event_id": str(uuid.uuid4()),
-        "event_type": "GuestTeleported",
+        "event_type": "GuestCheckedIn",
         "correlation_id": "test",
         "causation_id": "test",
         "data": "{}",
@@ -160,7 +160,7 @@ def unreadable_guest(up):
             "last_revision": {"N": "1"},
             "commit_id": {"S": str(uuid.uuid4())},
             "committed_at": {"S": "2026-11-23T08:00:00Z"},
-            "events": {"L": [{"M": {**{k: {"S": v} for k, v in event.items()}, "schema_version": {"N": "1"}}}]},
+            "events": {"L": [{"M": {**{k: {"S": v} for k, v in event.items()}, "schema_version": {"N": "2"}}}]},
         },
     )
     return guest

@@ -256,12 +256,12 @@ impl Player {
         Ok(())
     }
 
-    /// Puts an event of a later version's into a guest's account, as a rolled back deployment would
-    /// leave it behind.
+    /// Puts an event in a later version into a guest's account, as a rolled back deployment would leave it
+    /// behind.
     async fn write_unreadable(&self, stream: &StreamId) -> Result<(), PlayError> {
         let event = NewEvent {
-            event_type: "GuestTeleported",
-            schema_version: 1,
+            event_type: "GuestCheckedIn",
+            schema_version: 2,
             data: "{}".into(),
             correlation_id: "demo".into(),
             causation_id: "demo".into(),

@@ -6,6 +6,7 @@
 use crate::commit::FRAME_BYTES;
 use crate::{
     Decider, Decision, EventSet, NewEvent, Position, Refusal, Stream, StreamFault, Timestamp, TraceHeader,
+    Unreadable,
 };
 
 /// What the events of a command inherit from it.
@@ -60,6 +61,10 @@ impl<D: Decider> History<D> {
 
     /// What this and the part of the stream that follows it amount to. The part has to begin where
     /// this ends.
+    ///
+    /// Types that the rules don't know are passed over, so that a type can be added while older code
+    /// still runs. A change that older code must not pass over is a new version of a type that it knows:
+    /// on a version from the future nothing is decided.
     pub fn followed_by(self, stream: &Stream) -> Result<Self, StreamFault> {
         if stream.after() != self.position {
             return Err(StreamFault::Hole {
@@ -70,14 +75,19 @@ impl<D: Decider> History<D> {
         }
         let mut state = self.state;
         for event in stream.events() {
-            let decoded = D::Event::decode(&event.event_type, event.schema_version, &event.data);
-            let decoded = decoded.map_err(|why| StreamFault::Unreadable {
-                stream: stream.id().clone(),
-                revision: event.revision,
-                event_type: event.event_type.clone(),
-                why,
-            })?;
-            state = D::evolve(state, &decoded);
+            match D::Event::decode(&event.event_type, event.schema_version, &event.data) {
+                Ok(decoded) => state = D::evolve(state, &decoded),
+                // Newer code says something that this one has no rule for.
+                Err(Unreadable::UnknownType) => {}
+                Err(why) => {
+                    return Err(StreamFault::Unreadable {
+                        stream: stream.id().clone(),
+                        revision: event.revision,
+                        event_type: event.event_type.clone(),
+                        why,
+                    });
+                }
+            }
         }
         Ok(Self {
             state,

@@ -1,13 +1,14 @@
 //! Envelopes: what stands on a queue around a command or an event, and how it is checked.
 
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::{
     Dispatch, FieldError, FieldValue, Fields, Message, RecordedEvent, StreamId, Timestamp, Unreadable,
-    command_id, decode_event,
+    command_id, decode,
 };
 
 /// How deep JSON may be nested: 64 lists and objects in each other.
@@ -29,9 +30,9 @@ pub enum Malformed {
     /// A field that is missing or holds something else than it should.
     #[error(transparent)]
     Field(#[from] FieldError),
-    /// An event in a form that this version can't read.
-    #[error("the event can't be read: {0}")]
-    Event(Unreadable),
+    /// A command or an event in a form that this version can't read.
+    #[error("the {0} can't be read: {1}")]
+    Content(&'static str, Unreadable),
 }
 
 /// Where a message comes from, and when.
@@ -66,7 +67,8 @@ impl<C: Message> CommandEnvelope<C> {
         let id: EnvelopeId = fields
             .get::<Option<_>>("id")?
             .unwrap_or_else(|| EnvelopeId(message_id.to_owned()));
-        let Content(command) = fields.get::<Content<C>>("command")?;
+        let Content(content, _) = fields.get::<Content<C>>("command")?;
+        let command = content_of(&fields, "command", &content)?;
         let metadata = read_metadata(&fields, &id, now)?;
         Ok(Self {
             id: id.0,
@@ -99,14 +101,8 @@ impl<E: Message> EventEnvelope<E> {
         let id: EnvelopeId = fields.get("id")?;
         let stream = fields.get("stream_id")?;
         let revision = fields.get("revision")?;
-        let version = fields.get::<Option<u64>>("schema_version")?.unwrap_or(1);
-        // Its fields may be of an older version, so that it takes more than `E::read` to read them.
         let Data(data) = fields.get("event")?;
-        let event =
-            decode_event(u32::try_from(version).unwrap_or(u32::MAX), &data).map_err(|why| match why {
-                Unreadable::Field(error) => Malformed::Field(error.within("event")),
-                other => Malformed::Event(other),
-            })?;
+        let event = content_of(&fields, "event", &data)?;
         let metadata = read_metadata(&fields, &id, now)?;
         Ok(Self {
             id: id.0,
@@ -127,6 +123,16 @@ fn object<'a, M: Message>(body: &'a str, content: &'static str) -> Result<Fields
         Some(name) if name != M::TYPE => Err(Malformed::WrongType(M::TYPE)),
         _ => Ok(fields),
     }
+}
+
+/// The command or event itself. Its fields may be of an older version, so that it takes more than
+/// `M::read` to read them. A message that does not say its version is of the first.
+fn content_of<M: Message>(envelope: &Fields<'_>, content: &'static str, json: &str) -> Result<M, Malformed> {
+    let version = envelope.get::<Option<u64>>("schema_version")?.unwrap_or(1);
+    decode(u32::try_from(version).unwrap_or(u32::MAX), json).map_err(|why| match why {
+        Unreadable::Field(error) => Malformed::Field(error.within(content)),
+        other => Malformed::Content(content, other),
+    })
 }
 
 fn read_metadata(fields: &Fields<'_>, id: &EnvelopeId, now: Timestamp) -> Result<Metadata, Malformed> {
@@ -175,8 +181,8 @@ fn depth(json: &str) -> usize {
     deepest
 }
 
-/// The fields of a message as a field of its envelope.
-struct Content<M>(M);
+/// The fields of a command, unread.
+struct Content<M>(String, PhantomData<M>);
 
 impl<M: Message> FieldValue for Content<M> {
     fn expected() -> String {
@@ -184,8 +190,8 @@ impl<M: Message> FieldValue for Content<M> {
     }
 
     fn read(raw: &str) -> Result<Self, FieldError> {
-        let fields = Fields::of(raw).ok_or_else(|| FieldError::value::<Self>(raw))?;
-        Ok(Self(M::read(&fields)?))
+        let Data(json) = Data::read(raw).map_err(|_| FieldError::value::<Self>(raw))?;
+        Ok(Self(json, PhantomData))
     }
 }
 
@@ -247,11 +253,17 @@ impl FieldValue for PartialMetadata {
 
 impl FieldValue for StreamId {
     fn expected() -> String {
-        "a stream's name, <category>-<id>".into()
+        "a stream's name, <category>-<id>, of up to 160 characters from A-Z a-z 0-9 . _ ~ : -".into()
     }
 
+    /// It ends up in log lines and errors, and as a key in the table: nothing may stand in it that they
+    /// can't hold.
     fn read(raw: &str) -> Result<Self, FieldError> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._~:-".contains(&byte);
         let name = String::read(raw).map_err(|_| FieldError::value::<Self>(raw))?;
+        if name.len() > 160 || !name.bytes().all(allowed) {
+            return Err(FieldError::value::<Self>(raw));
+        }
         name.parse().map_err(|_| FieldError::value::<Self>(raw))
     }
 }
@@ -260,6 +272,9 @@ impl FieldValue for StreamId {
 struct CommandOnTheWire<'a> {
     id: String,
     r#type: &'a str,
+    /// Left out if it is the first, as those outside leave it out.
+    #[serde(skip_serializing_if = "is_first")]
+    schema_version: u32,
     command: &'a RawValue,
     metadata: MetadataOnTheWire<'a>,
 }
@@ -282,6 +297,11 @@ struct MetadataOnTheWire<'a> {
     timestamp: Timestamp,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref)] // Serde asks with a reference.
+fn is_first(version: &u32) -> bool {
+    *version == 1
+}
+
 /// The body of the command that a step sends because of the event `caused_by`, with a computed id.
 pub fn encode_command(
     dispatch: &Dispatch,
@@ -292,6 +312,7 @@ pub fn encode_command(
     serde_json::to_string(&CommandOnTheWire {
         id: command_id(caused_by, dispatch.command_type, &dispatch.stream).to_string(),
         r#type: dispatch.command_type,
+        schema_version: dispatch.schema_version,
         command: serde_json::from_str(&dispatch.json)?,
         metadata: MetadataOnTheWire {
             correlation_id,
@@ -355,6 +376,8 @@ impl fmt::Display for TraceHeader {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     crate::message! {
@@ -419,6 +442,35 @@ mod tests {
         ];
         for (body, expected) in cases {
             assert_eq!(read(body).expect_err(body), expected);
+        }
+    }
+
+    #[test]
+    fn a_command_of_a_newer_version_is_malformed_and_says_which_are_not() {
+        let error =
+            read(r#"{"schema_version":2,"command":{"name":"Ada"}}"#).expect_err("version 2 is unknown");
+        assert_eq!(
+            error,
+            "the command can't be read: it has schema version 2, and this version reads 1 to 1"
+        );
+        assert!(read(r#"{"schema_version":1,"command":{"name":"Ada"}}"#).is_ok());
+    }
+
+    #[test]
+    fn the_name_of_an_events_stream_is_one_that_a_log_line_and_a_key_can_hold() {
+        let read = |stream: &str| {
+            let body = json!({ "id": "e", "stream_id": stream, "revision": 1, "event": { "name": "Ada" } });
+            EventEnvelope::<Greet>::read(&body.to_string(), Timestamp::from_millis(0))
+        };
+        assert!(read(&format!("order-{}", "x".repeat(128))).is_ok());
+        for stream in [
+            "order-\u{7}",
+            "order-Zoë",
+            "order-a b",
+            &format!("order-{}", "x".repeat(155)),
+        ] {
+            let error = read(stream).expect_err(stream).to_string();
+            assert!(error.starts_with("field `stream_id` holds a string"), "{error}");
         }
     }
 

@@ -29,7 +29,7 @@ pub use envelope::{
 };
 pub use fields::{FieldError, FieldValue, Fields, Text};
 pub use ids::{Category, NAMESPACE, StreamId, command_id, computed_id, event_id};
-pub use message::{Message, Unreadable, decode_event};
+pub use message::{Message, Unreadable, decode};
 pub use saga::{Dispatch, Step};
 pub use store::{AppendError, EventStore, LoadError, Passing, Read};
 pub use timestamp::{Clock, InvalidTimestamp, SystemClock, Timestamp};

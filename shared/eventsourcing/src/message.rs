@@ -54,7 +54,7 @@ pub enum Unreadable {
 
 /// Reads a message of type `M` that was written in schema version `version`, lifting it to the
 /// current one step by step.
-pub fn decode_event<M: Message>(version: u32, json: &str) -> Result<M, Unreadable> {
+pub fn decode<M: Message>(version: u32, json: &str) -> Result<M, Unreadable> {
     let unknown = || Unreadable::UnknownVersion {
         found: version,
         current: M::SCHEMA_VERSION,
@@ -138,7 +138,7 @@ macro_rules! events {
             fn decode(event_type: &str, version: u32, json: &str) -> Result<Self, $crate::Unreadable> {
                 match event_type {
                     $(t if t == <$event as $crate::Message>::TYPE => {
-                        $crate::decode_event::<$event>(version, json).map(Self::$event)
+                        $crate::decode::<$event>(version, json).map(Self::$event)
                     })*
                     _ => Err($crate::Unreadable::UnknownType),
                 }
@@ -214,18 +214,18 @@ mod tests {
     #[test]
     fn an_older_version_is_lifted_to_the_current_one() {
         assert_eq!(
-            decode_event::<Greeted>(1, r#"{"who":"Ada"}"#),
+            decode::<Greeted>(1, r#"{"who":"Ada"}"#),
             Ok(Greeted { name: "Ada".into() })
         );
         assert_eq!(
-            decode_event::<Greeted>(2, r#"{"name":"Ada"}"#),
+            decode::<Greeted>(2, r#"{"name":"Ada"}"#),
             Ok(Greeted { name: "Ada".into() })
         );
     }
 
     #[test]
     fn a_newer_version_is_unreadable_and_says_which_are_not() {
-        let error = decode_event::<Greeted>(3, r#"{"name":"Ada"}"#).expect_err("version 3 is unknown");
+        let error = decode::<Greeted>(3, r#"{"name":"Ada"}"#).expect_err("version 3 is unknown");
         assert_eq!(
             error.to_string(),
             "it has schema version 3, and this version reads 1 to 2"
@@ -234,8 +234,8 @@ mod tests {
 
     #[test]
     fn an_unknown_field_is_ignored_and_a_missing_one_is_named() {
-        assert!(decode_event::<Greeted>(2, r#"{"name":"Ada","new":1}"#).is_ok());
-        let error = decode_event::<Greeted>(2, "{}").expect_err("the name is missing");
+        assert!(decode::<Greeted>(2, r#"{"name":"Ada","new":1}"#).is_ok());
+        let error = decode::<Greeted>(2, "{}").expect_err("the name is missing");
         assert_eq!(
             error,
             Unreadable::Field(

@@ -31,6 +31,8 @@ pub trait Step: Send + Sync + 'static {
 pub struct Dispatch {
     /// The command's type.
     pub command_type: &'static str,
+    /// The version of its fields.
+    pub schema_version: u32,
     /// The stream it is for.
     pub stream: StreamId,
     /// Its fields as JSON text.
@@ -44,6 +46,7 @@ impl Dispatch {
     pub fn now<C: Command>(command: &C) -> Self {
         Self {
             command_type: C::TYPE,
+            schema_version: C::SCHEMA_VERSION,
             stream: command.stream(),
             json: command.json(),
             due: None,

@@ -523,12 +523,6 @@ fn an_item_that_is_no_commit_is_reported_with_its_revision_and_what_is_wrong() {
 fn an_event_that_cannot_be_read_is_reported_with_stream_revision_and_type() {
     let cases = [
         (
-            "CartRedecorated",
-            1,
-            "{}",
-            "its type is not one that this version knows",
-        ),
-        (
             "CartFinalized",
             2,
             "{}",

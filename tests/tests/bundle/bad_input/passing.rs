@@ -433,9 +433,9 @@ async fn a_refused_message_is_not_lost_while_its_dead_letter_queue_fails() {
 async fn a_command_on_a_stream_that_cannot_be_read_is_exhausted_with_stream_revision_and_type() {
     let bundle = without_simulators().await;
     let (ids, stream) = request_payment(&bundle, "c-1").await;
-    let unknown = NewEvent {
-        event_type: "PaymentGilded",
-        schema_version: 1,
+    let newer = NewEvent {
+        event_type: "PaymentCompleted",
+        schema_version: 2,
         data: "{}".into(),
         correlation_id: "c".into(),
         causation_id: "c".into(),
@@ -449,7 +449,7 @@ async fn a_command_on_a_stream_that_cannot_be_read_is_exhausted_with_stream_revi
         &stream,
         uuid::Uuid::new_v4(),
         Timestamp::from_millis(0),
-        vec![unknown],
+        vec![newer],
     );
     bundle.store.append(&commit).await.expect("nobody else writes");
     let complete = json!({ "payment_id": ids.payment });
@@ -457,11 +457,6 @@ async fn a_command_on_a_stream_that_cannot_be_read_is_exhausted_with_stream_revi
     bundle.settle().await;
     let letters = bundle.take_letters("complete-payment").await;
     assert_eq!(letters.len(), 1);
-    let error = format!("stream {stream} holds an event at revision 2 of type PaymentGilded");
+    let error = format!("stream {stream} holds an event at revision 2 of type PaymentCompleted");
     assert_refused(&letters[0], "exhausted", &error);
-    assert_eq!(
-        bundle.outbox().await.len(),
-        0,
-        "readers ignore types they don't know"
-    );
 }
