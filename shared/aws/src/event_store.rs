@@ -202,6 +202,17 @@ where
     }
 }
 
+/// Why an item can't be read, without the value that serde quotes: it may be anybody's data.
+pub(crate) fn without_value(error: &serde_dynamo::Error) -> String {
+    let text = error.to_string();
+    match (text.split_once(": "), text.rfind(", expected ")) {
+        (Some((problem, _)), Some(expected)) if problem.starts_with("invalid ") => {
+            format!("{problem}{}", &text[expected..])
+        }
+        _ => text,
+    }
+}
+
 /// A commit as its item holds it; the same for the table and for its stream.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct StoredCommit {
@@ -250,7 +261,7 @@ impl StoredCommit {
     /// The commit of an item as the SDK shows it, or what is wrong with the item.
     pub fn read(item: HashMap<String, AttributeValue>) -> Result<Commit, String> {
         serde_dynamo::aws_sdk_dynamodb_1::from_item::<Self>(item)
-            .map_err(|error| error.to_string())?
+            .map_err(|error| without_value(&error))?
             .into_commit()
     }
 

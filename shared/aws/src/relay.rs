@@ -13,7 +13,7 @@ use lambda_runtime::{Error, LambdaEvent};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::event_store::StoredCommit;
+use crate::event_store::{StoredCommit, without_value};
 use crate::handler::Handler;
 use crate::metrics::{Meter, MetricSink, Metrics};
 use crate::outbox::{CommitRef, Outbox};
@@ -149,7 +149,7 @@ impl Relay {
 fn commit(record: &EventRecord) -> Result<Commit, Undelivered> {
     let stored = serde_dynamo::from_item::<_, StoredCommit>(record.change.new_image.clone());
     stored
-        .map_err(|error| error.to_string())
+        .map_err(|error| without_value(&error))
         .and_then(StoredCommit::into_commit)
         .map_err(|why| Undelivered(format!("its item is no commit: {why}")))
 }

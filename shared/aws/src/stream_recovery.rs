@@ -12,7 +12,7 @@ use std::sync::Arc;
 use aws_sdk_dynamodbstreams::Client;
 use aws_sdk_dynamodbstreams::error::ProvideErrorMetadata;
 use aws_sdk_dynamodbstreams::types::{AttributeValue, OperationType, Record, ShardIteratorType};
-use eventsourcing::Clock;
+use eventsourcing::{Clock, Timestamp};
 use futures::FutureExt;
 use futures::stream::{self, StreamExt};
 use serde::Deserialize;
@@ -71,15 +71,13 @@ struct BatchInfo {
 impl BatchInfo {
     /// When its records were written, for whoever has to find their events in the table.
     fn time_range(&self) -> String {
-        let unknown = "an unknown time";
-        let from = self
-            .approximate_arrival_of_first_record
-            .as_deref()
-            .unwrap_or(unknown);
-        let to = self
-            .approximate_arrival_of_last_record
-            .as_deref()
-            .unwrap_or(unknown);
+        // It is logged, so it has to be a time, and not whatever somebody wrote there.
+        let time = |given: &Option<String>| {
+            let given = given.as_deref().filter(|time| time.parse::<Timestamp>().is_ok());
+            given.unwrap_or("an unknown time").to_owned()
+        };
+        let from = time(&self.approximate_arrival_of_first_record);
+        let to = time(&self.approximate_arrival_of_last_record);
         format!("{from} to {to}")
     }
 
