@@ -246,6 +246,26 @@ impl Bundle {
         pages.await.expect("the table can be read")
     }
 
+    /// All items of the event table in the database's own JSON.
+    pub fn raw_commits(&self) -> Vec<Value> {
+        let mut items = Vec::new();
+        let mut request = json!({ "TableName": self.stack.names().events_table() });
+        loop {
+            let scan = self
+                .stack
+                .wire()
+                .dynamodb()
+                .handle("Scan", request.to_string().as_bytes());
+            let mut page: Value = serde_json::from_slice(&scan.body).expect("the database answers in JSON");
+            items.extend(page["Items"].as_array().cloned().expect("the table can be read"));
+            let next = page["LastEvaluatedKey"].take();
+            if next.is_null() {
+                return items;
+            }
+            request["ExclusiveStartKey"] = next;
+        }
+    }
+
     /// Puts an item into the event table past all code, as a broken writer would.
     pub fn put(&self, item: &Value) {
         let request = json!({ "TableName": self.stack.names().events_table(), "Item": item });

@@ -10,13 +10,17 @@
 //! | [`tap`] | the same for a single client, on any HTTP client, a real socket's too |
 //! | [`stories`] | all scenarios played on one stack, and every message that they sent |
 //! | [`malformed`] | all the ways in which a message can be wrong |
+//! | [`instance`] | one function by itself, invoked with whatever a test likes |
+//! | [`nonsense`] | arbitrary and damaged messages, by seed |
 //! | [`logs`] | the log lines of a test |
 //! | [`prices`] | AWS's list prices, in one place |
 
 pub mod bundle;
+pub mod instance;
 pub mod invariants;
 pub mod logs;
 pub mod malformed;
+pub mod nonsense;
 pub mod prices;
 pub mod stories;
 pub mod storm;

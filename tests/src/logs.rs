@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use tracing::field::{Field, Visit};
 use tracing::subscriber::DefaultGuard;
-use tracing::{Event, Level, Subscriber};
+use tracing::{Dispatch, Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 /// One line: its fields by name, the text under `message`.
@@ -16,9 +16,14 @@ pub type Line = BTreeMap<String, String>;
 #[derive(Clone, Debug, Default)]
 pub struct Logs(Arc<Mutex<Vec<Line>>>);
 
+/// A subscriber that nobody uses. With a single one, tracing asks whichever thread comes first to a line
+/// whether anybody wants it, and a test that does not capture would say no for all others.
+static ANOTHER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(tracing_subscriber::registry()));
+
 impl Logs {
     /// Takes down what this thread logs for as long as the guard lives.
     pub fn capture() -> (Self, DefaultGuard) {
+        LazyLock::force(&ANOTHER);
         let logs = Self::default();
         let subscriber = tracing_subscriber::registry().with(logs.clone());
         (logs, tracing::subscriber::set_default(subscriber))
@@ -27,6 +32,11 @@ impl Logs {
     /// The lines so far.
     pub fn lines(&self) -> Vec<Line> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The lines so far, which are forgotten.
+    pub fn take(&self) -> Vec<Line> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The lines about one message.

@@ -4,7 +4,14 @@
 //! `tests/README.md` lists them all.
 
 mod crash_points;
+mod fuzz;
 mod invariants;
 mod steps;
 mod storm;
 mod story;
+
+/// A number from the environment, for runs that are larger than usual.
+fn setting(name: &str, default: u64) -> u64 {
+    let value = std::env::var(name).ok();
+    value.map_or(default, |value| value.parse().expect("it is a number"))
+}
