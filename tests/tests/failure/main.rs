@@ -6,6 +6,7 @@
 mod crash_points;
 mod fuzz;
 mod invariants;
+mod old_and_new;
 mod steps;
 mod storm;
 mod story;
