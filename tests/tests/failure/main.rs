@@ -7,6 +7,7 @@ mod crash_points;
 mod fuzz;
 mod invariants;
 mod old_and_new;
+mod poison;
 mod steps;
 mod storm;
 mod story;
