@@ -287,6 +287,7 @@ mod tests {
         ] {
             let money: Money = text.parse().expect(text);
             assert_eq!(serde_json::to_string(&money).expect("a number"), written);
+            assert_eq!(money.to_string(), written, "people see the same");
         }
     }
 
@@ -322,6 +323,19 @@ mod tests {
         ] {
             assert_eq!(text.parse::<CartId>(), Err(InvalidId), "{text:?}");
         }
+    }
+
+    #[test]
+    fn the_items_are_the_lines_that_were_given_1_to_500() {
+        let line = ProductItem {
+            product_id: "p-1".parse().expect("an id"),
+            quantity: Quantity::new(2).expect("it is in range"),
+            unit_price: Money::whole(9),
+        };
+        let items = ProductItems::new(vec![line.clone(); 500]).expect("there are not too many");
+        assert_eq!(items.as_slice(), vec![line.clone(); 500]);
+        assert_eq!(ProductItems::new(vec![line; 501]), None);
+        assert_eq!(ProductItems::new(vec![]), None);
     }
 
     #[test]
