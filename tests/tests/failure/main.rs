@@ -6,6 +6,7 @@
 mod crash_points;
 mod fuzz;
 mod invariants;
+mod named;
 mod old_and_new;
 mod poison;
 mod steps;
