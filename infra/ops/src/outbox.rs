@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use aws_adapters::{CommitRef, Delivery, Outbox, OutboxEntry, OutboxError};
+use aws_adapters::{CommitRef, Delivery, KeyNumber, Outbox, OutboxEntry, OutboxError};
 use clap::{Args, ValueEnum};
 use eventsourcing::{Clock, SystemClock, Timestamp};
 use serde::Serialize;
@@ -53,7 +53,7 @@ pub(crate) fn of(stack: &Stack) -> Outbox {
 #[derive(Serialize)]
 pub(crate) struct Entry {
     pub(crate) stream_id: String,
-    pub(crate) revision: u64,
+    pub(crate) revision: KeyNumber,
     pub(crate) delivery: &'static str,
     attempts: u32,
     pub(crate) last_error: String,
@@ -155,7 +155,7 @@ async fn meant(outbox: &Outbox, which: &WhichEntries) -> Result<Vec<CommitRef>, 
             entry.commit.stream == *stream
                 && which
                     .revision
-                    .is_none_or(|revision| entry.commit.revision == revision)
+                    .is_none_or(|revision| entry.commit.revision == KeyNumber::Whole(revision))
         });
     }
     if entries.is_empty() {
@@ -179,7 +179,7 @@ struct Outcome {
 #[derive(Serialize)]
 struct NotDone {
     stream_id: String,
-    revision: u64,
+    revision: KeyNumber,
     error: String,
 }
 
@@ -203,7 +203,7 @@ impl Outcome {
         let failed = commits.iter().zip(results).filter_map(|(commit, result)| {
             Some(NotDone {
                 stream_id: commit.stream.clone(),
-                revision: commit.revision,
+                revision: commit.revision.clone(),
                 error: result.err()?.to_string(),
             })
         });

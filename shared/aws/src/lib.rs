@@ -33,8 +33,8 @@ pub use logging::init_logging;
 pub use metrics::{Backlog, MetricSink, Metrics, StdoutMetrics};
 pub use names::{Names, kebab_case};
 pub use outbox::{
-    AfterFailure, CommitRef, Delivery, MAX_ATTEMPTS, OUTBOX_INDEX, Outbox, OutboxEntry, OutboxError,
-    PUBLISHED_RETENTION,
+    AfterFailure, CommitRef, Delivery, KeyNumber, MAX_ATTEMPTS, OUTBOX_INDEX, Outbox, OutboxEntry,
+    OutboxError, PUBLISHED_RETENTION,
 };
 pub use publisher::{Publisher, Routes, Undelivered};
 pub use queue_function::{

@@ -18,7 +18,7 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Select};
 use eventsourcing::{Passing, Timestamp};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::event_store::reason;
 use crate::queue_function::jittered;
@@ -37,8 +37,43 @@ pub const OUTBOX_INDEX: &str = "by-delivery";
 pub struct CommitRef {
     /// Its stream, as its item says.
     pub stream: String,
-    /// The revision of the commit's first event.
-    pub revision: u64,
+    /// The revision of the commit's first event, as its item says.
+    pub revision: KeyNumber,
+}
+
+/// A number in an item's key. Not all that is in a table was written by this bundle, and what was not has to
+/// be found again too.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum KeyNumber {
+    /// A revision, as this bundle counts them.
+    Whole(u64),
+    /// Any other number, as the table writes it.
+    Other(String),
+}
+
+impl KeyNumber {
+    /// The number that the table writes so.
+    pub fn read(number: &str) -> Self {
+        number
+            .parse()
+            .map_or_else(|_| Self::Other(number.to_owned()), Self::Whole)
+    }
+}
+
+impl From<u64> for KeyNumber {
+    fn from(revision: u64) -> Self {
+        Self::Whole(revision)
+    }
+}
+
+impl fmt::Display for KeyNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole(number) => number.fmt(f),
+            Self::Other(number) => number.fmt(f),
+        }
+    }
 }
 
 impl fmt::Display for CommitRef {
@@ -357,7 +392,6 @@ fn not_changed(commit: &CommitRef, why: &str) -> Passing {
 #[derive(Deserialize)]
 struct StoredEntry {
     stream_id: String,
-    revision: u64,
     delivery: Delivery,
     attempts: u32,
     last_error: String,
@@ -367,6 +401,8 @@ struct StoredEntry {
 }
 
 fn entry(item: HashMap<String, AttributeValue>) -> Result<OutboxEntry, Passing> {
+    let revision = item.get("revision").and_then(|value| value.as_n().ok());
+    let revision = KeyNumber::read(revision.map_or("", String::as_str));
     let stored: StoredEntry = serde_dynamo::aws_sdk_dynamodb_1::from_item(item)
         .map_err(|error| not_read(&format!("an item is no entry: {error}")))?;
     let time = |name: &str, value: &str| {
@@ -379,7 +415,7 @@ fn entry(item: HashMap<String, AttributeValue>) -> Result<OutboxEntry, Passing> 
         next_attempt_at: time("next_attempt_at", &stored.next_attempt_at)?,
         commit: CommitRef {
             stream: stored.stream_id,
-            revision: stored.revision,
+            revision,
         },
         delivery: stored.delivery,
         attempts: stored.attempts,

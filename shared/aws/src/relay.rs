@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::event_store::{StoredCommit, without_value};
 use crate::handler::Handler;
 use crate::metrics::{Meter, MetricSink, Metrics};
-use crate::outbox::{CommitRef, Outbox};
+use crate::outbox::{CommitRef, KeyNumber, Outbox};
 use crate::publisher::{Publisher, Undelivered};
 
 /// The function on the event table's stream.
@@ -116,6 +116,7 @@ impl Relay {
         let mut again = None;
         for (record, error, saved) in saved.await {
             let (function, CommitRef { stream, revision }) = (self.name, &record.commit);
+            let revision = revision.to_string();
             match saved {
                 Ok(()) => {
                     metrics.undelivered += 1;
@@ -156,16 +157,16 @@ fn commit(record: &EventRecord) -> Result<Commit, Undelivered> {
 
 /// Where the commit is: the keys are there and of their types, or it is another table's record.
 fn commit_ref(record: &EventRecord) -> Result<CommitRef, Error> {
-    let key = |name: &str| match record.change.keys.get(name) {
-        Some(serde_dynamo::AttributeValue::S(value) | serde_dynamo::AttributeValue::N(value)) => {
-            Ok(value.clone())
+    let keys = &record.change.keys;
+    match (keys.get("stream_id"), keys.get("revision")) {
+        (Some(serde_dynamo::AttributeValue::S(stream)), Some(serde_dynamo::AttributeValue::N(revision))) => {
+            Ok(CommitRef {
+                stream: stream.clone(),
+                revision: KeyNumber::read(revision),
+            })
         }
-        _ => Err(missing(name)),
-    };
-    Ok(CommitRef {
-        stream: key("stream_id")?,
-        revision: key("revision")?.parse().map_err(|_| missing("revision"))?,
-    })
+        _ => Err(missing("the keys stream_id and revision")),
+    }
 }
 
 fn sequence_number(record: &EventRecord) -> Result<String, Error> {

@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 use crate::bus::jittered_pause;
 use crate::event_store::{StoredCommit, reason};
-use crate::outbox::{CommitRef, Outbox};
+use crate::outbox::{CommitRef, KeyNumber, Outbox};
 use crate::publisher::Publisher;
 
 /// The most items that are read at once, and the most that each segment sends once more after an interruption.
@@ -76,7 +76,7 @@ enum Segment {
     #[default]
     Start,
     /// Up to this item.
-    After { stream_id: String, revision: u64 },
+    After { stream_id: String, revision: KeyNumber },
     /// All of it.
     Done,
 }
@@ -154,7 +154,7 @@ pub struct Unpublished {
     /// Its stream.
     pub stream_id: String,
     /// The revision of its first event.
-    pub revision: u64,
+    pub revision: KeyNumber,
     /// Why, without any payload.
     pub error: String,
 }
@@ -328,7 +328,7 @@ impl Republisher {
                 Err(error) => {
                     let at = CommitRef {
                         stream: commit.stream.to_string(),
-                        revision: commit.revision,
+                        revision: commit.revision.into(),
                     };
                     self.undelivered(at, error.to_string(), tally).await?;
                 }
@@ -555,7 +555,7 @@ fn place_of(item: &Item) -> CommitRef {
     let revision = item.get("revision").and_then(|value| value.as_n().ok());
     CommitRef {
         stream: stream.cloned().unwrap_or_default(),
-        revision: revision.and_then(|number| number.parse().ok()).unwrap_or(0),
+        revision: KeyNumber::read(revision.map_or("", String::as_str)),
     }
 }
 

@@ -6,7 +6,6 @@
 //!
 //! Source: <https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html>
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use aws_sdk_dynamodbstreams::Client;
@@ -20,7 +19,7 @@ use tokio::time::Instant;
 
 use crate::event_store::reason;
 use crate::metrics::Metrics;
-use crate::outbox::{CommitRef, Outbox};
+use crate::outbox::{CommitRef, KeyNumber, Outbox};
 use crate::queue_function::{BatchHandler, Invocation, Piece, QueueRecord, RefusalCode, Verdict};
 
 /// How many entries are written at a time.
@@ -209,17 +208,15 @@ fn commit_ref(record: &Record) -> Option<CommitRef> {
     if record.event_name != Some(OperationType::Insert) {
         return None;
     }
-    let keys: &HashMap<_, _> = record.dynamodb.as_ref()?.keys.as_ref()?;
-    Some(CommitRef {
-        stream: keys
-            .get("stream_id")
-            .and_then(|value| value.as_s().ok())
-            .cloned()?,
-        revision: match keys.get("revision")? {
-            AttributeValue::N(number) => number.parse().ok()?,
-            _ => return None,
-        },
-    })
+    let keys = record.dynamodb.as_ref()?.keys.as_ref()?;
+    match (keys.get("stream_id"), keys.get("revision")) {
+        (Some(AttributeValue::S(stream)), Some(AttributeValue::N(revision))) => Some(CommitRef {
+            stream: stream.clone(),
+            revision: KeyNumber::read(revision),
+        }),
+        // No insertion into the event table has other keys.
+        _ => None,
+    }
 }
 
 /// What is wrong with a body, without any of it.

@@ -137,6 +137,7 @@ impl Sweeper {
     async fn settle(&self, entry: OutboxEntry, outcome: Result<u64, String>) -> Result<bool, Passing> {
         let (function, now) = (self.name, self.clock.now());
         let CommitRef { stream, revision } = &entry.commit;
+        let revision = revision.to_string();
         let Err(error) = outcome else {
             if self.outbox.mark_published(&entry, now).await? {
                 let late = now.since(entry.first_attempt_at).as_secs();

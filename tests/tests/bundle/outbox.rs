@@ -86,7 +86,7 @@ fn now(bundle: &Bundle) -> Timestamp {
 fn commit(stream: &str) -> CommitRef {
     CommitRef {
         stream: stream.to_owned(),
-        revision: 1,
+        revision: 1.into(),
     }
 }
 
@@ -176,6 +176,10 @@ async fn what_cannot_be_read_is_parked_with_its_reason_and_others_are_sent() {
         "events": { "S": "none" },
     });
     bundle.put(&broken);
+    let mut foreign = broken.clone();
+    foreign["stream_id"] = json!({ "S": "cart-foreign" });
+    foreign["revision"] = json!({ "N": "-1.5" });
+    bundle.put(&foreign);
     tokio::time::sleep(Duration::from_secs(10)).await;
     outbox(&bundle)
         .save(&commit("cart-gone"), "it was never there", now(&bundle))
@@ -195,7 +199,9 @@ async fn what_cannot_be_read_is_parked_with_its_reason_and_others_are_sent() {
     reasons.sort_unstable();
     assert_eq!(reasons[0].0, "cart-broken");
     assert!(reasons[0].1.contains("is no commit"), "{}", reasons[0].1);
-    assert_eq!(reasons[1], ("cart-gone", "the event table has no such commit"));
+    assert_eq!(reasons[1].0, "cart-foreign");
+    assert!(reasons[1].1.contains("is no commit"), "{}", reasons[1].1);
+    assert_eq!(reasons[2], ("cart-gone", "the event table has no such commit"));
 }
 
 #[tokio::test(start_paused = true)]

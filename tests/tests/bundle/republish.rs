@@ -396,7 +396,7 @@ async fn what_cannot_be_read_or_sent_is_reported_and_in_the_outbox_and_the_rest_
         .map(|undelivered| {
             (
                 undelivered.stream_id.as_str(),
-                undelivered.revision,
+                undelivered.revision.to_string(),
                 undelivered.error.as_str(),
             )
         })
@@ -409,7 +409,7 @@ async fn what_cannot_be_read_or_sent_is_reported_and_in_the_outbox_and_the_rest_
     ];
     assert_eq!(reported.len(), expected.len(), "{reported:?}");
     for ((stream, revision, error), (expected_stream, part)) in reported.iter().zip(expected) {
-        assert_eq!((*stream, *revision), (expected_stream, 1));
+        assert_eq!((*stream, revision.as_str()), (expected_stream, "1"));
         assert!(error.contains(part), "{error}");
     }
     let outbox = bundle.outbox().await;
