@@ -191,7 +191,7 @@ pub enum RepublishError {
         /// Why it was not sent.
         why: String,
         /// Why it was not saved.
-        passing: Passing,
+        passing: Box<Passing>,
     },
 }
 
@@ -348,7 +348,7 @@ impl Republisher {
             saved.map_err(|passing| RepublishError::NeitherSentNorSaved {
                 commit: commit.clone(),
                 why: why.clone(),
-                passing,
+                passing: passing.into(),
             })?;
         }
         tally.undelivered.push(Unpublished {
