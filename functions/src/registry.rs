@@ -109,12 +109,14 @@ pub fn registry() -> Registry {
             GroupCheckout,
             Steps,
             "Confirms that a group whose guests are all in has ended",
-        ),
+        )
+        .confirming(),
         command::<NotifyGroupCheckoutFailure>(
             GroupCheckout,
             Steps,
             "Confirms that a guest's failure was told",
-        ),
+        )
+        .confirming(),
         command::<TimeOutGroupCheckout>(
             GroupCheckout,
             Steps,
@@ -340,6 +342,14 @@ impl Function {
     fn told(self, deadline: &'static str) -> Self {
         Self {
             deadline: Some(deadline),
+            ..self
+        }
+    }
+
+    /// One that finds what it asks for done, or refuses: it never appends.
+    fn confirming(self) -> Self {
+        Self {
+            store: StoreAccess::Load,
             ..self
         }
     }
