@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use aws_adapters::{Bus, Connection, Delivery, DynamoDbEventStore, Outbox};
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use embedded_aws::Service;
 use embedded_aws::transport::{Call, Fault, Faults};
 use embedded_sqs::{Counts, Receive};
 use eventsourcing::{EventStore, Read, RecordedEvent, StreamId};
@@ -53,6 +54,8 @@ pub struct Seen {
     pub at: Duration,
     /// The function's name, without the stack's.
     pub caller: String,
+    /// The service that it called.
+    pub service: Service,
     /// Such as `PutItem`.
     pub operation: String,
     /// The table or queue.
@@ -502,6 +505,7 @@ impl Faults for Watch {
             self.seen().push(Seen {
                 at: self.began.elapsed(),
                 caller: call.caller.to_string(),
+                service: call.service,
                 operation: call.operation.clone(),
                 resource: call.resource().unwrap_or_default().to_owned(),
                 request: call.request().clone(),

@@ -8,7 +8,7 @@ use local::groups::group_scenarios;
 use local::scenarios::{Player, order_scenarios};
 use serde_json::{Value, json};
 
-use crate::bundle::{Bundle, options};
+use crate::bundle::{Bundle, Seen, options};
 
 /// The stack on which the scenarios have come to their ends, and their messages.
 pub struct Stories {
@@ -19,6 +19,8 @@ pub struct Stories {
     /// The bodies that each queue was sent and that were not refused, each once; the queue without the
     /// stack's name.
     pub accepted: BTreeMap<String, Vec<String>>,
+    /// The calls that it took; the bundle itself has forgotten them.
+    pub calls: Vec<Seen>,
 }
 
 impl Stories {
@@ -50,8 +52,10 @@ impl Stories {
                 bodies.push(body);
             }
         }
+        let calls = bundle.calls();
         bundle.forget_calls();
         Self {
+            calls,
             refused: refused.iter().map(|body| id_of(body)).collect(),
             bundle,
             accepted,

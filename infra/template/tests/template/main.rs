@@ -1,5 +1,6 @@
 //! What `template.yaml` has to keep, whatever the registry grows into.
 
+mod calls;
 mod document;
 mod permissions;
 mod queues;

@@ -13,7 +13,8 @@ use crate::document::{Document, pascal_case, text};
 /// Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
 const LONGEST_POLICY: usize = 10_240;
 
-type Permissions = BTreeSet<(String, String)>;
+/// Pairs of action and resource.
+pub(crate) type Permissions = BTreeSet<(String, String)>;
 
 #[test]
 fn every_function_may_do_what_its_declaration_implies_and_nothing_else() {
@@ -200,8 +201,8 @@ fn implied(function: &Function) -> Permissions {
     implied
 }
 
-/// What a role allows, as pairs of action and resource.
-fn granted(document: &Document, role: &str) -> Permissions {
+/// What a role allows.
+pub(crate) fn granted(document: &Document, role: &str) -> Permissions {
     let policies = document.resource(role)["Properties"]["Policies"].as_array();
     let statements = policies.into_iter().flatten().flat_map(|policy| {
         policy["PolicyDocument"]["Statement"]

@@ -1,0 +1,275 @@
+//! The calls that functions make, against what their roles allow: nothing is missing, nothing is unused.
+//!
+//! The calls are those of two days on the embedded stack. On the first every scenario comes to its end. On
+//! the second all messages of the first come at once, and once more when all is done; whatever is called fails
+//! for a while, and every queue is sent something that nobody can understand.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::Duration;
+
+use embedded_aws::Service;
+use embedded_aws::transport::{Call, Fault};
+use functions::{Function, RECOVERY, RELAY, Trigger};
+use local::StackOptions;
+use tests::bundle::{Bundle, Seen, options};
+use tests::stories::Stories;
+use tests::weather::{broken, faults};
+use tokio::time::Instant;
+
+use crate::document;
+use crate::document::{Document, pascal_case, text};
+use crate::permissions::{Permissions, granted};
+
+/// For how long all calls of a function fail on the second day, from its first one on.
+const OUTAGE: Duration = Duration::from_secs(10);
+
+/// The same for the relay: long enough for its mapping to give records up.
+const OUTAGE_OF_RELAY: Duration = Duration::from_mins(30);
+
+/// For how long after that no queue takes anything from it.
+const UNREACHABLE: Duration = Duration::from_mins(10);
+
+#[test]
+fn every_function_makes_the_calls_that_its_role_allows_and_no_others() {
+    let (registry, document) = document();
+    let difference = |function| Difference::of(made_by(function), &own(&document, function));
+    let differences = registry
+        .functions
+        .iter()
+        .map(|function| (function.name.as_str(), difference(function)));
+    let found: BTreeMap<_, _> = differences
+        .filter(|(_, found)| *found != Difference::default())
+        .collect();
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn a_permission_that_is_taken_out_of_a_role_is_missed() {
+    let (registry, document) = document();
+    for function in &registry.functions {
+        let own = own(&document, function);
+        for permission in &own {
+            let mut role = own.clone();
+            role.remove(permission);
+            let difference = Difference::of(made_by(function), &role);
+            assert_eq!(
+                difference.missing,
+                [permission.clone()].into(),
+                "{}",
+                function.name
+            );
+        }
+    }
+}
+
+#[test]
+fn a_permission_that_nobody_needs_is_noticed() {
+    let (registry, document) = document();
+    let needless = [
+        ("dynamodb:Scan", "EventsTable.Arn"),
+        ("sqs:PurgeQueue", "FinalizeCartQueue.Arn"),
+        ("dynamodb:PutItem", "OutboxTable.Arn"),
+    ];
+    for function in &registry.functions {
+        for (action, resource) in needless {
+            let needless = (action.to_owned(), resource.to_owned());
+            let mut role = own(&document, function);
+            assert!(role.insert(needless.clone()), "{} needs {action}", function.name);
+            let difference = Difference::of(made_by(function), &role);
+            assert_eq!(difference.unused, [needless].into(), "{}", function.name);
+        }
+    }
+}
+
+/// In what a function's calls and its role differ.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Difference {
+    /// What it does and may not do.
+    missing: Permissions,
+    /// What it may do and never does.
+    unused: Permissions,
+}
+
+impl Difference {
+    fn of(made: &Permissions, allowed: &Permissions) -> Self {
+        Self {
+            missing: made - allowed,
+            unused: allowed - made,
+        }
+    }
+}
+
+/// What a role allows for the function's own calls.
+fn own(document: &Document, function: &Function) -> Permissions {
+    let id = pascal_case(&function.name);
+    &granted(document, &format!("{id}Role")) - &used_by_lambda(function)
+}
+
+/// What Lambda does in the function's name, which no run here shows.
+fn used_by_lambda(function: &Function) -> Permissions {
+    let id = pascal_case(&function.name);
+    let logs = format!("{id}Logs.Arn");
+    let mut used = vec![
+        ("logs:CreateLogStream", logs.clone()),
+        ("logs:PutLogEvents", logs),
+        ("xray:PutTraceSegments", "*".into()),
+        ("xray:PutTelemetryRecords", "*".into()),
+        // Queues and tables use the key in the name of whoever calls them.
+        ("kms:Decrypt", "KmsKeyArn".into()),
+        ("kms:GenerateDataKey", "KmsKeyArn".into()),
+    ];
+    // The mapping: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html#events-sqs-permissions
+    // and https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-eventsourcemapping.html
+    if let Some(queue) = function.queue() {
+        let queue = format!("{}Queue.Arn", pascal_case(queue));
+        used.extend([
+            ("sqs:ReceiveMessage", queue.clone()),
+            ("sqs:DeleteMessage", queue.clone()),
+            ("sqs:GetQueueAttributes", queue),
+        ]);
+    }
+    if function.trigger == Trigger::EventStream {
+        used.extend([
+            ("dynamodb:DescribeStream", STREAM.into()),
+            ("dynamodb:GetRecords", STREAM.into()),
+            ("dynamodb:GetShardIterator", STREAM.into()),
+            ("dynamodb:ListStreams", "${EventsTable.Arn}/stream/*".into()),
+            ("sqs:SendMessage", format!("{}Queue.Arn", pascal_case(RECOVERY))),
+        ]);
+    }
+    let named = |(action, resource): (&str, String)| (action.to_owned(), resource);
+    used.into_iter().map(named).collect()
+}
+
+/// What the calls of a function amount to.
+fn made_by(function: &Function) -> &'static Permissions {
+    static MADE: LazyLock<BTreeMap<String, Permissions>> = LazyLock::new(|| {
+        let (_, document) = document();
+        let resources = resources(&document);
+        let mut made: BTreeMap<String, Permissions> = BTreeMap::new();
+        for call in two_days() {
+            let permission = (action(&call), resource(&call, &resources));
+            made.entry(call.caller).or_default().insert(permission);
+        }
+        made
+    });
+    let made = MADE.get(&function.name);
+    made.unwrap_or_else(|| panic!("{} never did anything", function.name))
+}
+
+/// The IAM action that an operation needs. Those on batches have none of their own.
+///
+/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-api-permissions-reference.html>
+fn action(call: &Seen) -> String {
+    let operation = call.operation.as_str();
+    match call.service {
+        Service::Sqs => format!("sqs:{}", operation.strip_suffix("Batch").unwrap_or(operation)),
+        Service::DynamoDb | Service::DynamoDbStreams => format!("dynamodb:{operation}"),
+    }
+}
+
+/// How a role refers to what a call is about.
+fn resource(call: &Seen, named: &BTreeMap<String, String>) -> String {
+    if call.service == Service::DynamoDbStreams {
+        return STREAM.into();
+    }
+    let resource = named.get(&call.resource);
+    let resource = resource.unwrap_or_else(|| panic!("{call:?} is about nothing in the template"));
+    match call.request["IndexName"].as_str() {
+        Some(index) => format!("${{{resource}}}/index/{index}"),
+        None => resource.clone(),
+    }
+}
+
+/// The only stream there is.
+const STREAM: &str = "EventsTable.StreamArn";
+
+/// How a role refers to each queue and table, by its name on the embedded stack.
+fn resources(document: &Document) -> BTreeMap<String, String> {
+    let stack = options().name;
+    let named = [
+        ("AWS::SQS::Queue", "QueueName"),
+        ("AWS::DynamoDB::Table", "TableName"),
+    ];
+    let of_type = |(resource_type, name)| {
+        let resources = document.of_type(resource_type).collect::<Vec<_>>();
+        resources
+            .into_iter()
+            .map(move |(id, resource)| (text(&resource["Properties"][name]), format!("{id}.Arn")))
+    };
+    let all = named.into_iter().flat_map(of_type);
+    all.map(|(name, id)| (name.replace("${AWS::StackName}", &stack), id))
+        .collect()
+}
+
+/// All calls of both days.
+fn two_days() -> Vec<Seen> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build();
+    runtime.expect("a runtime of this thread alone").block_on(async {
+        let stories = Stories::play().await;
+        let mut calls = hard_day(&stories.accepted).await;
+        calls.extend(stories.calls);
+        let functions: BTreeSet<_> = stories
+            .bundle
+            .stack
+            .registry()
+            .functions
+            .iter()
+            .map(|f| f.name.clone())
+            .collect();
+        calls.retain(|call| functions.contains(&call.caller));
+        calls
+    })
+}
+
+/// The second day, on which each queue gets `messages` of the first, and one that can't be understood.
+async fn hard_day(messages: &BTreeMap<String, Vec<String>>) -> Vec<Seen> {
+    let first_calls = Mutex::new(BTreeMap::new());
+    let rule = faults(move |call| {
+        // Refusals get through, or there would be none.
+        if call.resource().is_some_and(|name| name.ends_with("-dlq")) {
+            return Fault::None;
+        }
+        let mut first_calls = first_calls.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = *first_calls
+            .entry(call.caller.clone())
+            .or_insert_with(Instant::now);
+        if first.elapsed() < outage(call) {
+            broken(call.service)
+        } else {
+            Fault::None
+        }
+    });
+    let bundle = Bundle::start(StackOptions {
+        faults: Some(rule),
+        ..options()
+    })
+    .await;
+    for _ in ["first", "once more, when all is done"] {
+        for queue in bundle.stack.registry().queues() {
+            bundle.send(queue, "no message").await;
+            for ten in messages
+                .get(queue)
+                .into_iter()
+                .flat_map(|bodies| bodies.chunks(10))
+            {
+                bundle.send_batch(queue, ten).await;
+            }
+        }
+        bundle.settle().await;
+    }
+    bundle.calls()
+}
+
+/// How long a call fails, from its function's first one on.
+fn outage(call: &Call) -> Duration {
+    match (&*call.caller, call.service) {
+        (RELAY, Service::Sqs) => OUTAGE_OF_RELAY + UNREACHABLE,
+        (RELAY, _) => OUTAGE_OF_RELAY,
+        _ => OUTAGE,
+    }
+}
