@@ -20,6 +20,8 @@ pub(crate) const WITH_ALARM_TOPIC: &str = "WithAlarmTopic";
 /// Whether tables are protected.
 pub(crate) const WITH_PROTECTION: &str = "WithProtection";
 
+/// How long a received message is invisible.
+pub(crate) const VISIBILITY_TIMEOUT: &str = "VisibilityTimeoutSeconds";
 /// How many messages a function takes at once that gains by more than most do.
 pub(crate) const RESULTS_BATCH_SIZE: &str = "ResultsBatchSize";
 
@@ -97,6 +99,21 @@ fn load(parameters: &mut Map, registry: &Registry) {
              likes. More of them fight over the same streams.",
         );
     parameters.put("MaximumConcurrency", concurrency);
+    parameters.remark(
+        "Six times the functions' timeout, as Lambda's guide asks. With less, messages come again while a throttled or \
+         slow function still has them: harmless here, but each time counts as a receive, of which there are five. \
+         Shorter only to see quickly what happens after a crash.",
+    );
+    parameters.put(
+        VISIBILITY_TIMEOUT,
+        number(
+            Function::VISIBILITY_TIMEOUT.as_secs(),
+            Function::TIMEOUT.as_secs(),
+            43_200,
+            "How long a message stays invisible whose function crashed. Not less than the functions' timeout: Lambda \
+             refuses it.",
+        ),
+    );
     if let Some(function) = registry
         .functions
         .iter()

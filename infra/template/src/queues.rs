@@ -8,7 +8,7 @@ use functions::{Function, Registry, Sender, Trigger};
 use crate::functions::is_simulator;
 use crate::ids;
 use crate::intrinsics::{arn, only_if, reference, stack_name, substituted, unless};
-use crate::parameters::{WITH_KEY, WITH_SIMULATORS};
+use crate::parameters::{VISIBILITY_TIMEOUT, WITH_KEY, WITH_SIMULATORS};
 use crate::roles::{document, queue_arn};
 use crate::yaml::{Map, Yaml, inline};
 
@@ -21,7 +21,7 @@ pub(crate) fn with_dead_letters(resources: &mut Map, registry: &Registry, name: 
         .with("deadLetterTargetArn", arn(&ids::dead_letter_queue(name)))
         .with("maxReceiveCount", MAX_RECEIVE_COUNT);
     let extra = Map::new()
-        .with("VisibilityTimeout", Function::VISIBILITY_TIMEOUT.as_secs())
+        .with("VisibilityTimeout", reference(VISIBILITY_TIMEOUT))
         .with("RedrivePolicy", redrive);
     let id = ids::queue(name);
     resources.put(id.as_str(), queue(name, extra));

@@ -50,8 +50,9 @@ fn nothing_is_lost_while_it_waits() {
             "{id}"
         );
         if queue["RedrivePolicy"].is_object() {
-            assert!(
-                seconds("VisibilityTimeout") >= Some(Function::TIMEOUT * 6),
+            assert_eq!(
+                text(&queue["VisibilityTimeout"]),
+                "VisibilityTimeoutSeconds",
                 "{id}"
             );
         }
@@ -62,6 +63,17 @@ fn nothing_is_lost_while_it_waits() {
         );
         assert_eq!(queue["SqsManagedSseEnabled"]["Fn::If"][2], true, "{id}");
     }
+}
+
+#[test]
+fn a_message_is_invisible_for_as_long_as_lambda_asks_and_never_for_less_than_it_takes() {
+    let (_, document) = document();
+    let parameter = &document.section("Parameters")["VisibilityTimeoutSeconds"];
+    assert_eq!(
+        parameter["Default"].as_u64(),
+        Some((Function::TIMEOUT * 6).as_secs())
+    );
+    assert_eq!(parameter["MinValue"].as_u64(), Some(Function::TIMEOUT.as_secs()));
 }
 
 #[test]
