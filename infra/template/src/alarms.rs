@@ -112,6 +112,8 @@ impl Metric {
 
 /// An alarm, but for what all have in common.
 struct Alarm {
+    /// The page in `infra/runbooks` that says what to do; part of its name.
+    kind: &'static str,
     name: String,
     about: String,
     metrics: Vec<Metric>,
@@ -174,7 +176,10 @@ impl Alarm {
         queries.extend(self.metrics.iter().enumerate().map(query));
         let properties = Map::new()
             .with("AlarmName", stack_name(&self.name))
-            .with("AlarmDescription", self.about.as_str())
+            .with(
+                "AlarmDescription",
+                format!("{} See infra/runbooks/{}.md.", self.about, self.kind),
+            )
             .with("Metrics", queries)
             .with("ComparisonOperator", "GreaterThanThreshold")
             .with("Threshold", self.threshold)
@@ -209,6 +214,7 @@ fn query((number, metric): (usize, &Metric)) -> Map {
 
 fn dead_letters(registry: &Registry) -> Vec<Alarm> {
     let alarm = |area: &Area, metrics| Alarm {
+        kind: "dead-letters",
         name: format!("{}-dead-letters", area.name),
         about: format!(
             "{}: a dead-letter queue holds messages. Their attributes error_code and error say why. Once the cause \
@@ -240,6 +246,7 @@ fn depth(queue: &str) -> Metric {
 fn waiting(registry: &Registry) -> Vec<Alarm> {
     let age = |queue: &str| Metric::of_queue("ApproximateAgeOfOldestMessage", queue);
     let alarm = |area: &Area, who: &str, metrics| Alarm {
+        kind: "waiting",
         name: format!("{}-waiting", area.name),
         about: format!(
             "{}: a message has been in its queue for more than {} minutes; {who}.",
@@ -270,7 +277,8 @@ fn waiting(registry: &Registry) -> Vec<Alarm> {
 }
 
 fn of_functions(registry: &Registry) -> Vec<Alarm> {
-    let alarm = |area: &Area, kind: &str, about: &str, metrics| Alarm {
+    let alarm = |area: &Area, kind, about: &str, metrics| Alarm {
+        kind,
         name: format!("{}-{kind}", area.name),
         about: format!("{}: {about}", area.title),
         metrics,
@@ -310,6 +318,7 @@ fn of_relay(registry: &Registry) -> Vec<Alarm> {
             .filter(|f| f.trigger == Trigger::EventStream)
     };
     let age = Alarm {
+        kind: "relay-behind",
         name: "relay-behind".into(),
         about: format!(
             "Stored events have not been relayed for more than {} hours. The mapping gives a record up after {}.",
@@ -324,6 +333,7 @@ fn of_relay(registry: &Registry) -> Vec<Alarm> {
         periods: AT_ONCE,
     };
     let undelivered = Alarm {
+        kind: "undelivered-events",
         name: "undelivered-events".into(),
         about:
             "Events could not be delivered. They are in the outbox table, with attempts and the last error."
@@ -334,6 +344,7 @@ fn of_relay(registry: &Registry) -> Vec<Alarm> {
         periods: AT_ONCE,
     };
     let given_up = Alarm {
+        kind: "relay-gave-up",
         name: "relay-gave-up".into(),
         about: "The relay's mapping gave records up. They are saved in the outbox and sent from there; why the relay \
                 failed on them, its log says."
@@ -348,6 +359,7 @@ fn of_relay(registry: &Registry) -> Vec<Alarm> {
         .iter()
         .filter(|f| matches!(f.trigger, Trigger::Schedule(_)));
     let parked = Alarm {
+        kind: "parked-events",
         name: "parked-events".into(),
         about: "Events could not be delivered time and again. They stay in the outbox table, parked, until somebody \
                 has them sent again or drops them."
@@ -363,6 +375,7 @@ fn of_relay(registry: &Registry) -> Vec<Alarm> {
 fn late_facts(registry: &Registry) -> Vec<Alarm> {
     let counted = |function| late_facts_of(function).map(move |fact| Metric::counted_by(fact, function));
     vec![Alarm {
+        kind: "late-facts",
         name: "late-facts".into(),
         about: "Something happened outside after the bundle had stopped waiting for it, or contradicts what came \
                 first. It is recorded, and money is given back; somebody may have to talk to somebody."
@@ -384,6 +397,7 @@ fn loops(registry: &Registry) -> Vec<Alarm> {
         .iter()
         .filter(|function| sends_to_itself(function));
     vec![Alarm {
+        kind: "dropped-as-loops",
         name: "dropped-as-loops".into(),
         about: "Lambda took a message that is sent on until it is due for an endless loop, and dropped it without \
                 a log line. The function's RecursiveLoop has to be Allow."

@@ -280,6 +280,36 @@ fn an_alarm_watches_every_dead_letter_queue_and_every_function() {
 }
 
 #[test]
+fn every_alarm_names_its_runbook_and_every_runbook_has_an_alarm() {
+    let (_, document) = document();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../runbooks");
+    let files = std::fs::read_dir(&folder).expect("the folder of runbooks");
+    let names = files.map(|file| file.expect("a file").file_name().to_string_lossy().into_owned());
+    let pages: BTreeSet<_> = names.filter(|name| name != "README.md").collect();
+    let overview = std::fs::read_to_string(folder.join("README.md")).expect("an overview");
+    let mut named = BTreeSet::new();
+    for (id, alarm) in document.of_type("AWS::CloudWatch::Alarm") {
+        let about = text(&alarm["Properties"]["AlarmDescription"]);
+        let page = about
+            .split("infra/runbooks/")
+            .nth(1)
+            .and_then(|rest| rest.strip_suffix('.'));
+        let page = page.unwrap_or_else(|| panic!("{id} names no runbook: {about}"));
+        let name = text(&alarm["Properties"]["AlarmName"]);
+        assert!(
+            name.contains(page.trim_end_matches(".md")),
+            "{name} has the runbook {page}"
+        );
+        assert!(
+            overview.contains(&format!("({page})")),
+            "README.md does not list {page}"
+        );
+        named.insert(page.to_owned());
+    }
+    assert_eq!(named, pages);
+}
+
+#[test]
 fn the_dashboard_is_json() {
     let (_, document) = document();
     let body = text(&document.resource("Dashboard")["Properties"]["DashboardBody"]).to_owned();
