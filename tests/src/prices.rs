@@ -1,10 +1,12 @@
-//! AWS's list prices in us-east-1, in US dollars, and what a run would have cost by them. Free tiers,
-//! storage, logs and traffic are left out.
+//! AWS's list prices in us-east-1, in US dollars, what a run would have cost by them, and what a month
+//! costs in which nothing happens. Free tiers and traffic are left out, of a run storage and logs too.
 //!
 //! Sources: <https://aws.amazon.com/dynamodb/pricing/on-demand/>, <https://aws.amazon.com/sqs/pricing/>,
-//! <https://aws.amazon.com/lambda/pricing/>
+//! <https://aws.amazon.com/lambda/pricing/>, <https://aws.amazon.com/cloudwatch/pricing/>
 
 use std::fmt;
+
+use functions::Function;
 
 /// A write request unit of a table billed on demand.
 pub const WRITE_UNIT: f64 = 0.625 / 1e6;
@@ -17,11 +19,88 @@ pub const INVOCATION: f64 = 0.20 / 1e6;
 /// A gigabyte of memory for a second, on arm64.
 pub const GB_SECOND: f64 = 0.000_013_333_4;
 
-/// Assumed, not measured: the memory of each function, in GB, and how long an invocation of it is billed
-/// for, in seconds (a few calls of some milliseconds each).
-pub const MEMORY_GB: f64 = 128.0 / 1024.0;
-/// See [`MEMORY_GB`].
+/// A metric that an alarm looks at, for a month.
+pub const ALARM_METRIC: f64 = 0.10;
+/// A dashboard, for a month.
+pub const DASHBOARD: f64 = 3.00;
+/// A metric that functions write themselves, for a month in which it is written every hour.
+pub const CUSTOM_METRIC: f64 = 0.30;
+/// A gigabyte of log lines, taken in.
+pub const LOG_GB: f64 = 0.50;
+
+/// Assumed, not measured: how long an invocation is billed for, in seconds (a few calls of some milliseconds
+/// each).
 pub const BILLED_SECONDS: f64 = 0.015;
+
+/// The price of an invocation and of its time.
+fn invocation() -> f64 {
+    INVOCATION + time_of_invocation()
+}
+
+fn time_of_invocation() -> f64 {
+    memory_gb() * BILLED_SECONDS * GB_SECOND
+}
+
+fn memory_gb() -> f64 {
+    f64::from(Function::MEMORY_MB) / 1024.0
+}
+
+/// What a stack is, at rest.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Resting {
+    /// Queues that Lambda polls.
+    pub polled_queues: f64,
+    /// Metrics that alarms look at.
+    pub alarm_metrics: f64,
+    /// Dashboards.
+    pub dashboards: f64,
+    /// Invocations in a month by the clock.
+    pub scheduled_invocations: f64,
+    /// Read units of each of these.
+    pub read_units_each: f64,
+    /// Metrics that each of these writes.
+    pub metrics_each: f64,
+}
+
+/// The seconds of a month of thirty days.
+pub const MONTH_SECONDS: f64 = 30.0 * 86_400.0;
+
+/// How Lambda waits for messages: five receives at once of 20 seconds each, for each mapping. That it begins
+/// with five is documented; that it keeps five on an idle queue is what bills show.
+///
+/// Source: <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html>
+const RECEIVES: f64 = 5.0 * MONTH_SECONDS / 20.0;
+
+/// Assumed, not measured: the lines that an invocation which finds nothing logs, Lambda's own included.
+const LOG_BYTES: f64 = 1500.0;
+
+impl Resting {
+    fn month(&self) -> [(&'static str, f64); 5] {
+        let each = invocation() + self.read_units_each * READ_UNIT + LOG_BYTES / 1e9 * LOG_GB;
+        [
+            (
+                "Lambda waiting on queues",
+                self.polled_queues * RECEIVES * QUEUE_REQUEST,
+            ),
+            ("alarms", self.alarm_metrics * ALARM_METRIC),
+            ("dashboard", self.dashboards * DASHBOARD),
+            ("sweeping the outbox", self.scheduled_invocations * each),
+            ("metrics of the sweeper", self.metrics_each * CUSTOM_METRIC),
+        ]
+    }
+}
+
+impl fmt::Display for Resting {
+    /// The bill for a month.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let month = self.month();
+        for (what, dollars) in month {
+            writeln!(f, "{what:>24} {dollars:>8.2} USD")?;
+        }
+        let together: f64 = month.iter().map(|(_, dollars)| dollars).sum();
+        write!(f, "{:>24} {together:>8.2} USD a month", "together")
+    }
+}
 
 /// What a run has used.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -48,10 +127,7 @@ impl Usage {
             ("DynamoDB reads", self.read_units * READ_UNIT),
             ("SQS requests", self.queue_requests * QUEUE_REQUEST),
             ("Lambda invocations", self.invocations * INVOCATION),
-            (
-                "Lambda time",
-                self.invocations * MEMORY_GB * BILLED_SECONDS * GB_SECOND,
-            ),
+            ("Lambda time", self.invocations * time_of_invocation()),
         ]
     }
 }
@@ -70,7 +146,8 @@ impl fmt::Display for Usage {
         )?;
         write!(
             f,
-            "assumed: {MEMORY_GB} GB on arm64, {} ms billed per invocation",
+            "assumed: {} GB on arm64, {} ms billed per invocation",
+            memory_gb(),
             BILLED_SECONDS * 1e3
         )
     }

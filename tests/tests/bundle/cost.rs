@@ -80,6 +80,12 @@ async fn a_happy_order_of_a_two_line_cart_costs_what_the_design_says() {
     );
     println!("a million of them:\n{usage}");
 
+    let page = include_str!("../../../infra/template/README.md");
+    assert!(
+        page.contains(&usage.to_string()),
+        "infra/template/README.md says something else of what a million orders cost"
+    );
+
     let figures = [
         ("write units", usage.write_units, WRITE_UNITS, MOST_WRITE_UNITS),
         ("read units", usage.read_units, READ_UNITS, MOST_READ_UNITS),

@@ -4,6 +4,7 @@ mod calls;
 mod document;
 mod permissions;
 mod queues;
+mod rest;
 
 use std::collections::BTreeSet;
 use std::path::Path;
