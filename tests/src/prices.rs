@@ -75,6 +75,11 @@ const RECEIVES: f64 = 5.0 * MONTH_SECONDS / 20.0;
 const LOG_BYTES: f64 = 1500.0;
 
 impl Resting {
+    /// The price of a month.
+    pub fn dollars(&self) -> f64 {
+        self.month().iter().map(|(_, dollars)| dollars).sum()
+    }
+
     fn month(&self) -> [(&'static str, f64); 5] {
         let each = invocation() + self.read_units_each * READ_UNIT + LOG_BYTES / 1e9 * LOG_GB;
         [
@@ -93,12 +98,10 @@ impl Resting {
 impl fmt::Display for Resting {
     /// The bill for a month.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let month = self.month();
-        for (what, dollars) in month {
+        for (what, dollars) in self.month() {
             writeln!(f, "{what:>24} {dollars:>8.2} USD")?;
         }
-        let together: f64 = month.iter().map(|(_, dollars)| dollars).sum();
-        write!(f, "{:>24} {together:>8.2} USD a month", "together")
+        write!(f, "{:>24} {:>8.2} USD a month", "together", self.dollars())
     }
 }
 

@@ -85,6 +85,11 @@ async fn a_happy_order_of_a_two_line_cart_costs_what_the_design_says() {
         page.contains(&usage.to_string()),
         "infra/template/README.md says something else of what a million orders cost"
     );
+    let short = format!("{:.0} USD for a million orders", usage.dollars() * 1e6);
+    assert!(
+        include_str!("../../../README.md").contains(&short),
+        "the README at the root does not say {short}"
+    );
 
     let figures = [
         ("write units", usage.write_units, WRITE_UNITS, MOST_WRITE_UNITS),

@@ -285,8 +285,8 @@ fn every_alarm_names_its_runbook_and_every_runbook_has_an_alarm() {
     let (_, document) = document();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../runbooks");
     let files = std::fs::read_dir(&folder).expect("the folder of runbooks");
-    let names = files.map(|file| file.expect("a file").file_name().to_string_lossy().into_owned());
-    let pages: BTreeSet<_> = names.filter(|name| name != "README.md").collect();
+    let all = files.map(|file| file.expect("a file").file_name().to_string_lossy().into_owned());
+    let pages: BTreeSet<_> = all.filter(|name| name != "README.md").collect();
     let overview = std::fs::read_to_string(folder.join("README.md")).expect("an overview");
     let mut named = BTreeSet::new();
     for (id, alarm) in document.of_type("AWS::CloudWatch::Alarm") {

@@ -22,6 +22,11 @@ fn the_page_says_what_a_stack_costs_at_rest() {
         page.contains(&resting.to_string()),
         "README.md says something else of what a stack costs at rest:\n{resting}"
     );
+    let short = format!("{:.0} for a month", resting.dollars());
+    assert!(
+        include_str!("../../../../README.md").contains(&short),
+        "the README at the root does not say {short}"
+    );
 }
 
 fn resting() -> Resting {
