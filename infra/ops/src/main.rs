@@ -233,3 +233,27 @@ fn name_of(file: &Path) -> String {
         file.display().to_string()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_of_the_runbooks_is_one() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../runbooks");
+        let mut commands = 0;
+        for page in std::fs::read_dir(folder).expect("the folder of runbooks") {
+            let page = page.expect("a page").path();
+            let text = std::fs::read_to_string(&page).expect("a page is text");
+            for line in text.lines().filter(|line| line.starts_with("cargo ops ")) {
+                let command = line.split('#').next().unwrap_or_default();
+                let words = command.split_whitespace().skip(1);
+                if let Err(error) = Arguments::try_parse_from(words) {
+                    panic!("{}: {line}\n{error}", page.display());
+                }
+                commands += 1;
+            }
+        }
+        assert!(commands > 10, "only {commands} commands were found");
+    }
+}
