@@ -335,6 +335,30 @@ impl Function {
     /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html>
     pub const VISIBILITY_TIMEOUT: Duration = Duration::from_mins(3);
 
+    /// A function that sends nothing and touches no table, in batches as most take them.
+    fn of(
+        name: impl Into<String>,
+        about: &'static str,
+        context: Context,
+        trigger: Trigger,
+        build: impl Fn(&'static str, &Parts) -> Arc<dyn Handler> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            about,
+            context,
+            trigger,
+            sends_to: vec![],
+            store: StoreAccess::None,
+            outbox: OutboxAccess::None,
+            batching: Batching::default(),
+            deadline: None,
+            late_facts: &[],
+            read: None,
+            build: Box::new(build),
+        }
+    }
+
     fn batched(self, batching: Batching) -> Self {
         Self { batching, ..self }
     }
@@ -457,21 +481,13 @@ impl Registry {
 fn command<C: Command>(context: Context, sender: Sender, about: &'static str) -> Function {
     let name = kebab_case(C::TYPE);
     Function {
-        about,
-        context,
-        trigger: Trigger::Commands(sender),
         sends_to: if C::DEADLINE { vec![name.clone()] } else { vec![] },
         store: StoreAccess::LoadAndAppend,
-        outbox: OutboxAccess::None,
-        batching: Batching::default(),
-        deadline: None,
-        late_facts: &[],
         read: Some(read::<C>),
-        build: Box::new(|name, parts| {
+        ..Function::of(name, about, context, Trigger::Commands(sender), |name, parts| {
             let handler = CommandFunction::<C>::new(parts.store(), parts.bus(), parts.clock.clone());
             on_queue(name, name, handler, parts)
-        }),
-        name,
+        })
     }
 }
 
@@ -483,146 +499,122 @@ fn read<C: Command>(body: &str) -> Result<StreamId, Malformed> {
 }
 
 fn step<S: Step<Settings = Deadlines>>(context: Context, about: &'static str) -> Function {
+    let name = format!("on-{}", kebab_case(S::Event::TYPE));
     Function {
-        name: format!("on-{}", kebab_case(S::Event::TYPE)),
-        about,
-        context,
-        trigger: Trigger::Events(S::Event::TYPE),
         sends_to: S::SENDS.iter().map(|command| kebab_case(command)).collect(),
-        batching: Batching::default(),
-        deadline: None,
-        late_facts: &[],
-        read: None,
         store: if S::READS_STATE {
             StoreAccess::Load
         } else {
             StoreAccess::None
         },
-        outbox: OutboxAccess::None,
-        build: Box::new(|name, parts| {
-            let settings = parts.settings.deadlines;
-            let handler = StepFunction::<S>::new(parts.store(), parts.bus(), parts.clock.clone(), settings);
-            on_queue(name, name, handler, parts)
-        }),
+        ..Function::of(
+            name,
+            about,
+            context,
+            Trigger::Events(S::Event::TYPE),
+            |name, parts| {
+                let (clock, settings) = (parts.clock.clone(), parts.settings.deadlines);
+                let handler = StepFunction::<S>::new(parts.store(), parts.bus(), clock, settings);
+                on_queue(name, name, handler, parts)
+            },
+        )
     }
 }
 
 fn relay(routes: Routes) -> Function {
+    let about = "Copies each stored event to the queues of those who asked for it";
     Function {
-        name: RELAY.into(),
-        about: "Copies each stored event to the queues of those who asked for it",
-        context: Context::Delivery,
-        trigger: Trigger::EventStream,
         sends_to: routes.queues(),
-        store: StoreAccess::None,
         outbox: OutboxAccess::Save,
         // Lambda reads a shard in order: fuller batches make fuller calls to the queues.
         batching: Batching {
             size: 100,
             ..Batching::default()
         },
-        deadline: None,
-        late_facts: &[],
-        read: None,
-        build: Box::new(move |name, parts| {
-            let (clock, metrics) = (parts.clock.clone(), parts.metrics.clone());
-            let publisher = parts.publisher(routes.clone());
-            Arc::new(Relay::new(name, publisher, parts.outbox(), clock, metrics))
-        }),
+        ..Function::of(
+            RELAY,
+            about,
+            Context::Delivery,
+            Trigger::EventStream,
+            move |name, parts| {
+                let (clock, metrics) = (parts.clock.clone(), parts.metrics.clone());
+                let publisher = parts.publisher(routes.clone());
+                Arc::new(Relay::new(name, publisher, parts.outbox(), clock, metrics))
+            },
+        )
     }
 }
 
 fn recovery() -> Function {
+    let about = "Saves in the outbox what the relay's mapping gave up";
     Function {
-        name: RECOVERY.into(),
-        about: "Saves in the outbox what the relay's mapping gave up",
-        context: Context::Delivery,
-        trigger: Trigger::GivenUpRecords,
-        sends_to: vec![],
-        store: StoreAccess::None,
         outbox: OutboxAccess::Save,
-        batching: Batching::default(),
-        deadline: None,
-        late_facts: &[],
-        read: None,
-        build: Box::new(|name, parts| {
-            let streams = parts.connection.streams.clone();
-            let handler = StreamRecovery::new(streams, parts.outbox(), parts.clock.clone());
-            on_queue(name, RECOVERY, handler, parts)
-        }),
+        ..Function::of(
+            RECOVERY,
+            about,
+            Context::Delivery,
+            Trigger::GivenUpRecords,
+            |name, parts| {
+                let streams = parts.connection.streams.clone();
+                let handler = StreamRecovery::new(streams, parts.outbox(), parts.clock.clone());
+                on_queue(name, RECOVERY, handler, parts)
+            },
+        )
     }
 }
 
 fn sweeper(routes: Routes) -> Function {
+    let about = "Sends again what is due in the outbox; parks what fails for the third time";
+    let trigger = Trigger::Schedule(SWEEP_INTERVAL);
     Function {
-        name: SWEEPER.into(),
-        about: "Sends again what is due in the outbox; parks what fails for the third time",
-        context: Context::Delivery,
-        trigger: Trigger::Schedule(SWEEP_INTERVAL),
         sends_to: routes.queues(),
         store: StoreAccess::Fetch,
         outbox: OutboxAccess::Sweep,
-        batching: Batching::default(),
-        deadline: None,
-        late_facts: &[],
-        read: None,
-        build: Box::new(move |name, parts| {
+        ..Function::of(SWEEPER, about, Context::Delivery, trigger, move |name, parts| {
             let (clock, metrics) = (parts.clock.clone(), parts.metrics.clone());
-            let publisher = parts.publisher(routes.clone());
+            let (publisher, store) = (parts.publisher(routes.clone()), parts.event_store());
             Arc::new(Sweeper::new(
                 name,
                 publisher,
-                parts.event_store(),
+                store,
                 parts.outbox(),
                 clock,
                 metrics,
             ))
-        }),
+        })
     }
 }
 
 fn payment_gateway_simulator() -> Function {
+    let (name, about) = (
+        "simulate-payment-gateway",
+        "Stands in for the payment provider; answers by the amount",
+    );
+    let answers = [CompletePayment::TYPE, FailPayment::TYPE].map(kebab_case);
+    let trigger = Trigger::Outbound(PAYMENT_GATEWAY);
     Function {
-        name: "simulate-payment-gateway".into(),
-        about: "Stands in for the payment provider; answers by the amount",
-        context: Context::Simulators,
-        trigger: Trigger::Outbound(PAYMENT_GATEWAY),
-        sends_to: [CompletePayment::TYPE, FailPayment::TYPE]
-            .map(kebab_case)
-            .into_iter()
-            .chain([PAYMENT_GATEWAY.into()])
-            .collect(),
-        store: StoreAccess::None,
-        outbox: OutboxAccess::None,
-        batching: Batching::default(),
+        sends_to: answers.into_iter().chain([PAYMENT_GATEWAY.into()]).collect(),
         deadline: Some(PAYMENT_DEADLINE),
-        late_facts: &[],
-        read: None,
-        build: Box::new(|name, parts| {
+        ..Function::of(name, about, Context::Simulators, trigger, |name, parts| {
             let deadline = parts.settings.deadlines.payment;
             let handler = PaymentGateway::new(parts.bus(), parts.clock.clone(), PAYMENT_GATEWAY, deadline);
             on_queue(name, PAYMENT_GATEWAY, handler, parts)
-        }),
+        })
     }
 }
 
 fn shipping_gateway_simulator() -> Function {
+    let (name, about) = (
+        "simulate-shipping-gateway",
+        "Stands in for the carrier; answers by the products",
+    );
+    let trigger = Trigger::Outbound(SHIPPING_GATEWAY);
     Function {
-        name: "simulate-shipping-gateway".into(),
-        about: "Stands in for the carrier; answers by the products",
-        context: Context::Simulators,
-        trigger: Trigger::Outbound(SHIPPING_GATEWAY),
         sends_to: [SendShipment::TYPE, FailShipment::TYPE].map(kebab_case).into(),
-        store: StoreAccess::None,
-        outbox: OutboxAccess::None,
-        batching: Batching::default(),
-        deadline: None,
-        late_facts: &[],
-        read: None,
-        build: Box::new(|name, parts| {
+        ..Function::of(name, about, Context::Simulators, trigger, |name, parts| {
             let handler = ShippingGateway::new(parts.bus(), parts.clock.clone());
             on_queue(name, SHIPPING_GATEWAY, handler, parts)
-        }),
+        })
     }
 }
 
