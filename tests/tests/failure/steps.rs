@@ -206,11 +206,30 @@ impl Reference {
         if (found.orders, found.groups) != (expected.orders, expected.groups) {
             problems.push(format!("in the end there are {found}"));
         }
-        if found.exhausted > expected.exhausted {
-            problems.push(format!("{} messages are still dead letters", found.exhausted));
+        let exhausted = found.exhausted - answers_to_nothing(bundle).await;
+        if exhausted > expected.exhausted {
+            problems.push(format!("{exhausted} messages are still dead letters"));
         }
         problems
     }
+}
+
+/// Dead letters of a carrier that answers what it was never asked. A story's script says what the carrier
+/// does; if the order is cancelled before its shipment is requested, that waits for ever, and has to.
+async fn answers_to_nothing(bundle: &Bundle) -> usize {
+    let mut answers = 0;
+    for letter in bundle.letters().await {
+        let message: Value = serde_json::from_str(&letter.body).unwrap_or_default();
+        let shipment = message["command"]["shipment_id"].as_str();
+        let stream = shipment.and_then(|id| format!("shipment-{id}").parse().ok());
+        if letter.attribute("error_code") == "exhausted"
+            && let Some(stream) = stream
+            && bundle.events(&stream).await.is_empty()
+        {
+            answers += 1;
+        }
+    }
+    answers
 }
 
 /// Treats every function of the registry in as many stories that reach it as asked for, and fails with all
