@@ -280,11 +280,7 @@ impl Outbox {
             .expression_attribute_values(":none", number(&0))
             .send()
             .await;
-        match redriven {
-            Ok(_) => Ok(()),
-            Err(error) if is_conditional(&error) => Err(OutboxError::NotThere(commit.clone())),
-            Err(error) => Err(OutboxError::Passing(not_changed(commit, &reason(&error)))),
-        }
+        as_asked(commit, redriven)
     }
 
     /// Removes an entry that was not published; its event stays in the event table, undelivered.
@@ -299,11 +295,7 @@ impl Outbox {
             .expression_attribute_values(":parked", text(Delivery::Parked.as_str()))
             .send()
             .await;
-        match dropped {
-            Ok(_) => Ok(()),
-            Err(error) if is_conditional(&error) => Err(OutboxError::NotThere(commit.clone())),
-            Err(error) => Err(OutboxError::Passing(not_changed(commit, &reason(&error)))),
-        }
+        as_asked(commit, dropped)
     }
 
     fn by_delivery(&self, delivery: Delivery) -> QueryFluentBuilder {
@@ -372,6 +364,18 @@ fn number<N: ToString>(number: &N) -> AttributeValue {
 fn is_conditional<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
     let code = error.as_service_error().and_then(ProvideErrorMetadata::code);
     code == Some("ConditionalCheckFailedException")
+}
+
+/// What a person's wish came to.
+fn as_asked<T, E>(commit: &CommitRef, done: Result<T, SdkError<E>>) -> Result<(), OutboxError>
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    match done {
+        Ok(_) => Ok(()),
+        Err(error) if is_conditional(&error) => Err(OutboxError::NotThere(commit.clone())),
+        Err(error) => Err(OutboxError::Passing(not_changed(commit, &reason(&error)))),
+    }
 }
 
 fn not_read(why: &str) -> Passing {
