@@ -207,13 +207,16 @@ fn of_fields(function: &Function, command: &Send) -> Result<Ready, Failure> {
             return Err(Failure::Usage(format!("field {name} is given twice")));
         }
     }
+    let mut as_json = Vec::new();
     loop {
         match checked(function, &envelope(function, &object(&fields)), command.no_check) {
             Ok(ready) => return Ok(ready),
-            Err(error) if !takes_as_text(&mut fields, &error) => {
-                return Err(refusal(function, "what the fields say", &error));
+            Err(error) if takes_as_text(&mut fields, &error) => as_json.push(error),
+            Err(error) => {
+                // What was wrong with the value as it was given says more than that text is wrong too.
+                let given = as_json.iter().find(|given| path(given) == path(&error));
+                return Err(refusal(function, "what the fields say", given.unwrap_or(&error)));
             }
-            Err(_) => {}
         }
     }
 }
@@ -240,14 +243,17 @@ impl Candidate {
     }
 }
 
+fn path(error: &Malformed) -> Option<&str> {
+    match error {
+        Malformed::Field(error) => Some(error.path()),
+        _ => None,
+    }
+}
+
 /// Turns the value that the reader can't take from JSON into text; whether there was such a value.
 fn takes_as_text(fields: &mut BTreeMap<String, Candidate>, error: &Malformed) -> bool {
-    let Malformed::Field(error) = error else {
-        return false;
-    };
-    let field = error
-        .path()
-        .strip_prefix("command.")
+    let field = path(error)
+        .and_then(|path| path.strip_prefix("command."))
         .and_then(|field| fields.get_mut(field));
     field.is_some_and(|field| field.json.take().is_some())
 }
@@ -294,7 +300,13 @@ mod tests {
         let fields = ["guest_stay_id=101", "payment_id=7", "amount=19.999"];
         let error = sent("record-payment", &fields).expect_err("three decimals");
         assert!(
-            error.contains("field `command.amount` holds a ") && error.contains("at most two decimals"),
+            error.contains("field `command.amount` holds a number") && error.contains("at most two decimals"),
+            "{error}"
+        );
+        let fields = ["cart_id=7", "client_id=u-1", "total_price=1", "product_items=[]"];
+        let error = sent("finalize-cart", &fields).expect_err("no items");
+        assert!(
+            error.contains("field `command.product_items` holds") && !error.contains("holds a string"),
             "{error}"
         );
         let error = sent("withdraw-order", &["order_id=o-1"]).expect_err("no reason");
