@@ -1,9 +1,12 @@
 """What somebody outside can rely on: names, formats and outcomes, seen through a plain AWS SDK client."""
 
 import json
+import threading
+import time
 import uuid
 
 import pytest
+from botocore.exceptions import BotoCoreError
 
 from conftest import Up, computed
 
@@ -167,12 +170,22 @@ def test_killed_in_the_middle_of_200_orders_all_that_were_initialized_close(tmp_
     arguments = ["--data", str(tmp_path)]
     first = Up(*arguments)
     carts = [cart() for _ in range(200)]
-    for start in range(0, 200, 10):
-        entries = [
-            {"Id": str(i), "MessageBody": json.dumps({"command": fields})}
-            for i, fields in enumerate(carts[start : start + 10])
-        ]
-        first.sqs.send_message_batch(QueueUrl=first.queue("finalize-cart"), Entries=entries)
+
+    def send():
+        for start in range(0, 200, 10):
+            entries = [
+                {"Id": str(i), "MessageBody": json.dumps({"command": fields})}
+                for i, fields in enumerate(carts[start : start + 10])
+            ]
+            try:
+                first.sqs.send_message_batch(QueueUrl=first.queue("finalize-cart"), Entries=entries)
+            except BotoCoreError:
+                return  # That was the kill.
+            time.sleep(0.1)
+
+    # Over two seconds, so that some are under way at the kill, however fast the machine is.
+    sender = threading.Thread(target=send)
+    sender.start()
     streams = {f"order-{ids(fields)[0]}" for fields in carts}
 
     def stored(up):
@@ -185,6 +198,7 @@ def test_killed_in_the_middle_of_200_orders_all_that_were_initialized_close(tmp_
 
     before = first.until(under_way, "some orders are under way")
     first.kill()
+    sender.join()
     latest = {}
     for stream, revision, _ in before:
         if stream in streams:
