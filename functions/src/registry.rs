@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aws_adapters::{
     CommandFunction, Handler, QueueFunction, Relay, Routes, SWEEP_INTERVAL, StepFunction, StreamRecovery,
-    Sweeper, kebab_case,
+    Sweeper, dead_letter_queue, kebab_case,
 };
 use domain::Deadlines;
 use domain::cart::FinalizeCart;
@@ -396,7 +396,7 @@ impl Function {
     pub fn gives_up_to(&self) -> Option<String> {
         match self.trigger {
             Trigger::EventStream => Some(RECOVERY.into()),
-            _ => self.queue().map(|queue| format!("{queue}-dlq")),
+            _ => self.queue().map(dead_letter_queue),
         }
     }
 

@@ -96,7 +96,7 @@ async fn queue_url_prefix(connection: &Connection, names: &Names) -> Result<Stri
         .map_err(|error| no_stack(aws_sdk_sqs::error::DisplayErrorContext(error).to_string()))?
         .queue_url
         .unwrap_or_default();
-    let prefix = url.strip_suffix(name).map(str::to_owned);
+    let prefix = names.queue_url_prefix(&url, name);
     prefix.ok_or_else(|| no_stack(format!("its URL is {url:?}")))
 }
 

@@ -3,6 +3,8 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
+use aws_adapters::dead_letter_queue;
+
 use crate::groups::{GroupOutcome, GroupScenario};
 use crate::scenarios::{Outcome, PlayError, Refused, Scenario, TimelineEntry};
 
@@ -92,8 +94,11 @@ fn timeline(out: &mut impl Write, played: &Played) -> io::Result<()> {
     for refused in &played.refused {
         writeln!(
             out,
-            "      {:>13}  {}-dlq: {} - {}",
-            "refused", refused.queue, refused.code, refused.error
+            "      {:>13}  {}: {} - {}",
+            "refused",
+            dead_letter_queue(&refused.queue),
+            refused.code,
+            refused.error
         )?;
     }
     for problem in &played.problems {

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use aws_adapters::{Bus, Connection, DynamoDbEventStore, Names, Outgoing};
+use aws_adapters::{Bus, Connection, DynamoDbEventStore, Names, Outgoing, dead_letter_queue};
 use domain::cart::{Cart, FinalizeCart};
 use domain::order::Order;
 use domain::payment::Payment;
@@ -587,9 +587,9 @@ impl Player {
         is_own: &(dyn Fn(&str) -> bool + Sync),
         refused: &mut Vec<Refused>,
     ) -> Result<(), PlayError> {
-        let url = self.bus.url(&format!("{queue}-dlq"));
+        let url = self.bus.url(&dead_letter_queue(queue));
         let failed = |why: String| PlayError::Receive {
-            queue: format!("{queue}-dlq"),
+            queue: dead_letter_queue(queue),
             why,
         };
         let mut seen = BTreeSet::new();

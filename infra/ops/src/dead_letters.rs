@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 
-use aws_adapters::MAX_MESSAGE_BYTES;
+use aws_adapters::{MAX_MESSAGE_BYTES, dead_letter_queue, source_queue};
 use clap::Args;
 use eventsourcing::{Clock, SystemClock, Timestamp, ids_of};
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -159,7 +159,7 @@ pub(crate) async fn all(stack: &Stack, limit: usize) -> Result<Vec<(String, usiz
     let names = stack.queues();
     let bar = progress(Some(names.len() as u64), "dead-letter queues");
     let look = async |queue: &str| {
-        let dead_letter_queue = format!("{queue}-dlq");
+        let dead_letter_queue = dead_letter_queue(queue);
         let size = letters::size(stack, &dead_letter_queue).await?.unwrap_or(0);
         let hidden = indicatif::ProgressBar::hidden();
         let letters = match size {
@@ -235,9 +235,7 @@ pub(crate) struct ShownLetter {
 
 impl ShownLetter {
     pub(crate) fn of(stack: &Stack, dead_letter_queue: &str, letter: &Letter, body: bool) -> Self {
-        let queue = dead_letter_queue
-            .strip_suffix("-dlq")
-            .unwrap_or(dead_letter_queue);
+        let queue = source_queue(dead_letter_queue).unwrap_or(dead_letter_queue);
         let function = stack.registry.function(queue);
         let stream = function.and_then(|function| function.read_command(&letter.body)?.ok());
         Self {
@@ -308,7 +306,7 @@ pub(crate) async fn show(
     limit: usize,
     body: bool,
 ) -> Result<(), Failure> {
-    let dead_letter_queue = format!("{}-dlq", stack.queue(queue)?);
+    let dead_letter_queue = dead_letter_queue(stack.queue(queue)?);
     let size = existing_size(stack, &dead_letter_queue).await?;
     let bar = progress(Some(size.min(limit) as u64), "messages");
     let letters = letters::take(stack, &dead_letter_queue, limit, LOOK, &bar).await?;
@@ -421,7 +419,7 @@ pub(crate) async fn redrive(stack: &Stack, format: Format, redrive: Redrive) -> 
     if let Some(body) = &mended {
         check_mended(stack, queue, &redrive, body)?;
     }
-    let dead_letter_queue = format!("{queue}-dlq");
+    let dead_letter_queue = dead_letter_queue(queue);
     let letters = meant(stack, &dead_letter_queue, &redrive.which).await?;
     let bar = progress(Some(letters.len() as u64), "sent back");
     let mut messages = Vec::with_capacity(letters.len());
@@ -491,7 +489,7 @@ async fn send_back(stack: &Stack, queue: &str, batch: &[Letter], mended: Option<
     let sent = letters::send(stack, queue, &messages).await;
     let went = batch.iter().zip(&sent).filter(|(_, sent)| sent.is_ok());
     let went: Vec<_> = went.map(|(letter, _)| letter).collect();
-    let deleted = letters::delete(stack, &format!("{queue}-dlq"), &went).await;
+    let deleted = letters::delete(stack, &dead_letter_queue(queue), &went).await;
     let kept: BTreeMap<_, _> = went
         .iter()
         .zip(deleted)
@@ -511,7 +509,7 @@ async fn send_back(stack: &Stack, queue: &str, batch: &[Letter], mended: Option<
 
 /// Deletes messages for good.
 pub(crate) async fn drop(stack: &Stack, format: Format, drop: DropLetters) -> Result<(), Failure> {
-    let dead_letter_queue = format!("{}-dlq", stack.queue(&drop.queue)?);
+    let dead_letter_queue = dead_letter_queue(stack.queue(&drop.queue)?);
     let name = stack.names.of_function(&dead_letter_queue);
     let asks = may_ask(drop.yes)?;
     let letters = meant(stack, &dead_letter_queue, &drop.which).await?;

@@ -65,16 +65,28 @@ impl Stack {
     /// A queue, given as itself or its dead-letter queue, with or without the stack's name, or as the
     /// type of its messages.
     pub(crate) fn queue(&self, name: &str) -> Result<&str, Failure> {
-        let own = self.names.of_function("");
-        let bare = name.strip_prefix(&own).unwrap_or(name);
-        let wanted = queue_of_type(bare.strip_suffix("-dlq").unwrap_or(bare));
-        self.queues()
-            .into_iter()
-            .find(|queue| *queue == wanted)
-            .ok_or_else(|| {
+        match self.names.meant(name, self.queues()).as_slice() {
+            [queue] => Ok(queue),
+            [] => {
                 let known = self.queues().join(", ");
-                Failure::Usage(format!("there is no queue {name}; the queues are {known}"))
-            })
+                Err(Failure::Usage(format!(
+                    "there is no queue {name}; the queues are {known}"
+                )))
+            }
+            several => {
+                // Each by its name with the stack's and, where that is the name that was given, without it.
+                let unique = several.iter().map(|queue| match self.names.of_function(queue) {
+                    whole if whole == name => (*queue).to_owned(),
+                    whole => whole,
+                });
+                let unique: Vec<_> = unique.collect();
+                Err(Failure::Usage(format!(
+                    "{name} names {} queues; give the name of the one that you mean: {}",
+                    several.len(),
+                    unique.join(", ")
+                )))
+            }
+        }
     }
 
     fn held(&self) -> MutexGuard<'_, BTreeMap<String, Vec<String>>> {
@@ -148,9 +160,9 @@ async fn queue_url_prefix(connection: &Connection, names: &Names, at: &str) -> R
         ))
     })?;
     let url = url.queue_url.unwrap_or_default();
-    url.strip_suffix(name).map(str::to_owned).ok_or_else(|| {
+    names.queue_url_prefix(&url, name).ok_or_else(|| {
         Failure::Failed(format!(
-            "the URL of queue {queue} is {url:?}; expected one that ends in {name}"
+            "the URL of queue {queue} is {url:?}; expected one that ends in /{queue}"
         ))
     })
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use aws_adapters::dead_letter_queue;
 use functions::{Context, Function, RECOVERY, Registry, Trigger};
 
 use crate::functions::{is_simulator, sends_to_itself};
@@ -240,7 +241,7 @@ fn dead_letters(registry: &Registry) -> Vec<Alarm> {
 }
 
 fn depth(queue: &str) -> Metric {
-    Metric::of_queue("ApproximateNumberOfMessagesVisible", &format!("{queue}-dlq"))
+    Metric::of_queue("ApproximateNumberOfMessagesVisible", &dead_letter_queue(queue))
 }
 
 fn waiting(registry: &Registry) -> Vec<Alarm> {

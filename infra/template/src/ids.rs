@@ -1,5 +1,7 @@
 //! What things are called inside the template: an id for each resource, from its kebab-case name.
 
+use aws_adapters::source_queue;
+
 /// `InitializeOrder` of `initialize-order`; the id of a function.
 pub(crate) fn pascal_case(name: &str) -> String {
     let capitalized = |word: &str| {
@@ -22,7 +24,7 @@ pub(crate) fn log_group(function: &str) -> String {
 
 /// A queue, by its name in the stack: a dead-letter queue too.
 pub(crate) fn queue(name: &str) -> String {
-    match name.strip_suffix("-dlq") {
+    match source_queue(name) {
         Some(of) => dead_letter_queue(of),
         None => pascal_case(name) + "Queue",
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws_adapters::MAX_RECEIVE_COUNT;
+use aws_adapters::{MAX_RECEIVE_COUNT, dead_letter_queue};
 use functions::{Function, Registry, Sender, Trigger};
 
 use crate::functions::is_simulator;
@@ -36,7 +36,7 @@ pub(crate) fn with_dead_letters(resources: &mut Map, registry: &Registry, name: 
 fn dead_letters(resources: &mut Map, registry: &Registry, name: &str, sources: Map) {
     let id = ids::dead_letter_queue(name);
     let extra = Map::new().with("RedriveAllowPolicy", sources);
-    resources.put(id.as_str(), queue(&format!("{name}-dlq"), extra));
+    resources.put(id.as_str(), queue(&dead_letter_queue(name), extra));
     resources.put(
         format!("{id}Policy"),
         policy(&id, senders_of_dead_letters(registry, name)),
@@ -78,7 +78,7 @@ fn senders_of_dead_letters(registry: &Registry, name: &str) -> Option<Vec<Yaml>>
     if registry.outbound.iter().any(|outbound| outbound.queue == name) {
         return None;
     }
-    let dead_letters = format!("{name}-dlq");
+    let dead_letters = dead_letter_queue(name);
     let gives_up = |function: &&Function| function.gives_up_to().as_ref() == Some(&dead_letters);
     Some(registry.functions.iter().filter(gives_up).map(role).collect())
 }

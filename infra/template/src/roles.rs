@@ -1,6 +1,6 @@
 //! Who may do what: a role for each function, with what its declaration implies and nothing else.
 
-use aws_adapters::OUTBOX_INDEX;
+use aws_adapters::{OUTBOX_INDEX, dead_letter_queue};
 use functions::{Function, OutboxAccess, Registry, StoreAccess, Trigger};
 
 use crate::functions::conditional;
@@ -35,7 +35,7 @@ pub(crate) fn operator_role(registry: &Registry) -> Map {
     let queues = registry.queues();
     let dead_letters = queues
         .iter()
-        .map(|name| substituted(queue_arn(&format!("{name}-dlq"))));
+        .map(|name| substituted(queue_arn(&dead_letter_queue(name))));
     let queues = queues.iter().map(|name| substituted(queue_arn(name)));
     let take = [
         "sqs:StartMessageMoveTask",

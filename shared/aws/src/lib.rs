@@ -31,7 +31,7 @@ pub use event_store::{DynamoDbEventStore, FetchError, StoredCommit};
 pub use handler::Handler;
 pub use logging::init_logging;
 pub use metrics::{Backlog, MetricSink, Metrics, StdoutMetrics};
-pub use names::{Names, kebab_case};
+pub use names::{Names, dead_letter_queue, kebab_case, source_queue};
 pub use outbox::{
     AfterFailure, CommitRef, Delivery, KeyNumber, MAX_ATTEMPTS, OUTBOX_INDEX, Outbox, OutboxEntry,
     OutboxError, PUBLISHED_RETENTION,

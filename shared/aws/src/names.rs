@@ -1,6 +1,10 @@
 //! What things are called in a stack, and on which queue a message travels.
 
 /// The names of one stack's queues, tables and functions.
+///
+/// Names are made here and compared whole. What a stack's name would leave of another name says nothing: a
+/// stack called `complete` has a queue `complete-complete-payment`, and `complete-payment` is what people
+/// call that queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Names {
     stack: String,
@@ -24,7 +28,33 @@ impl Names {
 
     /// The dead-letter queue of a queue.
     pub fn dead_letter_queue(&self, name: &str) -> String {
-        format!("{}-{name}-dlq", self.stack)
+        self.of_function(&dead_letter_queue(name))
+    }
+
+    /// Those of `queues` that `given` names: a queue or its dead-letter queue, with or without the stack's
+    /// name, or a queue by the type of its messages. More than one if one queue's name without the stack's
+    /// is another's with it.
+    pub fn meant<'q>(&self, given: &str, queues: impl IntoIterator<Item = &'q str>) -> Vec<&'q str> {
+        let is_type = given.starts_with(|first: char| first.is_ascii_uppercase())
+            && given.chars().all(|letter| letter.is_ascii_alphanumeric());
+        let of_type = is_type.then(|| kebab_case(given));
+        let is_meant = |queue: &str| {
+            of_type.as_deref() == Some(queue)
+                || given == queue
+                || given == dead_letter_queue(queue)
+                || given == self.of_function(queue)
+                || given == self.dead_letter_queue(queue)
+        };
+        queues.into_iter().filter(|queue| is_meant(queue)).collect()
+    }
+
+    /// What the URLs of the stack's queues begin with, up to and including its name and a dash, if `url` is
+    /// that of the queue called `name`.
+    pub fn queue_url_prefix(&self, url: &str, name: &str) -> Option<String> {
+        let before = url.strip_suffix(&self.of_function(name))?;
+        before
+            .ends_with('/')
+            .then(|| format!("{before}{}", self.of_function("")))
     }
 
     /// The event table.
@@ -36,6 +66,20 @@ impl Names {
     pub fn outbox_table(&self) -> String {
         format!("{}-outbox", self.stack)
     }
+}
+
+/// What follows the name of a queue in that of its dead-letter queue.
+const DEAD_LETTERS: &str = "-dlq";
+
+/// The dead-letter queue of a queue, both without the stack's name.
+pub fn dead_letter_queue(queue: &str) -> String {
+    format!("{queue}{DEAD_LETTERS}")
+}
+
+/// The queue whose dead-letter queue is called `name`, both without the stack's name; none if `name` is no
+/// dead-letter queue's.
+pub fn source_queue(name: &str) -> Option<&str> {
+    name.strip_suffix(DEAD_LETTERS)
 }
 
 /// The kebab-case of a message's type, which names its queue: `finalize-cart` of `FinalizeCart`.
@@ -61,5 +105,80 @@ mod tests {
             "local-finalize-cart"
         );
         assert_eq!(kebab_case("TimeOutPayment"), "time-out-payment");
+    }
+    const QUEUES: [&str; 3] = ["complete-payment", "payment", "payment-gateway"];
+
+    #[test]
+    fn a_queue_is_found_by_each_of_its_names_whatever_the_stack_is_called() {
+        for stack in [
+            "local",
+            "complete-x",
+            "payment",
+            "payment-gateway",
+            "shop-dlq",
+            "Shop",
+            "s",
+        ] {
+            let names = Names::of(stack);
+            for queue in QUEUES {
+                let of_queue = [
+                    queue.to_owned(),
+                    dead_letter_queue(queue),
+                    names.of_function(queue),
+                    names.dead_letter_queue(queue),
+                ];
+                for given in of_queue {
+                    assert_eq!(names.meant(&given, QUEUES), [queue], "{given} of stack {stack}");
+                }
+            }
+            assert_eq!(names.meant("CompletePayment", QUEUES), ["complete-payment"]);
+            for other in [
+                "gateway",
+                "complete",
+                "",
+                "-dlq",
+                "Complete-payment",
+                "other-payment",
+            ] {
+                assert_eq!(names.meant(other, QUEUES), [""; 0], "{other} of stack {stack}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_one_queues_without_the_stacks_and_anothers_with_it_names_both() {
+        let names = Names::of("complete");
+        assert_eq!(
+            names.meant("complete-payment", QUEUES),
+            ["complete-payment", "payment"]
+        );
+        assert_eq!(
+            names.meant("complete-payment-gateway", QUEUES),
+            ["payment-gateway"]
+        );
+        assert_eq!(
+            names.meant("complete-complete-payment", QUEUES),
+            ["complete-payment"]
+        );
+    }
+
+    #[test]
+    fn urls_of_queues_begin_alike_whatever_the_stack_is_called() {
+        for stack in ["local", "finalize", "shop-dlq"] {
+            let names = Names::of(stack);
+            let url = format!("http://127.0.0.1:4566/0/{stack}-finalize-cart");
+            assert_eq!(
+                names.queue_url_prefix(&url, "finalize-cart"),
+                Some(format!("http://127.0.0.1:4566/0/{stack}-"))
+            );
+            let other = format!("http://127.0.0.1:4566/0/x-{stack}-finalize-cart");
+            assert_eq!(names.queue_url_prefix(&other, "finalize-cart"), None);
+        }
+    }
+
+    #[test]
+    fn a_dead_letter_queue_and_its_queue_name_each_other() {
+        assert_eq!(source_queue(&dead_letter_queue("payment")), Some("payment"));
+        assert_eq!(source_queue("payment"), None);
     }
 }

@@ -25,6 +25,7 @@ use crate::bus::{Bus, MAX_MESSAGE_BYTES, Outgoing};
 use crate::event_store::reason;
 use crate::handler::Handler;
 use crate::metrics::{Meter, MetricSink, Metrics};
+use crate::names::dead_letter_queue;
 
 /// How often a message is received before it goes to the dead-letter queue; the redrive policy of
 /// every queue says the same.
@@ -292,7 +293,7 @@ impl<H: BatchHandler> QueueFunction<H> {
         Outgoing {
             attributes,
             ..Outgoing::now(
-                format!("{}-dlq", self.queue),
+                dead_letter_queue(self.queue),
                 record.body.clone(),
                 record.trace.clone(),
             )
