@@ -6,20 +6,31 @@ use functions::{Function, RECOVERY, Trigger};
 
 use crate::checkov::skipped_on_functions;
 use crate::ids;
-use crate::intrinsics::{arn, attribute, only_if, reference, stack_name, substituted};
+use crate::intrinsics::{arn, attribute, either, only_if, reference, stack_name, substituted};
 use crate::parameters::{
-    RESULTS_BATCH_SIZE, WITH_KEY, WITH_MAXIMUM_CONCURRENCY, WITH_SIMULATORS, has_own_batch_size, parameter_of,
+    ENDPOINT_URL, RESULTS_BATCH_SIZE, WITH_ENDPOINT, WITH_KEY, WITH_MAXIMUM_CONCURRENCY, WITH_SIMULATORS,
+    has_own_batch_size, parameter_of,
 };
 use crate::yaml::{Map, Yaml, inline};
 
+/// The account that `cargo local up` and most emulators say they are. `sam local` would put an
+/// account of its own for `AWS::AccountId`.
+const ACCOUNT_OF_EMULATORS: &str = "000000000000";
+
 /// What all functions have in common, the section `Globals`.
 pub(crate) fn globals() -> Map {
+    let of_emulator = substituted(format!(
+        "${{{ENDPOINT_URL}}}/{ACCOUNT_OF_EMULATORS}/${{AWS::StackName}}-"
+    ));
+    let of_aws =
+        substituted("https://sqs.${AWS::Region}.${AWS::URLSuffix}/${AWS::AccountId}/${AWS::StackName}-");
     let environment = Map::new()
         .with("STACK_NAME", reference("AWS::StackName"))
         .with(
-            "QUEUE_URL_PREFIX",
-            substituted("https://sqs.${AWS::Region}.${AWS::URLSuffix}/${AWS::AccountId}/${AWS::StackName}-"),
+            "AWS_ENDPOINT_URL",
+            only_if(WITH_ENDPOINT, reference(ENDPOINT_URL)),
         )
+        .with("QUEUE_URL_PREFIX", either(WITH_ENDPOINT, of_emulator, of_aws))
         .with("RUST_LOG", reference("LogLevel"));
     let function = Map::new()
         .with("Runtime", "provided.al2023")

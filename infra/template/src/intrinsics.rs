@@ -2,6 +2,9 @@
 
 use crate::yaml::{Yaml, inline};
 
+/// The most characters of a value that stands beside others on a line.
+const SHORT: usize = 60;
+
 /// Nothing: the property counts as not set, the item as not there.
 const NO_VALUE: &str = "AWS::NoValue";
 
@@ -33,7 +36,11 @@ pub(crate) fn stack_name(name: &str) -> Yaml {
 /// One of two values.
 pub(crate) fn either(condition: &str, then: impl Into<Yaml>, otherwise: impl Into<Yaml>) -> Yaml {
     let (then, otherwise) = (then.into(), otherwise.into());
-    let is_short = |value: &Yaml| !matches!(value, Yaml::Map(_) | Yaml::List(_));
+    let is_short = |value: &Yaml| match value {
+        Yaml::Map(_) | Yaml::List(_) => false,
+        Yaml::Tagged("!Sub", inner) => matches!(&**inner, Yaml::Text(text) if text.len() <= SHORT),
+        _ => true,
+    };
     let all_short = is_short(&then) && is_short(&otherwise);
     let parts = vec![condition.into(), then, otherwise];
     Yaml::Tagged(

@@ -20,6 +20,11 @@ pub(crate) const WITH_ALARM_TOPIC: &str = "WithAlarmTopic";
 /// Whether tables are protected.
 pub(crate) const WITH_PROTECTION: &str = "WithProtection";
 
+/// Whether functions call an endpoint other than AWS's own.
+pub(crate) const WITH_ENDPOINT: &str = "WithEndpoint";
+
+/// Where functions find DynamoDB and SQS, if not on AWS.
+pub(crate) const ENDPOINT_URL: &str = "EndpointUrl";
 /// How long a received message is invisible.
 pub(crate) const VISIBILITY_TIMEOUT: &str = "VisibilityTimeoutSeconds";
 /// How many messages a function takes at once that gains by more than most do.
@@ -58,6 +63,7 @@ pub(crate) fn parameters(registry: &Registry) -> Map {
     logs(&mut parameters);
     alarms(&mut parameters);
     protection(&mut parameters);
+    endpoint(&mut parameters);
     parameters
 }
 
@@ -192,6 +198,26 @@ fn protection(parameters: &mut Map) {
     );
 }
 
+fn endpoint(parameters: &mut Map) {
+    parameters.remark(
+        "For `sam local`, whose containers get only the variables that this template declares, and for emulators \
+         that do not tell functions where they are. Never on AWS.",
+    );
+    let url = Map::new()
+        .with("Type", "String")
+        .with("Default", "")
+        .with("AllowedPattern", "(https?://[^/ ]+)?")
+        .with(
+            "ConstraintDescription",
+            "a URL of scheme, host and port with nothing after them, such as http://host.docker.internal:4566, or nothing",
+        )
+        .with(
+            "Description",
+            "Where functions find DynamoDB and SQS; empty for AWS's own endpoints.",
+        );
+    parameters.put(ENDPOINT_URL, url);
+}
+
 /// The section `Conditions`.
 pub(crate) fn conditions() -> Map {
     Map::new()
@@ -201,6 +227,7 @@ pub(crate) fn conditions() -> Map {
         .with(WITH_ALARMS, equals("DeployAlarms", "true"))
         .with(WITH_ALARM_TOPIC, not(equals("AlarmTopicArn", "")))
         .with(WITH_PROTECTION, equals("Protect", "true"))
+        .with(WITH_ENDPOINT, not(equals(ENDPOINT_URL, "")))
 }
 
 /// Whether a function takes batches of another size than most.

@@ -2,6 +2,7 @@
 
 mod calls;
 mod document;
+mod endpoint;
 mod permissions;
 mod queues;
 mod rest;
