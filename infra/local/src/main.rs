@@ -1,5 +1,6 @@
 //! `cargo local`: the bundle on this machine.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -54,13 +55,32 @@ enum Command {
         /// The port on 127.0.0.1; 0 takes any free one
         #[arg(long, default_value_t = 4566)]
         port: u16,
+        /// Also listens on this address of the machine, so that containers reach the stack; anybody who
+        /// reaches the address may then do everything
+        #[arg(long, value_name = "ADDRESS", value_parser = address)]
+        bind: Option<IpAddr>,
         /// The stack's name, which begins the names of its queues and tables
         #[arg(long, default_value = "local", value_parser = stack_name)]
         stack: String,
         /// A folder in which the tables survive
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,
+        /// Leaves the outbound queues to gateways of your own
+        #[arg(long)]
+        no_simulators: bool,
+        /// Serves tables and queues alone; the functions run elsewhere, such as in `sam local`
+        #[arg(long)]
+        no_functions: bool,
     },
+}
+
+/// An address without a port.
+fn address(given: &str) -> Result<IpAddr, String> {
+    given.parse().map_err(|_| {
+        "expected an IP address of this machine without a port, such as 172.17.0.1 or fd00::1; \
+         0.0.0.0 and :: are all its addresses"
+            .to_owned()
+    })
 }
 
 /// What `CloudFormation` allows, short enough for the longest queue's name to have 80 characters.
@@ -106,12 +126,22 @@ fn run(command: Command) -> Result<bool, Box<dyn std::error::Error>> {
             deadlines,
             patience: Duration::from_secs(patience),
         })?),
-        Command::Up { port, stack, data } => {
+        Command::Up {
+            port,
+            bind,
+            stack,
+            data,
+            no_simulators,
+            no_functions,
+        } => {
             up::run(UpOptions {
                 port,
+                bind,
                 stack,
                 data,
                 deadlines,
+                simulators: !no_simulators,
+                functions: !no_functions,
             })?;
             Ok(true)
         }

@@ -1,12 +1,13 @@
 //! Serves a stack to other programs until it is interrupted.
 
 use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use domain::Deadlines;
-use embedded_aws::server::{self, ServerError};
-use tokio::sync::oneshot;
+use embedded_aws::server::{self, Bound, ServerError};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::{Stack, StackError, StackOptions, Storage};
 
@@ -14,7 +15,7 @@ use crate::{Stack, StackError, StackOptions, Storage};
 #[derive(Debug, thiserror::Error)]
 pub enum UpError {
     /// The port could not be taken, or the listener broke.
-    #[error("{0}; the port is given with --port")]
+    #[error("{0}; the port is given with --port, a second address with --bind")]
     Server(#[from] ServerError),
     /// The stack did not start, or a part of it ended.
     #[error(transparent)]
@@ -29,12 +30,18 @@ pub enum UpError {
 pub struct UpOptions {
     /// The port on 127.0.0.1; 0 takes any free one.
     pub port: u16,
+    /// Another address of the machine to listen on; loopback only if none.
+    pub bind: Option<IpAddr>,
     /// The stack's name.
     pub stack: String,
     /// The folder in which the tables survive; in memory if none.
     pub data: Option<PathBuf>,
     /// How long the outside world has for its answers.
     pub deadlines: Deadlines,
+    /// Whether the simulators answer the outbound queues.
+    pub simulators: bool,
+    /// Whether the functions run; without them, tables and queues are served to functions elsewhere.
+    pub functions: bool,
 }
 
 /// Serves a stack until the process is interrupted.
@@ -45,13 +52,15 @@ pub fn run(options: UpOptions) -> Result<(), UpError> {
 
 async fn serve(options: UpOptions) -> Result<(), UpError> {
     // The port first: if it is taken, no table has been touched.
-    let bound = server::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, options.port))).await?;
-    let url = format!("http://{}", bound.address());
+    let (bounds, port) = listen(options.port, options.bind).await?;
+    let url = format!("http://127.0.0.1:{port}");
     let mut stack = Stack::start(StackOptions {
         name: options.stack,
         base_url: url.clone(),
         storage: options.data.map_or(Storage::Memory, Storage::Folder),
         deadlines: options.deadlines,
+        simulators: options.simulators,
+        functions: options.functions,
         ..StackOptions::default()
     })
     .await?;
@@ -61,11 +70,21 @@ async fn serve(options: UpOptions) -> Result<(), UpError> {
             stack.republished()
         );
     }
-    let (stop, stopped) = oneshot::channel::<()>();
-    let serving = tokio::spawn(bound.serve(stack.wire().clone(), async move {
-        // Nothing is ever sent: the sender's end is the signal.
-        drop(stopped.await);
-    }));
+    if let Some(warning) = options.bind.and_then(|address| warning(address, port)) {
+        eprintln!("{warning}");
+    }
+    if !options.functions {
+        eprintln!("no functions run here: messages stay in their queues until something else takes them");
+    }
+    let (stop, stopped) = watch::channel(());
+    let mut serving = JoinSet::new();
+    for bound in bounds {
+        let mut stopped = stopped.clone();
+        serving.spawn(bound.serve(stack.wire().clone(), async move {
+            // Nothing is ever sent: the sender's end is the signal, and comes as an error.
+            drop(stopped.changed().await);
+        }));
+    }
     let mut stdout = std::io::stdout();
     writeln!(stdout, "ready {url}")?;
     stdout.flush()?;
@@ -79,10 +98,50 @@ async fn serve(options: UpOptions) -> Result<(), UpError> {
     eprintln!("stopping: invocations that run are finished first");
     drop(stop);
     stack.stop().await?;
-    match serving.await {
-        Ok(served) => Ok(served?),
-        Err(crash) => Err(std::io::Error::other(crash).into()),
+    while let Some(served) = serving.join_next().await {
+        served.map_err(std::io::Error::other)??;
     }
+    Ok(())
+}
+
+/// Takes the port on loopback, and on another address if one is given. All addresses of the machine include
+/// loopback, and some systems then refuse to take that twice: one listener serves both there.
+async fn listen(port: u16, also: Option<IpAddr>) -> Result<(Vec<Bound>, u16), ServerError> {
+    let loopback = server::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
+    let port = loopback.address().port();
+    let Some(also) = also.filter(|&address| address != IpAddr::from(Ipv4Addr::LOCALHOST)) else {
+        return Ok((vec![loopback], port));
+    };
+    let address = SocketAddr::from((also, port));
+    match server::listen(address).await {
+        Err(ServerError::InUse { .. }) if also.is_unspecified() => {
+            drop(loopback);
+            Ok((vec![server::listen(address).await?], port))
+        }
+        bound => Ok((vec![loopback, bound?], port)),
+    }
+}
+
+/// What has to be said about an address that others may reach.
+fn warning(address: IpAddr, port: u16) -> Option<String> {
+    if address.is_loopback() {
+        return None;
+    }
+    let (place, they) = if address.is_unspecified() {
+        (
+            format!("port {port} of every address of this machine"),
+            "one of them",
+        )
+    } else {
+        (
+            format!("http://{}", SocketAddr::from((address, port))),
+            "this address",
+        )
+    };
+    Some(format!(
+        "also listens on {place}: anybody who reaches {they} may do everything, reading, sending and deleting \
+         included; nobody is asked for a password"
+    ))
 }
 
 /// Resolves at Ctrl-C, or when the system asks the process to end.
