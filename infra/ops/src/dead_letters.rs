@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use aws_adapters::{MAX_MESSAGE_BYTES, dead_letter_queue, source_queue};
 use clap::Args;
@@ -11,10 +12,10 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::Serialize;
 
 use crate::failure::Failure;
-use crate::letters::{self, LOOK, Letter, Outgoing, REASONS, WORK, with_id};
+use crate::letters::{self, LOOK, Letter, Look, Outgoing, REASONS, WORK, with_id};
 use crate::output::{Format, Report, age, count, narrow, progress, table, write_table};
 use crate::stack::Stack;
-use crate::{Which, read_input};
+use crate::{Wait, Which, read_input};
 
 /// How many messages of each queue `list` looks at to tell the reasons.
 const LOOKED_AT: usize = 1_000;
@@ -86,6 +87,8 @@ struct Summary {
     messages: usize,
     /// How many of them `groups` counts.
     looked_at: usize,
+    /// How many of them could not be looked at, because another reader holds them.
+    held: usize,
     oldest_sent_at: Option<Timestamp>,
     groups: Vec<Group>,
 }
@@ -128,11 +131,16 @@ impl Report for List {
                 queue,
                 messages,
                 looked_at,
+                held,
                 ..
             } = queue;
+            let held = match held {
+                0 => String::new(),
+                held => format!("; another reader holds {held}"),
+            };
             writeln!(
                 out,
-                "{queue}: {looked_at} of about {messages} messages were looked at"
+                "{queue}: {looked_at} of about {messages} messages were looked at{held}"
             )?;
         }
         let queues = count(self.queues.len(), "queue", "queues");
@@ -142,10 +150,15 @@ impl Report for List {
 
 /// Shows what all dead-letter queues hold.
 pub(crate) async fn list(stack: &Stack, format: Format) -> Result<(), Failure> {
-    let held = all(stack, LOOKED_AT).await?;
-    let queues: Vec<_> = held
+    let looks = look_at_all(stack, LOOKED_AT).await?;
+    let queues: Vec<_> = looks
         .iter()
-        .map(|(queue, size, letters)| summary(stack, queue, *size, letters))
+        .map(|(queue, look)| Summary {
+            messages: look.of(),
+            held: look.held(),
+            ..summary(stack, queue, &look.letters)
+        })
+        .map(Summary::with_a_group)
         .collect();
     format.print(&List {
         messages: queues.iter().map(|queue| queue.messages).sum(),
@@ -156,29 +169,49 @@ pub(crate) async fn list(stack: &Stack, format: Format) -> Result<(), Failure> {
 
 /// The messages of all dead-letter queues that hold any, up to `limit` each, with how many there are.
 pub(crate) async fn all(stack: &Stack, limit: usize) -> Result<Vec<(String, usize, Vec<Letter>)>, Failure> {
+    let looks = look_at_all(stack, limit).await?;
+    let with_size = |(queue, look): (String, Look)| (queue, look.of(), look.letters);
+    Ok(looks.into_iter().map(with_size).collect())
+}
+
+async fn look_at_all(stack: &Stack, limit: usize) -> Result<Vec<(String, Look)>, Failure> {
     let names = stack.queues();
     let bar = progress(Some(names.len() as u64), "dead-letter queues");
     let look = async |queue: &str| {
         let dead_letter_queue = dead_letter_queue(queue);
-        let size = letters::size(stack, &dead_letter_queue).await?.unwrap_or(0);
-        let hidden = indicatif::ProgressBar::hidden();
-        let letters = match size {
-            0 => Vec::new(),
-            _ => letters::take(stack, &dead_letter_queue, limit, LOOK, &hidden).await?,
+        let counts = letters::counts(stack, &dead_letter_queue).await?;
+        let look = match counts.unwrap_or_default().all() {
+            0 => None,
+            _ => letters::look(stack, &dead_letter_queue, limit, LOOK, Duration::ZERO).await?,
         };
         bar.inc(1);
-        Ok::<_, Failure>((dead_letter_queue, size.max(letters.len()), letters))
+        Ok::<_, Failure>((dead_letter_queue, look.unwrap_or_default()))
     };
-    let mut held: Vec<_> = stream::iter(names.iter().map(|queue| look(queue)))
+    let mut looks: Vec<_> = stream::iter(names.iter().map(|queue| look(queue)))
         .buffered(CALLS)
         .try_collect()
         .await?;
     bar.finish_and_clear();
-    held.retain(|(_, size, _)| *size > 0);
-    Ok(held)
+    looks.retain(|(_, look)| look.of() > 0);
+    Ok(looks)
 }
 
-fn summary(stack: &Stack, queue: &str, size: usize, letters: &[Letter]) -> Summary {
+impl Summary {
+    /// A queue of which nothing could be looked at is listed all the same.
+    fn with_a_group(mut self) -> Self {
+        if self.groups.is_empty() {
+            self.groups.push(Group {
+                error_code: None,
+                count: self.messages,
+                error: "held by another reader at the moment".into(),
+                other_errors: 0,
+            });
+        }
+        self
+    }
+}
+
+fn summary(stack: &Stack, queue: &str, letters: &[Letter]) -> Summary {
     let mut codes: BTreeMap<Option<&str>, BTreeMap<&str, usize>> = BTreeMap::new();
     for letter in letters {
         *codes
@@ -199,22 +232,13 @@ fn summary(stack: &Stack, queue: &str, size: usize, letters: &[Letter]) -> Summa
             other_errors: errors.len().saturating_sub(1),
         }
     };
-    let mut groups: Vec<_> = codes.into_iter().map(group).collect();
-    if groups.is_empty() {
-        // They are counted and could not be received: somebody else is looking at them.
-        groups.push(Group {
-            error_code: None,
-            count: size,
-            error: "held by somebody else at the moment".into(),
-            other_errors: 0,
-        });
-    }
     Summary {
         queue: stack.names.of_function(queue),
-        messages: size,
+        messages: letters.len(),
         looked_at: letters.len(),
+        held: 0,
         oldest_sent_at: letters.iter().filter_map(|letter| letter.sent_at).min(),
-        groups,
+        groups: codes.into_iter().map(group).collect(),
     }
 }
 
@@ -257,12 +281,20 @@ struct Letters {
     messages: Vec<ShownLetter>,
     /// How many the queue holds, about.
     of: usize,
+    /// How many of them could not be received, because another reader holds them.
+    held: usize,
+    #[serde(skip)]
+    about_held: String,
 }
 
 impl Report for Letters {
     fn show(&self, out: &mut dyn Write) -> io::Result<()> {
         if self.messages.is_empty() {
-            return writeln!(out, "{} holds no message", self.queue);
+            return match self.held {
+                0 => writeln!(out, "{} holds no message", self.queue),
+                // What they are is not known; that they are there is told with the failure.
+                _ => Ok(()),
+            };
         }
         let mut table = table(&["message id", "error code", "age", "receives", "stream", "error"]);
         narrow(&mut table, 5, 80);
@@ -286,13 +318,13 @@ impl Report for Letters {
                 writeln!(out, "\n{}\n{body}", message.message_id)?;
             }
         }
-        if self.of > self.messages.len() {
-            writeln!(
-                out,
-                "{} of about {} (--limit shows more)",
-                self.messages.len(),
-                self.of
-            )?;
+        let shown = self.messages.len();
+        if self.of > shown + self.held {
+            writeln!(out, "{shown} of about {} (--limit shows more)", self.of)?;
+        }
+        if self.held > 0 {
+            let Self { held, about_held, .. } = self;
+            writeln!(out, "{held} more can't be received: {about_held}")?;
         }
         Ok(())
     }
@@ -305,25 +337,31 @@ pub(crate) async fn show(
     queue: &str,
     limit: usize,
     body: bool,
+    wait: Wait,
 ) -> Result<(), Failure> {
     let dead_letter_queue = dead_letter_queue(stack.queue(queue)?);
-    let size = existing_size(stack, &dead_letter_queue).await?;
-    let bar = progress(Some(size.min(limit) as u64), "messages");
-    let letters = letters::take(stack, &dead_letter_queue, limit, LOOK, &bar).await?;
-    bar.finish_and_clear();
-    format.print(&Letters {
+    let look = look(stack, &dead_letter_queue, limit, LOOK, wait).await?;
+    let shown = Letters {
         queue: stack.names.of_function(&dead_letter_queue),
-        messages: letters
+        messages: look
+            .letters
             .iter()
             .map(|letter| ShownLetter::of(stack, &dead_letter_queue, letter, body))
             .collect(),
-        of: size.max(letters.len()),
-    })?;
+        of: look.of(),
+        held: look.held(),
+        about_held: look.about_held(),
+    };
+    format.print(&shown)?;
+    if shown.messages.is_empty() && shown.held > 0 {
+        return Err(all_held(&shown.queue, &look));
+    }
     Ok(())
 }
 
-async fn existing_size(stack: &Stack, queue: &str) -> Result<usize, Failure> {
-    letters::size(stack, queue).await?.ok_or_else(|| {
+async fn look(stack: &Stack, queue: &str, limit: usize, time: Duration, wait: Wait) -> Result<Look, Failure> {
+    let look = letters::look(stack, queue, limit, time, wait.into()).await?;
+    look.ok_or_else(|| {
         Failure::NotFound(format!(
             "the stack has no queue {}",
             stack.names.of_function(queue)
@@ -331,15 +369,33 @@ async fn existing_size(stack: &Stack, queue: &str) -> Result<usize, Failure> {
     })
 }
 
+fn all_held(queue: &str, look: &Look) -> Failure {
+    Failure::Failed(format!(
+        "{queue} holds {}, of which none can be received: {}",
+        count(look.held(), "message", "messages"),
+        look.about_held()
+    ))
+}
+
+/// The messages of a dead-letter queue that are meant.
+struct Meant {
+    letters: Vec<Letter>,
+    /// How many messages may be meant and could not be received, and what to know of them.
+    held: usize,
+    about_held: String,
+}
+
 /// All messages of a dead-letter queue that are meant. There is no telling where in a queue a message
 /// is, so all are received, and those that are not meant are let go with the rest in the end.
-async fn meant(stack: &Stack, dead_letter_queue: &str, which: &Which) -> Result<Vec<Letter>, Failure> {
+async fn meant(stack: &Stack, dead_letter_queue: &str, which: &Which) -> Result<Meant, Failure> {
     which.check()?;
-    let size = existing_size(stack, dead_letter_queue).await?;
-    let bar = progress(Some(size as u64), "messages");
-    let mut letters = letters::take(stack, dead_letter_queue, usize::MAX, WORK, &bar).await?;
-    bar.finish_and_clear();
-    let all = letters.len();
+    let look = look(stack, dead_letter_queue, usize::MAX, WORK, which.wait).await?;
+    let queue = stack.names.of_function(dead_letter_queue);
+    if look.letters.is_empty() && look.held() > 0 {
+        return Err(all_held(&queue, &look));
+    }
+    let (all, held, about_held) = (look.letters.len(), look.held(), look.about_held());
+    let mut letters = look.letters;
     letters.retain(|letter| which.matches(letter));
     let missing: Vec<_> = which
         .ids
@@ -347,19 +403,34 @@ async fn meant(stack: &Stack, dead_letter_queue: &str, which: &Which) -> Result<
         .filter(|id| !letters.iter().any(|letter| letter.message_id == **id))
         .cloned()
         .collect();
+    let received = count(all, "message", "messages");
+    if (letters.is_empty() || !missing.is_empty()) && held > 0 {
+        let wanted = if missing.is_empty() {
+            "nothing that matches is".to_owned()
+        } else {
+            format!("{} is not", missing.join(", "))
+        };
+        return Err(Failure::Failed(format!(
+            "{wanted} among the {received} that could be received from {queue}; {held} more can't be: \
+             {about_held}. Nothing was done"
+        )));
+    }
     if letters.is_empty() || !missing.is_empty() {
-        let queue = stack.names.of_function(dead_letter_queue);
-        let others = count(all, "message", "messages");
         return Err(Failure::NotFound(if missing.is_empty() {
-            format!("nothing in {queue} matches; it holds {others}")
+            format!("nothing in {queue} matches; it holds {received}")
         } else {
             format!(
-                "{} is not in {queue} or does not match; it holds {others}. Nothing was done",
+                "{} is not in {queue} or does not match; it holds {received}. Nothing was done",
                 missing.join(", ")
             )
         }));
     }
-    Ok(letters)
+    Ok(Meant {
+        letters,
+        // Those that were named by their ids are all there.
+        held: if which.ids.is_empty() { held } else { 0 },
+        about_held,
+    })
 }
 
 /// What became of the messages that were meant.
@@ -370,6 +441,10 @@ struct Outcome {
     to: Option<String>,
     done: usize,
     messages: Vec<Settled>,
+    /// How many messages may have been meant, and another reader holds them.
+    held: usize,
+    #[serde(skip)]
+    about_held: String,
 }
 
 #[derive(Serialize)]
@@ -401,13 +476,21 @@ impl Outcome {
     fn print(self, format: Format, what: &str) -> Result<(), Failure> {
         let failed = self.messages.len() - self.done;
         format.print(&self)?;
-        match failed {
-            0 => Ok(()),
-            _ => Err(Failure::Failed(format!(
-                "{} of {} could not be {what}",
-                failed,
-                count(self.messages.len(), "message", "messages")
-            ))),
+        let mut wrong = Vec::new();
+        if failed > 0 {
+            let messages = count(self.messages.len(), "message", "messages");
+            wrong.push(format!("{failed} of {messages} could not be {what}"));
+        }
+        if self.held > 0 {
+            let messages = count(self.held, "message", "messages");
+            wrong.push(format!(
+                "{messages} more could not be received, and not be {what}: {}; the same command does those then",
+                self.about_held
+            ));
+        }
+        match wrong.as_slice() {
+            [] => Ok(()),
+            _ => Err(Failure::Failed(wrong.join("; "))),
         }
     }
 }
@@ -420,7 +503,11 @@ pub(crate) async fn redrive(stack: &Stack, format: Format, redrive: Redrive) -> 
         check_mended(stack, queue, &redrive, body)?;
     }
     let dead_letter_queue = dead_letter_queue(queue);
-    let letters = meant(stack, &dead_letter_queue, &redrive.which).await?;
+    let Meant {
+        letters,
+        held,
+        about_held,
+    } = meant(stack, &dead_letter_queue, &redrive.which).await?;
     let bar = progress(Some(letters.len() as u64), "sent back");
     let mut messages = Vec::with_capacity(letters.len());
     for batch in letters.chunks(10) {
@@ -433,6 +520,8 @@ pub(crate) async fn redrive(stack: &Stack, format: Format, redrive: Redrive) -> 
         to: Some(stack.names.of_function(queue)),
         done: messages.iter().filter(|message| message.failed.is_none()).count(),
         messages,
+        held,
+        about_held,
     };
     outcome.print(format, "sent back")
 }
@@ -512,9 +601,13 @@ pub(crate) async fn drop(stack: &Stack, format: Format, drop: DropLetters) -> Re
     let dead_letter_queue = dead_letter_queue(stack.queue(&drop.queue)?);
     let name = stack.names.of_function(&dead_letter_queue);
     let asks = may_ask(drop.yes)?;
-    let letters = meant(stack, &dead_letter_queue, &drop.which).await?;
+    let Meant {
+        letters,
+        held,
+        about_held,
+    } = meant(stack, &dead_letter_queue, &drop.which).await?;
     if asks {
-        let summary = summary(stack, &dead_letter_queue, letters.len(), &letters);
+        let summary = summary(stack, &dead_letter_queue, &letters);
         for group in &summary.groups {
             let code = group.error_code.as_deref().unwrap_or("moved by SQS");
             eprintln!("{} {code}: {}", group.count, group.error);
@@ -543,6 +636,8 @@ pub(crate) async fn drop(stack: &Stack, format: Format, drop: DropLetters) -> Re
         to: None,
         done: messages.iter().filter(|message| message.failed.is_none()).count(),
         messages,
+        held,
+        about_held,
     };
     outcome.print(format, "dropped")
 }

@@ -15,8 +15,10 @@ use aws_sdk_sqs::types::{
 };
 use eventsourcing::Timestamp;
 use indicatif::ProgressBar;
+use tokio::time::Instant;
 
 use crate::failure::Failure;
+use crate::output::{age, progress};
 use crate::stack::{Stack, why};
 
 /// The most messages in one request.
@@ -27,6 +29,9 @@ pub(crate) const LOOK: Duration = Duration::from_mins(2);
 
 /// For how long messages are held that something is done with, a person's answer included.
 pub(crate) const WORK: Duration = Duration::from_mins(15);
+
+/// How often is looked whether messages have come back.
+const POLL: Duration = Duration::from_secs(1);
 
 /// A message that is held.
 #[derive(Clone, Debug)]
@@ -76,28 +81,49 @@ impl Letter {
     }
 }
 
+/// What SQS knows of the messages of a queue. On AWS its counts lag behind by up to a minute.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    /// Messages that can be received.
+    pub(crate) visible: usize,
+    /// Messages that a reader has received and not deleted, and messages that were sent with a delay: all
+    /// that are there and can't be received yet.
+    pub(crate) held: usize,
+    /// For how long a reader holds them that does not ask for another time.
+    pub(crate) visibility_timeout: Duration,
+}
+
+impl Counts {
+    /// All messages.
+    pub(crate) fn all(&self) -> usize {
+        self.visible + self.held
+    }
+}
+
 /// How many messages a queue holds; none if there is no such queue.
-pub(crate) async fn size(stack: &Stack, queue: &str) -> Result<Option<usize>, Failure> {
-    let asked = [
-        QueueAttributeName::ApproximateNumberOfMessages,
-        QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
-        QueueAttributeName::ApproximateNumberOfMessagesDelayed,
-    ];
+pub(crate) async fn counts(stack: &Stack, queue: &str) -> Result<Option<Counts>, Failure> {
+    use QueueAttributeName::{
+        ApproximateNumberOfMessages as Visible, ApproximateNumberOfMessagesDelayed as Delayed,
+        ApproximateNumberOfMessagesNotVisible as InFlight, VisibilityTimeout,
+    };
+    let asked = vec![Visible, InFlight, Delayed, VisibilityTimeout];
     let request = stack
         .bus
         .client()
         .get_queue_attributes()
         .queue_url(stack.bus.url(queue));
-    match request.set_attribute_names(Some(asked.to_vec())).send().await {
+    match request.set_attribute_names(Some(asked)).send().await {
         Ok(answer) => {
-            let counts = answer.attributes.unwrap_or_default();
-            let count = |name| {
-                counts
-                    .get(name)
-                    .and_then(|count| count.parse::<usize>().ok())
-                    .unwrap_or(0)
+            let attributes = answer.attributes.unwrap_or_default();
+            let number = |name| {
+                let value = attributes.get(&name);
+                value.and_then(|number| number.parse::<usize>().ok()).unwrap_or(0)
             };
-            Ok(Some(asked.iter().map(count).sum()))
+            Ok(Some(Counts {
+                visible: number(Visible),
+                held: number(InFlight) + number(Delayed),
+                visibility_timeout: Duration::from_secs(number(VisibilityTimeout) as u64),
+            }))
         }
         Err(error) => {
             let missing = error.as_service_error().is_some_and(
@@ -106,14 +132,95 @@ pub(crate) async fn size(stack: &Stack, queue: &str) -> Result<Option<usize>, Fa
             if missing {
                 Ok(None)
             } else {
-                Err(failed("look at", queue, &why(&error)))
+                Err(Failure::Failed(format!(
+                    "can't look at queue {queue}: {}",
+                    why(&error)
+                )))
             }
         }
     }
 }
 
+/// What there was to see of a queue's messages.
+#[derive(Debug, Default)]
+pub(crate) struct Look {
+    /// Those that could be received.
+    pub(crate) letters: Vec<Letter>,
+    /// What SQS said before they were.
+    pub(crate) counts: Counts,
+    /// Whether it was received until nothing more came.
+    to_the_end: bool,
+}
+
+impl Look {
+    /// How many messages there are, about.
+    pub(crate) fn of(&self) -> usize {
+        self.counts.all().max(self.letters.len())
+    }
+
+    /// How many messages are there that could not be received, though that was tried: somebody else holds
+    /// them. An empty answer to a receive does not say that a queue is empty.
+    pub(crate) fn held(&self) -> usize {
+        let unseen = self.of() - self.letters.len();
+        if self.to_the_end {
+            unseen
+        } else {
+            unseen.min(self.counts.held)
+        }
+    }
+
+    /// What an operator has to know of those that are held.
+    pub(crate) fn about_held(&self) -> String {
+        format!(
+            "another reader holds them (or they are gone, and SQS's count lags behind, by up to a minute). Unless \
+             that reader deletes them they come back by themselves: within {} minutes if it is cargo ops, after {} \
+             if it is one that sets no time of its own, after 12 hours at the latest; --wait SECONDS waits for them",
+            WORK.as_secs() / 60,
+            age(self.counts.visibility_timeout),
+        )
+    }
+}
+
+/// Receives up to `limit` messages of a queue and holds them for `time`, after it has waited for up to
+/// `wait` until nobody else holds any; none if there is no such queue.
+pub(crate) async fn look(
+    stack: &Stack,
+    queue: &str,
+    limit: usize,
+    time: Duration,
+    wait: Duration,
+) -> Result<Option<Look>, Failure> {
+    let Some(counts) = come_back(stack, queue, wait).await? else {
+        return Ok(None);
+    };
+    let bar = progress(Some(counts.all().min(limit) as u64), "messages received");
+    let letters = take(stack, queue, limit, time, &bar).await?;
+    bar.finish_and_clear();
+    Ok(Some(Look {
+        to_the_end: letters.len() < limit,
+        letters,
+        counts,
+    }))
+}
+
+/// The counts of a queue once nobody holds a message of it, or when `wait` is over.
+async fn come_back(stack: &Stack, queue: &str, wait: Duration) -> Result<Option<Counts>, Failure> {
+    let until = Instant::now() + wait;
+    let bar = progress(None, "messages are held by another reader");
+    loop {
+        let found = counts(stack, queue).await?;
+        let held = found.map_or(0, |counts| counts.held);
+        if held == 0 || Instant::now() >= until {
+            bar.finish_and_clear();
+            return Ok(found);
+        }
+        bar.set_position(held as u64);
+        tokio::time::sleep(POLL.min(until - Instant::now())).await;
+    }
+}
+
 /// Receives up to `limit` messages and holds them for `time`.
-pub(crate) async fn take(
+async fn take(
     stack: &Stack,
     queue: &str,
     limit: usize,
@@ -129,20 +236,16 @@ pub(crate) async fn take(
             .client()
             .receive_message()
             .queue_url(stack.bus.url(queue));
-        let received = request
+        let request = request
             .max_number_of_messages(i32::try_from(most).unwrap_or(1))
             .visibility_timeout(i32::try_from(time.as_secs()).unwrap_or(i32::MAX))
             // All servers of the queue are asked, where a receive that does not wait asks a few.
             .wait_time_seconds(1)
             .message_attribute_names("All")
-            .message_system_attribute_names(MessageSystemAttributeName::All)
-            .send()
-            .await
-            .map_err(|error| failed("receive from", queue, &why(&error)))?;
-        let received = received.messages.unwrap_or_default();
+            .message_system_attribute_names(MessageSystemAttributeName::All);
+        let received = stack.receive(queue, request).await?;
         let mut news = false;
         for letter in received.into_iter().map(Letter::of) {
-            stack.hold(queue, &letter.receipt);
             // One that comes twice is back because its time was over: then all the others are, too.
             if seen.insert(letter.message_id.clone()) {
                 news = true;
@@ -315,10 +418,6 @@ async fn delete_batch(stack: &Stack, queue: &str, batch: &[&Letter]) -> Vec<Resu
         }
         Err(error) => all_failed(why(&error)),
     }
-}
-
-fn failed(doing: &str, queue: &str, why: &str) -> Failure {
-    Failure::Failed(format!("can't {doing} queue {queue}: {why}"))
 }
 
 /// The command in `body` under a fixed id, if it is a JSON object that has none: appended as text, so

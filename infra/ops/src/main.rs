@@ -18,6 +18,7 @@ mod trace;
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -103,7 +104,7 @@ enum OutboxCommand {
         #[arg(long)]
         delivery: Option<outbox::State>,
         /// How many to show
-        #[arg(long, value_name = "N", default_value_t = 100)]
+        #[arg(long, value_name = "N", default_value = "100", value_parser = at_least_one)]
         limit: usize,
     },
     /// Has commits sent again at once, with all their attempts before them
@@ -128,11 +129,13 @@ enum Dlq {
         /// The queue, such as finalize-cart
         queue: String,
         /// How many to show
-        #[arg(long, value_name = "N", default_value_t = 100)]
+        #[arg(long, value_name = "N", default_value = "100", value_parser = at_least_one)]
         limit: usize,
         /// Shows the messages' bodies, too
         #[arg(long)]
         body: bool,
+        #[command(flatten)]
+        wait: Wait,
     },
     /// Sends messages back to the queue that they came from
     ///
@@ -154,6 +157,28 @@ struct Which {
     /// The one with this message id, as `dlq show` tells it; can be given again
     #[arg(long = "id", value_name = "ID")]
     ids: Vec<String>,
+    #[command(flatten)]
+    wait: Wait,
+}
+
+/// How long to wait for messages that another reader holds.
+#[derive(Clone, Copy, Debug, Default, Args)]
+struct Wait {
+    /// Waits up to so many seconds for messages that another reader holds
+    #[arg(long = "wait", value_name = "SECONDS", default_value_t = 0)]
+    seconds: u32,
+}
+
+impl From<Wait> for Duration {
+    fn from(wait: Wait) -> Self {
+        Self::from_secs(wait.seconds.into())
+    }
+}
+
+/// A count of which none makes no sense.
+fn at_least_one(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| "expected a whole number of at least 1".to_owned())
 }
 
 fn main() -> ExitCode {
@@ -189,10 +214,29 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     };
     let outcome = tokio::select! {
         outcome = carry_out(&stack, format, arguments.command) => outcome,
-        interrupted = tokio::signal::ctrl_c() => Err(interrupted.map_or_else(Failure::from, |()| Failure::Interrupted)),
+        interrupted = interrupted() => Err(interrupted.map_or_else(Failure::from, |()| Failure::Interrupted)),
     };
     stack.let_go().await;
     outcome
+}
+
+/// Resolves when the user, or whoever ends the process or its terminal, asks it to end.
+#[cfg(unix)]
+async fn interrupted() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
+        _ = hang_up.recv() => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+async fn interrupted() -> std::io::Result<()> {
+    tokio::signal::ctrl_c().await
 }
 
 async fn carry_out(stack: &Stack, format: Format, command: Command) -> Result<(), Failure> {
@@ -201,9 +245,12 @@ async fn carry_out(stack: &Stack, format: Format, command: Command) -> Result<()
         Command::Stream { stream_id, data } => events::show(stack, format, &stream_id, data).await,
         Command::Trace { id, data } => trace::show(stack, format, &id, data).await,
         Command::Dlq(Dlq::List) => dead_letters::list(stack, format).await,
-        Command::Dlq(Dlq::Show { queue, limit, body }) => {
-            dead_letters::show(stack, format, &queue, limit, body).await
-        }
+        Command::Dlq(Dlq::Show {
+            queue,
+            limit,
+            body,
+            wait,
+        }) => dead_letters::show(stack, format, &queue, limit, body, wait).await,
         Command::Dlq(Dlq::Redrive(redrive)) => dead_letters::redrive(stack, format, redrive).await,
         Command::Dlq(Dlq::Drop(drop)) => dead_letters::drop(stack, format, drop).await,
         Command::Outbox(OutboxCommand::List { delivery, limit }) => {

@@ -31,11 +31,11 @@ pub(crate) struct Republish {
     /// A whole stream
     #[arg(long, value_name = "STREAM", value_parser = stream)]
     stream_id: Option<StreamId>,
-    /// In how many parallel segments the table is read
-    #[arg(long, value_name = "N", default_value = "4")]
+    /// In how many parallel segments the table is read, 1 to 256: each is a request under way
+    #[arg(long, value_name = "N", default_value = "4", value_parser = segments)]
     segments: NonZeroU32,
     /// How many messages are sent a second, at most
-    #[arg(long, value_name = "N", default_value = "500")]
+    #[arg(long, value_name = "N", default_value = "500", value_parser = rate)]
     rate: NonZeroU32,
     /// Keeps in this file how far it has come, and goes on there if it is there already
     #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
@@ -43,6 +43,23 @@ pub(crate) struct Republish {
     /// Counts what would be sent, and sends nothing
     #[arg(long)]
     dry_run: bool,
+}
+
+/// The most segments. `DynamoDB` takes a million, but each is a request under way, and a table has as many
+/// partitions as it has 10 GB: more segments than this read no faster.
+const MAX_SEGMENTS: u32 = 256;
+
+fn segments(text: &str) -> Result<NonZeroU32, String> {
+    let number = text
+        .parse()
+        .ok()
+        .filter(|number: &NonZeroU32| number.get() <= MAX_SEGMENTS);
+    number.ok_or_else(|| format!("expected a whole number from 1 to {MAX_SEGMENTS}"))
+}
+
+fn rate(text: &str) -> Result<NonZeroU32, String> {
+    let number = text.parse().ok();
+    number.ok_or_else(|| format!("expected a whole number from 1 to {}", u32::MAX))
 }
 
 fn moment(text: &str) -> Result<Timestamp, String> {

@@ -3,11 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_adapters::{Bus, Connection, Environment, Names, kebab_case};
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sqs::operation::receive_message::builders::ReceiveMessageFluentBuilder;
+use aws_sdk_sqs::types::Message;
 use functions::{Function, Registry, Trigger, registry};
+use tokio::sync::RwLock;
 
 use crate::failure::Failure;
 
@@ -17,7 +20,20 @@ pub(crate) struct Stack {
     pub(crate) connection: Connection,
     pub(crate) bus: Bus,
     pub(crate) registry: Registry,
-    held: Mutex<BTreeMap<String, Vec<String>>>,
+    held: Arc<Held>,
+    /// Read while messages are received. What is under way when a command is interrupted is waited for: its
+    /// messages are held whether anybody hears of it or not.
+    receiving: Arc<RwLock<()>>,
+}
+
+/// The receipts of messages that are invisible to others until they are let go, by queue.
+#[derive(Default)]
+struct Held(Mutex<BTreeMap<String, Vec<String>>>);
+
+impl Held {
+    fn by_queue(&self) -> MutexGuard<'_, BTreeMap<String, Vec<String>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Stack {
@@ -35,7 +51,8 @@ impl Stack {
             names,
             connection,
             registry: registry(),
-            held: Mutex::default(),
+            held: Arc::default(),
+            receiving: Arc::default(),
         })
     }
 
@@ -89,21 +106,34 @@ impl Stack {
         }
     }
 
-    fn held(&self) -> MutexGuard<'_, BTreeMap<String, Vec<String>>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Notes that a message is invisible to others until it is let go.
-    pub(crate) fn hold(&self, queue: &str, receipt: &str) {
-        self.held()
-            .entry(queue.to_owned())
-            .or_default()
-            .push(receipt.to_owned());
+    /// Receives messages, and notes that they are invisible to others until they are let go.
+    pub(crate) async fn receive(
+        &self,
+        queue: &str,
+        request: ReceiveMessageFluentBuilder,
+    ) -> Result<Vec<Message>, Failure> {
+        let (receiving, held) = (self.receiving.clone().read_owned().await, self.held.clone());
+        let owner = queue.to_owned();
+        // A task of its own goes on when the command that waits for it is interrupted.
+        let task = tokio::spawn(async move {
+            let received = request.send().await;
+            if let Ok(received) = &received {
+                let receipts = received.messages().iter().filter_map(Message::receipt_handle);
+                let mut held = held.by_queue();
+                held.entry(owner).or_default().extend(receipts.map(str::to_owned));
+            }
+            drop(receiving);
+            received
+        });
+        let failed = |why: String| Failure::Failed(format!("can't receive from queue {queue}: {why}"));
+        let received = task.await.map_err(|error| failed(error.to_string()))?;
+        let received = received.map_err(|error| failed(why(&error)))?;
+        Ok(received.messages.unwrap_or_default())
     }
 
     /// Forgets messages that are gone.
     pub(crate) fn forget(&self, queue: &str, receipts: &[&str]) {
-        if let Some(held) = self.held().get_mut(queue) {
+        if let Some(held) = self.held.by_queue().get_mut(queue) {
             held.retain(|receipt| !receipts.contains(&receipt.as_str()));
         }
     }
@@ -111,7 +141,8 @@ impl Stack {
     /// Makes every message that is held visible again. One that can't be comes back by itself, when the
     /// time of its receive is over.
     pub(crate) async fn let_go(&self) {
-        let held = std::mem::take(&mut *self.held());
+        drop(self.receiving.write().await);
+        let held = std::mem::take(&mut *self.held.by_queue());
         for (queue, receipts) in held {
             crate::letters::make_visible(self, &queue, &receipts).await;
         }

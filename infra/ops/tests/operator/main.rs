@@ -1,6 +1,7 @@
 //! The command as its users see it: the built program, against a stack that is served on a port.
 
 mod dead_letters;
+mod held;
 mod naming;
 mod outbox;
 mod republish;
