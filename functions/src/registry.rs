@@ -30,9 +30,9 @@ use domain::payment::{
 use domain::shipment::{
     FailShipment, RequestShipment, SendShipment, ShipmentFailedLate, ShipmentSentLate, TimeOutShipment,
 };
-use eventsourcing::{Command, CommandEnvelope, Malformed, Message, Step, StreamId, Timestamp};
+use eventsourcing::{Command, CommandEnvelope, Decider, Malformed, Message, Step, StreamId, Timestamp};
 
-use crate::settings::Parts;
+use crate::settings::{Parts, RuleSettings};
 use crate::simulators::{PaymentGateway, ShippingGateway};
 
 use Context::{Cart, GroupCheckout, GuestStay, Order, Payment, Shipment};
@@ -43,14 +43,15 @@ pub fn registry() -> Registry {
     let functions = vec![
         command::<FinalizeCart>(Cart, Outside, "Fixes a cart's content, once"),
         step::<OnCartFinalized>(Order, "A finalized cart becomes an order"),
-        command::<InitializeOrder>(Order, Steps, "Makes the order of a cart"),
+        command::<InitializeOrder>(Order, Steps, "Makes the order of a cart").told(PAYMENT_DEADLINE),
         step::<OnOrderInitialized>(Order, "Requests the payment and sets its deadline")
             .told(PAYMENT_DEADLINE),
         command::<ConfirmOrder>(
             Order,
             Steps,
             "Confirms an order that is paid for, unless it was cancelled",
-        ),
+        )
+        .told(SHIPMENT_DEADLINE),
         step::<OnOrderConfirmed>(Order, "Requests the shipment and sets its deadline")
             .told(SHIPMENT_DEADLINE),
         command::<CompleteOrder>(Order, Steps, "Completes an order whose parcel has left"),
@@ -92,7 +93,8 @@ pub fn registry() -> Registry {
         ),
         step::<OnGuestCheckoutCompleted>(GroupCheckout, "Has the group count a guest who has left"),
         step::<OnGuestCheckoutFailed>(GroupCheckout, "Has the group count a guest who can't leave"),
-        command::<InitiateGroupCheckout>(GroupCheckout, Outside, "Starts the checkout of a group"),
+        command::<InitiateGroupCheckout>(GroupCheckout, Outside, "Starts the checkout of a group")
+            .told(GROUP_CHECKOUT_DEADLINE),
         step::<OnGroupCheckoutInitiated>(
             GroupCheckout,
             "Has every guest of the group check out, and sets the deadline",
@@ -295,8 +297,8 @@ pub struct Function {
     pub outbox: OutboxAccess,
     /// How its messages are taken together.
     pub batching: Batching,
-    /// The variable of the environment with the deadline that it sets, or waits for; none if it has
-    /// nothing to do with deadlines.
+    /// The variable of the environment with the deadline that it records, sets, or waits for; none if it
+    /// has nothing to do with deadlines.
     pub deadline: Option<&'static str>,
     /// The events it may record that tell of a fact which came too late, and which an alarm counts.
     pub late_facts: &'static [&'static str],
@@ -478,14 +480,19 @@ impl Registry {
     }
 }
 
-fn command<C: Command>(context: Context, sender: Sender, about: &'static str) -> Function {
+fn command<C: Command>(context: Context, sender: Sender, about: &'static str) -> Function
+where
+    <C::Decider as Decider>::Settings: RuleSettings,
+{
     let name = kebab_case(C::TYPE);
     Function {
         sends_to: if C::DEADLINE { vec![name.clone()] } else { vec![] },
         store: StoreAccess::LoadAndAppend,
         read: Some(read::<C>),
         ..Function::of(name, about, context, Trigger::Commands(sender), |name, parts| {
-            let handler = CommandFunction::<C>::new(parts.store(), parts.bus(), parts.clock.clone());
+            let settings = RuleSettings::of(&parts.settings.deadlines);
+            let handler =
+                CommandFunction::<C>::new(parts.store(), parts.bus(), parts.clock.clone(), settings);
             on_queue(name, name, handler, parts)
         })
     }
@@ -674,15 +681,26 @@ mod tests {
     }
 
     #[test]
-    fn whoever_sends_a_deadline_or_goes_by_one_is_told_it() {
+    fn whoever_records_a_deadline_sends_it_or_goes_by_it_is_told_it() {
         let registry = registry();
+        // Which command records the event that a step sets its deadline by.
+        let records = [
+            (InitializeOrder::TYPE, "on-order-initialized"),
+            (ConfirmOrder::TYPE, "on-order-confirmed"),
+            (InitiateGroupCheckout::TYPE, "on-group-checkout-initiated"),
+        ]
+        .map(|(command, step)| (kebab_case(command), step));
+        for (command, step) in &records {
+            let told = |name: &str| registry.function(name).and_then(|function| function.deadline);
+            assert_eq!(told(command), told(step), "{command}");
+        }
         let waits = |name: &String| registry.function(name).is_some_and(|f| f.sends_to.contains(name));
         for function in &registry.functions {
             let sets = matches!(function.trigger, Trigger::Events(_)) && function.sends_to.iter().any(waits);
             let simulates = function.name == "simulate-payment-gateway";
             assert_eq!(
                 function.deadline.is_some(),
-                sets || simulates,
+                sets || simulates || records.iter().any(|(command, _)| *command == function.name),
                 "{}",
                 function.name
             );

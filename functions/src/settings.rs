@@ -75,6 +75,23 @@ impl Settings {
     }
 }
 
+/// What rules can be set to.
+pub trait RuleSettings {
+    /// Those that these deadlines make.
+    fn of(deadlines: &Deadlines) -> Self;
+}
+
+impl RuleSettings for Deadlines {
+    fn of(deadlines: &Deadlines) -> Self {
+        *deadlines
+    }
+}
+
+/// Rules that can't be set to anything.
+impl RuleSettings for () {
+    fn of(_: &Deadlines) -> Self {}
+}
+
 /// What functions are built from. Whoever hosts them chooses the clients, the clock and where metrics
 /// go.
 #[derive(Clone)]

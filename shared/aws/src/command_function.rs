@@ -28,8 +28,11 @@ pub struct CommandFunction<C: Command> {
     store: Arc<dyn EventStore>,
     bus: Bus,
     clock: Arc<dyn Clock>,
+    settings: Settings<C>,
     warm: Warm<C::Decider>,
 }
+
+type Settings<C> = <<C as Command>::Decider as Decider>::Settings;
 
 /// One command of a group, with its place in the batch.
 struct Entry<C: Command> {
@@ -42,11 +45,12 @@ type Outcomes = Vec<(usize, Option<Identity>, Verdict)>;
 
 impl<C: Command> CommandFunction<C> {
     /// A function that decides on the streams of `store`. The bus is for deadlines that are not due.
-    pub fn new(store: Arc<dyn EventStore>, bus: Bus, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(store: Arc<dyn EventStore>, bus: Bus, clock: Arc<dyn Clock>, settings: Settings<C>) -> Self {
         Self {
             store,
             bus,
             clock,
+            settings,
             warm: Warm::default(),
         }
     }
@@ -117,7 +121,8 @@ impl<C: Command> CommandFunction<C> {
         };
         let mut conflicts = 0;
         while let Some(open) = commands.get(verdicts.len()..).filter(|open| !open.is_empty()) {
-            let planned: Planned<C::Decider> = plan(&history, open, self.clock.now(), MAX_COMMIT_BYTES);
+            let planned: Planned<C::Decider> =
+                plan(&history, open, &self.settings, self.clock.now(), MAX_COMMIT_BYTES);
             if planned.events.is_empty() {
                 if !history.seen() || !conclusive(&planned.outcomes, read) {
                     read = Read::Consistent;

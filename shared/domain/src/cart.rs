@@ -56,6 +56,7 @@ impl Decider for Cart {
     type Command = CartCommand;
     type Event = CartEvent;
     type State = CartState;
+    type Settings = ();
 
     fn evolve(_: CartState, event: &CartEvent) -> CartState {
         match event {
@@ -66,6 +67,7 @@ impl Decider for Cart {
     fn decide(
         state: &CartState,
         command: &CartCommand,
+        (): &(),
         now: Timestamp,
     ) -> Result<Decision<CartEvent>, Refusal> {
         let CartCommand::FinalizeCart(cart) = command;

@@ -17,6 +17,7 @@ use eventsourcing::{Category, Decider, Decision, FieldError, FieldValue, Message
 use eventsourcing::{commands, events, message};
 use serde::Serialize;
 
+use crate::Deadlines;
 use crate::values::{GroupCheckoutId, GuestStayId};
 
 /// The most guests in a group.
@@ -106,6 +107,10 @@ message! {
         pub guest_stay_ids: Vec<GuestStayId>,
         /// When.
         pub initiated_at: Timestamp,
+        /// Until when its guests are waited for: the deadline as it was set. Not there in events that
+        /// were written before it was recorded.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub due_at: Option<Timestamp>,
     }
 }
 
@@ -278,6 +283,7 @@ impl Decider for GroupCheckout {
     type Command = GroupCheckoutCommand;
     type Event = GroupCheckoutEvent;
     type State = GroupCheckoutState;
+    type Settings = Deadlines;
 
     const GROWS: bool = true;
     const ENDINGS: &'static [&'static str] = &[
@@ -298,9 +304,14 @@ impl Decider for GroupCheckout {
         }
     }
 
-    fn decide(state: &GroupCheckoutState, command: &GroupCheckoutCommand, now: Timestamp) -> Decided {
+    fn decide(
+        state: &GroupCheckoutState,
+        command: &GroupCheckoutCommand,
+        deadlines: &Deadlines,
+        now: Timestamp,
+    ) -> Decided {
         match command {
-            GroupCheckoutCommand::InitiateGroupCheckout(command) => initiate(state, command, now),
+            GroupCheckoutCommand::InitiateGroupCheckout(command) => initiate(state, command, deadlines, now),
             GroupCheckoutCommand::RecordGuestCheckout(command) => {
                 record(state.initiated(&command.group_checkout_id)?, command, now)
             }
@@ -391,7 +402,12 @@ impl Group {
     }
 }
 
-fn initiate(state: &GroupCheckoutState, command: &InitiateGroupCheckout, now: Timestamp) -> Decided {
+fn initiate(
+    state: &GroupCheckoutState,
+    command: &InitiateGroupCheckout,
+    deadlines: &Deadlines,
+    now: Timestamp,
+) -> Decided {
     let guests = distinct(&command.guest_stay_ids);
     check_size(&guests)?;
     match state {
@@ -399,6 +415,7 @@ fn initiate(state: &GroupCheckoutState, command: &InitiateGroupCheckout, now: Ti
             group_checkout_id: command.group_checkout_id.clone(),
             guest_stay_ids: guests,
             initiated_at: now,
+            due_at: Some(now.plus(deadlines.group_checkout)),
         })),
         // As many as there are, none of them another.
         GroupCheckoutState::Initiated(group)

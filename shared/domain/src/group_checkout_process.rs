@@ -31,7 +31,8 @@ impl Step for OnGroupCheckoutInitiated {
     const SENDS: &'static [&'static str] = &[CheckoutGuestAccount::TYPE, TimeOutGroupCheckout::TYPE];
 
     fn react(group: &GroupCheckoutInitiated, _: &GroupCheckoutState, deadlines: &Deadlines) -> Vec<Dispatch> {
-        let due_at = group.initiated_at.plus(deadlines.group_checkout);
+        let set_before = || group.initiated_at.plus(deadlines.group_checkout);
+        let due_at = group.due_at.unwrap_or_else(set_before);
         let time_out = TimeOutGroupCheckout {
             group_checkout_id: group.group_checkout_id.clone(),
             due_at,

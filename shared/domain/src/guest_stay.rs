@@ -177,6 +177,7 @@ impl Decider for GuestStay {
     type Command = GuestStayCommand;
     type Event = GuestStayEvent;
     type State = GuestStayState;
+    type Settings = ();
 
     fn evolve(mut state: GuestStayState, event: &GuestStayEvent) -> GuestStayState {
         match event {
@@ -200,7 +201,7 @@ impl Decider for GuestStay {
         state
     }
 
-    fn decide(state: &GuestStayState, command: &GuestStayCommand, now: Timestamp) -> Decided {
+    fn decide(state: &GuestStayState, command: &GuestStayCommand, (): &(), now: Timestamp) -> Decided {
         match command {
             GuestStayCommand::CheckInGuest(command) => Ok(check_in(state, command, now)),
             GuestStayCommand::RecordCharge(command) => charge(state, command, now),

@@ -8,6 +8,7 @@ use eventsourcing::{Category, Decider, Decision, FieldError, FieldValue, Refusal
 use eventsourcing::{commands, events, message};
 use serde::Serialize;
 
+use crate::Deadlines;
 use crate::values::{CartId, ClientId, Money, OrderId, PaymentId, ProductItems};
 
 message! {
@@ -92,6 +93,10 @@ message! {
         pub total_price: Money,
         /// When.
         pub initialized_at: Timestamp,
+        /// Until when its payment is waited for: the deadline as it was set. Not there in events that
+        /// were written before it was recorded.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub due_at: Option<Timestamp>,
     }
 }
 
@@ -104,6 +109,10 @@ message! {
         pub payment_id: PaymentId,
         /// When.
         pub confirmed_at: Timestamp,
+        /// Until when its shipment is waited for: the deadline as it was set. Not there in events that
+        /// were written before it was recorded.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub due_at: Option<Timestamp>,
     }
 }
 
@@ -208,6 +217,7 @@ impl Decider for Order {
     type Command = OrderCommand;
     type Event = OrderEvent;
     type State = OrderState;
+    type Settings = Deadlines;
 
     fn evolve(state: OrderState, event: &OrderEvent) -> OrderState {
         let order = match event {
@@ -232,11 +242,12 @@ impl Decider for Order {
     fn decide(
         state: &OrderState,
         command: &OrderCommand,
+        deadlines: &Deadlines,
         now: Timestamp,
     ) -> Result<Decision<OrderEvent>, Refusal> {
         match command {
-            OrderCommand::InitializeOrder(command) => initialize(state, command, now),
-            OrderCommand::ConfirmOrder(command) => confirm(state, command, now),
+            OrderCommand::InitializeOrder(command) => initialize(state, command, deadlines, now),
+            OrderCommand::ConfirmOrder(command) => confirm(state, command, deadlines, now),
             OrderCommand::WithdrawOrder(command) => withdraw(state, command, now),
             OrderCommand::CancelOrder(command) => cancel(state, command, now),
             OrderCommand::CompleteOrder(command) => complete(state, command, now),
@@ -246,7 +257,12 @@ impl Decider for Order {
 
 type Decided = Result<Decision<OrderEvent>, Refusal>;
 
-fn initialize(state: &OrderState, command: &InitializeOrder, now: Timestamp) -> Decided {
+fn initialize(
+    state: &OrderState,
+    command: &InitializeOrder,
+    deadlines: &Deadlines,
+    now: Timestamp,
+) -> Decided {
     let computed = OrderId::of_cart(&command.cart_id);
     if command.order_id != computed {
         return rejected(format!(
@@ -262,6 +278,7 @@ fn initialize(state: &OrderState, command: &InitializeOrder, now: Timestamp) -> 
             product_items: command.product_items.clone(),
             total_price: command.total_price,
             initialized_at: now,
+            due_at: Some(now.plus(deadlines.payment)),
         })),
         Some(order)
             if order.cart_id == command.cart_id
@@ -278,7 +295,7 @@ fn initialize(state: &OrderState, command: &InitializeOrder, now: Timestamp) -> 
     }
 }
 
-fn confirm(state: &OrderState, command: &ConfirmOrder, now: Timestamp) -> Decided {
+fn confirm(state: &OrderState, command: &ConfirmOrder, deadlines: &Deadlines, now: Timestamp) -> Decided {
     let computed = PaymentId::of_order(&command.order_id);
     if command.payment_id != computed {
         return rejected(format!(
@@ -292,6 +309,7 @@ fn confirm(state: &OrderState, command: &ConfirmOrder, now: Timestamp) -> Decide
             order_id: command.order_id.clone(),
             payment_id: command.payment_id.clone(),
             confirmed_at: now,
+            due_at: Some(now.plus(deadlines.shipment)),
         })),
         // Confirmed before, or cancelled while the payment was under way: then the cancellation has
         // the payment given back.

@@ -85,7 +85,8 @@ impl Step for OnOrderInitialized {
 
     fn react(order: &OrderInitialized, _: &OrderState, deadlines: &Deadlines) -> Vec<Dispatch> {
         let payment_id = PaymentId::of_order(&order.order_id);
-        let due_at = order.initialized_at.plus(deadlines.payment);
+        let set_before = || order.initialized_at.plus(deadlines.payment);
+        let due_at = order.due_at.unwrap_or_else(set_before);
         vec![
             Dispatch::now(&RequestPayment {
                 payment_id: payment_id.clone(),
@@ -137,7 +138,8 @@ impl Step for OnOrderConfirmed {
 
     fn react(confirmed: &OrderConfirmed, state: &OrderState, deadlines: &Deadlines) -> Vec<Dispatch> {
         let shipment_id = ShipmentId::of_order(&confirmed.order_id);
-        let due_at = confirmed.confirmed_at.plus(deadlines.shipment);
+        let set_before = || confirmed.confirmed_at.plus(deadlines.shipment);
+        let due_at = confirmed.due_at.unwrap_or_else(set_before);
         let request = state.order().map(|order| {
             Dispatch::now(&RequestShipment {
                 shipment_id: shipment_id.clone(),

@@ -223,6 +223,7 @@ impl Decider for Payment {
     type Command = PaymentCommand;
     type Event = PaymentEvent;
     type State = PaymentState;
+    type Settings = ();
 
     fn evolve(mut state: PaymentState, event: &PaymentEvent) -> PaymentState {
         state.phase = match event {
@@ -262,7 +263,7 @@ impl Decider for Payment {
         state
     }
 
-    fn decide(state: &PaymentState, command: &PaymentCommand, now: Timestamp) -> Decided {
+    fn decide(state: &PaymentState, command: &PaymentCommand, (): &(), now: Timestamp) -> Decided {
         match command {
             PaymentCommand::RequestPayment(command) => request(&state.phase, command, now),
             PaymentCommand::CompletePayment(command) => complete(&state.phase, &command.payment_id, now),

@@ -167,6 +167,7 @@ impl Decider for Shipment {
     type Command = ShipmentCommand;
     type Event = ShipmentEvent;
     type State = ShipmentState;
+    type Settings = ();
 
     fn evolve(mut state: ShipmentState, event: &ShipmentEvent) -> ShipmentState {
         state.phase = match event {
@@ -194,7 +195,7 @@ impl Decider for Shipment {
         state
     }
 
-    fn decide(state: &ShipmentState, command: &ShipmentCommand, now: Timestamp) -> Decided {
+    fn decide(state: &ShipmentState, command: &ShipmentCommand, (): &(), now: Timestamp) -> Decided {
         match command {
             ShipmentCommand::RequestShipment(command) => request(state, command, now),
             ShipmentCommand::SendShipment(command) => send(&state.phase, &command.shipment_id, now),

@@ -154,6 +154,7 @@ pub struct Planned<D: Decider> {
 pub fn plan<D: Decider>(
     history: &History<D>,
     commands: &[(CommandMeta, D::Command)],
+    settings: &D::Settings,
     now: Timestamp,
     max_bytes: usize,
 ) -> Planned<D> {
@@ -165,7 +166,7 @@ pub fn plan<D: Decider>(
     let room = max_bytes.saturating_sub(FRAME_BYTES);
     let mut bytes = 0;
     for (meta, command) in commands {
-        let outcome = match D::decide(&planned.state, command, now) {
+        let outcome = match D::decide(&planned.state, command, settings, now) {
             Ok(Decision::Record(events)) if !events.is_empty() => {
                 let new: Vec<_> = events.iter().map(|event| new_event(event, meta)).collect();
                 let size: usize = new.iter().map(NewEvent::stored_bytes).sum();

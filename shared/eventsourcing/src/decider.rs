@@ -14,6 +14,9 @@ pub trait Decider: Send + Sync + 'static {
     type Event: EventSet;
     /// What of the past the rules need; the default is the state before the first event.
     type State: Clone + Debug + Default + Send + Sync;
+    /// What it can be set to, such as deadlines. What is decided by a setting is recorded, so that
+    /// nobody has to know it who reads the stream later.
+    type Settings: Send + Sync;
 
     /// Whether its streams grow so long that a function does well to keep the state between
     /// invocations and to read only what is new. What is kept can't go stale, since commits never
@@ -29,10 +32,11 @@ pub trait Decider: Send + Sync + 'static {
     /// What `command` amounts to in `state`.
     ///
     /// It must be idempotent by content: a command that was carried out once decides on nothing from
-    /// then on, in every later state.
+    /// then on, in every later state, whatever the settings are by then.
     fn decide(
         state: &Self::State,
         command: &Self::Command,
+        settings: &Self::Settings,
         now: Timestamp,
     ) -> Result<Decision<Self::Event>, Refusal>;
 }

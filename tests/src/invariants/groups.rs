@@ -19,6 +19,7 @@ pub(super) fn judge(streams: &Streams, notified: &BTreeSet<String>, findings: &m
             findings.counts.groups += 1;
             findings.counts.groups_ended += events.iter().filter(|event| is_ending(event)).count();
             Group::of(id, initiated).hears(events, findings);
+            time_is_up_when_it_was_said_to_be(id, initiated, events, findings);
             people_are_told(id, events, notified, findings);
         }
     }
@@ -160,6 +161,15 @@ impl<'a> Group<'a> {
 
     fn counts_are_right(&self, event: &Event) -> bool {
         event.data["completed_count"] == self.completed() && event.data["failed_count"] == self.failed.len()
+    }
+}
+
+/// Guests have until the time that the group's first event says.
+fn time_is_up_when_it_was_said_to_be(id: &str, initiated: &Event, events: &[Event], findings: &mut Findings) {
+    if let (Some(due), Some(timed_out)) = (initiated.time("due_at"), first(events, "GroupCheckoutTimedOut")) {
+        findings.must(timed_out.time("timed_out_at") >= Some(due), || {
+            format!("groupCheckout-{id} times out before the time that GroupCheckoutInitiated says")
+        });
     }
 }
 

@@ -44,6 +44,7 @@ pub(super) fn judge(streams: &Streams, findings: &mut Findings) {
         }
         order.captured_money_is_given_back_at_once_if_it_is_late(findings);
         order.facts_are_recorded_once(findings);
+        order.time_is_up_when_it_was_said_to_be(findings);
     }
     for category in ["payment", "shipment"] {
         for (id, events) in streams.all(category) {
@@ -246,6 +247,28 @@ impl Order<'_> {
             !(open && has(self.payment, "PaymentDiscarded") && has(self.payment, "PaymentCompleted")),
             || format!("order-{id} is not cancelled and its money is given back"),
         );
+    }
+
+    /// Payment and shipment have until the time that the order's own stream says.
+    fn time_is_up_when_it_was_said_to_be(&self, findings: &mut Findings) {
+        let confirmed = first(self.events, "OrderConfirmed");
+        for (set, failed) in [
+            (Some(self.initialized), first(self.payment, "PaymentFailed")),
+            (confirmed, first(self.shipment, "ShipmentFailed")),
+        ] {
+            let (Some(set), Some(failed)) = (set, failed) else {
+                continue;
+            };
+            let is_early = set
+                .time("due_at")
+                .is_some_and(|due| failed.time("failed_at") < Some(due));
+            findings.must(!(is_early && failed.text("error") == "timed out"), || {
+                format!(
+                    "order-{}: {} times out before the time that {} says",
+                    self.id, failed.kind, set.kind
+                )
+            });
+        }
     }
 
     /// The same late fact is recorded once, and is another one than what counts.

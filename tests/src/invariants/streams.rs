@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use eventsourcing::Timestamp;
 use serde_json::Value;
 use uuid::{Uuid, uuid};
 
@@ -33,6 +34,11 @@ impl Event {
     /// A text field; empty if it is not there.
     pub(super) fn text(&self, name: &str) -> &str {
         self.data[name].as_str().unwrap_or_default()
+    }
+
+    /// A field that is a time; none if it is not there.
+    pub(super) fn time(&self, name: &str) -> Option<Timestamp> {
+        self.text(name).parse().ok()
     }
 
     /// A field that is a list of texts.

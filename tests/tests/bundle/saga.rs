@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::Deadlines;
+use embedded_aws::Service;
 use embedded_aws::mapping::stream::Order;
 use embedded_aws::transport::{Fault, Faults};
+use eventsourcing::{StreamId, Timestamp};
 use futures::future::join_all;
 use local::StackOptions;
 use local::groups::group_scenarios;
@@ -347,7 +349,7 @@ async fn a_withdrawal_before_the_order_exists_is_rejected_and_the_order_goes_on(
 /// A stack on which a function can't use the event table.
 async fn without(function: &'static str) -> Bundle {
     let rule: Arc<dyn Faults> = faults(move |call| {
-        if &*call.caller == function && call.service == embedded_aws::Service::DynamoDb {
+        if &*call.caller == function && call.service == Service::DynamoDb {
             broken(call.service)
         } else {
             Fault::None
@@ -417,7 +419,7 @@ async fn a_payment_that_cannot_be_discarded_stays_visible_and_can_be_redriven() 
     let rule = {
         let fails = fails.clone();
         faults(move |call| {
-            let hit = &*call.caller == "discard-payment" && call.service == embedded_aws::Service::DynamoDb;
+            let hit = &*call.caller == "discard-payment" && call.service == Service::DynamoDb;
             if hit && fails.load(std::sync::atomic::Ordering::Relaxed) {
                 broken(call.service)
             } else {
@@ -456,6 +458,80 @@ async fn a_payment_that_cannot_be_discarded_stays_visible_and_can_be_redriven() 
     bundle.settle().await;
     let after = outcome(&bundle, &scenario.cart, &[]).await;
     assert_eq!(scenario.problems(&after), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_that_a_deadline_is_recorded_with_is_when_it_passes() {
+    let seconds = Duration::from_secs;
+    let bundle = Bundle::start(StackOptions {
+        deadlines: Deadlines {
+            payment: seconds(77),
+            shipment: seconds(4_000),
+            group_checkout: seconds(55),
+        },
+        // No group hears of its guests.
+        faults: Some(faults(|call| match &*call.caller {
+            "record-guest-checkout" if call.service == Service::DynamoDb => broken(call.service),
+            _ => Fault::None,
+        })),
+        ..options()
+    })
+    .await;
+    let outside = outsider(&bundle);
+    let silent = ["the payment is never answered", "the carrier never answers"].map(scenario);
+    for played in join_all(silent.iter().map(|scenario| outside.play(scenario))).await {
+        played.expect("the scenario can be played");
+    }
+    let initiate = json!({ "command": { "group_checkout_id": "unheard", "guest_stay_ids": ["ada"] } });
+    bundle
+        .send("initiate-group-checkout", &initiate.to_string())
+        .await;
+    bundle.settle().await;
+
+    let [provider, carrier] = silent.map(|scenario| {
+        let ids = local::scenarios::Ids::of_cart(&scenario.cart).expect("the cart has an id");
+        ids.streams()
+    });
+    let group: StreamId = "groupCheckout-unheard".parse().expect("a stream's name");
+    let payment = time(&bundle, &provider[1], "OrderInitialized", "due_at").await;
+    let shipment = time(&bundle, &carrier[1], "OrderConfirmed", "due_at").await;
+    let guests = time(&bundle, &group, "GroupCheckoutInitiated", "due_at").await;
+    for (due, set, lasts, passed) in [
+        (
+            payment,
+            time(&bundle, &provider[1], "OrderInitialized", "initialized_at").await,
+            seconds(77),
+            time(&bundle, &provider[2], "PaymentFailed", "failed_at").await,
+        ),
+        (
+            shipment,
+            time(&bundle, &carrier[1], "OrderConfirmed", "confirmed_at").await,
+            seconds(4_000),
+            time(&bundle, &carrier[3], "ShipmentFailed", "failed_at").await,
+        ),
+        (
+            guests,
+            time(&bundle, &group, "GroupCheckoutInitiated", "initiated_at").await,
+            seconds(55),
+            time(&bundle, &group, "GroupCheckoutTimedOut", "timed_out_at").await,
+        ),
+    ] {
+        assert_eq!(due, set.plus(lasts));
+        assert!(
+            passed >= due && passed.since(due) <= seconds(2),
+            "due at {due}, passed at {passed}"
+        );
+    }
+}
+
+/// A time that stands in the first event of that type in the stream.
+async fn time(bundle: &Bundle, stream: &StreamId, event_type: &str, field: &str) -> Timestamp {
+    let events = bundle.events(stream).await;
+    let event = events.iter().find(|event| event.event_type == event_type);
+    let data = &event.expect("it has happened").data;
+    let fields: Value = serde_json::from_str(data).expect("stored data is JSON");
+    let at = fields[field].as_str().and_then(|at| at.parse().ok());
+    at.expect("the event names the time")
 }
 
 #[tokio::test(start_paused = true)]

@@ -386,6 +386,37 @@ fn an_order_that_ends_twice_is_noticed() {
     });
 }
 
+#[test]
+fn a_deadline_that_passes_before_the_time_that_was_recorded_is_noticed() {
+    let early = |name: &str| json!({ "error": "timed out", "due_at": "2026-11-23T08:15:00.000Z", name: AT });
+    is_noticed(
+        "PaymentFailed times out before the time that OrderInitialized says",
+        |world| {
+            for (stream, commit) in [(order("declined"), 0), (payment("declined"), 1)] {
+                let fields = &mut world.of(&stream)[commit][0].1;
+                *fields = with(fields, &early("failed_at"));
+            }
+        },
+    );
+    is_noticed(
+        "ShipmentFailed times out before the time that OrderConfirmed says",
+        |world| {
+            for stream in [order("unsent"), shipment("unsent")] {
+                let fields = &mut world.of(&stream)[1][0].1;
+                *fields = with(fields, &early("failed_at"));
+            }
+        },
+    );
+    is_noticed(
+        "groupCheckout-few times out before the time that GroupCheckoutInitiated says",
+        |world| {
+            for commit in world.of("groupCheckout-few") {
+                commit[0].1 = with(&commit[0].1, &early("timed_out_at"));
+            }
+        },
+    );
+}
+
 // 3. Completed means paid for and sent.
 
 #[test]

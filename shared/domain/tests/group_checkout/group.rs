@@ -1,11 +1,16 @@
 //! A group counts each guest once and ends once.
 
-use domain::group_checkout::{GroupCheckout, GroupCheckoutEvent, InitiateGroupCheckout};
+use std::time::Duration;
+
+use domain::Deadlines;
+use domain::group_checkout::{
+    GroupCheckout, GroupCheckoutEvent, GroupCheckoutInitiated, InitiateGroupCheckout,
+};
 use eventsourcing::Timestamp;
 
 use crate::given::given;
 use crate::hotel::{
-    before, complete, completed, due_at, failed, initiate, initiated, notified, notify, now, record,
+    before, complete, completed, due_at, failed, guests, initiate, initiated, notified, notify, now, record,
     recorded, recorded_late, time_out, timed_out, tour,
 };
 
@@ -469,4 +474,26 @@ fn an_empty_group_is_refused_in_every_state() {
         };
         given::<GroupCheckout>(state).when(nobody).rejected(why);
     }
+}
+
+#[test]
+fn the_deadline_is_recorded_as_it_is_set_and_a_repeat_with_another_changes_nothing() {
+    let a_second = || Deadlines {
+        group_checkout: Duration::from_secs(1),
+        ..Deadlines::default()
+    };
+    let set = GroupCheckoutInitiated {
+        group_checkout_id: tour(),
+        guest_stay_ids: guests(&["ada"]),
+        initiated_at: now(),
+        due_at: Some(now().plus(Duration::from_secs(1))),
+    };
+    given::<GroupCheckout>([])
+        .set(a_second())
+        .when(initiate(&["ada"]))
+        .then([set.into()]);
+    given::<GroupCheckout>([initiated(&["ada"], before())])
+        .set(a_second())
+        .when(initiate(&["ada"]))
+        .nothing();
 }

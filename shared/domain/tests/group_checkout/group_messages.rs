@@ -117,7 +117,7 @@ fn events_have_the_published_fields() {
         (
             initiated(&["ada", "bob"], at),
             "GroupCheckoutInitiated",
-            r#"{"group_checkout_id":"tour","guest_stay_ids":["ada","bob"],"initiated_at":AT}"#,
+            r#"{"group_checkout_id":"tour","guest_stay_ids":["ada","bob"],"initiated_at":AT,"due_at":"2026-11-23T09:00:01.204Z"}"#,
         ),
         (
             recorded("ada", Ok(()), at),

@@ -16,13 +16,14 @@ use domain::guest_stay::{
 };
 use eventsourcing::{Command, CommandEnvelope, Dispatch, Message, Step, encode_command};
 
-use crate::hotel::{group, guest, guests, now, record, text, tour};
+use crate::hotel::{due_at, group, guest, guests, now, record, text, tour};
 
 fn group_initiated(ids: &[&str]) -> GroupCheckoutInitiated {
     GroupCheckoutInitiated {
         group_checkout_id: tour(),
         guest_stay_ids: guests(ids),
         initiated_at: now(),
+        due_at: Some(due_at()),
     }
 }
 
@@ -58,7 +59,6 @@ fn on_stays(event: &GuestCheckoutFailed) -> Vec<Dispatch> {
 #[test]
 fn an_initiated_group_asks_every_guest_and_sets_its_deadline() {
     let sent = on_initiated(&group_initiated(&["ada", "bob"]), &Deadlines::default());
-    let due_at = now().plus(Duration::from_hours(1));
     let ask = |id| {
         Dispatch::now(&CheckoutGuestAccount {
             guest_stay_id: guest(id),
@@ -67,19 +67,32 @@ fn an_initiated_group_asks_every_guest_and_sets_its_deadline() {
     };
     let time_out = TimeOutGroupCheckout {
         group_checkout_id: tour(),
-        due_at,
+        due_at: due_at(),
     };
-    assert_eq!(sent, [Dispatch::at(due_at, &time_out), ask("ada"), ask("bob")]);
+    assert_eq!(sent, [Dispatch::at(due_at(), &time_out), ask("ada"), ask("bob")]);
 }
 
 #[test]
-fn the_deadline_is_the_one_that_is_set() {
-    let deadlines = Deadlines {
+fn the_deadline_is_the_one_that_was_recorded_whatever_the_step_is_set_to() {
+    let sent = on_initiated(&group_initiated(&["ada"]), &a_second());
+    assert_eq!(sent[0].due, Some(due_at()));
+}
+
+#[test]
+fn a_group_that_was_initiated_before_deadlines_were_recorded_has_the_steps_own() {
+    let earlier = GroupCheckoutInitiated {
+        due_at: None,
+        ..group_initiated(&["ada"])
+    };
+    let sent = on_initiated(&earlier, &a_second());
+    assert_eq!(sent[0].due, Some(now().plus(Duration::from_secs(1))));
+}
+
+fn a_second() -> Deadlines {
+    Deadlines {
         group_checkout: Duration::from_secs(1),
         ..Deadlines::default()
-    };
-    let sent = on_initiated(&group_initiated(&["ada"]), &deadlines);
-    assert_eq!(sent[0].due, Some(now().plus(Duration::from_secs(1))));
+    }
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! How large a group may be, and that the largest is carried out whole.
 
+use std::time::Duration;
+
+use domain::Deadlines;
 use domain::group_checkout::{
     GroupCheckout, GroupCheckoutCommand, GroupCheckoutInitiated, GroupCheckoutState, GuestOutcome,
     InitiateGroupCheckout, MAX_GUESTS, MAX_IDS_BYTES, RecordGuestCheckout,
@@ -34,6 +37,7 @@ fn initiated(guest_stay_ids: Vec<GuestStayId>) -> GroupCheckoutInitiated {
         group_checkout_id: tour(),
         guest_stay_ids,
         initiated_at: now(),
+        due_at: Some(now().plus(Duration::from_hours(1))),
     }
 }
 
@@ -89,7 +93,13 @@ impl Desk {
         let mut rest: Vec<_> = batch.iter().enumerate().map(command).collect();
         let mut commits = 0;
         while !rest.is_empty() {
-            let planned = plan(&self.history, &rest, now(), MAX_COMMIT_BYTES);
+            let planned = plan(
+                &self.history,
+                &rest,
+                &Deadlines::default(),
+                now(),
+                MAX_COMMIT_BYTES,
+            );
             let refused = |outcome: &Outcome| matches!(outcome, Outcome::Rejected(_) | Outcome::Premature(_));
             assert!(!planned.outcomes.iter().any(refused), "{:?}", planned.outcomes);
             rest.drain(..planned.outcomes.len());
@@ -159,6 +169,7 @@ fn a_group_of_5000_is_carried_out_in_batches_of_100_and_completes_once() {
     let repeated = plan(
         &desk.history,
         &[command((0, &results[4_999]))],
+        &Deadlines::default(),
         now(),
         MAX_COMMIT_BYTES,
     );

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
+use domain::Deadlines;
 use domain::group_checkout::{GroupCheckout, GroupCheckoutCommand, GroupCheckoutEvent, GuestOutcome};
 use domain::guest_stay::{
     CheckInGuest, CheckoutGuestAccount, GuestStay, GuestStayCommand, GuestStayEvent, RecordCharge,
@@ -99,19 +100,19 @@ fn stay_commands() -> Vec<GuestStayCommand> {
 /// carried out or came to nothing must come to nothing at any time, unless it `may_ask_again`.
 fn play<D>(story: Story<D::Command>, may_ask_again: impl Fn(&D::Command) -> bool) -> Vec<Vec<D::Event>>
 where
-    D: Decider<Event: PartialEq>,
+    D: Decider<Event: PartialEq, Settings: Default>,
 {
     let mut state = D::State::default();
     let mut settled: Vec<D::Command> = Vec::new();
     let mut recorded = Vec::new();
     for (command, at) in story {
-        match D::decide(&state, &command, at) {
+        match D::decide(&state, &command, &D::Settings::default(), at) {
             Ok(Decision::Record(events)) => {
                 assert!(!events.is_empty(), "{command:?} records nothing and says it does");
                 state = events.iter().fold(state, D::evolve);
                 recorded.push(events);
                 assert_eq!(
-                    D::decide(&state, &command, at),
+                    D::decide(&state, &command, &D::Settings::default(), at),
                     Ok(Decision::Nothing),
                     "{command:?}"
                 );
@@ -123,7 +124,7 @@ where
         for command in settled.iter().filter(|command| !may_ask_again(command)) {
             for at in [now(), due_at()] {
                 assert_eq!(
-                    D::decide(&state, command, at),
+                    D::decide(&state, command, &D::Settings::default(), at),
                     Ok(Decision::Nothing),
                     "{command:?} again, in {state:?}"
                 );
@@ -265,11 +266,12 @@ proptest! {
         let mut gave_up = false;
         for (command, at) in story {
             let mut ends = false;
-            if let Ok(Decision::Record(events)) = GroupCheckout::decide(&state, &command, at) {
+            if let Ok(Decision::Record(events)) = GroupCheckout::decide(&state, &command, &Deadlines::default(), at) {
                 ends = events.iter().any(|event| GroupCheckout::ENDINGS.contains(&event.event_type()));
                 state = events.iter().fold(state, GroupCheckout::evolve);
             }
-            let gives_up = |at| GroupCheckout::decide(&state, &deadline, at) == Ok(Decision::Nothing);
+            let deadlines = Deadlines::default();
+            let gives_up = |at| GroupCheckout::decide(&state, &deadline, &deadlines, at) == Ok(Decision::Nothing);
             prop_assert_eq!(gives_up(now()), gives_up(due_at()), "early or not");
             // What ends a group is what its deadline goes by when it looks at no more than the newest
             // commit.
@@ -343,7 +345,7 @@ fn in_batches(
     while !waiting.is_empty() {
         let size = *cuts.next().expect("it is a cycle");
         let batch = &waiting[..size.min(waiting.len())];
-        let planned = plan(&history, batch, at, room);
+        let planned = plan(&history, batch, &Deadlines::default(), at, room);
         let too_large =
             |outcome: &Outcome| matches!(outcome, Outcome::Rejected(why) if why.contains("bytes"));
         assert!(!planned.outcomes.iter().any(too_large), "{:?}", planned.outcomes);

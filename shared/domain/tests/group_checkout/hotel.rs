@@ -1,5 +1,7 @@
 //! A hotel with a few guests and a group of them, for tests to tell stories with.
 
+use std::time::Duration;
+
 use domain::group_checkout::{
     CompleteGroupCheckout, GroupCheckoutCompleted, GroupCheckoutEvent, GroupCheckoutFailed,
     GroupCheckoutFailureNotified, GroupCheckoutInitiated, GroupCheckoutTimedOut, GuestCheckoutRecorded,
@@ -96,6 +98,7 @@ pub fn initiated(ids: &[&str], at: Timestamp) -> GroupCheckoutEvent {
         group_checkout_id: tour(),
         guest_stay_ids: guests(ids),
         initiated_at: at,
+        due_at: Some(at.plus(Duration::from_hours(1))),
     }
     .into()
 }

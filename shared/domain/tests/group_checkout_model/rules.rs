@@ -27,7 +27,7 @@ pub type Verdict = Result<Decision<GroupCheckoutEvent>, Refusal>;
 pub trait Rules: Send + Sync + Sized + 'static {
     /// The rules of a group.
     fn decide(state: &GroupCheckoutState, command: &GroupCheckoutCommand, at: Timestamp) -> Verdict {
-        GroupCheckout::decide(state, command, at)
+        GroupCheckout::decide(state, command, &Deadlines::default(), at)
     }
 
     /// The steps.
@@ -55,12 +55,13 @@ impl<R: Rules> Decider for Ruled<R> {
     type Command = GroupCheckoutCommand;
     type Event = GroupCheckoutEvent;
     type State = GroupCheckoutState;
+    type Settings = ();
 
     fn evolve(state: GroupCheckoutState, event: &GroupCheckoutEvent) -> GroupCheckoutState {
         GroupCheckout::evolve(state, event)
     }
 
-    fn decide(state: &GroupCheckoutState, command: &GroupCheckoutCommand, at: Timestamp) -> Verdict {
+    fn decide(state: &GroupCheckoutState, command: &GroupCheckoutCommand, (): &(), at: Timestamp) -> Verdict {
         R::decide(state, command, at)
     }
 }
@@ -86,7 +87,7 @@ pub fn decide<R: Rules>(batch: &[Letter], stream: &Stream, at: Timestamp) -> Pla
 
 type Addressed<C> = (CommandMeta, C);
 
-fn planned<D: Decider>(
+fn planned<D: Decider<Settings = ()>>(
     stream: &Stream,
     batch: &[Letter],
     at: Timestamp,
@@ -94,7 +95,7 @@ fn planned<D: Decider>(
 ) -> Plan {
     let commands: Vec<_> = batch.iter().map(read).collect();
     let history = History::<D>::of(stream).expect("what was stored can be read");
-    let planned = plan(&history, &commands, at, MAX_COMMIT_BYTES);
+    let planned = plan(&history, &commands, &(), at, MAX_COMMIT_BYTES);
     Plan {
         outcomes: planned.outcomes,
         events: planned.events,

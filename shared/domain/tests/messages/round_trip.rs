@@ -156,10 +156,10 @@ events_survive! {
     };
     order_initialized_survives_the_store: domain::order::Order, OrderInitialized {
         order_id: id(), cart_id: id(), client_id: id(), product_items: items(), total_price: money(),
-        initialized_at: time()
+        initialized_at: time(), due_at: option::of(time())
     };
     order_confirmed_survives_the_store: domain::order::Order,
-        OrderConfirmed { order_id: id(), payment_id: id(), confirmed_at: time() };
+        OrderConfirmed { order_id: id(), payment_id: id(), confirmed_at: time(), due_at: option::of(time()) };
     order_completed_survives_the_store: domain::order::Order,
         OrderCompleted { order_id: id(), completed_at: time() };
     order_cancelled_survives_the_store: domain::order::Order,

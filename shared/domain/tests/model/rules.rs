@@ -30,7 +30,7 @@ use crate::letter::{Letter, now};
 pub trait Rules: Send + Sync + Sized + 'static {
     /// The rules of an order.
     fn decide_order(state: &OrderState, command: &OrderCommand, at: Timestamp) -> Verdict<OrderEvent> {
-        Order::decide(state, command, at)
+        Order::decide(state, command, &Deadlines::default(), at)
     }
 
     /// The rules of a payment.
@@ -39,7 +39,7 @@ pub trait Rules: Send + Sync + Sized + 'static {
         command: &PaymentCommand,
         at: Timestamp,
     ) -> Verdict<PaymentEvent> {
-        Payment::decide(state, command, at)
+        Payment::decide(state, command, &(), at)
     }
 
     /// The steps. `drawn` is a number that a repeat does not get again, for steps that draw ids.
@@ -73,12 +73,18 @@ macro_rules! ruled {
             type Command = <$decider as Decider>::Command;
             type Event = <$decider as Decider>::Event;
             type State = <$decider as Decider>::State;
+            type Settings = ();
 
             fn evolve(state: Self::State, event: &Self::Event) -> Self::State {
                 <$decider>::evolve(state, event)
             }
 
-            fn decide(state: &Self::State, command: &Self::Command, at: Timestamp) -> Verdict<Self::Event> {
+            fn decide(
+                state: &Self::State,
+                command: &Self::Command,
+                (): &(),
+                at: Timestamp,
+            ) -> Verdict<Self::Event> {
                 R::$decide(state, command, at)
             }
         }
@@ -109,7 +115,7 @@ pub fn decide<R: Rules>(batch: &[Letter], stream: &Stream, at: Timestamp) -> Pla
     }
 }
 
-fn planned<D: Decider>(
+fn planned<D: Decider<Settings = ()>>(
     stream: &Stream,
     batch: &[Letter],
     at: Timestamp,
@@ -124,7 +130,13 @@ fn planned<D: Decider>(
         .map(|addressed| (addressed.meta, addressed.command))
         .collect();
     if creates && stream.commits().is_empty() {
-        let guess = plan(&History::<D>::guessed_empty(), &commands, at, MAX_COMMIT_BYTES);
+        let guess = plan(
+            &History::<D>::guessed_empty(),
+            &commands,
+            &(),
+            at,
+            MAX_COMMIT_BYTES,
+        );
         if !guess.events.is_empty() {
             return Plan {
                 outcomes: guess.outcomes,
@@ -134,7 +146,7 @@ fn planned<D: Decider>(
         }
     }
     let history = History::<D>::of(stream).expect("what was stored can be read");
-    let planned = plan(&history, &commands, at, MAX_COMMIT_BYTES);
+    let planned = plan(&history, &commands, &(), at, MAX_COMMIT_BYTES);
     Plan {
         outcomes: planned.outcomes,
         events: planned.events,

@@ -191,6 +191,7 @@ impl Rules for ConfirmsTheCancelled {
                     order_id: confirm.order_id.clone(),
                     payment_id: confirm.payment_id.clone(),
                     confirmed_at: at,
+                    due_at: None,
                 }))
             }
             _ => Real::decide_order(state, command, at),
@@ -231,6 +232,7 @@ impl Rules for DrawsIds {
                     product_items: order.product_items.clone(),
                     total_price: order.total_price,
                     initialized_at: at,
+                    due_at: None,
                 }))
             }
             _ => Real::decide_order(state, command, at),

@@ -11,8 +11,8 @@ use eventsourcing::{
 
 use crate::shop::now;
 
-/// A stream in which these events have happened, each in a commit of its own.
-pub fn given<D: Decider>(events: impl IntoIterator<Item = D::Event>) -> Given<D> {
+/// A stream in which these events have happened, each in a commit of its own, and the default settings.
+pub fn given<D: Decider<Settings: Default>>(events: impl IntoIterator<Item = D::Event>) -> Given<D> {
     let mut commits = Vec::new();
     for event in events {
         append(&mut commits, vec![stored(&event)]);
@@ -20,6 +20,7 @@ pub fn given<D: Decider>(events: impl IntoIterator<Item = D::Event>) -> Given<D>
     Given {
         history: history(&commits),
         commits,
+        settings: D::Settings::default(),
         at: now(),
     }
 }
@@ -28,6 +29,7 @@ pub fn given<D: Decider>(events: impl IntoIterator<Item = D::Event>) -> Given<D>
 pub struct Given<D: Decider> {
     commits: Vec<Commit>,
     history: History<D>,
+    settings: D::Settings,
     at: Timestamp,
 }
 
@@ -35,6 +37,11 @@ impl<D: Decider> Given<D> {
     /// Decides at that time instead of [`now`].
     pub fn at(self, at: Timestamp) -> Self {
         Self { at, ..self }
+    }
+
+    /// Decides with these settings instead of the default ones.
+    pub fn set(self, settings: D::Settings) -> Self {
+        Self { settings, ..self }
     }
 
     /// Decides a command.
@@ -50,6 +57,7 @@ impl<D: Decider> Given<D> {
         let planned = plan(
             &self.history,
             std::slice::from_ref(&command),
+            &self.settings,
             self.at,
             MAX_COMMIT_BYTES,
         );
@@ -87,7 +95,13 @@ impl<D: Decider<Event: PartialEq, State: PartialEq>> Decided<D> {
             kept.state() == reloaded.state(),
             "the stored events lead to another state than the planned ones"
         );
-        let repeat = plan(&reloaded, &[self.command], self.given.at, MAX_COMMIT_BYTES);
+        let repeat = plan(
+            &reloaded,
+            &[self.command],
+            &self.given.settings,
+            self.given.at,
+            MAX_COMMIT_BYTES,
+        );
         assert_eq!(repeat.outcomes, [Outcome::Nothing], "when it is repeated");
     }
 

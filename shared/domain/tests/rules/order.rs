@@ -1,5 +1,8 @@
 //! An order is confirmed or cancelled, then completed or cancelled, and closed only once.
 
+use std::time::Duration;
+
+use domain::Deadlines;
 use domain::order::{
     CancelOrder, Cause, CompleteOrder, ConfirmOrder, InitializeOrder, Order, OrderCancelled, OrderCompleted,
     OrderConfirmed, OrderEvent, OrderInitialized, WithdrawOrder,
@@ -61,6 +64,7 @@ fn initialized(at: Timestamp) -> OrderEvent {
         product_items,
         total_price,
         initialized_at: at,
+        due_at: Some(at.plus(Duration::from_mins(15))),
     }
     .into()
 }
@@ -70,6 +74,7 @@ fn confirmed(at: Timestamp) -> OrderEvent {
         order_id: order_id(),
         payment_id: payment_id(),
         confirmed_at: at,
+        due_at: Some(at.plus(Duration::from_hours(24))),
     }
     .into()
 }
@@ -367,4 +372,48 @@ fn a_withdrawal_while_a_payment_failure_is_under_way_cancels_once() {
     ])
     .when(cancel(Cause::PaymentFailed, "card declined"))
     .nothing();
+}
+
+#[test]
+fn the_deadlines_are_recorded_as_they_are_set() {
+    let seconds = |payment, shipment| Deadlines {
+        payment: Duration::from_secs(payment),
+        shipment: Duration::from_secs(shipment),
+        ..Deadlines::default()
+    };
+    given::<Order>([])
+        .set(seconds(1, 86_400))
+        .when(initialize())
+        .then([due(initialized(now()), 1)]);
+    given::<Order>([initialized(before())])
+        .set(seconds(900, 2))
+        .when(confirm())
+        .then([due(confirmed(now()), 2)]);
+}
+
+#[test]
+fn a_repeat_with_other_deadlines_changes_nothing() {
+    let other = || Deadlines {
+        payment: Duration::from_secs(1),
+        shipment: Duration::from_secs(1),
+        ..Deadlines::default()
+    };
+    given::<Order>([initialized(before())])
+        .set(other())
+        .when(initialize())
+        .nothing();
+    given::<Order>([initialized(before()), confirmed(before())])
+        .set(other())
+        .when(confirm())
+        .nothing();
+}
+
+/// The same event, its deadline that many seconds from now.
+fn due(event: OrderEvent, seconds: u64) -> OrderEvent {
+    let due_at = Some(now().plus(Duration::from_secs(seconds)));
+    match event {
+        OrderEvent::OrderInitialized(event) => OrderInitialized { due_at, ..event }.into(),
+        OrderEvent::OrderConfirmed(event) => OrderConfirmed { due_at, ..event }.into(),
+        other => other,
+    }
 }

@@ -19,7 +19,9 @@ use eventsourcing::{
     Command, CommandEnvelope, Decider, Dispatch, Message, Step, StreamId, Timestamp, encode_command, event_id,
 };
 
-use crate::shop::{cart_id, finalize_cart, items, money, now, order_id, payment_id, price, shipment_id};
+use crate::shop::{
+    cart_id, due_at, finalize_cart, items, money, now, order_id, payment_id, price, shipment_id,
+};
 
 fn deadlines() -> Deadlines {
     Deadlines {
@@ -83,6 +85,7 @@ fn order_initialized() -> OrderInitialized {
         product_items,
         total_price,
         initialized_at: now(),
+        due_at: Some(due_at()),
     }
 }
 
@@ -91,6 +94,7 @@ fn order_confirmed() -> OrderConfirmed {
         order_id: order_id(),
         payment_id: payment_id(),
         confirmed_at: now(),
+        due_at: Some(due_at()),
     }
 }
 
@@ -120,7 +124,7 @@ fn a_finalized_cart_makes_an_order_with_the_computed_id() {
 
 #[test]
 fn an_initialized_order_requests_its_payment_and_sets_the_deadline() {
-    let due_at = now().plus(deadlines().payment);
+    let due_at = due_at();
     let (payment_id, order_id, amount) = (payment_id(), order_id(), price());
     assert_eq!(
         react::<OnOrderInitialized>(&order_initialized()),
@@ -160,7 +164,7 @@ fn a_completed_payment_confirms_the_order() {
 
 #[test]
 fn a_confirmed_order_requests_the_shipment_of_its_items_and_sets_the_deadline() {
-    let due_at = now().plus(deadlines().shipment);
+    let due_at = due_at();
     let (shipment_id, order_id) = (shipment_id(), order_id());
     let request = RequestShipment {
         shipment_id: shipment_id.clone(),
@@ -343,15 +347,16 @@ fn each_command_of_a_step_goes_to_the_stream_of_what_it_is_about() {
 #[test]
 fn a_deadline_is_sent_for_the_time_that_it_names() {
     let sent = react::<OnOrderInitialized>(&order_initialized());
-    assert_eq!(
-        (sent[0].due, sent[1].due),
-        (None, Some(now().plus(Duration::from_mins(15))))
-    );
+    assert_eq!((sent[0].due, sent[1].due), (None, Some(due_at())));
+    let earlier = OrderInitialized {
+        due_at: None,
+        ..order_initialized()
+    };
     let settings = Deadlines {
         payment: Duration::from_secs(1),
         ..deadlines()
     };
-    let sent = OnOrderInitialized::react(&order_initialized(), &OrderState::default(), &settings);
+    let sent = OnOrderInitialized::react(&earlier, &OrderState::default(), &settings);
     assert_eq!(sent[1].due, Some(now().plus(Duration::from_secs(1))));
     assert_eq!(Deadlines::default(), deadlines());
 }
@@ -395,13 +400,32 @@ fn stream(name: &str) -> StreamId {
 }
 
 #[test]
-fn times_are_those_of_the_events_and_not_of_the_clock() {
-    let later = OrderInitialized {
+fn a_deadline_is_the_one_that_was_recorded_whatever_the_step_is_set_to() {
+    let payment = OnOrderInitialized::react(&order_initialized(), &OrderState::default(), &deadlines());
+    assert_eq!(payment[1].due, Some(due_at()));
+    let shipment = OnOrderConfirmed::react(&order_confirmed(), &OrderState::default(), &deadlines());
+    assert_eq!(shipment.last().and_then(|sent| sent.due), Some(due_at()));
+}
+
+#[test]
+fn an_order_from_before_deadlines_were_recorded_has_the_steps_own_from_the_time_of_the_event() {
+    let initialized = OrderInitialized {
         initialized_at: Timestamp::from_millis(0),
+        due_at: None,
         ..order_initialized()
     };
     assert_eq!(
-        react::<OnOrderInitialized>(&later)[1].due,
-        Some(Timestamp::from_millis(900_000))
+        react::<OnOrderInitialized>(&initialized)[1].due,
+        Some(Timestamp::from_millis(0).plus(deadlines().payment))
+    );
+    let confirmed = OrderConfirmed {
+        confirmed_at: Timestamp::from_millis(0),
+        due_at: None,
+        ..order_confirmed()
+    };
+    let sent = react_in::<OnOrderConfirmed>(&confirmed, &OrderState::default());
+    assert_eq!(
+        sent.last().and_then(|sent| sent.due),
+        Some(Timestamp::from_millis(0).plus(deadlines().shipment))
     );
 }

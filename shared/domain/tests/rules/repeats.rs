@@ -29,13 +29,13 @@ type Recorded<D> = Vec<Vec<<D as Decider>::Event>>;
 /// carried out must be a no-op, at any time.
 fn play<D>(story: Vec<(D::Command, Timestamp)>) -> Recorded<D>
 where
-    D: Decider<Event: PartialEq>,
+    D: Decider<Event: PartialEq, Settings: Default>,
 {
     let mut state = D::State::default();
     let mut carried_out: Vec<D::Command> = Vec::new();
     let mut recorded = Vec::new();
     for (command, at) in story {
-        if let Ok(Decision::Record(events)) = D::decide(&state, &command, at) {
+        if let Ok(Decision::Record(events)) = D::decide(&state, &command, &D::Settings::default(), at) {
             assert!(!events.is_empty(), "{command:?} records nothing and says it does");
             state = events.iter().fold(state, D::evolve);
             recorded.push(events);
@@ -44,7 +44,7 @@ where
         for done in &carried_out {
             for at in [now(), due_at()] {
                 assert_eq!(
-                    D::decide(&state, done, at),
+                    D::decide(&state, done, &D::Settings::default(), at),
                     Ok(Decision::Nothing),
                     "{done:?} again, in {state:?}"
                 );
@@ -228,24 +228,22 @@ fn shipment_commands() -> Vec<ShipmentCommand> {
 /// that lacks the newest commits.
 fn a_deadline_gives_up_for_good<D>(story: Vec<(D::Command, Timestamp)>, deadline: &D::Command)
 where
-    D: Decider<Event: PartialEq>,
+    D: Decider<Event: PartialEq, Settings: Default>,
 {
     let mut state = D::State::default();
     let mut gave_up = false;
     for (command, at) in story {
-        if let Ok(Decision::Record(events)) = D::decide(&state, &command, at) {
+        if let Ok(Decision::Record(events)) = D::decide(&state, &command, &D::Settings::default(), at) {
             state = events.iter().fold(state, D::evolve);
         }
-        let gives_up = D::decide(&state, deadline, due_at()) == Ok(Decision::Nothing);
+        let gives_up_at =
+            |at| D::decide(&state, deadline, &D::Settings::default(), at) == Ok(Decision::Nothing);
+        let gives_up = gives_up_at(due_at());
         assert!(
             gives_up || !gave_up,
             "{deadline:?} gave up before and does not in {state:?}"
         );
-        assert_eq!(
-            gives_up,
-            D::decide(&state, deadline, now()) == Ok(Decision::Nothing),
-            "early or not"
-        );
+        assert_eq!(gives_up, gives_up_at(now()), "early or not");
         gave_up = gives_up;
     }
 }

@@ -339,7 +339,7 @@ async fn a_batch_whose_events_fill_one_commit_to_the_brim_is_split() {
                 (meta, envelope.command.into())
             })
             .collect();
-        let planned = plan(&history, &commands, now, usize::MAX);
+        let planned = plan(&history, &commands, &(), now, usize::MAX);
         planned.events.iter().map(NewEvent::stored_bytes).sum::<usize>()
     };
     let mut batch: Vec<_> = (0..10).map(|n| body(n, 9_990)).collect();

@@ -85,6 +85,7 @@ impl Decider for Door {
     type Command = DoorCommand;
     type Event = DoorEvent;
     type State = Vec<String>;
+    type Settings = ();
 
     fn evolve(mut greeted: Vec<String>, event: &DoorEvent) -> Vec<String> {
         let DoorEvent::Greeted(event) = event;
@@ -95,6 +96,7 @@ impl Decider for Door {
     fn decide(
         greeted: &Vec<String>,
         command: &DoorCommand,
+        (): &(),
         _: Timestamp,
     ) -> Result<Decision<DoorEvent>, Refusal> {
         let DoorCommand::Greet(Greet { door, name }) = command.clone();
@@ -143,7 +145,7 @@ async fn bundle() -> Bundle {
 fn doors(bundle: &Bundle) -> [Arc<dyn Handler>; 2] {
     let store: Arc<dyn EventStore> = Arc::new(bundle.store.clone());
     let (bus, clock): (Bus, Arc<dyn Clock>) = (bundle.bus(), Arc::new(SystemClock));
-    let greet = CommandFunction::<Greet>::new(store.clone(), bus.clone(), clock.clone());
+    let greet = CommandFunction::<Greet>::new(store.clone(), bus.clone(), clock.clone(), ());
     let on_greeted = StepFunction::<OnGreeted>::new(store, bus.clone(), clock.clone(), ());
     let metrics = || Arc::new(NoMetrics);
     [
