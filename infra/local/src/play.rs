@@ -140,7 +140,7 @@ impl Program {
             refused.extend(self.player.refused_of(&registry.queues(), &is_own).await?);
             let played = self.look(&refused, &scripts).await?;
             let right = played.iter().filter(|one| one.is_right()).count();
-            news.tell(right, "ended as they have to");
+            news.tell(right, "ended as expected");
             if right < played.len() {
                 right_since = None;
             } else if right_since.get_or_insert_with(Instant::now).elapsed() > AFTERMATH {

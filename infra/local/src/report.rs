@@ -1,5 +1,6 @@
 //! What was played, and the report of it: a timeline per order or group, and a summary.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -10,6 +11,8 @@ use crate::scenarios::{Outcome, PlayError, Refused, Scenario, TimelineEntry};
 
 /// What was played, and what came of it.
 pub(crate) struct Played {
+    /// What it is about, for the summary: an order, a group.
+    pub(crate) subject: &'static str,
     pub(crate) title: String,
     /// How it ended, in words; none if it is open.
     pub(crate) ending: Option<String>,
@@ -29,6 +32,7 @@ impl Played {
     /// An order of which nothing is known in advance.
     pub(crate) fn own_cart(title: String, outcome: Outcome, problems: Vec<String>) -> Self {
         Self {
+            subject: "order",
             title,
             ending: outcome.ending(),
             timeline: outcome.timeline,
@@ -44,6 +48,7 @@ impl Played {
         outcome: GroupOutcome,
     ) -> Self {
         Self {
+            subject: "group",
             title: scenario.title.to_owned(),
             ending: outcome.ending(),
             problems: with_script(script, scenario.problems(&outcome)),
@@ -141,18 +146,80 @@ fn short(stream: &str) -> String {
 }
 
 fn summary(out: &mut impl Write, played: &[Played], totals: &str) -> io::Result<()> {
-    let orders = played.len();
     let right = played.iter().filter(|one| one.is_right()).count();
-    let ended = |how: &str| {
-        let starts = |one: &&Played| one.ending.as_ref().is_some_and(|ending| ending.starts_with(how));
-        played.iter().filter(starts).count()
-    };
     let events: usize = played.iter().map(|one| one.timeline.len()).sum();
     writeln!(
         out,
-        "{right} of {orders} ended as they have to: {} completed, {} cancelled",
-        ended("Completed"),
-        ended("Cancelled")
+        "{right} of {} ended as expected: {}",
+        played.len(),
+        endings(played)
     )?;
     writeln!(out, "{events} events, {totals}")
+}
+
+/// How many of each subject there are and how they ended, so that the numbers add up:
+/// `3 groups (1 completed, 2 timed out), 18 orders (10 cancelled, 8 completed)`.
+fn endings(played: &[Played]) -> String {
+    let mut counts: BTreeMap<&str, BTreeMap<String, usize>> = BTreeMap::new();
+    for one in played {
+        let ending = one.ending.as_deref().map_or_else(|| "open".to_owned(), in_words);
+        *counts.entry(one.subject).or_default().entry(ending).or_default() += 1;
+    }
+    let of_subject = |(subject, endings): (&str, BTreeMap<String, usize>)| {
+        let all: usize = endings.values().sum();
+        let plural = if all == 1 { "" } else { "s" };
+        let each: Vec<_> = endings
+            .iter()
+            .map(|(ending, count)| format!("{count} {ending}"))
+            .collect();
+        format!("{all} {subject}{plural} ({})", each.join(", "))
+    };
+    counts.into_iter().map(of_subject).collect::<Vec<_>>().join(", ")
+}
+
+/// `TimedOut (g-1, g-2)` as `timed out`.
+fn in_words(ending: &str) -> String {
+    let word = ending.split(' ').next().unwrap_or_default();
+    let mut words = String::new();
+    for letter in word.chars() {
+        if letter.is_uppercase() && !words.is_empty() {
+            words.push(' ');
+        }
+        words.extend(letter.to_lowercase());
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn played(subject: &'static str, ending: Option<&str>) -> Played {
+        Played {
+            subject,
+            title: String::new(),
+            ending: ending.map(str::to_owned),
+            timeline: Vec::new(),
+            refused: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_summary_counts_every_ending_so_that_the_numbers_add_up() {
+        let all = [
+            played("order", Some("Completed")),
+            played("order", Some("Cancelled (withdrawn: changed my mind)")),
+            played("order", None),
+            played("order", Some("Completed")),
+            played("group", Some("TimedOut (g-1)")),
+        ];
+        let mut out = Vec::new();
+        summary(&mut out, &all, "nothing else").expect("memory takes it");
+        assert_eq!(
+            String::from_utf8(out).expect("text"),
+            "5 of 5 ended as expected: 1 group (1 timed out), 4 orders (1 cancelled, 2 completed, 1 open)\n\
+             0 events, nothing else\n"
+        );
+    }
 }

@@ -219,7 +219,8 @@ fn dead_letters(registry: &Registry) -> Vec<Alarm> {
         name: format!("{}-dead-letters", area.name),
         about: format!(
             "{}: a dead-letter queue holds messages. Their attributes error_code and error say why. Once the cause \
-             is gone, the stack's operator role can send them again.",
+             is gone, send them again with `cargo ops dlq redrive` and the stack's operator role. The redrive of the \
+             SQS console can't: it fails with CouldNotDetermineMessageSource for messages that a function moved.",
             area.title
         ),
         metrics,
