@@ -26,10 +26,11 @@ pub(crate) fn globals() -> Map {
         substituted("https://sqs.${AWS::Region}.${AWS::URLSuffix}/${AWS::AccountId}/${AWS::StackName}-");
     let environment = Map::new()
         .with("STACK_NAME", reference("AWS::StackName"))
-        .with(
-            "AWS_ENDPOINT_URL",
-            only_if(WITH_ENDPOINT, reference(ENDPOINT_URL)),
+        .note(
+            "Empty on AWS, which counts as not set. `sam local` could not leave it out: it does not resolve \
+             AWS::NoValue.",
         )
+        .with("AWS_ENDPOINT_URL", reference(ENDPOINT_URL))
         .with("QUEUE_URL_PREFIX", either(WITH_ENDPOINT, of_emulator, of_aws))
         .with("RUST_LOG", reference("LogLevel"));
     let function = Map::new()

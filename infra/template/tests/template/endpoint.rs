@@ -27,7 +27,7 @@ const IN_SAM_LOCAL: [(&str, &str); 4] = [
 
 #[test]
 fn without_the_parameter_functions_see_what_they_always_saw() {
-    let variables = variables(&ON_AWS, "");
+    let mut variables = variables(&ON_AWS, "");
     let expected = [
         ("STACK_NAME", "shop"),
         (
@@ -37,6 +37,8 @@ fn without_the_parameter_functions_see_what_they_always_saw() {
         ("RUST_LOG", "info"),
     ];
     let expected: BTreeMap<_, _> = expected.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+    // Empty, which is as good as not there: see below.
+    assert_eq!(variables.remove("AWS_ENDPOINT_URL").as_deref(), Some(""));
     assert_eq!(variables, expected);
 }
 
@@ -72,6 +74,17 @@ fn with_the_parameter_functions_work_on_the_tables_and_queues_of_a_local_stack()
         environment.sqs_endpoint,
     ] {
         assert_eq!(found.as_deref(), Some(endpoint));
+    }
+}
+
+#[test]
+fn no_variable_is_left_out_by_a_condition_because_sam_local_would_hand_it_on_as_empty() {
+    let (_, document) = document();
+    let all = document.section("Globals")["Function"]["Environment"].to_string();
+    assert!(!all.contains("AWS::NoValue"), "{all}");
+    for (id, function) in document.of_type("AWS::Serverless::Function") {
+        let own = function["Properties"]["Environment"].to_string();
+        assert!(!own.contains("AWS::NoValue"), "{id}: {own}");
     }
 }
 
@@ -117,12 +130,11 @@ fn variables(names: &[(&str, &str)], endpoint: &str) -> BTreeMap<String, String>
     let variables = variables.as_object().expect("variables");
     let worked_out = variables
         .iter()
-        .filter_map(|(name, value)| Some((name.clone(), work_out(&document, &known, value)?)));
+        .map(|(name, value)| (name.clone(), work_out(&document, &known, value)));
     worked_out.collect()
 }
 
-/// A value, or nothing for one that counts as not set.
-fn work_out(document: &Document, known: &BTreeMap<String, String>, value: &Value) -> Option<String> {
+fn work_out(document: &Document, known: &BTreeMap<String, String>, value: &Value) -> String {
     if let Some([condition, then, otherwise]) = value["Fn::If"].as_array().map(Vec::as_slice) {
         let branch = if holds(document, known, text(condition)) {
             then
@@ -131,17 +143,14 @@ fn work_out(document: &Document, known: &BTreeMap<String, String>, value: &Value
         };
         return work_out(document, known, branch);
     }
-    if value["Ref"] == "AWS::NoValue" {
-        return None;
-    }
     if let Some(name) = value["Ref"].as_str() {
-        return Some(known[name].clone());
+        return known[name].clone();
     }
     let mut text = text(value).to_owned();
     for (name, value) in known {
         text = text.replace(&format!("${{{name}}}"), value);
     }
-    Some(text)
+    text
 }
 
 /// Whether a condition holds, of the one form that is asked for here: a parameter is not a certain value.
