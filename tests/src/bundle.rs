@@ -383,7 +383,7 @@ impl Bundle {
                 self.redrive(&queue).await;
             }
             for entry in parked {
-                let again = outbox.redrive(&entry.commit, at(self.age()).into()).await;
+                let again = outbox.redrive(&entry.commit).await;
                 again.expect("it was just seen");
             }
         }

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use aws_adapters::{MAX_MESSAGE_BYTES, dead_letter_queue, source_queue};
 use clap::Args;
-use eventsourcing::{Clock, SystemClock, Timestamp, ids_of};
+use eventsourcing::{Clock, Timestamp, ids_of};
 use futures::stream::{self, StreamExt, TryStreamExt};
+use indicatif::ProgressBar;
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -180,9 +181,11 @@ async fn look_at_all(stack: &Stack, limit: usize) -> Result<Vec<(String, Look)>,
     let look = async |queue: &str| {
         let dead_letter_queue = dead_letter_queue(queue);
         let counts = letters::counts(stack, &dead_letter_queue).await?;
-        let look = match counts.unwrap_or_default().all() {
-            0 => None,
-            _ => letters::look(stack, &dead_letter_queue, limit, LOOK, Duration::ZERO).await?,
+        let look = if counts.unwrap_or_default().all() == 0 {
+            None
+        } else {
+            let hidden = ProgressBar::hidden();
+            letters::look(stack, &dead_letter_queue, limit, LOOK, Duration::ZERO, &hidden).await?
         };
         bar.inc(1);
         Ok::<_, Failure>((dead_letter_queue, look.unwrap_or_default()))
@@ -285,6 +288,8 @@ struct Letters {
     held: usize,
     #[serde(skip)]
     about_held: String,
+    #[serde(skip)]
+    now: Timestamp,
 }
 
 impl Report for Letters {
@@ -298,7 +303,6 @@ impl Report for Letters {
         }
         let mut table = table(&["message id", "error code", "age", "receives", "stream", "error"]);
         narrow(&mut table, 5, 80);
-        let now = SystemClock.now();
         for message in &self.messages {
             let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".into());
             table.add_row([
@@ -306,7 +310,7 @@ impl Report for Letters {
                 text(&message.error_code),
                 message
                     .sent_at
-                    .map_or_else(|| "-".into(), |at| age(now.since(at))),
+                    .map_or_else(|| "-".into(), |at| age(self.now.since(at))),
                 message.receive_count.to_string(),
                 text(&message.stream_id),
                 message.error.clone(),
@@ -351,6 +355,7 @@ pub(crate) async fn show(
         of: look.of(),
         held: look.held(),
         about_held: look.about_held(),
+        now: stack.clock.now(),
     };
     format.print(&shown)?;
     if shown.messages.is_empty() && shown.held > 0 {
@@ -360,7 +365,9 @@ pub(crate) async fn show(
 }
 
 async fn look(stack: &Stack, queue: &str, limit: usize, time: Duration, wait: Wait) -> Result<Look, Failure> {
-    let look = letters::look(stack, queue, limit, time, wait.into()).await?;
+    let bar = progress(None, "messages");
+    let look = letters::look(stack, queue, limit, time, wait.into(), &bar).await?;
+    bar.finish_and_clear();
     look.ok_or_else(|| {
         Failure::NotFound(format!(
             "the stack has no queue {}",

@@ -18,7 +18,7 @@ use indicatif::ProgressBar;
 use tokio::time::Instant;
 
 use crate::failure::Failure;
-use crate::output::{age, progress};
+use crate::output::age;
 use crate::stack::{Stack, why};
 
 /// The most messages in one request.
@@ -189,13 +189,14 @@ pub(crate) async fn look(
     limit: usize,
     time: Duration,
     wait: Duration,
+    progress: &ProgressBar,
 ) -> Result<Option<Look>, Failure> {
-    let Some(counts) = come_back(stack, queue, wait).await? else {
+    let Some(counts) = come_back(stack, queue, wait, progress).await? else {
         return Ok(None);
     };
-    let bar = progress(Some(counts.all().min(limit) as u64), "messages received");
-    let letters = take(stack, queue, limit, time, &bar).await?;
-    bar.finish_and_clear();
+    progress.set_length(counts.all().min(limit) as u64);
+    progress.set_message("messages received");
+    let letters = take(stack, queue, limit, time, progress).await?;
     Ok(Some(Look {
         to_the_end: letters.len() < limit,
         letters,
@@ -204,17 +205,21 @@ pub(crate) async fn look(
 }
 
 /// The counts of a queue once nobody holds a message of it, or when `wait` is over.
-async fn come_back(stack: &Stack, queue: &str, wait: Duration) -> Result<Option<Counts>, Failure> {
+async fn come_back(
+    stack: &Stack,
+    queue: &str,
+    wait: Duration,
+    progress: &ProgressBar,
+) -> Result<Option<Counts>, Failure> {
     let until = Instant::now() + wait;
-    let bar = progress(None, "messages are held by another reader");
+    progress.set_message("messages are held by another reader");
     loop {
         let found = counts(stack, queue).await?;
         let held = found.map_or(0, |counts| counts.held);
         if held == 0 || Instant::now() >= until {
-            bar.finish_and_clear();
             return Ok(found);
         }
-        bar.set_position(held as u64);
+        progress.set_position(held as u64);
         tokio::time::sleep(POLL.min(until - Instant::now())).await;
     }
 }

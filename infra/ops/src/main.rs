@@ -5,6 +5,7 @@
 //! is printed as a table or as one JSON document. Nothing is taken from the stack but what the command
 //! says, and no payload is shown unless it is asked for.
 
+mod clock;
 mod dead_letters;
 mod events;
 mod failure;
@@ -183,6 +184,7 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    output::tell_progress();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let outcome = runtime.map_err(Failure::from).and_then(|runtime| {
         let outcome = runtime.block_on(run(arguments));

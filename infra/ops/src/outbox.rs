@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use aws_adapters::{CommitRef, Delivery, KeyNumber, Outbox, OutboxEntry, OutboxError};
 use clap::{Args, ValueEnum};
-use eventsourcing::{Clock, SystemClock, Timestamp};
+use eventsourcing::{Clock, Timestamp};
 use serde::Serialize;
 
 use crate::dead_letters::{confirm, may_ask};
@@ -83,6 +83,8 @@ struct List {
     parked: u64,
     published: u64,
     entries: Vec<Entry>,
+    #[serde(skip)]
+    now: Timestamp,
 }
 
 impl Report for List {
@@ -90,14 +92,13 @@ impl Report for List {
         if !self.entries.is_empty() {
             let mut table = table(&["stream", "revision", "delivery", "attempts", "age", "last error"]);
             narrow(&mut table, 5, 80);
-            let now = SystemClock.now();
             for entry in &self.entries {
                 table.add_row([
                     entry.stream_id.clone(),
                     entry.revision.to_string(),
                     entry.delivery.to_owned(),
                     entry.attempts.to_string(),
-                    age(now.since(entry.first_attempt_at)),
+                    age(self.now.since(entry.first_attempt_at)),
                     entry.last_error.clone(),
                 ]);
             }
@@ -125,16 +126,20 @@ pub(crate) async fn list(
         Some(state) => vec![state.into()],
         None => vec![Delivery::Parked, Delivery::Pending],
     };
+    let bar = progress(None, "entries read");
     let mut entries = Vec::new();
     for delivery in shown {
         let listed = outbox.list(delivery, limit - entries.len()).await;
         entries.extend(listed.map_err(failed)?.into_iter().map(Entry::from));
+        bar.set_position(entries.len() as u64);
     }
+    bar.finish_and_clear();
     format.print(&List {
         pending: outbox.count(Delivery::Pending).await.map_err(failed)?,
         parked: outbox.count(Delivery::Parked).await.map_err(failed)?,
         published: outbox.count(Delivery::Published).await.map_err(failed)?,
         entries,
+        now: stack.clock.now(),
     })?;
     Ok(())
 }
@@ -234,12 +239,12 @@ pub(crate) async fn redrive(stack: &Stack, format: Format, which: &WhichEntries)
     let bar = progress(Some(commits.len() as u64), "entries");
     let mut results = Vec::with_capacity(commits.len());
     for commit in &commits {
-        results.push(outbox.redrive(commit, SystemClock.now()).await);
+        results.push(outbox.redrive(commit).await);
         bar.inc(1);
     }
     bar.finish_and_clear();
     Outcome::of(
-        "due now; the sweeper sends them within a minute",
+        "due; the sweeper takes them at its next run, within a minute",
         &commits,
         results,
     )

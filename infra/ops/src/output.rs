@@ -1,10 +1,12 @@
 //! What is printed: tables for people, one JSON document for programs.
 
-use std::io::{self, Write};
-use std::time::Duration;
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle, WeakProgressBar};
 use serde::Serialize;
 
 /// Something that can be shown to people and to programs.
@@ -59,6 +61,47 @@ pub(crate) fn write_table(out: &mut dyn Write, table: &Table) -> io::Result<()> 
     Ok(())
 }
 
+/// How long a command may take without a word, and how often it says then how far it has come.
+const FIRST_NEWS: Duration = Duration::from_secs(2);
+const NEWS: Duration = Duration::from_secs(10);
+
+/// How often a bar is drawn whether it moves or not: a call may take its time.
+const REDRAW: Duration = Duration::from_millis(200);
+
+/// The newest bar, for the news.
+static NEWEST: Mutex<Option<WeakProgressBar>> = Mutex::new(None);
+
+/// Has the process say on standard error how far it has come, whatever it does. A terminal shows bars; what
+/// is no terminal gets a line now and then.
+pub(crate) fn tell_progress() {
+    if io::stderr().is_terminal() {
+        return;
+    }
+    let started = Instant::now();
+    // Ends with the process, or when nobody reads what it writes.
+    thread::spawn(move || {
+        thread::sleep(FIRST_NEWS);
+        while writeln!(io::stderr(), "{}", news(started.elapsed())).is_ok() {
+            thread::sleep(NEWS);
+        }
+    });
+}
+
+fn news(elapsed: Duration) -> String {
+    let newest = NEWEST.lock().unwrap_or_else(PoisonError::into_inner);
+    let bar = newest.as_ref().and_then(WeakProgressBar::upgrade);
+    let seconds = elapsed.as_secs();
+    match bar.filter(|bar| !bar.is_finished()) {
+        Some(bar) => {
+            let of = bar
+                .length()
+                .map_or_else(String::new, |length| format!(" of {length}"));
+            format!("{}{of} {} after {seconds} s", bar.position(), bar.message())
+        }
+        None => format!("still at work after {seconds} s"),
+    }
+}
+
 /// A bar on standard error, if that is a terminal; with a length that is not known, a count.
 pub(crate) fn progress(length: Option<u64>, what: &str) -> ProgressBar {
     let template = if length.is_some() {
@@ -73,6 +116,10 @@ pub(crate) fn progress(length: Option<u64>, what: &str) -> ProgressBar {
     if let Some(length) = length {
         bar.set_length(length);
     }
+    if !bar.is_hidden() {
+        bar.enable_steady_tick(REDRAW);
+    }
+    *NEWEST.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.downgrade());
     bar
 }
 

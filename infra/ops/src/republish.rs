@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use aws_adapters::{Checkpoint, Publisher, Republisher, Selection, Tally, Unpublished};
 use clap::Args;
-use eventsourcing::{Clock, StreamId, SystemClock, Timestamp};
+use eventsourcing::{StreamId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
@@ -25,7 +25,8 @@ pub(crate) struct Republish {
     /// What was committed at this moment or later (RFC 3339); from the beginning if not given
     #[arg(long, value_name = "TIME", value_parser = moment, conflicts_with = "stream_id")]
     from: Option<Timestamp>,
-    /// What was committed before this moment (RFC 3339); up to now if not given
+    /// What was committed before this moment (RFC 3339); whatever there is if not given, also what is
+    /// committed while it runs
     #[arg(long, value_name = "TIME", value_parser = moment, conflicts_with = "stream_id")]
     to: Option<Timestamp>,
     /// A whole stream
@@ -138,6 +139,13 @@ impl Published {
 
 /// Publishes what was asked for.
 pub(crate) async fn republish(stack: &Stack, format: Format, command: Republish) -> Result<(), Failure> {
+    if let (Some(from), Some(to)) = (command.from, command.to)
+        && from >= to
+    {
+        return Err(Failure::Usage(format!(
+            "--from {from} is not before --to {to}: nothing lies between; expected the earlier moment in --from"
+        )));
+    }
     if let Some(stream) = &command.stream_id
         && !events::read(stack, stream).await?.exists()
     {
@@ -146,7 +154,7 @@ pub(crate) async fn republish(stack: &Stack, format: Format, command: Republish)
     let checkpoint = begin(stack, &command)?;
     let publisher = Publisher::new(stack.registry.routes(), stack.bus.clone());
     let dynamodb = stack.connection.dynamodb.clone();
-    let republisher = Republisher::new(dynamodb, publisher, outbox::of(stack), Arc::new(SystemClock));
+    let republisher = Republisher::new(dynamodb, publisher, outbox::of(stack), Arc::new(stack.clock));
     let republisher = if command.dry_run {
         republisher.counting_only()
     } else {
@@ -188,15 +196,12 @@ fn stopped(why: &str, command: &Republish) -> Failure {
 
 /// Where to begin: at the start, or where a file says.
 fn begin(stack: &Stack, command: &Republish) -> Result<Checkpoint, Failure> {
-    let selection = |to| match &command.stream_id {
+    // An end that is not given is none: what this machine's clock says may be before what is to be sent.
+    let selection = match &command.stream_id {
         Some(stream) => Selection::stream(stream),
-        None => Selection::range(command.from, to),
+        None => Selection::range(command.from, command.to),
     };
-    // An end that is not given is the moment of the first run.
-    let start = || {
-        let to = command.to.unwrap_or_else(|| SystemClock.now());
-        Checkpoint::start(stack.names.events_table(), selection(Some(to)), command.segments)
-    };
+    let start = || Checkpoint::start(stack.names.events_table(), selection.clone(), command.segments);
     let Some(file) = &command.resume else {
         return Ok(start());
     };
@@ -207,11 +212,10 @@ fn begin(stack: &Stack, command: &Republish) -> Result<Checkpoint, Failure> {
         queues,
         checkpoint: kept,
     } = kept;
-    let same_selection = match (command.to, kept.selection()) {
-        (None, Selection::Range { from, .. }) => *from == command.from.map(|at| at.to_string()),
-        (to, kept) => *kept == selection(to),
-    };
-    if queues != stack.bus.url("") || kept.table() != stack.names.events_table() || !same_selection {
+    let is_other = *kept.selection() != selection
+        || queues != stack.bus.url("")
+        || kept.table() != stack.names.events_table();
+    if is_other {
         return Err(Failure::Usage(format!(
             "{} is of another run (table {} beside queues {queues}…, {}); name another file, or ask for the same",
             file.display(),
@@ -220,7 +224,10 @@ fn begin(stack: &Stack, command: &Republish) -> Result<Checkpoint, Failure> {
         )));
     }
     if kept.is_done() {
-        eprintln!("{} says that all of it was published", file.display());
+        eprintln!(
+            "{} says that all of it was published; for what was committed since, name another file",
+            file.display()
+        );
     }
     Ok(kept)
 }

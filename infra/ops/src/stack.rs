@@ -12,7 +12,9 @@ use aws_sdk_sqs::types::Message;
 use functions::{Function, Registry, Trigger, registry};
 use tokio::sync::RwLock;
 
+use crate::clock::{ReadDate, ServiceClock};
 use crate::failure::Failure;
+use crate::output::progress;
 
 /// A stack that was found.
 pub(crate) struct Stack {
@@ -20,6 +22,7 @@ pub(crate) struct Stack {
     pub(crate) connection: Connection,
     pub(crate) bus: Bus,
     pub(crate) registry: Registry,
+    pub(crate) clock: ServiceClock,
     held: Arc<Held>,
     /// Read while messages are received. What is under way when a command is interrupted is waited for: its
     /// messages are held whether anybody hears of it or not.
@@ -45,12 +48,19 @@ impl Stack {
         let at = environment
             .sqs_endpoint
             .unwrap_or_else(|| format!("AWS in {}", environment.region));
-        let prefix = queue_url_prefix(&connection, &names, &at).await?;
+        let bar = progress(None, "waiting for the stack's queues");
+        let date = ReadDate::default();
+        let prefix = queue_url_prefix(&connection, &names, &at, &date).await?;
+        bar.finish_and_clear();
+        if let Some(warning) = date.clock().warning() {
+            eprintln!("{warning}; ages are by the service's");
+        }
         Ok(Self {
             bus: Bus::new(connection.sqs.clone(), &prefix),
             names,
             connection,
             registry: registry(),
+            clock: date.clock(),
             held: Arc::default(),
             receiving: Arc::default(),
         })
@@ -170,10 +180,16 @@ pub(crate) fn pascal_case(name: &str) -> String {
 }
 
 /// What the URLs of the stack's queues begin with, up to and including its name and a dash.
-async fn queue_url_prefix(connection: &Connection, names: &Names, at: &str) -> Result<String, Failure> {
+async fn queue_url_prefix(
+    connection: &Connection,
+    names: &Names,
+    at: &str,
+    date: &ReadDate,
+) -> Result<String, Failure> {
     let name = "finalize-cart";
     let queue = names.of_function(name);
-    let found = connection.sqs.get_queue_url().queue_name(&queue).send().await;
+    let request = connection.sqs.get_queue_url().queue_name(&queue).customize();
+    let found = request.interceptor(date.clone()).send().await;
     let url = found.map_err(|error| {
         let missing = error
             .as_service_error()
@@ -184,10 +200,13 @@ async fn queue_url_prefix(connection: &Connection, names: &Names, at: &str) -> R
                 names.stack()
             ));
         }
+        // A signature by a clock that is minutes wrong is refused.
+        let clock = date.clock().warning().map(|warning| format!(" ({warning})"));
         Failure::Failed(format!(
-            "{at} does not answer as SQS: {}; is the stack running, and are AWS_ENDPOINT_URL, AWS_REGION and \
+            "{at} does not answer as SQS: {}{}; is the stack running, and are AWS_ENDPOINT_URL, AWS_REGION and \
              the credentials those of its place?",
-            why(&error)
+            why(&error),
+            clock.unwrap_or_default()
         ))
     })?;
     let url = url.queue_url.unwrap_or_default();

@@ -268,15 +268,16 @@ impl Outbox {
         Ok(if counted { outcome } else { AfterFailure::MovedOn })
     }
 
-    /// Makes an entry due at once, with all its attempts before it.
-    pub async fn redrive(&self, commit: &CommitRef, now: Timestamp) -> Result<(), OutboxError> {
+    /// Makes an entry due at once, with all its attempts before it. It is due since 1970: whether that is
+    /// past is for the sweeper's clock to say, and whoever asks may have one that is ahead of it.
+    pub async fn redrive(&self, commit: &CommitRef) -> Result<(), OutboxError> {
         let redriven = self
             .update(commit)
-            .update_expression("SET delivery = :pending, next_attempt_at = :now, attempts = :none")
+            .update_expression("SET delivery = :pending, next_attempt_at = :due, attempts = :none")
             .condition_expression("delivery IN (:pending, :parked)")
             .expression_attribute_values(":pending", text(Delivery::Pending.as_str()))
             .expression_attribute_values(":parked", text(Delivery::Parked.as_str()))
-            .expression_attribute_values(":now", time(now))
+            .expression_attribute_values(":due", time(Timestamp::from_millis(0)))
             .expression_attribute_values(":none", number(&0))
             .send()
             .await;

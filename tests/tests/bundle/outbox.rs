@@ -156,10 +156,7 @@ async fn after_the_third_failed_attempt_an_event_is_parked_and_counted_and_stays
     );
 
     outage.mend();
-    outbox
-        .redrive(&entry.commit, now(&bundle))
-        .await
-        .expect("the entry is there");
+    outbox.redrive(&entry.commit).await.expect("the entry is there");
     bundle.until(&ids.streams()[1], "OrderCompleted").await;
     assert_eq!(outbox.count(Delivery::Parked).await, Ok(0));
 }
@@ -311,10 +308,7 @@ async fn only_an_entry_that_was_not_published_can_be_redriven_or_dropped() {
     let bundle = bundle(faults(|_| Fault::None)).await;
     let (outbox, now) = (outbox(&bundle), now(&bundle));
     let a = commit("cart-a");
-    assert_eq!(
-        outbox.redrive(&a, now).await,
-        Err(OutboxError::NotThere(a.clone()))
-    );
+    assert_eq!(outbox.redrive(&a).await, Err(OutboxError::NotThere(a.clone())));
     assert_eq!(outbox.drop_entry(&a).await, Err(OutboxError::NotThere(a.clone())));
     outbox.save(&a, "no", now).await.expect("it is saved");
     let entry = outbox
@@ -323,10 +317,7 @@ async fn only_an_entry_that_was_not_published_can_be_redriven_or_dropped() {
         .expect("it can be read")
         .remove(0);
     assert_eq!(outbox.mark_published(&entry, now).await, Ok(true));
-    assert_eq!(
-        outbox.redrive(&a, now).await,
-        Err(OutboxError::NotThere(a.clone()))
-    );
+    assert_eq!(outbox.redrive(&a).await, Err(OutboxError::NotThere(a.clone())));
     outbox
         .save(&a, "no", now.plus(Duration::from_secs(1)))
         .await

@@ -249,10 +249,8 @@ async fn mend_and_redrive(bundle: &Bundle, letters: Vec<Letter>) {
         bundle.stack.names().outbox_table(),
     );
     let parked = outbox.list(Delivery::Parked, usize::MAX).await;
-    // The stack's time, not the system's: the sweeper sends what is due by the stack's clock.
-    let now = Timestamp::from(bundle.stack.clock().now());
     for entry in parked.expect("the outbox can be read") {
-        let redriven = outbox.redrive(&entry.commit, now).await;
+        let redriven = outbox.redrive(&entry.commit).await;
         redriven.expect("it is there");
     }
     for letter in letters {

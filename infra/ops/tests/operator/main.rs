@@ -1,6 +1,9 @@
 //! The command as its users see it: the built program, against a stack that is served on a port.
 
+mod clocks;
 mod dead_letters;
+#[allow(dead_code)]
+mod front;
 mod held;
 mod naming;
 mod outbox;

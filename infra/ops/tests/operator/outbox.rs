@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use crate::showing::item;
 use crate::support::{Up, cart};
 
-fn entry(stream: &str, delivery: &str) -> Value {
+/// An entry that was saved at eight o'clock.
+pub fn entry(stream: &str, delivery: &str) -> Value {
     let time = json!({ "S": "2026-11-23T08:00:00.000Z" });
     json!({
         "stream_id": { "S": stream },

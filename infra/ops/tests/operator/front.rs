@@ -1,0 +1,106 @@
+//! A server that stands before a stack and passes on what it gets: a proxy, or a service whose clock shows
+//! another time.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Passes on requests until the test ends.
+pub struct Front {
+    pub url: String,
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+impl Front {
+    /// Before the stack at `upstream`, whose answers get the date `date` if there is one.
+    pub fn before(upstream: &str, date: Option<&'static str>) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let address = listener.local_addr().expect("it listens");
+        let upstream = upstream.trim_start_matches("http://").to_owned();
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let seen = requests.clone();
+        std::thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let (upstream, seen) = (upstream.clone(), seen.clone());
+                std::thread::spawn(move || {
+                    // A client that goes away in the middle of a request has what it wanted.
+                    drop(pass_on(client, &upstream, date, &seen));
+                });
+            }
+        });
+        Self {
+            url: format!("http://{address}"),
+            requests,
+        }
+    }
+
+    /// The first lines of the requests that came, such as `POST / HTTP/1.1`.
+    pub fn requests(&self) -> Vec<String> {
+        self.requests
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+fn pass_on(
+    client: TcpStream,
+    upstream: &str,
+    date: Option<&str>,
+    seen: &Mutex<Vec<String>>,
+) -> std::io::Result<()> {
+    let mut reader = BufReader::new(client.try_clone()?);
+    let (first, headers) = head(&mut reader)?;
+    seen.lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(first.clone());
+    let mut client = client;
+    let Some(method) = first.split(' ').next().filter(|method| *method != "CONNECT") else {
+        // Tunnels are only counted: there is no service behind them.
+        return client.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
+    };
+    let length = headers.iter().find_map(|header| {
+        let (name, value) = header.split_once(':')?;
+        let is_length = name.eq_ignore_ascii_case("content-length");
+        is_length.then(|| value.trim().parse().ok()).flatten()
+    });
+    let mut body = vec![0; length.unwrap_or(0)];
+    reader.read_exact(&mut body)?;
+
+    let mut service = TcpStream::connect(upstream)?;
+    write!(service, "{method} / HTTP/1.1\r\nConnection: close\r\n")?;
+    for header in &headers {
+        write!(service, "{header}\r\n")?;
+    }
+    service.write_all(b"\r\n")?;
+    service.write_all(&body)?;
+
+    let mut answer = BufReader::new(service);
+    let (status, mut headers) = head(&mut answer)?;
+    if let Some(date) = date {
+        headers.retain(|header| !header.to_ascii_lowercase().starts_with("date:"));
+        headers.push(format!("Date: {date}"));
+    }
+    write!(client, "{status}\r\n")?;
+    for header in &headers {
+        write!(client, "{header}\r\n")?;
+    }
+    client.write_all(b"\r\n")?;
+    std::io::copy(&mut answer, &mut client)?;
+    Ok(())
+}
+
+/// The first line and the headers.
+fn head(reader: &mut impl BufRead) -> std::io::Result<(String, Vec<String>)> {
+    let mut lines = Vec::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        if line.trim_end().is_empty() {
+            break;
+        }
+        lines.push(line.trim_end().to_owned());
+    }
+    let rest = lines.split_off(lines.len().min(1));
+    Ok((lines.pop().unwrap_or_default(), rest))
+}
