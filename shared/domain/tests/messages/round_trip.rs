@@ -213,6 +213,9 @@ proptest! {
             format!("{cents}e-2"),
             format!("{cents}E-2"),
             format!("{cents}.0e-2"),
+            format!("{whole}.{hundredths:02}{}", "0".repeat(30)),
+            format!("{cents}.{}e-2", "0".repeat(40)),
+            format!("0.{cents:0>60}e58"),
         ];
         let exact = Decimal::from(cents) / Decimal::ONE_HUNDRED;
         for amount in written {
