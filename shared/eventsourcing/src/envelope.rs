@@ -6,9 +6,10 @@ use std::marker::PhantomData;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::structure::Structure;
 use crate::{
     Dispatch, FieldError, FieldValue, Fields, Message, RecordedEvent, StreamId, Timestamp, Unreadable,
-    command_id, decode,
+    command_id, decode, write_body,
 };
 
 /// How deep JSON may be nested: 64 lists and objects in each other.
@@ -21,13 +22,16 @@ pub enum Malformed {
     /// Not JSON, or no object.
     #[error("the body is not a JSON object; expected {{\"type\": …, \"{0}\": {{…}}}}")]
     NotAnObject(&'static str),
+    /// A byte order mark, which RFC 8259 (section 8.1) forbids writers of JSON, stands before the JSON.
+    #[error("the body begins with a byte order mark; expected the JSON object without it")]
+    ByteOrderMark,
     /// Nested too deep.
     #[error("the body is nested deeper than {MAX_DEPTH} levels")]
     TooDeep,
     /// Another type than the queue's.
     #[error("field `type` names another message than this queue takes; expected {0}")]
     WrongType(&'static str),
-    /// A field that is missing or holds something else than it should.
+    /// A field that is missing, is given twice or holds something else than it should.
     #[error(transparent)]
     Field(#[from] FieldError),
     /// A command or an event in a form that this version can't read.
@@ -115,10 +119,17 @@ impl<E: Message> EventEnvelope<E> {
 }
 
 fn object<'a, M: Message>(body: &'a str, content: &'static str) -> Result<Fields<'a>, Malformed> {
-    if depth(body) > MAX_DEPTH {
+    let structure = Structure::of(body);
+    if structure.depth > MAX_DEPTH {
         return Err(Malformed::TooDeep);
     }
+    if body.starts_with('\u{feff}') {
+        return Err(Malformed::ByteOrderMark);
+    }
     let fields = Fields::of(body).ok_or(Malformed::NotAnObject(content))?;
+    if let Some(path) = structure.doubled {
+        return Err(FieldError::doubled(path).into());
+    }
     match fields.get::<Option<String>>("type")? {
         Some(name) if name != M::TYPE => Err(Malformed::WrongType(M::TYPE)),
         _ => Ok(fields),
@@ -159,26 +170,6 @@ pub fn ids_of(body: &str, message_id: &str) -> (String, String) {
     let correlation = metadata.and_then(|metadata| metadata.correlation_id);
     let correlation_id = correlation.map_or_else(|| id.clone(), |id| id.0);
     (id, correlation_id)
-}
-
-/// How deep lists and objects are nested, counted without parsing: a parser may give up, or run out
-/// of stack, before it could tell.
-fn depth(json: &str) -> usize {
-    let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
-    for byte in json.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'{' | b'[' if !in_string => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    deepest
 }
 
 /// The fields of a command, unread.
@@ -309,7 +300,7 @@ pub fn encode_command(
     correlation_id: &str,
     now: Timestamp,
 ) -> Result<String, serde_json::Error> {
-    serde_json::to_string(&CommandOnTheWire {
+    write_body(&CommandOnTheWire {
         id: command_id(caused_by, dispatch.command_type, &dispatch.stream).to_string(),
         r#type: dispatch.command_type,
         schema_version: dispatch.schema_version,
@@ -328,7 +319,7 @@ pub fn encode_event(
     event: &RecordedEvent,
     committed_at: Timestamp,
 ) -> Result<String, serde_json::Error> {
-    serde_json::to_string(&EventOnTheWire {
+    write_body(&EventOnTheWire {
         id: &event.event_id,
         r#type: &event.event_type,
         stream_id: stream.as_str(),
@@ -351,15 +342,16 @@ pub fn encode_event(
 pub struct TraceHeader(String);
 
 impl TraceHeader {
-    /// The header as it came, cut to what is passed on; none if nothing remains, or if it is longer
-    /// than 256 characters, which no tracer writes.
+    /// The header as it came, cut to what is passed on; none if nothing remains, if it is longer than 256
+    /// characters or has others than printable ASCII, which no tracer writes.
     pub fn passed_on(header: &str) -> Option<Self> {
         let parts: Vec<_> = header
             .split(';')
             .filter(|part| !part.trim_start().starts_with("Lineage="))
             .collect();
         let kept = parts.join(";");
-        (!kept.is_empty() && kept.len() <= 256 && kept.is_ascii()).then_some(Self(kept))
+        let printable = kept.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+        (!kept.is_empty() && kept.len() <= 256 && printable).then_some(Self(kept))
     }
 
     /// The header.
@@ -490,6 +482,89 @@ mod tests {
             read(r#"{"command":{"name":"[[[[{{{{\"[[["}}"#).is_ok(),
             "brackets in a string do not nest"
         );
+    }
+
+    #[test]
+    fn a_name_that_comes_twice_is_malformed_wherever_it_stands_and_its_path_is_told() {
+        for (body, path) in [
+            (r#"{"command":{"name":"Ada","name":"Eve"}}"#, "command.name"),
+            (r#"{"command":{"name":"Ada","n\u0061me":"Eve"}}"#, "command.name"),
+            (r#"{"id":"a","command":{"name":"Ada"},"id":"a"}"#, "id"),
+            (
+                r#"{"command":{"name":"Ada"},"metadata":null,"metadata":{}}"#,
+                "metadata",
+            ),
+            (
+                r#"{"command":{"name":"Ada"},"extra":[{"a":{"b":1,"b":1}}]}"#,
+                "extra[0].a.b",
+            ),
+        ] {
+            let error = format!("field `{path}` is given twice; expected once");
+            assert_eq!(read(body).expect_err(body), error);
+        }
+        let event = r#"{"id":"e","stream_id":"order-1","revision":1,"event":{"name":"Ada","x":1,"x":1}}"#;
+        let error = EventEnvelope::<Greet>::read(event, Timestamp::from_millis(0)).expect_err("x twice");
+        assert_eq!(error.to_string(), "field `event.x` is given twice; expected once");
+        let error = read(r#"{"command":{"name":"Ada"},"id":1,"id":1"#).expect_err("it is cut off");
+        assert!(error.contains("not a JSON object"), "{error}");
+    }
+
+    #[test]
+    fn a_byte_order_mark_before_the_json_is_named() {
+        let error = read("\u{feff}{\"command\":{\"name\":\"Ada\"}}").expect_err("it is no JSON");
+        assert_eq!(
+            error,
+            "the body begins with a byte order mark; expected the JSON object without it"
+        );
+        let inside = read("{\"command\":{\"name\":\"\u{feff}Ada\"}}").expect("it is a character like others");
+        assert_eq!(inside.command.name, "\u{feff}Ada");
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_is_read_as_a_replacement_character_and_refuses_nothing() {
+        let body = r#"{"id":"a\udc00","\ud800":{"\udfff":["\ud800"]},"command":{"name":"\ud83dA\ud83d\ude00\ud83d","\ud800":1}}"#;
+        let envelope = read(body).expect("every field that counts is there");
+        assert_eq!(envelope.command.name, "\u{fffd}A😀\u{fffd}");
+        assert_eq!(envelope.id, "a\u{fffd}");
+        assert_eq!(ids_of(body, "m-1").0, "a\u{fffd}");
+        // Raw control characters stay what they are: no JSON.
+        for body in [
+            "{\"command\":{\"name\":\"\u{1}\"}}",
+            "{\"\u{1}\":1,\"command\":{\"name\":\"\"}}",
+        ] {
+            assert!(
+                read(body).expect_err(body).contains("not a JSON object"),
+                "{body:?}"
+            );
+        }
+    }
+
+    /// With a search through all earlier names for each name this would take minutes.
+    #[test]
+    fn a_body_of_a_mebibyte_is_read_at_once_however_many_names_it_has() {
+        let whole = |rest: &str| format!(r#"{{"command":{{"name":"Ada"}},{rest}}}"#);
+        let fields = |prefix: &str, count: usize| {
+            let fields: Vec<_> = (0..count).map(|n| format!(r#""{prefix}{n:x}":1"#)).collect();
+            whole(&fields.join(","))
+        };
+        let bodies = [
+            fields("", 100_000),
+            fields(&"x".repeat(1000), 1_000),
+            whole(&format!(r#""a":[{}{{}}]"#, r#"{"a":[{}]},"#.repeat(90_000))),
+            whole(&format!(r#""a":{}1{}"#, r#"{"a":"#.repeat(62), "}".repeat(62))),
+        ];
+        for body in bodies {
+            assert!(body.len() <= 1_048_576, "{}", body.len());
+            let started = std::time::Instant::now();
+            assert!(read(&body).is_ok());
+            println!("{} bytes took {:?}", body.len(), started.elapsed());
+        }
+    }
+
+    #[test]
+    fn a_trace_header_that_a_queue_would_refuse_is_not_passed_on() {
+        assert_eq!(TraceHeader::passed_on("Root=1-\u{1}"), None);
+        assert_eq!(TraceHeader::passed_on("Root=1-ä"), None);
     }
 
     #[test]

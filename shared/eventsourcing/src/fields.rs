@@ -1,10 +1,12 @@
 //! Reads the fields of a JSON object one by one, so that an error can name the field, say what was
 //! expected there, and keep the value itself (which may be personal data) out of logs.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 /// A field that is missing or holds something else than it should.
@@ -34,6 +36,15 @@ impl FieldError {
             path: name.to_owned(),
             holds: "is missing",
             expected: T::expected(),
+        }
+    }
+
+    /// The field at `path` is there more than once.
+    pub(crate) fn doubled(path: String) -> Self {
+        Self {
+            path,
+            holds: "is given twice",
+            expected: "once".to_owned(),
         }
     }
 
@@ -83,14 +94,15 @@ pub trait FieldValue: Sized {
     }
 }
 
-/// The fields of a JSON object, as unparsed text. Of a repeated name the last counts.
+/// The fields of a JSON object, as unparsed text. Of a repeated name the last counts; in a message that
+/// comes from a queue there is none (see [`Malformed`](crate::Malformed)).
 #[derive(Debug)]
-pub struct Fields<'a>(BTreeMap<String, &'a RawValue>);
+pub struct Fields<'a>(BTreeMap<Cow<'a, str>, &'a RawValue>);
 
 impl<'a> Fields<'a> {
     /// The fields of the object that `json` is; none if it is no JSON object.
     pub fn of(json: &'a str) -> Option<Self> {
-        serde_json::from_str(json).ok().map(Self)
+        serde_json::from_str(json).ok()
     }
 
     /// The field of that name. `null` counts as missing, as most writers of JSON mean it.
@@ -104,6 +116,83 @@ impl<'a> Fields<'a> {
     /// The JSON text of the field, if it is there and not `null`.
     pub fn raw(&self, name: &str) -> Option<&'a str> {
         self.0.get(name).map(|raw| raw.get()).filter(|raw| *raw != "null")
+    }
+}
+
+impl<'de> Deserialize<'de> for Fields<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(FieldsVisitor).map(Self)
+    }
+}
+
+/// Names are read as texts are: one that no text can hold is nobody's field, and no reason to refuse the
+/// others.
+struct FieldsVisitor;
+
+impl<'de> Visitor<'de> for FieldsVisitor {
+    type Value = BTreeMap<Cow<'de, str>, &'de RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut fields = BTreeMap::new();
+        while let Some((name, value)) = map.next_entry::<&'de RawValue, &'de RawValue>()? {
+            let name = text(name.get()).ok_or_else(|| A::Error::custom("a name is a string"))?;
+            fields.insert(name, value);
+        }
+        Ok(fields)
+    }
+}
+
+/// The text of a JSON string; none if `raw` is something else.
+///
+/// JSON can write half of a surrogate pair, which is no character. It is read as U+FFFD, as most readers do:
+/// a sender that cut a text in the middle of a character is not refused for it.
+fn text(raw: &str) -> Option<Cow<'_, str>> {
+    match unescaped(raw)? {
+        Cow::Borrowed(bytes) => std::str::from_utf8(bytes).ok().map(Cow::Borrowed),
+        Cow::Owned(mut bytes) => {
+            // Half a pair takes three bytes, of which the first two begin no character. U+FFFD takes three.
+            let halves = |at: &usize| bytes[*at] == 0xed && bytes[at + 1] >= 0xa0;
+            let halves: Vec<_> = (0..bytes.len().saturating_sub(2)).filter(halves).collect();
+            for at in halves {
+                bytes[at..at + 3].copy_from_slice("\u{fffd}".as_bytes());
+            }
+            String::from_utf8(bytes).ok().map(Cow::Owned)
+        }
+    }
+}
+
+/// What a JSON string stands for, as UTF-8 in which half of a surrogate pair is encoded like a character
+/// ([WTF-8](https://simonsapin.github.io/wtf-8/)): strings that JSON tells apart are different. None if
+/// `raw` is something else.
+pub(crate) fn unescaped(raw: &str) -> Option<Cow<'_, [u8]>> {
+    serde_json::from_str::<Unescaped>(raw).ok().map(|bytes| bytes.0)
+}
+
+struct Unescaped<'a>(Cow<'a, [u8]>);
+
+impl<'de> Deserialize<'de> for Unescaped<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bytes;
+        impl<'de> Visitor<'de> for Bytes {
+            type Value = Cow<'de, [u8]>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_borrowed_bytes<E>(self, bytes: &'de [u8]) -> Result<Self::Value, E> {
+                Ok(Cow::Borrowed(bytes))
+            }
+
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Self::Value, E> {
+                Ok(Cow::Owned(bytes.to_vec()))
+            }
+        }
+        deserializer.deserialize_bytes(Bytes).map(Self)
     }
 }
 
@@ -142,7 +231,9 @@ impl FieldValue for String {
     }
 
     fn read(raw: &str) -> Result<Self, FieldError> {
-        plain(raw)
+        text(raw)
+            .map(Cow::into_owned)
+            .ok_or_else(|| FieldError::value::<Self>(raw))
     }
 }
 
@@ -152,12 +243,8 @@ impl FieldValue for u64 {
     }
 
     fn read(raw: &str) -> Result<Self, FieldError> {
-        plain(raw)
+        serde_json::from_str(raw).map_err(|_| FieldError::value::<Self>(raw))
     }
-}
-
-fn plain<'a, T: FieldValue + Deserialize<'a>>(raw: &'a str) -> Result<T, FieldError> {
-    serde_json::from_str(raw).map_err(|_| FieldError::value::<T>(raw))
 }
 
 /// Words for people: an error, a reason. Up to 10,000 characters, which keeps a commit far from the
@@ -235,6 +322,22 @@ mod tests {
             error.to_string(),
             "field `counts[1]` holds a string; expected a whole number"
         );
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_is_one_replacement_character() {
+        for (raw, text) in [
+            (r#""\ud800""#, "\u{fffd}"),
+            (r#""a\udc00\ud800b""#, "a\u{fffd}\u{fffd}b"),
+            (r#""\ud83d\ud83d\ude00""#, "\u{fffd}😀"),
+            (r#""\ud800\n\ud800\"""#, "\u{fffd}\n\u{fffd}\""),
+            (r#""\ud7ff\ue000\uffff""#, "\u{d7ff}\u{e000}\u{ffff}"),
+        ] {
+            assert_eq!(String::read(raw).as_deref(), Ok(text), "{raw}");
+            assert_eq!(Text::read(raw).as_ref().map(Text::as_str), Ok(text), "{raw}");
+        }
+        let ten_thousand = format!("\"{}\"", r"\udfff".repeat(Text::MAX_CHARS));
+        assert!(Text::read(&ten_thousand).is_ok(), "each counts as one");
     }
 
     #[test]

@@ -15,7 +15,9 @@ mod ids;
 mod message;
 mod saga;
 mod store;
+mod structure;
 mod timestamp;
+mod wire;
 
 pub use batch::{CommandMeta, History, Outcome, Planned, plan};
 pub use commit::{
@@ -33,3 +35,4 @@ pub use message::{Message, Unreadable, decode};
 pub use saga::{Dispatch, Step};
 pub use store::{AppendError, EventStore, LoadError, Passing, Read};
 pub use timestamp::{Clock, InvalidTimestamp, SystemClock, Timestamp};
+pub use wire::{is_sendable, sendable, write_body};

@@ -4,4 +4,5 @@
 mod any;
 mod nonsense;
 mod round_trip;
+mod sendable;
 mod validation;
