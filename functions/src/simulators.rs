@@ -21,7 +21,9 @@ use aws_adapters::{
 use domain::payment::{CompletePayment, FailPayment, PaymentRequested};
 use domain::shipment::{FailShipment, SendShipment, ShipmentRequested};
 use domain::values::Money;
-use eventsourcing::{Clock, Dispatch, EventEnvelope, Fields, Malformed, Message, Timestamp, encode_command};
+use eventsourcing::{
+    Clock, Dispatch, EventEnvelope, Fields, Malformed, Message, Timestamp, encode_command, sendable,
+};
 use futures::FutureExt;
 
 /// Answers to the payment provider's queue.
@@ -70,7 +72,10 @@ impl PaymentGateway {
             amount if amount == Money::whole(409) => {
                 let twice = message(&complete, &envelope, record, now);
                 // Without an id of its own, it gets that of its SQS message: another message.
-                let body = format!(r#"{{"type":"CompletePayment","command":{}}}"#, complete.json);
+                let body = sendable(format!(
+                    r#"{{"type":"CompletePayment","command":{}}}"#,
+                    complete.json
+                ));
                 vec![twice.clone(), Outgoing { body, ..twice }]
             }
             amount if amount == Money::whole(410) => {

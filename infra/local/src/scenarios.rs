@@ -16,7 +16,7 @@ use domain::shipment::Shipment;
 use domain::values::{CartId, OrderId, PaymentId, ShipmentId};
 use eventsourcing::{
     CommandEnvelope, Decider, EventStore, LoadError, Malformed, Message, Read, StreamId, SystemClock,
-    Timestamp,
+    Timestamp, sendable,
 };
 use serde_json::{Value, json};
 
@@ -487,7 +487,7 @@ impl Player {
     pub async fn send(&self, queue: &str, body: &Value) -> Result<(), PlayError> {
         let sent = self
             .bus
-            .send(vec![Outgoing::now(queue, body.to_string(), None)])
+            .send(vec![Outgoing::now(queue, sendable(body.to_string()), None)])
             .await;
         Ok(sent.into_iter().collect::<Result<_, _>>()?)
     }
@@ -552,7 +552,7 @@ impl Player {
     ) -> Result<(), PlayError> {
         let messages = bodies
             .into_iter()
-            .map(|body| Outgoing::now(queue, body.to_string(), None));
+            .map(|body| Outgoing::now(queue, sendable(body.to_string()), None));
         let sent = self.bus.send(messages.collect()).await;
         Ok(sent.into_iter().collect::<Result<_, _>>()?)
     }

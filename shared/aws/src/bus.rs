@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_lambda_events::event::sqs::SqsMessageAttribute;
 use aws_sdk_sqs::Client;
+use aws_sdk_sqs::primitives::Blob;
 use aws_sdk_sqs::types::{
     MessageAttributeValue, MessageSystemAttributeNameForSends, MessageSystemAttributeValue,
     SendMessageBatchRequestEntry,
 };
-use eventsourcing::TraceHeader;
+use eventsourcing::{TraceHeader, is_sendable};
 use futures::stream::{self, StreamExt};
 
 use crate::event_store::reason;
@@ -24,6 +26,11 @@ pub const MAX_DELAY: Duration = Duration::from_mins(15);
 ///
 /// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
 pub const MAX_MESSAGE_BYTES: usize = 1_048_576;
+
+/// The most attributes of a message.
+///
+/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html>
+pub const MAX_ATTRIBUTES: usize = 10;
 
 /// The most messages in a batch.
 const MAX_BATCH: usize = 10;
@@ -46,8 +53,92 @@ pub struct Outgoing {
     pub delay: Duration,
     /// The trace that it belongs to.
     pub trace: Option<TraceHeader>,
-    /// String attributes.
-    pub attributes: Vec<(&'static str, String)>,
+    /// What travels beside the body, by name; up to [`MAX_ATTRIBUTES`].
+    pub attributes: BTreeMap<String, Attribute>,
+}
+
+/// A value that travels beside the body. Whatever it is made of, SQS takes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attribute {
+    data_type: String,
+    value: AttributeValue,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum AttributeValue {
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+impl Attribute {
+    /// A text of type `String`.
+    pub fn text(text: &str) -> Self {
+        Self::of_type("String", text)
+    }
+
+    /// U+FFFD stands for each character that SQS does not carry, and a dash for nothing at all, which it
+    /// does not take either.
+    fn of_type(data_type: &str, text: &str) -> Self {
+        let carried = |character| {
+            if is_sendable(character) {
+                character
+            } else {
+                '\u{fffd}'
+            }
+        };
+        let text = if text.is_empty() { "-" } else { text };
+        Self {
+            data_type: data_type.to_owned(),
+            value: AttributeValue::Text(text.chars().map(carried).collect()),
+        }
+    }
+
+    /// The attribute of a message that a queue's mapping brought. None if it is not one that a queue could
+    /// have taken, as a hand-made test event may have.
+    pub fn received(attribute: &SqsMessageAttribute) -> Option<Self> {
+        let data_type = attribute.data_type.as_deref()?;
+        // The type may have a label of the sender's own, as in `Number.int`.
+        let base_type = data_type.split('.').next().unwrap_or(data_type);
+        match base_type {
+            "Binary" => {
+                let bytes = attribute
+                    .binary_value
+                    .as_ref()
+                    .filter(|bytes| !bytes.0.is_empty())?;
+                Some(Self {
+                    data_type: data_type.to_owned(),
+                    value: AttributeValue::Bytes(bytes.0.clone()),
+                })
+            }
+            "String" | "Number" => {
+                let text = attribute
+                    .string_value
+                    .as_deref()
+                    .filter(|text| !text.is_empty())?;
+                Some(Self::of_type(data_type, text))
+            }
+            _ => None,
+        }
+    }
+
+    /// What it counts for in the size of its message, without its name.
+    fn bytes(&self) -> usize {
+        let value = match &self.value {
+            AttributeValue::Text(text) => text.len(),
+            AttributeValue::Bytes(bytes) => bytes.len(),
+        };
+        self.data_type.len() + value
+    }
+
+    fn on_the_wire(&self) -> MessageAttributeValue {
+        let attribute = MessageAttributeValue::builder().data_type(&self.data_type);
+        let attribute = match &self.value {
+            AttributeValue::Text(text) => attribute.string_value(text),
+            AttributeValue::Bytes(bytes) => attribute.binary_value(Blob::new(bytes.clone())),
+        };
+        // The only field that has to be set is set.
+        attribute.build().expect("a message attribute with a data type")
+    }
 }
 
 impl Outgoing {
@@ -58,13 +149,13 @@ impl Outgoing {
             body,
             delay: Duration::ZERO,
             trace,
-            attributes: Vec::new(),
+            attributes: BTreeMap::new(),
         }
     }
 
     /// What counts towards [`MAX_MESSAGE_BYTES`].
     pub fn bytes(&self) -> usize {
-        let attribute = |(name, value): &(&str, String)| name.len() + "String".len() + value.len();
+        let attribute = |(name, value): (&String, &Attribute)| name.len() + value.bytes();
         self.body.len() + self.attributes.iter().map(attribute).sum::<usize>()
     }
 
@@ -235,12 +326,7 @@ fn entry(id: usize, message: &Outgoing) -> SendMessageBatchRequestEntry {
         entry = entry.delay_seconds(message.delay_seconds());
     }
     for (name, value) in &message.attributes {
-        let value = MessageAttributeValue::builder()
-            .data_type("String")
-            .string_value(value)
-            .build();
-        // The only field that has to be set is set.
-        entry = entry.message_attributes(*name, value.expect("a message attribute with a data type"));
+        entry = entry.message_attributes(name, value.on_the_wire());
     }
     if let Some(trace) = &message.trace {
         let value = MessageSystemAttributeValue::builder()

@@ -24,7 +24,7 @@ mod stream_recovery;
 mod sweeper;
 mod warm;
 
-pub use bus::{Bus, MAX_DELAY, MAX_MESSAGE_BYTES, Outgoing, SendError};
+pub use bus::{Attribute, Bus, MAX_ATTRIBUTES, MAX_DELAY, MAX_MESSAGE_BYTES, Outgoing, SendError};
 pub use command_function::CommandFunction;
 pub use connection::{ClientParts, Connection, Environment, EnvironmentError};
 pub use event_store::{DynamoDbEventStore, FetchError, StoredCommit};

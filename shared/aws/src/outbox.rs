@@ -170,7 +170,7 @@ impl Outbox {
             )
             // The SDK repeats a write whose reply was lost: the same attempt is not counted twice.
             .condition_expression("attribute_not_exists(last_attempt_at) OR last_attempt_at <> :now")
-            .expression_attribute_values(":error", text(error))
+            .expression_attribute_values(":error", text(&last_error(error)))
             .expression_attribute_values(":now", time(now))
             .expression_attribute_values(":next", time(now.plus(jittered(delay(1)))))
             .expression_attribute_values(":pending", text(Delivery::Pending.as_str()))
@@ -259,7 +259,7 @@ impl Outbox {
                 "SET last_error = :error, last_attempt_at = :now, next_attempt_at = :next, delivery = :delivery \
                  ADD attempts :one",
             )
-            .expression_attribute_values(":error", text(error))
+            .expression_attribute_values(":error", text(&last_error(error)))
             .expression_attribute_values(":now", time(now))
             .expression_attribute_values(":next", time(next))
             .expression_attribute_values(":delivery", text(delivery.as_str()))
@@ -348,6 +348,12 @@ fn key(commit: &CommitRef) -> HashMap<String, AttributeValue> {
         ("stream_id".to_owned(), text(&commit.stream)),
         ("revision".to_owned(), number(&commit.revision)),
     ])
+}
+
+/// An error as an entry holds it, cut to what people read of it. Some speak in the words of a service, or
+/// name a type that stands in the table, and one too long for an item could never be saved.
+fn last_error(error: &str) -> String {
+    error.chars().take(1000).collect()
 }
 
 fn text(text: &str) -> AttributeValue {

@@ -21,7 +21,7 @@ use lambda_runtime::{Error, LambdaEvent};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::bus::{Bus, MAX_MESSAGE_BYTES, Outgoing};
+use crate::bus::{Attribute, Bus, MAX_ATTRIBUTES, MAX_MESSAGE_BYTES, Outgoing};
 use crate::event_store::reason;
 use crate::handler::Handler;
 use crate::metrics::{Meter, MetricSink, Metrics};
@@ -44,6 +44,8 @@ pub struct QueueRecord {
     pub receive_count: u32,
     /// The trace it belongs to, as it is passed on.
     pub trace: Option<TraceHeader>,
+    /// What its sender put beside the body, by name.
+    pub attributes: BTreeMap<String, Attribute>,
 }
 
 /// What a log line says of a message.
@@ -284,14 +286,22 @@ impl<H: BatchHandler> QueueFunction<H> {
         left
     }
 
+    /// The record with the reason beside its body. The sender's attributes stay, as far as there is room
+    /// beside those three, and but for one of the same name.
     fn letter(&self, record: &QueueRecord, code: RefusalCode, error: &str) -> Outgoing {
-        let attributes = vec![
-            ("error_code", code.as_str().to_owned()),
-            ("error", error.chars().take(1000).collect()),
-            ("function", self.name.to_owned()),
+        let error: String = error.chars().take(1000).collect();
+        let reason = [
+            ("error_code", code.as_str()),
+            ("error", &error),
+            ("function", self.name),
         ];
+        let sender = record.attributes.iter();
+        let sender = sender.filter(|(name, _)| reason.iter().all(|(ours, _)| ours != name));
+        let sender = sender.take(MAX_ATTRIBUTES - reason.len());
+        let sender = sender.map(|(name, attribute)| (name.clone(), attribute.clone()));
+        let reason = reason.map(|(name, text)| (name.to_owned(), Attribute::text(text)));
         Outgoing {
-            attributes,
+            attributes: sender.chain(reason).collect(),
             ..Outgoing::now(
                 dead_letter_queue(self.queue),
                 record.body.clone(),
@@ -393,7 +403,11 @@ pub(crate) fn jittered(delay: Duration) -> Duration {
 
 fn record(message: SqsMessage) -> Result<QueueRecord, Error> {
     let attribute = |name: &str| message.attributes.get(name).cloned();
+    let of_sender = message.message_attributes.iter();
     Ok(QueueRecord {
+        attributes: of_sender
+            .filter_map(|(name, value)| Some((name.clone(), Attribute::received(value)?)))
+            .collect(),
         receive_count: attribute("ApproximateReceiveCount")
             .and_then(|n| n.parse().ok())
             .unwrap_or(1),

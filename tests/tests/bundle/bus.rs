@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws_adapters::{Bus, ClientParts, Connection, Environment, MAX_MESSAGE_BYTES, Outgoing};
+use aws_adapters::{Attribute, Bus, ClientParts, Connection, Environment, MAX_MESSAGE_BYTES, Outgoing};
 use aws_credential_types::Credentials;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use embedded_aws::Transport;
@@ -153,7 +153,7 @@ async fn attributes_and_trace_header_travel_with_the_message() {
     let idle = Idle::start().await;
     let trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1";
     let message = Outgoing {
-        attributes: vec![("error_code", "malformed".into())],
+        attributes: [("error_code".to_owned(), Attribute::text("malformed"))].into(),
         trace: TraceHeader::passed_on(trace),
         ..message("body".into())
     };
@@ -162,6 +162,49 @@ async fn attributes_and_trace_header_travel_with_the_message() {
     assert_eq!(received.attributes.aws_trace_header.as_deref(), Some(trace));
     let code = received.message_attributes["error_code"].string_value.as_deref();
     assert_eq!(code, Some("malformed"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attribute_is_sent_whatever_its_text_is() {
+    let idle = Idle::start().await;
+    for (text, sent) in [
+        (
+            "a\u{0}b\u{1b}[31m\u{fffe}\u{ffff}🛒\n",
+            "a\u{fffd}b\u{fffd}[31m\u{fffd}\u{fffd}🛒\n",
+        ),
+        ("", "-"),
+    ] {
+        let message = Outgoing {
+            attributes: [("error".to_owned(), Attribute::text(text))].into(),
+            ..message("body".into())
+        };
+        assert_eq!(idle.bus.send(vec![message]).await, [Ok(())], "{text:?}");
+        let received = idle.receive().await.expect("the queue is there");
+        let error = received.message_attributes["error"].string_value.as_deref();
+        assert_eq!(error, Some(sent));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_counts_with_its_attributes_as_they_are_sent() {
+    // Each character takes one byte as it was given, and three as it is sent.
+    let odd = "\u{1}".repeat(1000);
+    let attributes = || [("error".to_owned(), Attribute::text(&odd))].into();
+    let sized = |bytes| Outgoing {
+        attributes: attributes(),
+        ..message("x".repeat(bytes))
+    };
+    let beside = "error".len() + "String".len() + 3000;
+    assert_eq!(sized(1).bytes(), 1 + beside);
+    let idle = Idle::start().await;
+    let results = idle
+        .bus
+        .send(vec![
+            sized(MAX_MESSAGE_BYTES - beside),
+            sized(MAX_MESSAGE_BYTES - beside + 1),
+        ])
+        .await;
+    assert!(results[0].is_ok() && results[1].is_err(), "{results:?}");
 }
 
 #[tokio::test(start_paused = true)]
