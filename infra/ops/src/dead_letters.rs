@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use aws_adapters::{MAX_MESSAGE_BYTES, dead_letter_queue, source_queue};
 use clap::Args;
-use eventsourcing::{Clock, Timestamp, ids_of};
+use eventsourcing::{Clock, Timestamp, ids_of, sendable};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use indicatif::ProgressBar;
 use serde::Serialize;
 
 use crate::failure::Failure;
-use crate::letters::{self, LOOK, Letter, Look, Outgoing, REASONS, WORK, with_id};
+use crate::letters::{self, LOOK, Letter, Look, Outgoing, WORK, with_id};
 use crate::output::{Format, Report, age, count, narrow, progress, table, write_table};
 use crate::stack::Stack;
 use crate::{Wait, Which, read_input};
@@ -506,6 +506,7 @@ impl Outcome {
 pub(crate) async fn redrive(stack: &Stack, format: Format, redrive: Redrive) -> Result<(), Failure> {
     let queue = stack.queue(&redrive.queue)?;
     let mended = redrive.body_from.as_ref().map(read_input).transpose()?;
+    let mended = mended.map(sendable);
     if let Some(body) = &mended {
         check_mended(stack, queue, &redrive, body)?;
     }
@@ -562,11 +563,9 @@ async fn send_back(stack: &Stack, queue: &str, batch: &[Letter], mended: Option<
         .function(queue)
         .is_some_and(|function| function.read_command("").is_some());
     let outgoing = |letter: &Letter| {
-        let mut attributes = letter.attributes.clone();
-        attributes.retain(|name, _| !REASONS.contains(&name.as_str()));
         let unchanged = Outgoing {
             body: mended.unwrap_or(&letter.body).to_owned(),
-            attributes,
+            attributes: letter.of_sender(),
             trace: letter.trace.clone(),
         };
         let (id, _) = ids_of(&letter.body, &letter.message_id);

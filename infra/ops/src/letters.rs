@@ -13,7 +13,7 @@ use aws_sdk_sqs::types::{
     MessageSystemAttributeName, MessageSystemAttributeNameForSends, MessageSystemAttributeValue,
     QueueAttributeName, SendMessageBatchRequestEntry,
 };
-use eventsourcing::Timestamp;
+use eventsourcing::{Fields, Timestamp, sendable};
 use indicatif::ProgressBar;
 use tokio::time::Instant;
 
@@ -46,7 +46,10 @@ pub(crate) struct Letter {
 }
 
 /// What a function writes on a message that it moves to a dead-letter queue.
-pub(crate) const REASONS: [&str; 3] = ["error_code", "error", "function"];
+const REASONS: [&str; 3] = ["error_code", "error", "function"];
+
+/// What the first of them says.
+const CODES: [&str; 3] = ["malformed", "rejected", "exhausted"];
 
 impl Letter {
     fn of(message: Message) -> Self {
@@ -65,18 +68,32 @@ impl Letter {
         }
     }
 
-    fn attribute(&self, name: &str) -> Option<&str> {
-        self.attributes.get(name).and_then(|value| value.string_value())
+    /// What a function wrote on it. Of a letter that SQS moved by itself, attributes of these names are the
+    /// sender's.
+    fn reason(&self, name: &str) -> Option<&str> {
+        let text = |name: &str| self.attributes.get(name).and_then(|value| value.string_value());
+        let by_function = REASONS.iter().all(|name| text(name).is_some());
+        let code = text(REASONS[0]).filter(|code| by_function && CODES.contains(code));
+        code.and_then(|_| text(name))
     }
 
     /// `malformed`, `rejected` or `exhausted`; none if SQS moved it by itself, after a crash.
     pub(crate) fn code(&self) -> Option<&str> {
-        self.attribute(REASONS[0])
+        self.reason(REASONS[0])
+    }
+
+    /// What its sender put beside the body, as far as it is still there.
+    pub(crate) fn of_sender(&self) -> HashMap<String, MessageAttributeValue> {
+        let mut attributes = self.attributes.clone();
+        if self.code().is_some() {
+            attributes.retain(|name, _| !REASONS.contains(&name.as_str()));
+        }
+        attributes
     }
 
     /// What was wrong, in words.
     pub(crate) fn error(&self) -> &str {
-        self.attribute(REASONS[1])
+        self.reason(REASONS[1])
             .unwrap_or("moved by SQS: received too often without an answer from the function")
     }
 }
@@ -425,20 +442,24 @@ async fn delete_batch(stack: &Stack, queue: &str, batch: &[&Letter]) -> Vec<Resu
     }
 }
 
-/// The command in `body` under a fixed id, if it is a JSON object that has none: appended as text, so
-/// that not a digit of the rest changes. Of a repeated name the last counts, as it does for readers.
+/// The command in `body` under a fixed id, if it is a JSON object that has none: put in as text, so that
+/// not a digit of the rest changes, and in place of a `null`, for a name may not come twice.
 pub(crate) fn with_id(body: &str, id: &str) -> String {
-    let Some(fields) = eventsourcing::Fields::of(body) else {
+    let Some(fields) = Fields::of(body) else {
         return body.to_owned();
     };
-    let Some(inside) = body.trim_end().strip_suffix('}') else {
-        return body.to_owned();
+    let id = serde_json::Value::from(id).to_string();
+    let with_id = match (fields.place("id"), body.trim_end().strip_suffix('}')) {
+        (Some(place), _) if &body[place.clone()] == "null" => {
+            format!("{}{id}{}", &body[..place.start], &body[place.end..])
+        }
+        (None, Some(inside)) => {
+            let comma = if inside.trim() == "{" { "" } else { "," };
+            format!("{inside}{comma}\"id\":{id}}}")
+        }
+        _ => body.to_owned(),
     };
-    if fields.raw("id").is_some() {
-        return body.to_owned();
-    }
-    let comma = if inside.trim() == "{" { "" } else { "," };
-    format!("{inside}{comma}\"id\":{}}}", serde_json::Value::from(id))
+    sendable(with_id)
 }
 
 #[cfg(test)]
@@ -453,7 +474,11 @@ mod tests {
             r#" {"command": {"amount": 19.90},"id":"m-1"}"#
         );
         assert_eq!(with_id("{}", "m-1"), r#"{"id":"m-1"}"#);
-        assert_eq!(with_id(r#"{"id":null}"#, "m-1"), r#"{"id":null,"id":"m-1"}"#);
+        assert_eq!(
+            with_id(r#"{"\u0069d" : null, "x":1.0}"#, "m-1"),
+            r#"{"\u0069d" : "m-1", "x":1.0}"#
+        );
+        assert_eq!(with_id("{}", "\u{ffff}"), r#"{"id":"\uffff"}"#);
     }
 
     #[test]

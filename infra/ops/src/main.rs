@@ -272,7 +272,9 @@ fn read_input(file: impl AsRef<Path>) -> Result<String, Failure> {
     } else {
         std::fs::read_to_string(file)
     };
-    read.map_err(|error| Failure::Usage(format!("{} can't be read: {error}", name_of(file))))
+    // A byte order mark is the editor's that wrote the file, and no message may begin with one.
+    let text = read.map(|text| text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text));
+    text.map_err(|error| Failure::Usage(format!("{} can't be read: {error}", name_of(file))))
 }
 
 fn name_of(file: &Path) -> String {

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -97,12 +98,16 @@ pub trait FieldValue: Sized {
 /// The fields of a JSON object, as unparsed text. Of a repeated name the last counts; in a message that
 /// comes from a queue there is none (see [`Malformed`](crate::Malformed)).
 #[derive(Debug)]
-pub struct Fields<'a>(BTreeMap<Cow<'a, str>, &'a RawValue>);
+pub struct Fields<'a> {
+    json: &'a str,
+    fields: BTreeMap<Cow<'a, str>, &'a RawValue>,
+}
 
 impl<'a> Fields<'a> {
     /// The fields of the object that `json` is; none if it is no JSON object.
     pub fn of(json: &'a str) -> Option<Self> {
-        serde_json::from_str(json).ok()
+        let ByName(fields) = serde_json::from_str(json).ok()?;
+        Some(Self { json, fields })
     }
 
     /// The field of that name. `null` counts as missing, as most writers of JSON mean it.
@@ -113,36 +118,45 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Where in the text of the object the field's value stands, if it is there, be it `null`.
+    pub fn place(&self, name: &str) -> Option<Range<usize>> {
+        let value = self.fields.get(name)?.get();
+        // The value is a part of the text, so it begins as far into it as their addresses are apart.
+        let start = value.as_ptr().addr() - self.json.as_ptr().addr();
+        Some(start..start + value.len())
+    }
+
     /// The JSON text of the field, if it is there and not `null`.
     pub fn raw(&self, name: &str) -> Option<&'a str> {
-        self.0.get(name).map(|raw| raw.get()).filter(|raw| *raw != "null")
+        let raw = self.fields.get(name).map(|raw| raw.get());
+        raw.filter(|raw| *raw != "null")
     }
 }
 
-impl<'de> Deserialize<'de> for Fields<'de> {
+/// Values by their names. Names are read as texts are: one that no text can hold is nobody's field, and no
+/// reason to refuse the others.
+struct ByName<'a>(BTreeMap<Cow<'a, str>, &'a RawValue>);
+
+impl<'de> Deserialize<'de> for ByName<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(FieldsVisitor).map(Self)
-    }
-}
+        struct Entries;
+        impl<'de> Visitor<'de> for Entries {
+            type Value = ByName<'de>;
 
-/// Names are read as texts are: one that no text can hold is nobody's field, and no reason to refuse the
-/// others.
-struct FieldsVisitor;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
 
-impl<'de> Visitor<'de> for FieldsVisitor {
-    type Value = BTreeMap<Cow<'de, str>, &'de RawValue>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut fields = BTreeMap::new();
-        while let Some((name, value)) = map.next_entry::<&'de RawValue, &'de RawValue>()? {
-            let name = text(name.get()).ok_or_else(|| A::Error::custom("a name is a string"))?;
-            fields.insert(name, value);
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ByName<'de>, A::Error> {
+                let mut fields = BTreeMap::new();
+                while let Some((name, value)) = map.next_entry::<&'de RawValue, &'de RawValue>()? {
+                    let name = text(name.get()).ok_or_else(|| A::Error::custom("a name is a string"))?;
+                    fields.insert(name, value);
+                }
+                Ok(ByName(fields))
+            }
         }
-        Ok(fields)
+        deserializer.deserialize_map(Entries)
     }
 }
 
@@ -338,6 +352,18 @@ mod tests {
         }
         let ten_thousand = format!("\"{}\"", r"\udfff".repeat(Text::MAX_CHARS));
         assert!(Text::read(&ten_thousand).is_ok(), "each counts as one");
+    }
+
+    #[test]
+    fn a_field_is_found_where_its_value_stands() {
+        let json = r#" {"a":1, "\u0062" : [ 2 ],"c":null}"#;
+        let fields = Fields::of(json).expect("an object");
+        let value = |name| fields.place(name).map(|place| &json[place]);
+        assert_eq!(
+            [value("a"), value("b"), value("c")],
+            [Some("1"), Some("[ 2 ]"), Some("null")]
+        );
+        assert_eq!(fields.place("d"), None);
     }
 
     #[test]

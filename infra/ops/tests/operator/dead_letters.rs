@@ -1,7 +1,8 @@
 //! What got stuck is found with its reason, mended, sent back, or dropped by somebody who means it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use embedded_sqs::MessageAttribute;
 use serde_json::Value;
 
 use crate::support::{Up, cart};
@@ -171,6 +172,78 @@ async fn a_redriven_command_keeps_its_id_or_takes_that_of_its_dead_letter() {
         format!(r#"{{"command":{{"total_price":19.90}},"id":"{id}"}}"#)
     );
     assert_eq!(up.visible(DLQ), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_letter_with_characters_that_no_queue_carries_is_sent_back_mended_or_as_it_is() {
+    let up = Up::without_functions().await;
+    for body in [
+        r#"{"id":"\uffff\ud800","command":{"reason":"\ufffe"}}"#,
+        r#"{"id":"","command":{"\udfff":"\uffff"},"x":"\ud800"}"#,
+    ] {
+        up.put(DLQ, body);
+        up.ops(&["dlq", "redrive", "finalize-cart"]).done();
+        let message = up.take("finalize-cart").await.expect("it is back");
+        assert_eq!(message.body, body);
+    }
+    // Mended without its id, which it gets back, in an editor that writes what it reads.
+    up.put(DLQ, r#"{"id":"\uffff","command":{"cart_id":7}}"#);
+    let shown = up.ops(&["dlq", "show", "finalize-cart", "--json"]).done().json();
+    let id = text(&shown["messages"][0], "message_id").to_owned();
+    let redrive = ["dlq", "redrive", "finalize-cart", "--id", &id, "--body-from", "-"];
+    let mended = format!(
+        "\u{feff}{{\"id\":null,\"command\":{},\"note\":\"\u{fffe}\"}}",
+        cart("c-1", "19.90")
+    );
+    up.ops_reading(&redrive, &mended).done();
+    let message = up.take("finalize-cart").await.expect("it is back");
+    let expected = format!(
+        r#"{{"id":"\uffff","command":{},"note":"\ufffe"}}"#,
+        cart("c-1", "19.90")
+    );
+    assert_eq!(message.body, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_senders_attributes_come_back_with_its_message_and_those_that_say_why_do_not() {
+    let up = Up::without_functions().await;
+    let text_of = |text: &str| MessageAttribute::string(text);
+    let of_sender = BTreeMap::from([
+        ("tenant".to_owned(), text_of("acme")),
+        ("key".to_owned(), MessageAttribute::binary([0, 255])),
+        (
+            "count".to_owned(),
+            MessageAttribute {
+                data_type: "Number.int".to_owned(),
+                ..text_of("42")
+            },
+        ),
+    ]);
+    let mut letter = of_sender.clone();
+    for (name, value) in [
+        ("error_code", "rejected"),
+        ("error", "why"),
+        ("function", "finalize-cart"),
+    ] {
+        letter.insert(name.to_owned(), text_of(value));
+    }
+    up.put_with(DLQ, "{}", letter);
+    up.ops(&["dlq", "redrive", "finalize-cart"]).done();
+    let message = up.take("finalize-cart").await.expect("it is back");
+    assert_eq!(message.message_attributes, of_sender);
+
+    // SQS moved this one: what looks like a reason is the sender's own.
+    let own = BTreeMap::from([
+        ("error".to_owned(), text_of("E42")),
+        ("error_code".to_owned(), text_of("42")),
+        ("function".to_owned(), text_of("billing")),
+    ]);
+    up.put_with(DLQ, "{}", own.clone());
+    let shown = up.ops(&["dlq", "show", "finalize-cart", "--json"]).done().json();
+    assert!(shown["messages"][0]["error_code"].is_null(), "{shown}");
+    up.ops(&["dlq", "redrive", "finalize-cart"]).done();
+    let message = up.take("finalize-cart").await.expect("it is back");
+    assert_eq!(message.message_attributes, own);
 }
 
 #[tokio::test(flavor = "multi_thread")]

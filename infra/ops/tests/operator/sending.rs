@@ -33,6 +33,21 @@ async fn a_command_goes_to_its_queue_digit_by_digit_and_its_ids_are_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_text_that_no_queue_carries_as_it_is_is_sent_as_escapes() {
+    let up = Up::without_functions().await;
+    up.ops(&["send", "WithdrawOrder", "order_id=o-1", "reason=\u{ffff}"])
+        .done();
+    let message = up.take("withdraw-order").await.expect("it is on its queue");
+    assert!(message.body.contains(r#""reason":"\uffff""#), "{}", message.body);
+    // As an editor may write it, with a byte order mark.
+    let file = "\u{feff}{\"order_id\":\"o-1\",\"reason\":\"\u{fffe}\"}";
+    up.ops_reading(&["send", "WithdrawOrder", "--file", "-"], file)
+        .done();
+    let message = up.take("withdraw-order").await.expect("it is on its queue");
+    assert!(message.body.contains(r#""reason":"\ufffe""#), "{}", message.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_command_that_its_function_could_not_read_is_refused_by_the_field_and_nothing_is_sent() {
     let up = Up::without_functions().await;
     let commands = format!("{}\n{}\n", cart("good", "19.90"), cart("bad", "19.999"));

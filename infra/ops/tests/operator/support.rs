@@ -1,11 +1,13 @@
 //! A stack on a port of its own, and what the program says to it.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use embedded_aws::server;
+use embedded_sqs::MessageAttribute;
 use local::{Stack, StackOptions};
 use serde_json::{Value, json};
 
@@ -80,8 +82,14 @@ impl Up {
 
     /// Puts a message on a queue past everything.
     pub fn put(&self, queue: &str, body: &str) {
+        self.put_with(queue, body, BTreeMap::new());
+    }
+
+    /// The same with attributes beside it.
+    pub fn put_with(&self, queue: &str, body: &str, attributes: BTreeMap<String, MessageAttribute>) {
         let message = embedded_sqs::Outgoing {
             body: body.to_owned(),
+            attributes,
             ..embedded_sqs::Outgoing::default()
         };
         let sent = self
