@@ -16,7 +16,12 @@ pub struct Malformed {
 pub fn all_malformed(right: &str, content: &str) -> Vec<Malformed> {
     let right: Value = serde_json::from_str(right).expect("a sample is JSON");
     let mut all = no_message(content);
+    all.push(Malformed {
+        body: format!("\u{feff}{right}"),
+        names: "begins with a byte order mark".to_owned(),
+    });
     all.extend(wrong_envelopes(&right, content));
+    all.extend(doubled(&right, content));
     let fields = right[content].as_object().expect("a sample has fields");
     let message_type = right["type"].as_str().unwrap_or_default();
     for (name, value) in fields {
@@ -72,6 +77,53 @@ fn no_message(content: &str) -> Vec<Malformed> {
         names: names.to_owned(),
     })
     .collect()
+}
+
+/// A name twice in one object, on every level and however it is spelt, with the value that it has or another.
+fn doubled(right: &Value, content: &str) -> Vec<Malformed> {
+    let body = right.to_string();
+    let inside = format!(r#""{content}":{{"#);
+    let in_content = |fields: &str| body.replacen(&inside, &format!("{inside}{fields}"), 1);
+    let in_envelope = |fields: &str| format!("{{{fields},{}", &body[1..]);
+    let mut all = vec![
+        (in_envelope(r#""id":"one","id":"another""#), "id".to_owned()),
+        (in_envelope(r#""type":null,"type":null"#), "type".to_owned()),
+        (
+            in_envelope(r#""metadata":{},"metad\u0061ta":{}"#),
+            "metadata".to_owned(),
+        ),
+        (in_envelope(&format!("{inside}}}")), content.to_owned()),
+        (
+            in_envelope(r#""n":{"a":[1,{"b":1,"b":1}]}"#),
+            "n.a[1].b".to_owned(),
+        ),
+        (
+            in_content(r#""unknown":{"a":null,"\u0061":null},"#),
+            format!("{content}.unknown.a"),
+        ),
+    ];
+    for (name, value) in right[content].as_object().into_iter().flatten() {
+        let path = format!("{content}.{name}");
+        all.push((in_content(&format!("\"{name}\":{value},")), path.clone()));
+        all.push((
+            in_content(&format!("\"{}\":null,", spelt_with_escapes(name))),
+            path,
+        ));
+    }
+    let all = all.into_iter();
+    all.map(|(body, path)| Malformed {
+        body,
+        names: format!("field `{path}` is given twice"),
+    })
+    .collect()
+}
+
+fn spelt_with_escapes(name: &str) -> String {
+    let escapes: Vec<_> = name
+        .chars()
+        .map(|character| format!("\\u{:04x}", u32::from(character)))
+        .collect();
+    escapes.concat()
 }
 
 fn wrong_envelopes(right: &Value, content: &str) -> Vec<Malformed> {

@@ -170,7 +170,7 @@ impl Nonsense {
         right.chars().take(self.below(0..length)).collect()
     }
 
-    /// With a field twice, of which the last counts.
+    /// With a field twice, or with one more.
     fn doubled(&mut self, right: &str) -> String {
         let field = self.pick(&[
             "id",

@@ -1,9 +1,11 @@
 //! What bad input gets, by the contract's table: over the wire, on the stack, for every queue.
 
+mod attributes;
 mod logged;
 mod malformed;
 mod passing;
 mod refused;
+mod sendable;
 
 use embedded_aws::Service;
 use embedded_aws::transport::Call;
