@@ -42,10 +42,13 @@ pub fn all_malformed(right: &str, content: &str) -> Vec<Malformed> {
 }
 
 /// Fields that may be missing.
-const OPTIONAL: [(&str, &str); 4] = [
+const OPTIONAL: [(&str, &str); 7] = [
     ("CheckoutGuestAccount", "group_checkout_id"),
+    ("GroupCheckoutInitiated", "due_at"),
     ("GuestCheckoutCompleted", "group_checkout_id"),
     ("GuestCheckoutFailed", "group_checkout_id"),
+    ("OrderConfirmed", "due_at"),
+    ("OrderInitialized", "due_at"),
     ("RecordGuestCheckout", "reason"),
 ];
 
