@@ -271,6 +271,7 @@ const AN_ORDER: &Fields = &[
     ("product_items", Items),
     ("total_price", Money),
     ("initialized_at", Time),
+    ("due_at", Time),
 ];
 const A_PAYMENT: &Fields = &[
     ("payment_id", Id),
@@ -341,6 +342,7 @@ fn whatever_is_read_of_a_cart_or_an_order_can_be_sent() {
         ("cause", Cause),
         ("reason", Text),
         ("confirmed_at", Time),
+        ("due_at", Time),
         ("completed_at", Time),
         ("cancelled_at", Time),
     ];
