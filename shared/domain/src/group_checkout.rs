@@ -396,6 +396,29 @@ impl Group {
             .collect()
     }
 
+    /// The guests whose result has not been heard, in the group's order.
+    pub fn unheard(&self) -> impl Iterator<Item = &GuestStayId> {
+        let guests = self.guests.ids.iter().zip(&self.results);
+        guests
+            .filter(|(_, result)| result.is_none())
+            .map(|(guest, _)| guest)
+    }
+
+    /// How many have left.
+    pub fn completed(&self) -> usize {
+        self.completed
+    }
+
+    /// How many could not.
+    pub fn failed(&self) -> usize {
+        self.failed.len()
+    }
+
+    /// Whether it has ended, in whichever way.
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
     /// How many have not reported.
     fn open(&self) -> usize {
         self.results.len() - self.completed - self.failed.len()
@@ -570,13 +593,9 @@ fn time_out(group: &Group, command: &TimeOutGroupCheckout, now: Timestamp) -> De
     if now < command.due_at {
         return Decision::NotDue(command.due_at);
     }
-    let waiting = group.guests.ids.iter().zip(&group.results);
     Decision::one(GroupCheckoutTimedOut {
         group_checkout_id: command.group_checkout_id.clone(),
-        incomplete_guest_ids: waiting
-            .filter(|(_, result)| result.is_none())
-            .map(|(guest, _)| guest.clone())
-            .collect(),
+        incomplete_guest_ids: group.unheard().cloned().collect(),
         timed_out_at: now,
     })
 }

@@ -160,10 +160,25 @@ pub struct GuestStayState {
     answered_alone: Option<Answer>,
 }
 
+impl GuestStayState {
+    /// Where it stands.
+    pub fn phase(&self) -> &Phase {
+        &self.phase
+    }
+
+    /// The groups that have their answer.
+    pub fn answered(&self) -> impl Iterator<Item = &GroupCheckoutId> {
+        self.answered.iter()
+    }
+}
+
+/// Where a stay stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-enum Phase {
+pub enum Phase {
+    /// Not begun.
     #[default]
     NotCheckedIn,
+    /// The guest is here.
     CheckedIn,
     /// By that group, or alone.
     CheckedOut(Option<GroupCheckoutId>),

@@ -202,18 +202,30 @@ pub struct PaymentState {
     failures: BTreeSet<Text>,
 }
 
+impl PaymentState {
+    /// Where it stands.
+    pub fn phase(&self) -> &Phase {
+        &self.phase
+    }
+}
+
+/// Where a payment stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-enum Phase {
+pub enum Phase {
+    /// The provider has not been asked.
     #[default]
     NotRequested,
     /// The provider has not answered.
     Requested(OrderId, Money),
     /// The money is in.
     Completed(OrderId, Money),
-    /// Failed, voided or discarded. `given_back` tells whether money was received and given back.
+    /// Failed, voided or discarded.
     Closed {
+        /// The order it was for.
         order_id: OrderId,
+        /// How much was asked for, if that was ever known.
         amount: Option<Money>,
+        /// Whether money was received and given back.
         given_back: bool,
     },
 }

@@ -147,17 +147,28 @@ pub struct ShipmentState {
     failures: BTreeSet<Text>,
 }
 
+impl ShipmentState {
+    /// Where it stands.
+    pub fn phase(&self) -> &Phase {
+        &self.phase
+    }
+}
+
+/// Where a shipment stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-enum Phase {
+pub enum Phase {
+    /// The carrier has not been asked.
     #[default]
     NotRequested,
     /// The carrier has not answered.
     Requested(OrderId),
     /// The parcel has left.
     Sent(OrderId),
-    /// It failed. `left_all_the_same` tells whether the parcel left after that.
+    /// It failed.
     Failed {
+        /// The order it was for.
         order_id: OrderId,
+        /// Whether the parcel left after that.
         left_all_the_same: bool,
     },
 }
