@@ -7,7 +7,10 @@ use std::io::{self, Write};
 
 use aws_adapters::StoredCommit;
 use aws_sdk_dynamodb::types::AttributeValue;
-use eventsourcing::{Commit, RecordedEvent, StreamId, Timestamp};
+use domain::order::{Cause, OrderCancelled};
+use eventsourcing::{
+    Commit, Decider, EventSet, Message, RecordedEvent, StreamId, Timestamp, Unreadable, decode,
+};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -43,8 +46,63 @@ impl Stream {
             .last()
     }
 
-    pub(crate) fn has(&self, event_type: &str) -> bool {
-        self.newest(&[event_type]).is_some()
+    /// What it amounts to by its rules, since when it has been in this phase, and what the rules could not
+    /// be told.
+    pub(crate) fn fold<D: Decider, P: PartialEq>(&self, phase: impl Fn(&D::State) -> P) -> Folded<D::State> {
+        let mut folded = Folded::<D::State>::default();
+        for (at, event) in self.events() {
+            match D::Event::decode(&event.event_type, event.schema_version, &event.data) {
+                Ok(decoded) => {
+                    let before = phase(&folded.state);
+                    folded.state = D::evolve(folded.state, &decoded);
+                    if phase(&folded.state) != before {
+                        folded.since = Some(at);
+                    }
+                }
+                Err(why) => folded.unknown.push(UnknownEvent::of(&self.id, event, &why)),
+            }
+        }
+        folded
+    }
+
+    /// The newest event of a type, if this version can read it.
+    pub(crate) fn newest_of<M: Message>(&self) -> Option<M> {
+        let (_, event) = self.newest(&[M::TYPE])?;
+        decode(event.schema_version, &event.data).ok()
+    }
+}
+
+/// A stream's state, and what the state does not know of.
+#[derive(Debug, Default)]
+pub(crate) struct Folded<S> {
+    pub(crate) state: S,
+    /// None in the phase before the first event.
+    pub(crate) since: Option<Timestamp>,
+    /// Events that this version has no rule for, or can't read. Functions of this version pass over the
+    /// first and refuse a stream with one of the others.
+    pub(crate) unknown: Vec<UnknownEvent>,
+}
+
+/// An event that this version does not understand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct UnknownEvent {
+    pub(crate) stream_id: String,
+    pub(crate) revision: u64,
+    pub(crate) event_type: String,
+    pub(crate) schema_version: u32,
+    /// Why, without a payload.
+    pub(crate) why: String,
+}
+
+impl UnknownEvent {
+    fn of(stream: &StreamId, event: &RecordedEvent, why: &Unreadable) -> Self {
+        Self {
+            stream_id: stream.to_string(),
+            revision: event.revision,
+            event_type: event.event_type.clone(),
+            schema_version: event.schema_version,
+            why: why.to_string(),
+        }
     }
 }
 
@@ -107,6 +165,10 @@ pub(crate) struct ShownEvent {
     pub(crate) event_id: String,
     pub(crate) correlation_id: String,
     pub(crate) causation_id: String,
+    /// Why an order was cancelled: one of a few words of the rules, so it is no payload, as the reason in
+    /// its sender's words is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cause: Option<Cause>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) data: Option<Data>,
 }
@@ -134,7 +196,16 @@ impl ShownEvent {
             event_id: event.event_id.clone(),
             correlation_id: event.correlation_id.clone(),
             causation_id: event.causation_id.clone(),
+            cause: cancelled(event).map(|cancelled| cancelled.cause),
             data: data.then(read),
+        }
+    }
+
+    /// Its type, with the cause if it has one.
+    pub(crate) fn title(&self) -> String {
+        match self.cause {
+            Some(cause) => format!("{} ({})", self.event_type, word(cause)),
+            None => self.event_type.clone(),
         }
     }
 
@@ -144,6 +215,22 @@ impl ShownEvent {
             Some(Data::Text(text)) => text,
             None => "",
         }
+    }
+}
+
+fn cancelled(event: &RecordedEvent) -> Option<OrderCancelled> {
+    let is_one = event.event_type == OrderCancelled::TYPE;
+    is_one
+        .then(|| decode(event.schema_version, &event.data).ok())
+        .flatten()
+}
+
+/// A cause as it is written on the wire.
+pub(crate) fn word(cause: Cause) -> &'static str {
+    match cause {
+        Cause::PaymentFailed => "payment_failed",
+        Cause::ShipmentFailed => "shipment_failed",
+        Cause::Withdrawn => "withdrawn",
     }
 }
 
@@ -183,7 +270,7 @@ impl Report for StreamReport {
         for event in &self.events {
             table.add_row([
                 event.revision.to_string(),
-                event.event_type.clone(),
+                event.title(),
                 event.committed_at.to_string(),
                 event.event_id.clone(),
                 event.correlation_id.clone(),

@@ -10,7 +10,7 @@ pub(crate) enum Failure {
     /// It could not be done, or not wholly.
     #[error("{0}")]
     Failed(String),
-    /// It makes no sense as it was asked.
+    /// The arguments are invalid.
     #[error("{0}")]
     Usage(String),
     /// There is nothing of that name, or nothing that matches.
@@ -35,7 +35,8 @@ pub(crate) enum Failure {
 pub(crate) const EXIT_CODES: &str = "Exit codes:\n  \
     0  done\n  \
     1  something failed; what was done and what was not is told\n  \
-    2  it makes no sense as asked: a wrong argument, a command that is refused, a drop not confirmed\n  \
+    2  invalid arguments: a wrong one, an id that may be two things, a command that is refused, a drop not\n  \
+    \x20  confirmed\n  \
     3  there is nothing of that name, or nothing that matches\n  \
     130  interrupted";
 

@@ -66,13 +66,17 @@ enum Command {
         data: bool,
     },
     /// Shows all that belongs to an order, a cart, a guest or a group, and what is still outstanding
-    #[command(
-        after_help = "Deadlines are those of PAYMENT_DEADLINE_SECONDS, SHIPMENT_DEADLINE_SECONDS and \
-        GROUP_CHECKOUT_DEADLINE_SECONDS in the environment, which have to be the stack's, or their defaults."
-    )]
+    #[command(after_help = "Examples:\n  \
+        cargo ops trace c-1\n  \
+        cargo ops trace guestStay/7\n\n\
+        An id that may be two things is asked about (exit code 2). Its kind in front of it says which one is \
+        meant: cart/, order/, payment/, shipment/, guestStay/, groupCheckout/.\n\n\
+        Dead letters and the outbox are searched for the id and for those that are computed from it, whatever \
+        the sender made of the message's body.\n\n\
+        An order's cause is shown always, its reason, in the words of whoever gave it, with --data.")]
     Trace {
-        /// The id of a cart, an order, a payment, a shipment, a guest's stay or a group's checkout, or a
-        /// stream's
+        /// The id of a cart, an order, a payment, a shipment, a guest's stay or a group's checkout, with
+        /// its kind in front of it if need be; or a stream's
         id: String,
         /// Shows what the events hold, too
         #[arg(long)]

@@ -50,7 +50,7 @@ pub(crate) fn of(stack: &Stack) -> Outbox {
 }
 
 /// An entry for programs.
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 pub(crate) struct Entry {
     pub(crate) stream_id: String,
     pub(crate) revision: KeyNumber,

@@ -1,35 +1,32 @@
 //! Everything that belongs to an order, a guest or a group: the events of all its streams in order of
 //! time, what is still outstanding, and what got stuck on the way.
 
-mod belongs;
+mod key;
+mod leftovers;
+mod named;
 mod outstanding;
 mod subject;
 
-use std::collections::BTreeSet;
 use std::io::{self, Write};
 
-use domain::Deadlines;
-use eventsourcing::StreamId;
-use functions::Settings;
+use domain::order::Cause;
+use eventsourcing::{StreamId, Text};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::Serialize;
 
-use crate::dead_letters::{self, ShownLetter};
-use crate::events::{self, ShownEvent, ShownFault, Stream, show_faults};
+use crate::dead_letters::ShownLetter;
+use crate::events::{self, ShownEvent, ShownFault, Stream, UnknownEvent, show_faults};
 use crate::failure::Failure;
-use crate::outbox::{self, Entry};
+use crate::outbox::Entry;
 use crate::output::{Format, Report, count, narrow, progress, table, write_table};
 use crate::stack::Stack;
 
-use belongs::Belongs;
-use outstanding::Outstanding;
+use leftovers::Leftovers;
+use outstanding::{Ending, Outstanding, Standing};
 use subject::Subject;
 
 /// How many streams are read at once: a group may have thousands of guests.
 const READS: usize = 16;
-
-/// How many messages of each dead-letter queue, and entries of the outbox, are searched.
-const SEARCHED: usize = 10_000;
 
 #[derive(Serialize)]
 struct Trace {
@@ -38,31 +35,57 @@ struct Trace {
     streams: Vec<String>,
     /// How it ended, such as `OrderCompleted`; none while it is open.
     ending: Option<String>,
+    /// Why, of an order that was cancelled.
+    cause: Option<Cause>,
+    /// The same in the words of whoever caused it, which are a payload.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<Text>,
+    /// Ending, cause and reason in words.
+    #[serde(skip)]
+    ended: Option<String>,
+    /// What to call it without an ending.
+    #[serde(skip)]
+    so_far: Option<&'static str>,
     events: Vec<ShownEvent>,
     faults: Vec<ShownFault>,
+    /// Events of which this version knows too little to tell what follows from them.
+    unknown_events: Vec<UnknownEvent>,
     outstanding: Vec<Outstanding>,
     dead_letters: Vec<ShownLetter>,
     /// What could not be delivered yet.
     outbox: Vec<Entry>,
+    /// What could not be searched for more, in words.
+    unsearched: Vec<String>,
 }
 
 impl Report for Trace {
     fn show(&self, out: &mut dyn Write) -> io::Result<()> {
-        let open = if self.events.is_empty() {
-            "nothing recorded"
-        } else {
-            "open"
-        };
-        writeln!(
-            out,
-            "{}: {}",
-            self.subject,
-            self.ending.as_deref().unwrap_or(open)
-        )?;
+        writeln!(out, "{}: {}", self.subject, self.state())?;
         self.show_events(out)?;
         show_faults(out, &self.faults)?;
+        for UnknownEvent {
+            stream_id,
+            revision,
+            event_type,
+            why,
+            ..
+        } in &self.unknown_events
+        {
+            writeln!(
+                out,
+                "UNKNOWN  {stream_id} at revision {revision}, {event_type}: {why}"
+            )?;
+        }
+        for unsearched in &self.unsearched {
+            writeln!(out, "\n{unsearched}")?;
+        }
         if self.outstanding.is_empty() && self.dead_letters.is_empty() && self.outbox.is_empty() {
-            return writeln!(out, "\nnothing is outstanding");
+            let as_far = if self.unsearched.is_empty() {
+                ""
+            } else {
+                ", as far as could be searched"
+            };
+            return writeln!(out, "\nnothing is outstanding{as_far}");
         }
         for one in &self.outstanding {
             writeln!(out, "\noutstanding: {one}")?;
@@ -85,6 +108,18 @@ impl Report for Trace {
 }
 
 impl Trace {
+    /// What has become of it.
+    fn state(&self) -> String {
+        let unsure = !self.unknown_events.is_empty() || !self.faults.is_empty();
+        match &self.ended {
+            Some(ended) if unsure => format!("{ended}, and what this version does not know"),
+            Some(ended) => ended.clone(),
+            None if unsure => "not known".into(),
+            None if self.events.is_empty() => "nothing recorded".into(),
+            None => self.so_far.unwrap_or("open").into(),
+        }
+    }
+
     fn show_events(&self, out: &mut dyn Write) -> io::Result<()> {
         if self.events.is_empty() {
             return Ok(());
@@ -96,7 +131,7 @@ impl Trace {
                 event.committed_at.to_string(),
                 event.stream_id.clone(),
                 event.revision.to_string(),
-                event.event_type.clone(),
+                event.title(),
             ]);
         }
         write_table(out, &table)?;
@@ -135,43 +170,50 @@ impl Trace {
 
 /// Shows everything that belongs to an id.
 pub(crate) async fn show(stack: &Stack, format: Format, id: &str, data: bool) -> Result<(), Failure> {
-    let deadlines = Settings::deadlines(|name| std::env::var(name).ok());
-    let deadlines = deadlines.map_err(|error| Failure::Usage(error.to_string()))?;
-    let subject = subject::find(stack, id).await?;
+    let leftovers = Leftovers::in_stack(stack).await?;
+    let subject = subject::find(stack, format, id, &leftovers).await?;
     let streams = read_all(stack, subject.streams()).await?;
-    let guests = read_all(stack, subject::guests(&streams)).await?;
-    let belongs = Belongs::to(&subject);
-    let dead_letters = stuck(stack, &belongs).await?;
-    let own = |entry: &Entry| {
-        streams
-            .iter()
-            .chain(&guests)
-            .any(|stream| stream.id.as_str() == entry.stream_id)
+    let related = read_all(stack, subject::related(&subject, &streams)).await?;
+    let guests = if matches!(subject, Subject::Group(_)) {
+        related.as_slice()
+    } else {
+        &[]
     };
-    let mut outbox = outbox::unpublished(stack, SEARCHED).await?;
-    outbox.retain(own);
-    let trace = Trace {
+    let (dead_letters, outbox) = leftovers.of(stack, &subject, &streams, guests);
+    let Standing {
+        ending,
+        so_far,
+        outstanding,
+        unknown,
+    } = outstanding::standing(&subject, &streams, &related);
+    format.print(&Trace {
+        subject: subject.to_string(),
+        streams: streams
+            .iter()
+            .filter(|stream| stream.exists())
+            .map(|stream| stream.id.to_string())
+            .collect(),
+        cause: ending.as_ref().and_then(|ending| ending.cause),
+        reason: ending
+            .as_ref()
+            .and_then(|ending| ending.reason.clone())
+            .filter(|_| data),
+        ended: ending.as_ref().map(|ending| ending.words(data)),
+        so_far,
+        ending: ending.map(|Ending { event_type, .. }| event_type),
+        events: events(&subject, &streams, guests, data),
+        faults: streams.iter().chain(guests).flat_map(events::faults).collect(),
+        unknown_events: unknown,
+        outstanding,
         dead_letters,
         outbox,
-        ..trace(&subject, &streams, &guests, &deadlines, data)
-    };
-    if trace.events.is_empty() && trace.faults.is_empty() && trace.dead_letters.is_empty() {
-        return Err(Failure::NotFound(format!(
-            "there is nothing of {id}: no stream of a cart, an order, a payment, a shipment, a guest or a group, \
-             and no dead letter"
-        )));
-    }
-    format.print(&trace)?;
+        unsearched: leftovers.unsearched,
+    })?;
     Ok(())
 }
 
-fn trace(
-    subject: &Subject,
-    streams: &[Stream],
-    guests: &[Stream],
-    deadlines: &Deadlines,
-    data: bool,
-) -> Trace {
+/// What happened to it, in order of time.
+fn events(subject: &Subject, streams: &[Stream], guests: &[Stream], data: bool) -> Vec<ShownEvent> {
     let mut events = Vec::new();
     for stream in streams {
         events.extend(
@@ -187,20 +229,7 @@ fn trace(
     }
     // A stable sort: events of one commit stay in their order, those of one moment in the saga's.
     events.sort_by_key(|event| event.committed_at);
-    Trace {
-        subject: subject.to_string(),
-        streams: streams
-            .iter()
-            .filter(|stream| stream.exists())
-            .map(|stream| stream.id.to_string())
-            .collect(),
-        ending: outstanding::ending(subject, streams),
-        events,
-        faults: streams.iter().chain(guests).flat_map(events::faults).collect(),
-        outstanding: outstanding::of(subject, streams, guests, deadlines),
-        dead_letters: Vec::new(),
-        outbox: Vec::new(),
-    }
+    events
 }
 
 async fn read_all(stack: &Stack, ids: Vec<StreamId>) -> Result<Vec<Stream>, Failure> {
@@ -216,22 +245,4 @@ async fn read_all(stack: &Stack, ids: Vec<StreamId>) -> Result<Vec<Stream>, Fail
         .await;
     bar.finish_and_clear();
     streams
-}
-
-/// The dead letters that belong to it.
-async fn stuck(stack: &Stack, belongs: &Belongs) -> Result<Vec<ShownLetter>, Failure> {
-    let mut found = Vec::new();
-    let mut unread = BTreeSet::new();
-    for (queue, size, letters) in dead_letters::all(stack, SEARCHED).await? {
-        if letters.len() < size {
-            unread.insert(stack.names.of_function(&queue));
-        }
-        let own = letters.iter().filter(|letter| belongs.includes(&letter.body));
-        found.extend(own.map(|letter| ShownLetter::of(stack, &queue, letter, false)));
-    }
-    if !unread.is_empty() {
-        let queues: Vec<_> = unread.into_iter().collect();
-        eprintln!("not all messages of {} could be searched", queues.join(", "));
-    }
-    Ok(found)
 }

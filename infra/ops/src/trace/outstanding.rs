@@ -1,201 +1,475 @@
-//! What is still to come, by what the streams say: the next step, who has to answer, and until when.
+//! How something stands: how it ended, or what is still to come, from whom, and until when.
+//!
+//! It is told by the rules' own states, each of them by name, so that a state that is new to the rules is
+//! one that the compiler asks for here. Deadlines are those that were recorded. What this version of the
+//! rules does not know, it says it does not know: it may be an ending, or the beginning of something.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::mem::discriminant;
 
-use domain::Deadlines;
-use eventsourcing::{Fields, Timestamp};
-use serde::Serialize;
+use domain::cart::Cart;
+use domain::group_checkout::{Group, GroupCheckout, GroupCheckoutInitiated, GroupCheckoutState};
+use domain::guest_stay::{self, GuestCheckoutCompleted, GuestStay};
+use domain::order::{
+    Cause, Order, OrderCancelled, OrderCompleted, OrderConfirmed, OrderInitialized, OrderState,
+};
+use domain::payment::{self, Payment};
+use domain::shipment::{self, Shipment};
+use eventsourcing::{Decider, Message, StreamId, Text, Timestamp};
+use serde::{Serialize, Serializer};
 
-use super::subject::Subject;
-use crate::events::Stream;
+use super::subject::{Subject, field};
+use crate::events::{Folded, Stream, UnknownEvent, word};
 use crate::output::count;
 
+/// How the thing that is traced stands.
+#[derive(Debug, Default)]
+pub(crate) struct Standing {
+    /// None while it is open.
+    pub(crate) ending: Option<Ending>,
+    /// What to call it while it has no ending, if that is not just open.
+    pub(crate) so_far: Option<&'static str>,
+    pub(crate) outstanding: Vec<Outstanding>,
+    /// Events that all this was told without.
+    pub(crate) unknown: Vec<UnknownEvent>,
+}
+
+/// How it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ending {
+    pub(crate) event_type: String,
+    /// Why, of an order that was cancelled: a word of the rules.
+    pub(crate) cause: Option<Cause>,
+    /// The same in words of whoever caused it. They are a payload.
+    pub(crate) reason: Option<Text>,
+    /// What else there is to say, without a payload.
+    note: Option<String>,
+}
+
+impl Ending {
+    fn of(event_type: &str) -> Self {
+        Self {
+            event_type: event_type.to_owned(),
+            cause: None,
+            reason: None,
+            note: None,
+        }
+    }
+
+    /// In words, with the reason only if payloads were asked for.
+    pub(crate) fn words(&self, with_reason: bool) -> String {
+        let cause = self.cause.map(|cause| word(cause).to_owned());
+        let reason = self.reason.as_ref().filter(|_| with_reason);
+        let why = match (cause.or_else(|| self.note.clone()), reason) {
+            (Some(cause), Some(reason)) => format!("{cause}: {}", on_one_line(reason.as_str())),
+            (Some(cause), None) => cause,
+            (None, _) => return self.event_type.clone(),
+        };
+        format!("{} ({why})", self.event_type)
+    }
+}
+
+/// The text without what a terminal would take for its own: line breaks, escapes.
+fn on_one_line(text: &str) -> String {
+    let shown = |letter: char| -> String {
+        if letter.is_control() {
+            letter.escape_default().collect()
+        } else {
+            letter.into()
+        }
+    };
+    text.chars().map(shown).collect()
+}
+
+/// Until when something is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deadline {
+    /// For ever: nothing settles it but that it is done.
+    Without,
+    /// As it was recorded when it was set.
+    At(Timestamp),
+    /// It has one, set before deadlines were recorded, or by what can't be read.
+    NotRecorded,
+}
+
 /// Something that has to happen.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Outstanding {
     /// In words.
     pub(crate) what: String,
-    /// When what it follows from was committed.
-    pub(crate) since: Timestamp,
-    /// When a deadline settles it at the latest; none if nothing but a redrive would.
-    pub(crate) due_at: Option<Timestamp>,
+    /// When what it follows from was committed, if that is known.
+    pub(crate) since: Option<Timestamp>,
+    /// When it is settled at the latest, in whichever way.
+    pub(crate) deadline: Deadline,
 }
 
 impl fmt::Display for Outstanding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, since {}", self.what, self.since)?;
-        match self.due_at {
-            Some(due_at) => write!(f, "; its deadline is at {due_at}"),
-            None => Ok(()),
+        f.write_str(&self.what)?;
+        if let Some(since) = self.since {
+            write!(f, ", since {since}")?;
+        }
+        match self.deadline {
+            Deadline::At(due_at) => write!(f, "; its deadline is at {due_at}"),
+            Deadline::NotRecorded => f.write_str("; its deadline was not recorded"),
+            Deadline::Without => Ok(()),
         }
     }
 }
 
-const ORDER: [&str; 4] = [
-    "OrderInitialized",
-    "OrderConfirmed",
-    "OrderCompleted",
-    "OrderCancelled",
-];
-const PAYMENT: [&str; 6] = [
-    "PaymentRequested",
-    "PaymentCompleted",
-    "PaymentFailed",
-    "PaymentVoided",
-    "PaymentReceivedLate",
-    "PaymentDiscarded",
-];
-const SHIPMENT: [&str; 3] = ["ShipmentRequested", "ShipmentSent", "ShipmentFailed"];
-const GROUP_ENDINGS: [&str; 3] = [
-    "GroupCheckoutCompleted",
-    "GroupCheckoutFailed",
-    "GroupCheckoutTimedOut",
-];
-const GUEST_RESULTS: [&str; 2] = ["GuestCheckoutCompleted", "GuestCheckoutFailed"];
-
-/// How it ended; none while it is open.
-pub(crate) fn ending(subject: &Subject, streams: &[Stream]) -> Option<String> {
-    let endings: &[&str] = match subject {
-        Subject::Order(..) => &["OrderCompleted", "OrderCancelled"],
-        Subject::Guest(_) => &["GuestCheckoutCompleted"],
-        Subject::Group(_) => &GROUP_ENDINGS,
-    };
-    let ended = streams.iter().find_map(|stream| stream.newest(endings));
-    ended.map(|(_, event)| event.event_type.clone())
-}
-
-/// What is outstanding.
-pub(crate) fn of(
-    subject: &Subject,
-    streams: &[Stream],
-    guests: &[Stream],
-    deadlines: &Deadlines,
-) -> Vec<Outstanding> {
-    match subject {
-        Subject::Order(..) => of_order(streams, deadlines).into_iter().collect(),
-        Subject::Guest(_) => Vec::new(),
-        Subject::Group(_) => of_group(streams, guests, subject, deadlines),
+impl Serialize for Outstanding {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct ForPrograms<'a> {
+            what: &'a str,
+            since: Option<Timestamp>,
+            due_at: Option<Timestamp>,
+            deadline: &'a str,
+        }
+        let (due_at, deadline) = match self.deadline {
+            Deadline::At(due_at) => (Some(due_at), "recorded"),
+            Deadline::NotRecorded => (None, "not_recorded"),
+            Deadline::Without => (None, "none"),
+        };
+        let (what, since) = (self.what.as_str(), self.since);
+        ForPrograms {
+            what,
+            since,
+            due_at,
+            deadline,
+        }
+        .serialize(serializer)
     }
 }
 
-fn of_order(streams: &[Stream], deadlines: &Deadlines) -> Option<Outstanding> {
-    let newest = |types: &[&str]| streams.iter().find_map(|stream| stream.newest(types));
-    let Some((at, order)) = newest(&ORDER) else {
-        let (since, _) = newest(&["CartFinalized"])?;
-        return Some(step("InitializeOrder", since, None));
+/// How it stands by its own streams, and by `related` ones: those of a group's guests, or those of the
+/// groups that a guest was asked to leave with.
+pub(crate) fn standing(subject: &Subject, streams: &[Stream], related: &[Stream]) -> Standing {
+    let mut told = Told::default();
+    let mut standing = match subject {
+        Subject::Order(..) | Subject::Payment(_) | Subject::Shipment(_) => of_order(&mut told, streams),
+        Subject::Guest(_) => of_guest(&mut told, streams, related),
+        Subject::Group(_) => of_group(&mut told, streams, related),
+        Subject::Unknown(_) => Standing::default(),
     };
-    let payment = newest(&PAYMENT).map(|(at, event)| (at, event.event_type.as_str()));
-    let shipment = newest(&SHIPMENT).map(|(at, event)| (at, event.event_type.as_str()));
-    match order.event_type.as_str() {
-        "OrderInitialized" => Some(of_payment(payment, at, at.plus(deadlines.payment))),
-        "OrderConfirmed" => Some(of_shipment(shipment, at, at.plus(deadlines.shipment))),
-        "OrderCancelled" => of_money(payment, at),
-        _ => None,
+    standing.outstanding.splice(0..0, told.not_by());
+    standing.unknown = told.unknown;
+    standing
+}
+
+/// By which streams it was told how something stands, and what of them was not understood.
+#[derive(Default)]
+struct Told<'a> {
+    unsure: Vec<&'a Stream>,
+    unknown: Vec<UnknownEvent>,
+}
+
+impl<'a> Told<'a> {
+    /// What a stream amounts to; without one, what there is at the beginning.
+    fn by<D: Decider, P: PartialEq>(
+        &mut self,
+        stream: Option<&'a Stream>,
+        phase: impl Fn(&D::State) -> P,
+    ) -> Folded<D::State> {
+        let Some(stream) = stream else {
+            return Folded::default();
+        };
+        let mut folded = stream.fold::<D, P>(phase);
+        if !folded.unknown.is_empty() || !stream.faults.is_empty() {
+            self.unsure.push(stream);
+            self.unknown.append(&mut folded.unknown);
+        }
+        folded
+    }
+
+    /// That some of it could not be understood, so that nobody takes the rest for all.
+    fn not_by(&self) -> Option<Outstanding> {
+        let why = |stream: &&Stream| {
+            let id = stream.id.as_str();
+            let unknown = self.unknown.iter().filter(|event| event.stream_id == id).count();
+            let events = count(unknown, "event", "events");
+            match (unknown, stream.faults.is_empty()) {
+                (0, _) => format!("{id} is broken"),
+                (_, true) => format!("{id} holds {events} that this version does not know"),
+                (_, false) => format!("{id} is broken, and holds {events} that this version does not know"),
+            }
+        };
+        let first = self.unsure.first()?;
+        let all = self.unsure.iter().map(why);
+        Some(Outstanding {
+            what: format!("what is outstanding can't be told: {}", first_few(all, "; ")),
+            since: first.commits.last().map(|commit| commit.committed_at),
+            deadline: Deadline::Without,
+        })
     }
 }
 
-type Newest<'a> = Option<(Timestamp, &'a str)>;
+fn stream_of<D: Decider>(streams: &[Stream]) -> Option<&Stream> {
+    streams
+        .iter()
+        .find(|stream| stream.id.category() == D::CATEGORY.name())
+}
+
+/// When the newest event of a type says that its deadline passes. Those of before deadlines were recorded
+/// say nothing.
+fn recorded<M: Message>(stream: Option<&Stream>, due_at: impl Fn(M) -> Option<Timestamp>) -> Deadline {
+    let due_at = stream.and_then(Stream::newest_of).and_then(due_at);
+    due_at.map_or(Deadline::NotRecorded, Deadline::At)
+}
+
+fn of_order<'a>(told: &mut Told<'a>, streams: &'a [Stream]) -> Standing {
+    let own = stream_of::<Order>(streams);
+    let cart = told.by::<Cart, _>(stream_of::<Cart>(streams), Option::is_some);
+    let order = told.by::<Order, _>(own, discriminant);
+    let payment = told.by::<Payment, _>(stream_of::<Payment>(streams), |state| discriminant(state.phase()));
+    let shipment = told.by::<Shipment, _>(stream_of::<Shipment>(streams), |state| {
+        discriminant(state.phase())
+    });
+    let (payment, payment_since) = (payment.state.phase(), payment.since);
+    let (shipment, shipment_since) = (shipment.state.phase(), shipment.since);
+    let mut ending = None;
+    let outstanding: Vec<_> = match &order.state {
+        OrderState::NotInitialized if cart.state.is_some() => {
+            vec![step("InitializeOrder", cart.since, Deadline::Without)]
+        }
+        OrderState::NotInitialized => {
+            let payment = without_order(payment, payment_since);
+            payment
+                .into_iter()
+                .chain(sent_without_order(shipment, shipment_since))
+                .collect()
+        }
+        OrderState::Initialized(_) => {
+            let deadline = recorded(own, |event: OrderInitialized| event.due_at);
+            vec![of_payment(payment, payment_since, order.since, deadline)]
+        }
+        OrderState::Confirmed(_) => {
+            let deadline = recorded(own, |event: OrderConfirmed| event.due_at);
+            vec![of_shipment(shipment, shipment_since, order.since, deadline)]
+        }
+        OrderState::Completed(_) => {
+            ending = Some(Ending::of(OrderCompleted::TYPE));
+            Vec::new()
+        }
+        OrderState::Cancelled { cause, reason, .. } => {
+            ending = Some(Ending {
+                cause: Some(*cause),
+                reason: Some(reason.clone()),
+                ..Ending::of(OrderCancelled::TYPE)
+            });
+            of_money(payment, order.since).into_iter().collect()
+        }
+    };
+    Standing {
+        ending,
+        outstanding,
+        ..Standing::default()
+    }
+}
+
+type Since = Option<Timestamp>;
 
 /// An order that is initialized waits for its payment.
-fn of_payment(payment: Newest<'_>, initialized: Timestamp, due_at: Timestamp) -> Outstanding {
+fn of_payment(payment: &payment::Phase, since: Since, initialized: Since, deadline: Deadline) -> Outstanding {
     match payment {
-        None => step("RequestPayment", initialized, Some(due_at)),
-        Some((since, "PaymentRequested")) => answer("the payment provider", since, due_at),
-        Some((since, "PaymentCompleted")) => step("ConfirmOrder", since, None),
-        Some((since, _)) => step("CancelOrder", since, None),
+        payment::Phase::NotRequested => step("RequestPayment", initialized, deadline),
+        payment::Phase::Requested(..) => answer("the payment provider", since, deadline),
+        payment::Phase::Completed(..) => step("ConfirmOrder", since, Deadline::Without),
+        payment::Phase::Closed { .. } => step("CancelOrder", since, Deadline::Without),
     }
 }
 
 /// An order that is confirmed waits for its shipment.
-fn of_shipment(shipment: Newest<'_>, confirmed: Timestamp, due_at: Timestamp) -> Outstanding {
+fn of_shipment(
+    shipment: &shipment::Phase,
+    since: Since,
+    confirmed: Since,
+    deadline: Deadline,
+) -> Outstanding {
     match shipment {
-        None => step("RequestShipment", confirmed, Some(due_at)),
-        Some((since, "ShipmentRequested")) => answer("the carrier", since, due_at),
-        Some((since, "ShipmentSent")) => step("CompleteOrder", since, None),
-        Some((since, _)) => step("CancelOrder", since, None),
+        shipment::Phase::NotRequested => step("RequestShipment", confirmed, deadline),
+        shipment::Phase::Requested(_) => answer("the carrier", since, deadline),
+        shipment::Phase::Sent(_) => step("CompleteOrder", since, Deadline::Without),
+        shipment::Phase::Failed { .. } => step("CancelOrder", since, Deadline::Without),
     }
 }
 
 /// No money of a cancelled order is kept.
-fn of_money(payment: Newest<'_>, cancelled: Timestamp) -> Option<Outstanding> {
+fn of_money(payment: &payment::Phase, cancelled: Since) -> Option<Outstanding> {
     let why = match payment {
-        None | Some((_, "PaymentRequested")) => "the payment is to be called off",
-        Some((_, "PaymentCompleted" | "PaymentReceivedLate")) => "the money is to be given back",
-        Some(_) => return None,
+        payment::Phase::NotRequested | payment::Phase::Requested(..) => "the payment is to be called off",
+        payment::Phase::Completed(..) => "the money is to be given back",
+        payment::Phase::Closed { .. } => return None,
     };
-    Some(step(&format!("DiscardPayment ({why})"), cancelled, None))
+    Some(step(
+        &format!("DiscardPayment ({why})"),
+        cancelled,
+        Deadline::Without,
+    ))
 }
 
-fn step(command: &str, since: Timestamp, due_at: Option<Timestamp>) -> Outstanding {
+/// What a payment waits for whose order is not there.
+fn without_order(payment: &payment::Phase, since: Since) -> Option<Outstanding> {
+    match payment {
+        payment::Phase::Requested(..) => Some(answer("the payment provider", since, Deadline::NotRecorded)),
+        payment::Phase::Completed(..) => Some(step("ConfirmOrder", since, Deadline::Without)),
+        payment::Phase::NotRequested | payment::Phase::Closed { .. } => None,
+    }
+}
+
+/// What a shipment waits for whose order is not there.
+fn sent_without_order(shipment: &shipment::Phase, since: Since) -> Option<Outstanding> {
+    match shipment {
+        shipment::Phase::Requested(_) => Some(answer("the carrier", since, Deadline::NotRecorded)),
+        shipment::Phase::Sent(_) => Some(step("CompleteOrder", since, Deadline::Without)),
+        shipment::Phase::NotRequested | shipment::Phase::Failed { .. } => None,
+    }
+}
+
+fn step(command: &str, since: Since, deadline: Deadline) -> Outstanding {
     Outstanding {
         what: format!("{command} has not been carried out"),
         since,
-        due_at,
+        deadline,
     }
 }
 
-fn answer(who: &str, since: Timestamp, due_at: Timestamp) -> Outstanding {
+fn answer(who: &str, since: Since, deadline: Deadline) -> Outstanding {
     Outstanding {
         what: format!("{who} has not answered"),
         since,
-        due_at: Some(due_at),
+        deadline,
     }
 }
 
-/// A group waits for its guests: those who have not answered, and those whose answer is on its way.
-fn of_group(
-    streams: &[Stream],
-    guests: &[Stream],
-    subject: &Subject,
-    deadlines: &Deadlines,
-) -> Vec<Outstanding> {
-    let Some(group) = streams.first() else {
-        return Vec::new();
-    };
-    let Some((since, _)) = group.newest(&["GroupCheckoutInitiated"]) else {
-        return Vec::new();
-    };
-    if GROUP_ENDINGS.iter().any(|ending| group.has(ending)) {
-        return Vec::new();
+/// A guest who is here is to leave, and a group that a guest left with, or could not, is to hear of it.
+fn of_guest<'a>(told: &mut Told<'a>, streams: &'a [Stream], groups: &'a [Stream]) -> Standing {
+    let own = stream_of::<GuestStay>(streams);
+    let stay = told.by::<GuestStay, _>(own, |state| discriminant(state.phase()));
+    let mut standing = Standing::default();
+    match stay.state.phase() {
+        guest_stay::Phase::NotCheckedIn => standing.so_far = Some("never checked in"),
+        guest_stay::Phase::CheckedIn => {
+            standing.so_far = Some("checked in");
+            standing.outstanding.push(Outstanding {
+                what: "the guest has not checked out".into(),
+                since: stay.since,
+                deadline: Deadline::Without,
+            });
+        }
+        guest_stay::Phase::CheckedOut(group) => {
+            standing.ending = Some(Ending {
+                note: group.as_ref().map(|group| format!("with group checkout {group}")),
+                ..Ending::of(GuestCheckoutCompleted::TYPE)
+            });
+        }
     }
-    let heard: Vec<_> = group
+    for group in stay.state.answered() {
+        let name = GroupCheckout::CATEGORY.stream(group);
+        let Some(stream) = groups.iter().find(|stream| stream.id == name) else {
+            continue;
+        };
+        let hears = told.by::<GroupCheckout, _>(Some(stream), discriminant);
+        let (of_it, deadline) = match &hears.state {
+            GroupCheckoutState::NotInitiated => (", which was not initiated,", Deadline::Without),
+            GroupCheckoutState::Initiated(group) if is_to_hear(group, own) => ("", group_deadline(stream)),
+            GroupCheckoutState::Initiated(_) => continue,
+        };
+        standing.outstanding.push(Outstanding {
+            what: format!("group checkout {group}{of_it} has not heard the guest's result"),
+            since: own.and_then(|own| last_about(own, group.as_str())),
+            deadline,
+        });
+    }
+    standing
+}
+
+/// Whether a group waits for the guest with this stream.
+fn is_to_hear(group: &Group, guest: Option<&Stream>) -> bool {
+    let is_it = |id| guest.is_some_and(|stream| stream.id == GuestStay::CATEGORY.stream(id));
+    !group.has_ended() && group.unheard().any(is_it)
+}
+
+/// When a guest's stream told last of a group.
+fn last_about(guest: &Stream, group: &str) -> Since {
+    let about = guest
         .events()
-        .filter(|(_, event)| event.event_type == "GuestCheckoutRecorded")
-        .filter_map(|(_, event)| Fields::of(&event.data)?.get::<String>("guest_stay_id").ok())
-        .map(|guest| format!("guestStay-{guest}"))
-        .collect();
-    let heard: std::collections::BTreeSet<_> = heard.iter().map(String::as_str).collect();
-    let open = guests.iter().filter(|guest| !heard.contains(guest.id.as_str()));
-    let (answered, silent): (Vec<_>, Vec<_>) = open.partition(|guest| {
-        let results = guest
-            .events()
-            .filter(|(_, event)| GUEST_RESULTS.contains(&event.event_type.as_str()));
-        results.into_iter().any(|(_, event)| subject.is_told_by(event))
-    });
-    let due_at = Some(since.plus(deadlines.group_checkout));
+        .filter(|(_, event)| field(event, "group_checkout_id").is_some_and(|id| id == group));
+    about.last().map(|(at, _)| at)
+}
+
+/// A group waits for its guests: those who have not answered, and those whose answer is on its way.
+fn of_group<'a>(told: &mut Told<'a>, streams: &'a [Stream], guests: &'a [Stream]) -> Standing {
+    let own = stream_of::<GroupCheckout>(streams);
+    let folded = told.by::<GroupCheckout, _>(own, discriminant);
+    let (group, own) = match (&folded.state, own) {
+        (GroupCheckoutState::Initiated(group), Some(own)) => (group, own),
+        (GroupCheckoutState::NotInitiated, _) | (_, None) => return Standing::default(),
+    };
+    if group.has_ended() {
+        let ending = own.newest(GroupCheckout::ENDINGS);
+        let ending = ending.map(|(_, event)| Ending {
+            note: Some(counts(group)),
+            ..Ending::of(&event.event_type)
+        });
+        return Standing {
+            ending,
+            ..Standing::default()
+        };
+    }
+    let id = own.id.as_str().split_once('-').map_or("", |(_, id)| id);
+    let (mut silent, mut answered) = (Vec::new(), Vec::new());
+    let guests: BTreeMap<_, _> = guests.iter().map(|stream| (&stream.id, stream)).collect();
+    for guest in group.unheard() {
+        let name = GuestStay::CATEGORY.stream(guest);
+        let stay = told.by::<GuestStay, _>(guests.get(&name).copied(), |_| ());
+        if stay.state.answered().any(|group| group.as_str() == id) {
+            answered.push(name);
+        } else {
+            silent.push(name);
+        }
+    }
     let all = guests.len();
-    let waits = |guests: &[&Stream], what: &str| {
+    let deadline = group_deadline(own);
+    let waits = |guests: &[StreamId], what: &str| {
         (!guests.is_empty()).then(|| Outstanding {
             what: format!(
                 "{what} of {} of {all}: {}",
                 count(guests.len(), "guest", "guests"),
-                some(guests)
+                first_few(guests.iter().map(ToString::to_string), ", ")
             ),
-            since,
-            due_at,
+            since: folded.since,
+            deadline,
         })
     };
     let silent = waits(&silent, "the checkout");
     let answered = waits(&answered, "the group has not heard the result");
-    silent.into_iter().chain(answered).collect()
+    Standing {
+        outstanding: silent.into_iter().chain(answered).collect(),
+        ..Standing::default()
+    }
 }
 
-/// The first few of them.
-fn some(guests: &[&Stream]) -> String {
-    let first: Vec<_> = guests.iter().take(5).map(|guest| guest.id.as_str()).collect();
-    match guests.len().saturating_sub(5) {
-        0 => first.join(", "),
-        more => format!("{} and {more} more", first.join(", ")),
+fn group_deadline(group: &Stream) -> Deadline {
+    recorded(Some(group), |event: GroupCheckoutInitiated| event.due_at)
+}
+
+fn counts(group: &Group) -> String {
+    let (completed, failed) = (group.completed(), group.failed());
+    match group.unheard().count() {
+        0 => format!("{completed} completed, {failed} failed"),
+        unheard => format!("{completed} completed, {failed} failed, {unheard} not heard"),
+    }
+}
+
+/// The first few of them, and how many more there are.
+fn first_few(all: impl ExactSizeIterator<Item = String>, joint: &str) -> String {
+    let more = all.len().saturating_sub(5);
+    let first: Vec<_> = all.take(5).collect();
+    match more {
+        0 => first.join(joint),
+        more => format!("{} and {more} more", first.join(joint)),
     }
 }
 
@@ -203,45 +477,187 @@ fn some(guests: &[&Stream]) -> String {
 mod tests {
     use super::*;
 
-    use domain::values::OrderId;
-    use eventsourcing::{Commit, NewEvent, Position, StreamId};
+    use domain::cart::{CartEvent, CartFinalized};
+    use domain::order::OrderEvent;
+    use domain::payment::{
+        PaymentCompleted, PaymentDiscarded, PaymentEvent, PaymentFailed, PaymentRequested, PaymentVoided,
+    };
+    use domain::shipment::{ShipmentEvent, ShipmentFailed, ShipmentRequested, ShipmentSent};
+    use domain::values::{
+        CartId, Money, OrderId, PaymentId, ProductItem, ProductItems, Quantity, ShipmentId,
+    };
+    use eventsourcing::{Commit, EventSet, NewEvent, Position};
     use uuid::Uuid;
 
-    fn stream(name: &str, types: &[&'static str]) -> Stream {
-        let id: StreamId = name.parse().expect("a stream's name");
-        let event = |event_type| NewEvent {
-            event_type,
-            schema_version: 1,
-            data: "{}".into(),
+    fn at() -> Timestamp {
+        Timestamp::from_millis(0)
+    }
+
+    fn due_at() -> Timestamp {
+        Timestamp::from_millis(420_000)
+    }
+
+    fn cart() -> CartId {
+        "c-1".parse().expect("an id")
+    }
+
+    fn order() -> OrderId {
+        OrderId::of_cart(&cart())
+    }
+
+    fn payment() -> PaymentId {
+        PaymentId::of_order(&order())
+    }
+
+    fn shipment() -> ShipmentId {
+        ShipmentId::of_order(&order())
+    }
+
+    fn items() -> ProductItems {
+        let item = ProductItem {
+            product_id: "p-1".parse().expect("an id"),
+            quantity: Quantity::new(1).expect("it is in range"),
+            unit_price: Money::whole(9),
+        };
+        ProductItems::new(vec![item]).expect("there is one")
+    }
+
+    fn stream<E: EventSet>(id: StreamId, events: &[E]) -> Stream {
+        let event = |event: &E| NewEvent {
+            event_type: event.event_type(),
+            schema_version: event.schema_version(),
+            data: event.json(),
             correlation_id: String::new(),
             causation_id: String::new(),
             trace: None,
         };
-        let events: Vec<_> = types.iter().copied().map(event).collect();
-        let commit = Commit::at(
-            Position::START,
-            &id,
-            Uuid::nil(),
-            Timestamp::from_millis(0),
-            events,
-        );
+        let events: Vec<_> = events.iter().map(event).collect();
+        let commit = Commit::at(Position::START, &id, Uuid::nil(), at(), events);
         Stream {
-            commits: if types.is_empty() { vec![] } else { vec![commit] },
+            commits: if commit.events.is_empty() {
+                vec![]
+            } else {
+                vec![commit]
+            },
             faults: Vec::new(),
             id,
         }
     }
 
-    fn outstanding(order: &[&'static str], payment: &[&'static str], shipment: &[&'static str]) -> String {
-        let cart = "c-1".parse().expect("an id");
-        let subject = Subject::Order(OrderId::of_cart(&cart), Some(cart));
+    fn initialized() -> OrderEvent {
+        OrderInitialized {
+            order_id: order(),
+            cart_id: cart(),
+            client_id: "u-7".parse().expect("an id"),
+            product_items: items(),
+            total_price: Money::whole(9),
+            initialized_at: at(),
+            due_at: Some(due_at()),
+        }
+        .into()
+    }
+
+    fn confirmed() -> OrderEvent {
+        OrderConfirmed {
+            order_id: order(),
+            payment_id: payment(),
+            confirmed_at: at(),
+            due_at: None,
+        }
+        .into()
+    }
+
+    fn completed() -> OrderEvent {
+        OrderCompleted {
+            order_id: order(),
+            completed_at: at(),
+        }
+        .into()
+    }
+
+    fn cancelled() -> OrderEvent {
+        OrderCancelled {
+            order_id: order(),
+            cause: Cause::Withdrawn,
+            reason: "changed\nmy mind".into(),
+            cancelled_at: at(),
+        }
+        .into()
+    }
+
+    fn requested() -> PaymentEvent {
+        PaymentRequested {
+            payment_id: payment(),
+            order_id: order(),
+            amount: Money::whole(9),
+            requested_at: at(),
+        }
+        .into()
+    }
+
+    fn paid() -> PaymentEvent {
+        PaymentCompleted {
+            payment_id: payment(),
+            order_id: order(),
+            amount: Money::whole(9),
+            completed_at: at(),
+        }
+        .into()
+    }
+
+    fn asked_for() -> ShipmentEvent {
+        ShipmentRequested {
+            shipment_id: shipment(),
+            order_id: order(),
+            product_items: items(),
+            requested_at: at(),
+        }
+        .into()
+    }
+
+    fn sent() -> ShipmentEvent {
+        ShipmentSent {
+            shipment_id: shipment(),
+            order_id: order(),
+            sent_at: at(),
+        }
+        .into()
+    }
+
+    fn not_sent() -> ShipmentEvent {
+        ShipmentFailed {
+            shipment_id: shipment(),
+            order_id: order(),
+            error: "out of stock".into(),
+            failed_at: at(),
+        }
+        .into()
+    }
+
+    fn standing_of(
+        of_order: &[OrderEvent],
+        of_payment: &[PaymentEvent],
+        of_shipment: &[ShipmentEvent],
+    ) -> Standing {
+        let finalized: CartEvent = CartFinalized {
+            cart_id: cart(),
+            client_id: "u-7".parse().expect("an id"),
+            product_items: items(),
+            total_price: Money::whole(9),
+            confirmed_at: at(),
+        }
+        .into();
         let streams = [
-            stream("cart-c-1", &["CartFinalized"]),
-            stream("order-o", order),
-            stream("payment-p", payment),
-            stream("shipment-s", shipment),
+            stream(Cart::CATEGORY.stream(&cart()), &[finalized]),
+            stream(Order::CATEGORY.stream(&order()), of_order),
+            stream(Payment::CATEGORY.stream(&payment()), of_payment),
+            stream(Shipment::CATEGORY.stream(&shipment()), of_shipment),
         ];
-        let all = of(&subject, &streams, &[], &Deadlines::default());
+        standing(&Subject::Order(order(), Some(cart())), &streams, &[])
+    }
+
+    fn outstanding(order: &[OrderEvent], payment: &[PaymentEvent], shipment: &[ShipmentEvent]) -> String {
+        let all = standing_of(order, payment, shipment).outstanding;
         all.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
     }
 
@@ -249,40 +665,40 @@ mod tests {
 
     #[test]
     fn an_open_order_waits_for_its_next_step_or_for_an_answer() {
-        let initialized = ["OrderInitialized"];
-        let confirmed = ["OrderInitialized", "OrderConfirmed"];
-        let paid = ["PaymentRequested", "PaymentCompleted"];
+        let open = [initialized()];
+        let ready = [initialized(), confirmed()];
+        let both = [requested(), paid()];
         let cases = [
             (
                 outstanding(&[], &[], &[]),
                 "InitializeOrder has not been carried out",
             ),
             (
-                outstanding(&initialized, &[], &[]),
+                outstanding(&open, &[], &[]),
                 "RequestPayment has not been carried out",
             ),
             (
-                outstanding(&initialized, &paid[..1], &[]),
+                outstanding(&open, &[requested()], &[]),
                 "the payment provider has not answered",
             ),
             (
-                outstanding(&initialized, &paid, &[]),
+                outstanding(&open, &both, &[]),
                 "ConfirmOrder has not been carried out",
             ),
             (
-                outstanding(&confirmed, &paid, &[]),
+                outstanding(&ready, &both, &[]),
                 "RequestShipment has not been carried out",
             ),
             (
-                outstanding(&confirmed, &paid, &["ShipmentRequested"]),
+                outstanding(&ready, &both, &[asked_for()]),
                 "the carrier has not answered",
             ),
             (
-                outstanding(&confirmed, &paid, &["ShipmentSent"]),
+                outstanding(&ready, &both, &[asked_for(), sent()]),
                 "CompleteOrder has not been carried out",
             ),
             (
-                outstanding(&confirmed, &paid, &["ShipmentFailed"]),
+                outstanding(&ready, &both, &[asked_for(), not_sent()]),
                 "CancelOrder has not been carried out",
             ),
         ];
@@ -296,37 +712,68 @@ mod tests {
 
     #[test]
     fn a_deadline_is_told_where_one_settles_it() {
-        let found = outstanding(&["OrderInitialized"], &["PaymentRequested"], &[]);
+        let found = outstanding(&[initialized()], &[requested()], &[]);
         assert!(
-            found.ends_with("its deadline is at 1970-01-01T00:15:00.000Z"),
+            found.ends_with("its deadline is at 1970-01-01T00:07:00.000Z"),
             "{found}"
         );
-        let found = outstanding(&["OrderInitialized"], &["PaymentCompleted"], &[]);
+        let found = outstanding(&[initialized()], &[requested(), paid()], &[]);
         assert!(!found.contains("deadline"), "{found}");
+        let found = outstanding(&[initialized(), confirmed()], &[], &[asked_for()]);
+        assert!(found.ends_with("its deadline was not recorded"), "{found}");
     }
 
     #[test]
     fn a_cancelled_order_waits_until_no_money_is_kept() {
-        let cancelled = ["OrderInitialized", "OrderCancelled"];
-        let kept = outstanding(&cancelled, &["PaymentRequested", "PaymentCompleted"], &[]);
+        let over = [initialized(), cancelled()];
+        let kept = outstanding(&over, &[requested(), paid()], &[]);
         assert!(
             kept.starts_with("DiscardPayment (the money is to be given back)"),
             "{kept}"
         );
-        let unanswered = outstanding(&cancelled, &["PaymentRequested"], &[]);
+        let unanswered = outstanding(&over, &[requested()], &[]);
         assert!(unanswered.contains("called off"), "{unanswered}");
-        for settled in ["PaymentVoided", "PaymentFailed", "PaymentDiscarded"] {
-            assert_eq!(outstanding(&cancelled, &["PaymentRequested", settled], &[]), "");
+        let (payment_id, order_id, amount) = (payment(), order(), Money::whole(9));
+        let voided = PaymentVoided {
+            payment_id: payment_id.clone(),
+            order_id: order_id.clone(),
+            voided_at: at(),
+        };
+        let failed = PaymentFailed {
+            payment_id: payment_id.clone(),
+            order_id: order_id.clone(),
+            amount,
+            error: "card declined".into(),
+            failed_at: at(),
+        };
+        let discarded = PaymentDiscarded {
+            payment_id,
+            order_id,
+            amount: Some(amount),
+            discarded_at: at(),
+        };
+        for settled in [voided.into(), failed.into(), discarded.into()] {
+            assert_eq!(outstanding(&over, &[requested(), settled], &[]), "");
         }
     }
 
     #[test]
     fn nothing_is_outstanding_of_a_completed_order() {
-        let all = outstanding(
-            &["OrderConfirmed", "OrderCompleted"],
-            &["PaymentCompleted"],
-            &["ShipmentSent"],
+        let whole = [initialized(), confirmed(), completed()];
+        let standing = standing_of(&whole, &[requested(), paid()], &[asked_for(), sent()]);
+        assert_eq!(standing.outstanding, []);
+        let ending = standing.ending.expect("it has ended");
+        assert_eq!(ending.words(true), "OrderCompleted");
+    }
+
+    #[test]
+    fn a_cause_is_always_told_and_a_reason_if_it_is_asked_for_on_one_line() {
+        let ending = standing_of(&[initialized(), cancelled()], &[], &[]).ending;
+        let ending = ending.expect("it has ended");
+        assert_eq!(ending.words(false), "OrderCancelled (withdrawn)");
+        assert_eq!(
+            ending.words(true),
+            r"OrderCancelled (withdrawn: changed\nmy mind)"
         );
-        assert_eq!(all, "");
     }
 }

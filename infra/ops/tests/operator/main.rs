@@ -2,6 +2,7 @@
 
 mod clocks;
 mod dead_letters;
+mod finding;
 #[allow(dead_code)]
 mod front;
 mod held;
@@ -10,4 +11,5 @@ mod outbox;
 mod republish;
 mod sending;
 mod showing;
+mod standing;
 mod support;
