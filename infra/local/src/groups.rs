@@ -33,11 +33,13 @@ enum Guest {
     Settled(&'static str),
     /// Has charges that are not paid.
     Owing(&'static str),
+    /// The same, and the charge was sent before the guest checked in.
+    ChargedEarly(&'static str),
     /// Has an account that can't be read: the checkout is never answered.
     Unreadable(&'static str),
 }
 
-use Guest::{Owing, Settled, Unreadable};
+use Guest::{ChargedEarly, Owing, Settled, Unreadable};
 
 /// All scenarios of the group checkout.
 pub fn group_scenarios() -> Vec<GroupScenario> {
@@ -66,6 +68,15 @@ pub fn group_scenarios() -> Vec<GroupScenario> {
             refused: vec![],
         },
         GroupScenario {
+            title: "one of a group was charged before checking in",
+            id: "demo-choir".into(),
+            suffix: String::new(),
+            guests: vec![Settled("demo-juno"), ChargedEarly("demo-karl")],
+            ending: "GroupCheckoutFailed",
+            named: vec!["demo-karl"],
+            refused: vec![],
+        },
+        GroupScenario {
             title: "one of a group never answers",
             id: "demo-orchestra".into(),
             suffix: String::new(),
@@ -80,7 +91,7 @@ pub fn group_scenarios() -> Vec<GroupScenario> {
 impl Guest {
     fn id(self) -> &'static str {
         match self {
-            Settled(id) | Owing(id) | Unreadable(id) => id,
+            Settled(id) | Owing(id) | ChargedEarly(id) | Unreadable(id) => id,
         }
     }
 }
@@ -171,7 +182,7 @@ impl GroupScenario {
         let failed = self
             .guests
             .iter()
-            .filter(|guest| matches!(guest, Owing(_)))
+            .filter(|guest| matches!(guest, Owing(_) | ChargedEarly(_)))
             .count();
         if count("GroupCheckoutFailureNotified") != failed {
             problems.push(format!(
@@ -242,11 +253,17 @@ impl Player {
             return self.write_unreadable(&stream).await;
         }
         let message = |command: Value| json!({ "command": command });
-        self.send("check-in-guest", &message(json!({ "guest_stay_id": id })))
-            .await?;
-        self.until(&stream, "GuestCheckedIn").await?;
+        let check_in = message(json!({ "guest_stay_id": id }));
         let charge = json!({ "guest_stay_id": id, "charge_id": "minibar", "amount": 12.5 });
-        self.send("record-charge", &message(charge)).await?;
+        let charge = message(charge);
+        if let ChargedEarly(_) = guest {
+            self.send("record-charge", &charge).await?;
+            self.send("check-in-guest", &check_in).await?;
+        } else {
+            self.send("check-in-guest", &check_in).await?;
+            self.until(&stream, "GuestCheckedIn").await?;
+            self.send("record-charge", &charge).await?;
+        }
         self.until(&stream, "ChargeRecorded").await?;
         if let Settled(_) = guest {
             let payment = json!({ "guest_stay_id": id, "payment_id": "cash", "amount": 12.5 });

@@ -100,6 +100,14 @@ fn cancelled(cause: &'static str, reason: &'static str, payment: &[&'static str]
     }
 }
 
+/// The order is withdrawn before there is one, and cancelled as soon as there is.
+fn withdrawn_early(reason: &'static str, payment: &[&'static str]) -> Ending {
+    Ending {
+        order: vec!["OrderWithdrawnEarly", "OrderInitialized", "OrderCancelled"],
+        ..cancelled("withdrawn", reason, payment)
+    }
+}
+
 /// The order is cancelled because of its shipment, and its money given back.
 fn not_sent(reason: &'static str, shipment: &[&'static str]) -> Ending {
     Ending {
@@ -183,6 +191,10 @@ pub fn order_scenarios() -> Vec<Scenario> {
             completed().and_shipment("ShipmentFailedLate")),
         scenario!("the shipment is sent twice", "shipment-sent-twice",
             [Send(Finalize), Until(OfShipment, "ShipmentSent"), Send(SendShipment)] => completed()),
+        scenario!("the order is withdrawn before there is one", "withdrawn-early",
+            [Send(Withdraw("changed my mind")), Until(OfOrder, "OrderWithdrawnEarly"), Send(Finalize)] =>
+            withdrawn_early("changed my mind", &["PaymentVoided"]),
+            withdrawn_early("changed my mind", &["PaymentRequested", "PaymentVoided"])),
         scenario!("the order is withdrawn before it is paid", "withdrawn",
             [Send(Finalize), Until(OfPayment, "PaymentRequested"), Send(Withdraw("changed my mind"))] =>
             cancelled("withdrawn", "changed my mind", &["PaymentRequested", "PaymentVoided"])),

@@ -3,6 +3,9 @@
 //! Checking out is a question, and its answer is an event either way, [`GuestCheckoutCompleted`] or
 //! [`GuestCheckoutFailed`]: whoever asked on behalf of a group waits for it. A group gets one answer,
 //! and that stands. A guest who checks out alone may try again once the bill is paid.
+//!
+//! Queues keep no order among each other: a charge or a payment that overtakes its guest's check-in waits
+//! for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -331,8 +334,8 @@ fn answer(state: &GuestStayState, asks: Option<&GroupCheckoutId>) -> Answer {
 fn check_present(state: &GuestStayState, stay: &GuestStayId, what: &str) -> Result<(), Refusal> {
     match state.phase {
         Phase::CheckedIn => Ok(()),
-        Phase::NotCheckedIn => Err(Refusal::Rejected(format!(
-            "stay {stay} was never checked in; {what} is taken while a guest is"
+        Phase::NotCheckedIn => Err(Refusal::Premature(format!(
+            "stay {stay} is not checked in yet; {what} is taken while a guest is"
         ))),
         Phase::CheckedOut(_) => Err(Refusal::Rejected(format!(
             "stay {stay} is checked out; {what} is taken while a guest is checked in"

@@ -3,6 +3,10 @@
 //! Its own stream settles the one race that matters: [`ConfirmOrder`] or [`WithdrawOrder`], whichever
 //! commits first. Nothing is asked of the carrier before the order is confirmed, so a withdrawal that
 //! won can't be overtaken by a parcel.
+//!
+//! Queues keep no order among each other, and an order's id can be computed from its cart's: a withdrawal
+//! may come before its order. It is recorded, and the order is cancelled by the commit that initializes
+//! it.
 
 use eventsourcing::{Category, Decider, Decision, FieldError, FieldValue, Refusal, Text, Timestamp};
 use eventsourcing::{commands, events, message};
@@ -79,6 +83,18 @@ commands! {
 }
 
 message! {
+    /// The customer changed their mind before there was an order. It is cancelled as soon as there is.
+    pub struct OrderWithdrawnEarly {
+        /// Which order.
+        pub order_id: OrderId,
+        /// Why, for people to read.
+        pub reason: Text,
+        /// When.
+        pub withdrawn_at: Timestamp,
+    }
+}
+
+message! {
     /// There is an order, to be paid.
     pub struct OrderInitialized {
         /// Which order.
@@ -142,7 +158,13 @@ message! {
 
 events! {
     /// What happens to an order.
-    pub enum OrderEvent { OrderInitialized, OrderConfirmed, OrderCompleted, OrderCancelled }
+    pub enum OrderEvent {
+        OrderWithdrawnEarly,
+        OrderInitialized,
+        OrderConfirmed,
+        OrderCompleted,
+        OrderCancelled,
+    }
 }
 
 /// Why an order was cancelled.
@@ -182,6 +204,11 @@ pub enum OrderState {
     /// Nothing yet.
     #[default]
     NotInitialized,
+    /// There is no order yet, and it is withdrawn.
+    WithdrawnEarly {
+        /// Why, in words.
+        reason: Text,
+    },
     /// It waits for its payment.
     Initialized(OrderInitialized),
     /// It waits for its shipment.
@@ -203,7 +230,7 @@ impl OrderState {
     /// What was ordered.
     pub fn order(&self) -> Option<&OrderInitialized> {
         match self {
-            Self::NotInitialized => None,
+            Self::NotInitialized | Self::WithdrawnEarly { .. } => None,
             Self::Initialized(order)
             | Self::Confirmed(order)
             | Self::Completed(order)
@@ -221,17 +248,18 @@ impl Decider for Order {
 
     fn evolve(state: OrderState, event: &OrderEvent) -> OrderState {
         let order = match event {
-            OrderEvent::OrderInitialized(order) => Some(order.clone()),
-            _ => state.order().cloned(),
+            OrderEvent::OrderInitialized(order) => Some(order),
+            _ => state.order(),
         };
-        let Some(order) = order else {
-            return OrderState::NotInitialized;
-        };
-        match event {
-            OrderEvent::OrderInitialized(_) => OrderState::Initialized(order),
-            OrderEvent::OrderConfirmed(_) => OrderState::Confirmed(order),
-            OrderEvent::OrderCompleted(_) => OrderState::Completed(order),
-            OrderEvent::OrderCancelled(cancelled) => OrderState::Cancelled {
+        match (order.cloned(), event) {
+            (None, OrderEvent::OrderWithdrawnEarly(early)) => OrderState::WithdrawnEarly {
+                reason: early.reason.clone(),
+            },
+            (None, _) | (_, OrderEvent::OrderWithdrawnEarly(_)) => state,
+            (Some(order), OrderEvent::OrderInitialized(_)) => OrderState::Initialized(order),
+            (Some(order), OrderEvent::OrderConfirmed(_)) => OrderState::Confirmed(order),
+            (Some(order), OrderEvent::OrderCompleted(_)) => OrderState::Completed(order),
+            (Some(order), OrderEvent::OrderCancelled(cancelled)) => OrderState::Cancelled {
                 order,
                 cause: cancelled.cause,
                 reason: cancelled.reason.clone(),
@@ -270,17 +298,22 @@ fn initialize(
             command.cart_id
         ));
     }
-    match state.order() {
-        None => Ok(Decision::one(OrderInitialized {
-            order_id: command.order_id.clone(),
-            cart_id: command.cart_id.clone(),
-            client_id: command.client_id.clone(),
-            product_items: command.product_items.clone(),
-            total_price: command.total_price,
-            initialized_at: now,
-            due_at: Some(now.plus(deadlines.payment)),
-        })),
-        Some(order)
+    let initialized = || OrderInitialized {
+        order_id: command.order_id.clone(),
+        cart_id: command.cart_id.clone(),
+        client_id: command.client_id.clone(),
+        product_items: command.product_items.clone(),
+        total_price: command.total_price,
+        initialized_at: now,
+        due_at: Some(now.plus(deadlines.payment)),
+    };
+    match (state, state.order()) {
+        (OrderState::WithdrawnEarly { reason }, _) => Ok(Decision::Record(vec![
+            initialized().into(),
+            cancelled(&command.order_id, Cause::Withdrawn, reason, now).into(),
+        ])),
+        (_, None) => Ok(Decision::one(initialized())),
+        (_, Some(order))
             if order.cart_id == command.cart_id
                 && order.client_id == command.client_id
                 && order.product_items == command.product_items
@@ -288,7 +321,7 @@ fn initialize(
         {
             Ok(Decision::Nothing)
         }
-        Some(_) => rejected(format!(
+        (_, Some(_)) => rejected(format!(
             "order {} is initialized already, with other content",
             command.order_id
         )),
@@ -304,7 +337,7 @@ fn confirm(state: &OrderState, command: &ConfirmOrder, deadlines: &Deadlines, no
         ));
     }
     match state {
-        OrderState::NotInitialized => not_there_yet(&command.order_id),
+        OrderState::NotInitialized | OrderState::WithdrawnEarly { .. } => not_there_yet(&command.order_id),
         OrderState::Initialized(_) => Ok(Decision::one(OrderConfirmed {
             order_id: command.order_id.clone(),
             payment_id: command.payment_id.clone(),
@@ -322,13 +355,25 @@ fn confirm(state: &OrderState, command: &ConfirmOrder, deadlines: &Deadlines, no
 fn withdraw(state: &OrderState, command: &WithdrawOrder, now: Timestamp) -> Decided {
     let id = &command.order_id;
     match state {
-        OrderState::NotInitialized => rejected(format!("there is no order {id}")),
-        OrderState::Initialized(_) => Ok(cancelled(id, Cause::Withdrawn, &command.reason, now)),
-        OrderState::Cancelled {
+        OrderState::NotInitialized => Ok(Decision::one(OrderWithdrawnEarly {
+            order_id: id.clone(),
+            reason: command.reason.clone(),
+            withdrawn_at: now,
+        })),
+        OrderState::Initialized(_) => Ok(Decision::one(cancelled(
+            id,
+            Cause::Withdrawn,
+            &command.reason,
+            now,
+        ))),
+        OrderState::WithdrawnEarly { reason }
+        | OrderState::Cancelled {
             cause: Cause::Withdrawn,
             reason,
             ..
         } if *reason == command.reason => Ok(Decision::Nothing),
+        // The first withdrawal stands, with the reason that it gave.
+        OrderState::WithdrawnEarly { .. } => rejected(format!("order {id} is withdrawn already")),
         OrderState::Confirmed(_) => rejected(format!(
             "order {id} is confirmed; it could be withdrawn until its payment completed"
         )),
@@ -340,9 +385,9 @@ fn withdraw(state: &OrderState, command: &WithdrawOrder, now: Timestamp) -> Deci
 fn cancel(state: &OrderState, command: &CancelOrder, now: Timestamp) -> Decided {
     let id = &command.order_id;
     match (state, command.cause) {
-        (OrderState::NotInitialized, _) => not_there_yet(id),
+        (OrderState::NotInitialized | OrderState::WithdrawnEarly { .. }, _) => not_there_yet(id),
         (OrderState::Initialized(_), cause) | (OrderState::Confirmed(_), cause @ Cause::ShipmentFailed) => {
-            Ok(cancelled(id, cause, &command.reason, now))
+            Ok(Decision::one(cancelled(id, cause, &command.reason, now)))
         }
         (OrderState::Confirmed(_), Cause::PaymentFailed | Cause::Withdrawn) => rejected(format!(
             "order {id} is confirmed, its payment has completed; only a failed shipment cancels it now"
@@ -354,7 +399,7 @@ fn cancel(state: &OrderState, command: &CancelOrder, now: Timestamp) -> Decided 
 fn complete(state: &OrderState, command: &CompleteOrder, now: Timestamp) -> Decided {
     let id = &command.order_id;
     match state {
-        OrderState::NotInitialized => not_there_yet(id),
+        OrderState::NotInitialized | OrderState::WithdrawnEarly { .. } => not_there_yet(id),
         OrderState::Initialized(_) => {
             rejected(format!("order {id} is not confirmed; it completes after that"))
         }
@@ -367,13 +412,13 @@ fn complete(state: &OrderState, command: &CompleteOrder, now: Timestamp) -> Deci
     }
 }
 
-fn cancelled(id: &OrderId, cause: Cause, reason: &Text, now: Timestamp) -> Decision<OrderEvent> {
-    Decision::one(OrderCancelled {
+fn cancelled(id: &OrderId, cause: Cause, reason: &Text, now: Timestamp) -> OrderCancelled {
+    OrderCancelled {
         order_id: id.clone(),
         cause,
         reason: reason.clone(),
         cancelled_at: now,
-    })
+    }
 }
 
 fn not_there_yet(id: &OrderId) -> Decided {

@@ -69,8 +69,8 @@ fn is_heard(queue: &str, command: &Value, streams: &Streams) -> Option<bool> {
         }),
         "withdraw-order" => any(
             streams.of("order", id("order_id")),
-            &["OrderCancelled"],
-            |event| event.text("cause") == "withdrawn" && says("reason")(event),
+            &["OrderWithdrawnEarly", "OrderCancelled"],
+            |event| ["", "withdrawn"].contains(&event.text("cause")) && says("reason")(event),
         ),
         "complete-payment" => any(payment, &["PaymentCompleted", "PaymentReceivedLate"], |_| true),
         "fail-payment" => any(payment, &["PaymentFailed", "PaymentFailedLate"], says("error")),
@@ -80,6 +80,16 @@ fn is_heard(queue: &str, command: &Value, streams: &Streams) -> Option<bool> {
             streams.of("groupCheckout", id("group_checkout_id")),
             &["GroupCheckoutInitiated"],
             |_| true,
+        ),
+        "record-charge" => any(
+            streams.of("guestStay", id("guest_stay_id")),
+            &["ChargeRecorded"],
+            says("charge_id"),
+        ),
+        "record-payment" => any(
+            streams.of("guestStay", id("guest_stay_id")),
+            &["GuestPaymentRecorded"],
+            says("payment_id"),
         ),
         "check-in-guest" => any(
             streams.of("guestStay", id("guest_stay_id")),

@@ -45,6 +45,7 @@ pub(super) fn judge(streams: &Streams, findings: &mut Findings) {
         order.captured_money_is_given_back_at_once_if_it_is_late(findings);
         order.facts_are_recorded_once(findings);
         order.time_is_up_when_it_was_said_to_be(findings);
+        order.an_early_withdrawal_counts(findings);
     }
     for category in ["payment", "shipment"] {
         for (id, events) in streams.all(category) {
@@ -246,6 +247,27 @@ impl Order<'_> {
         findings.must(
             !(open && has(self.payment, "PaymentDiscarded") && has(self.payment, "PaymentCompleted")),
             || format!("order-{id} is not cancelled and its money is given back"),
+        );
+    }
+
+    /// An order that was withdrawn before there was one is cancelled by the commit that initializes it.
+    fn an_early_withdrawal_counts(&self, findings: &mut Findings) {
+        let Some(early) = first(self.events, "OrderWithdrawnEarly") else {
+            return;
+        };
+        let is_its_end = |end: &Event| {
+            end.commit == self.initialized.commit
+                && end.text("cause") == "withdrawn"
+                && end.text("reason") == early.text("reason")
+        };
+        findings.must(
+            first(self.events, "OrderCancelled").is_some_and(is_its_end),
+            || {
+                format!(
+                    "order-{} was withdrawn early and is not cancelled by the commit that initializes it",
+                    self.id
+                )
+            },
         );
     }
 

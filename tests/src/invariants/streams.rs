@@ -199,7 +199,10 @@ type Grammar = &'static [(&'static str, &'static str, &'static str)];
 const CART: Grammar = &[("", "CartFinalized", "finalized")];
 
 const ORDER: Grammar = &[
+    ("", "OrderWithdrawnEarly", "withdrawn early"),
     ("", "OrderInitialized", "initialized"),
+    ("withdrawn early", "OrderInitialized", "withdrawn"),
+    ("withdrawn", "OrderCancelled", "cancelled"),
     ("initialized", "OrderConfirmed", "confirmed"),
     ("initialized", "OrderCancelled", "cancelled"),
     ("confirmed", "OrderCancelled", "cancelled"),
@@ -257,7 +260,8 @@ const GROUP: Grammar = &[
 fn grammar(category: &str) -> Option<(Grammar, &'static [&'static str])> {
     Some(match category {
         "cart" => (CART, &["finalized"]),
-        "order" => (ORDER, &["completed", "cancelled"]),
+        // A customer may withdraw an order whose cart is never finalized.
+        "order" => (ORDER, &["withdrawn early", "completed", "cancelled"]),
         "payment" => (PAYMENT, &["completed", "closed", "given back"]),
         "shipment" => (SHIPMENT, &["sent", "failed", "left all the same"]),
         "guestStay" => (GUEST_STAY, &["", "here", "gone"]),

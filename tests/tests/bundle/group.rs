@@ -56,6 +56,43 @@ async fn every_scenario_of_a_group_ends_as_it_has_to() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_charge_and_a_payment_that_come_long_before_their_guests_check_in_wait_and_count() {
+    for order in [
+        ["record-charge", "record-payment"],
+        ["record-payment", "record-charge"],
+    ] {
+        let bundle = Bundle::start(options()).await;
+        let stay: StreamId = "guestStay-ada".parse().expect("a stream's name");
+        for queue in order {
+            let fields = json!({
+                "guest_stay_id": "ada", "charge_id": "minibar", "payment_id": "cash", "amount": 12.5,
+            });
+            bundle
+                .send(queue, &json!({ "command": fields }).to_string())
+                .await;
+        }
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert_eq!(bundle.types(&stay).await, [""; 0]);
+        assert_eq!(bundle.letters().await, []);
+
+        let ada = json!({ "command": { "guest_stay_id": "ada" } }).to_string();
+        bundle.send("check-in-guest", &ada).await;
+        bundle.settle().await;
+        bundle.send("checkout-guest-account", &ada).await;
+        bundle.settle().await;
+        let mut types = bundle.types(&stay).await;
+        assert_eq!(types.first().map(String::as_str), Some("GuestCheckedIn"));
+        assert_eq!(types.pop().as_deref(), Some("GuestCheckoutCompleted"));
+        types.sort();
+        assert_eq!(
+            types,
+            ["ChargeRecorded", "GuestCheckedIn", "GuestPaymentRecorded"]
+        );
+        assert_eq!(bundle.letters().await, []);
+    }
+}
+
 /// Exact counts, so this may be a large run; it takes some twenty seconds.
 #[tokio::test(start_paused = true)]
 async fn a_guest_of_5000_costs_what_a_guest_of_50_costs_within_5_percent() {

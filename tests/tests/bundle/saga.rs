@@ -12,9 +12,10 @@ use eventsourcing::{StreamId, Timestamp};
 use futures::future::join_all;
 use local::StackOptions;
 use local::groups::group_scenarios;
-use local::scenarios::{Outcome, Refused, Scenario, order_scenarios};
+use local::scenarios::{Outcome, Refused, Scenario, TimelineEntry, order_scenarios};
 use serde_json::{Value, json};
 use tests::bundle::{Bundle, options};
+use tests::invariants::Findings;
 use tests::stories::id_of;
 use tests::weather::{Weather, at_first, broken, faults};
 
@@ -246,7 +247,7 @@ async fn race(seed: u64, scenario: &Scenario, options: StackOptions) -> (usize, 
             .send("finalize-cart", &finalize)
             .await
             .expect("the queue takes it");
-        let wait = random.borrow_mut().u64(0..400);
+        let wait = random.borrow_mut().u64(0..1_500);
         tokio::time::sleep(Duration::from_millis(wait)).await;
         let withdraw = json!({ "command": { "order_id": ids.order, "reason": "a race" } });
         player
@@ -259,7 +260,11 @@ async fn race(seed: u64, scenario: &Scenario, options: StackOptions) -> (usize, 
     let refused = refused(&bundle).await;
     let (mut completed, mut cancelled) = (0, 0);
     for racer in &racers {
-        let outcome = outcome(&bundle, &racer.cart, &refused).await;
+        let mut outcome = outcome(&bundle, &racer.cart, &refused).await;
+        // A withdrawal that was there first ends as one that comes right after its order's beginning.
+        outcome
+            .timeline
+            .retain(|entry| entry.event_type != "OrderWithdrawnEarly");
         let problems = racer.problems(&outcome);
         assert!(problems.is_empty(), "seed {seed}: {}", problems.join("\n"));
         match outcome.ending().as_deref() {
@@ -322,26 +327,102 @@ async fn a_withdrawal_that_races_the_payments_failure_cancels_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_withdrawal_before_the_order_exists_is_rejected_and_the_order_goes_on() {
+async fn a_withdrawal_that_comes_long_before_its_order_cancels_it_and_no_money_is_kept() {
     let bundle = Bundle::start(options()).await;
     let scenario = scenario("everything goes well").again("early");
     let ids = local::scenarios::Ids::of_cart(&scenario.cart).expect("the cart has an id");
-    let withdraw = json!({ "command": { "order_id": ids.order, "reason": "too early" } }).to_string();
-    bundle.send("withdraw-order", &withdraw).await;
+    let withdraw =
+        |reason: &str| json!({ "command": { "order_id": ids.order, "reason": reason } }).to_string();
+    bundle.send("withdraw-order", &withdraw("changed my mind")).await;
     bundle.settle().await;
+    let [_, order, payment, shipment] = ids.streams();
+    assert_eq!(bundle.types(&order).await, ["OrderWithdrawnEarly"]);
+
+    // The relay may be an hour behind. In the meantime the customer asks again.
+    tokio::time::sleep(Duration::from_mins(70)).await;
+    bundle.send("withdraw-order", &withdraw("changed my mind")).await;
     outsider(&bundle)
         .play(&scenario)
         .await
         .expect("the scenario can be played");
     bundle.settle().await;
-    let letters = bundle.take_all_letters().await;
-    assert_eq!(letters.len(), 1);
-    assert_eq!(
-        (letters[0].queue.as_str(), letters[0].attribute("error_code")),
-        ("withdraw-order", "rejected")
-    );
+    bundle.send("withdraw-order", &withdraw("changed my mind")).await;
+    bundle.settle().await;
+
     let outcome = outcome(&bundle, &scenario.cart, &[]).await;
-    assert_eq!(scenario.problems(&outcome), [""; 0]);
+    assert_eq!(
+        outcome.ending().as_deref(),
+        Some("Cancelled (withdrawn: changed my mind)")
+    );
+    let events = bundle.events(&order).await;
+    let types: Vec<_> = events.iter().map(|event| event.event_type.as_str()).collect();
+    assert_eq!(
+        types,
+        ["OrderWithdrawnEarly", "OrderInitialized", "OrderCancelled"]
+    );
+    assert_eq!(bundle.types(&shipment).await, [""; 0]);
+    let captured = ["PaymentCompleted", "PaymentReceivedLate"];
+    let payment = bundle.types(&payment).await;
+    let count = |types: &[&str]| {
+        payment
+            .iter()
+            .filter(|found| types.contains(&found.as_str()))
+            .count()
+    };
+    assert_eq!(count(&captured), count(&["PaymentDiscarded"]), "{payment:?}");
+    assert_eq!(Findings::of(&bundle).await.problems(), [""; 0]);
+    assert_eq!(bundle.take_all_letters().await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_withdrawal_that_races_its_orders_beginning_cancels_it_however_they_arrive() {
+    let (mut early, mut late) = (0, 0);
+    for seed in 1..=6 {
+        let bundle = Bundle::start(StackOptions {
+            faults: Some(Weather::calm(seed, Duration::from_millis(30))),
+            order: Order::Shuffled(seed),
+            ..options()
+        })
+        .await;
+        let outside = outsider(&bundle);
+        let mut random = fastrand::Rng::with_seed(seed);
+        let racers: Vec<_> = (0..20)
+            .map(|n| scenario("the payment is never answered").again(&n.to_string()))
+            .map(|racer| (racer.cart, random.u64(0..150)))
+            .collect();
+        let outside = &outside;
+        join_all(racers.iter().map(|(cart, wait)| async move {
+            let ids = local::scenarios::Ids::of_cart(cart).expect("the cart has an id");
+            let sent = outside.send("finalize-cart", &json!({ "command": cart })).await;
+            sent.expect("the queue takes it");
+            tokio::time::sleep(Duration::from_millis(*wait)).await;
+            let withdraw = json!({ "command": { "order_id": ids.order, "reason": "a race" } });
+            let sent = outside.send("withdraw-order", &withdraw).await;
+            sent.expect("the queue takes it");
+        }))
+        .await;
+        bundle.settle().await;
+        for (cart, _) in &racers {
+            let outcome = outcome(&bundle, cart, &[]).await;
+            assert_eq!(
+                outcome.ending().as_deref(),
+                Some("Cancelled (withdrawn: a race)"),
+                "seed {seed}"
+            );
+            let was_early = |entry: &TimelineEntry| entry.event_type == "OrderWithdrawnEarly";
+            if outcome.timeline.iter().any(was_early) {
+                early += 1;
+            } else {
+                late += 1;
+            }
+        }
+        assert_eq!(Findings::of(&bundle).await.problems(), [""; 0], "seed {seed}");
+        assert_eq!(bundle.take_all_letters().await, [], "seed {seed}");
+    }
+    assert!(
+        early >= 10 && late >= 10,
+        "that was no race: {early} came early, {late} late"
+    );
 }
 
 // Messages that are lost to their dead-letter queue

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use eventsourcing::{computed_id, event_id};
+use local::groups::group_scenarios;
 use local::scenarios::order_scenarios;
 use serde_json::{Value, json};
 use tests::bundle::{Item, Letter};
@@ -290,7 +291,7 @@ async fn nothing_is_found_in_a_bundle_on_which_every_scenario_was_played() {
     let orders = order_scenarios().len();
     assert_eq!(
         (findings.counts.orders, findings.counts.groups_ended),
-        (orders, 3)
+        (orders, group_scenarios().len())
     );
     assert!(findings.counts.completed > 0 && findings.counts.cancelled > 0);
 }
@@ -383,6 +384,52 @@ fn an_order_that_ends_twice_is_noticed() {
     is_noticed("OrderCompleted at 4 comes when it is completed", |world| {
         let again = world.of(&order("done"))[2].clone();
         world.of(&order("done")).push(again);
+    });
+}
+
+#[test]
+fn an_early_withdrawal_that_does_not_count_is_noticed() {
+    let early = (
+        "OrderWithdrawnEarly",
+        json!({ "order_id": order_id("late"), "reason": "no more" }),
+    );
+    // As it has to be: the order is cancelled as it is initialized.
+    let mut world = sound();
+    let order_late = world.of(&order("late"));
+    let [initialized, cancelled] = [order_late[0][0].clone(), order_late[1][0].clone()];
+    *order_late = vec![vec![early.clone()], vec![initialized, cancelled]];
+    assert_eq!(world.evidence().judge().problems(), [""; 0]);
+
+    let does_not_count = "was withdrawn early and is not cancelled by the commit that initializes it";
+    is_noticed(does_not_count, |world| {
+        world.of(&order("late")).insert(0, vec![early.clone()]);
+    });
+    is_noticed("OrderConfirmed at 3 comes when it is withdrawn", |world| {
+        let early = (
+            "OrderWithdrawnEarly",
+            json!({ "order_id": order_id("done"), "reason": "no more" }),
+        );
+        world.of(&order("done")).insert(0, vec![early]);
+    });
+    is_noticed("a message to withdraw-order has disappeared", |world| {
+        let command = json!({ "order_id": order_id("new"), "reason": "no more" });
+        let told = (
+            "withdraw-order".to_owned(),
+            json!({ "command": command }).to_string(),
+        );
+        world.evidence.told.push(told);
+    });
+}
+
+#[test]
+fn a_charge_that_disappears_is_noticed() {
+    is_noticed("a message to record-charge has disappeared", |world| {
+        let command = json!({ "guest_stay_id": "a", "charge_id": "sauna", "amount": 5 });
+        let told = (
+            "record-charge".to_owned(),
+            json!({ "command": command }).to_string(),
+        );
+        world.evidence.told.push(told);
     });
 }
 

@@ -240,6 +240,18 @@ fn of_order<'a>(told: &mut Told<'a>, streams: &'a [Stream]) -> Standing {
                 .chain(sent_without_order(shipment, shipment_since))
                 .collect()
         }
+        OrderState::WithdrawnEarly { .. } if cart.state.is_some() => {
+            vec![step(
+                "InitializeOrder (which cancels the order, for it is withdrawn)",
+                cart.since,
+                Deadline::Without,
+            )]
+        }
+        OrderState::WithdrawnEarly { .. } => vec![Outstanding {
+            what: "the order is withdrawn, and its cart has not been finalized".into(),
+            since: order.since,
+            deadline: Deadline::Without,
+        }],
         OrderState::Initialized(_) => {
             let deadline = recorded(own, |event: OrderInitialized| event.due_at);
             vec![of_payment(payment, payment_since, order.since, deadline)]
@@ -478,7 +490,7 @@ mod tests {
     use super::*;
 
     use domain::cart::{CartEvent, CartFinalized};
-    use domain::order::OrderEvent;
+    use domain::order::{OrderEvent, OrderWithdrawnEarly};
     use domain::payment::{
         PaymentCompleted, PaymentDiscarded, PaymentEvent, PaymentFailed, PaymentRequested, PaymentVoided,
     };
@@ -668,10 +680,19 @@ mod tests {
         let open = [initialized()];
         let ready = [initialized(), confirmed()];
         let both = [requested(), paid()];
+        let early = OrderWithdrawnEarly {
+            order_id: order(),
+            reason: "changed my mind".into(),
+            withdrawn_at: at(),
+        };
         let cases = [
             (
                 outstanding(&[], &[], &[]),
                 "InitializeOrder has not been carried out",
+            ),
+            (
+                outstanding(&[early.into()], &[], &[]),
+                "InitializeOrder (which cancels the order, for it is withdrawn) has not been carried out",
             ),
             (
                 outstanding(&open, &[], &[]),

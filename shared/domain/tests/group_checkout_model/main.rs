@@ -20,7 +20,8 @@ use domain::group_checkout::{
     RecordGuestCheckout,
 };
 use domain::guest_stay::{
-    ChargeRecorded, CheckoutGuestAccount, GuestCheckedIn, GuestStay, GuestStayEvent, RecordPayment,
+    ChargeRecorded, CheckInGuest, CheckoutGuestAccount, GuestCheckedIn, GuestStay, GuestStayEvent,
+    RecordCharge, RecordPayment,
 };
 use domain::values::{GroupCheckoutId, GuestStayId, Money};
 use eventsourcing::{Commit, Decider, Dispatch, EventSet, NewEvent, Position, Text, computed_id};
@@ -31,9 +32,9 @@ use crate::properties::{must, sight};
 use crate::rules::{Real, Rules};
 use crate::system::{Hotel, World};
 use crate::wrong::{
-    CompletesTheTimedOut, CountsTwice, DropsLateResults, FailsBeforeAllHaveReported, LetsTheLastResultWin,
-    NeverFails, NotifiesNobody, Overwrites, RecordsLateResultsAgain, RefusesTheUnknown, SetsNoDeadline,
-    TimesOutEarly, WaitsForEver,
+    CompletesTheTimedOut, CountsTwice, DropsEarlyCharges, DropsLateResults, FailsBeforeAllHaveReported,
+    LetsTheLastResultWin, NeverFails, NotifiesNobody, Overwrites, RecordsLateResultsAgain,
+    RefusesEarlyCharges, RefusesTheUnknown, SetsNoDeadline, TimesOutEarly, WaitsForEver,
 };
 
 const FOUR: [&str; 4] = ["ada", "bob", "eve", "dan"];
@@ -113,6 +114,22 @@ fn stay(id: &str, balance: &str) -> Commit {
     let stream = GuestStay::CATEGORY.stream(&guest(id));
     let commit_id = computed_id(&format!("stay/{id}"));
     Commit::at(Position::START, &stream, commit_id, now(), events.to_vec())
+}
+
+fn checks_in(id: &str) -> Letter {
+    let command = CheckInGuest {
+        guest_stay_id: guest(id),
+    };
+    Letter::from_outside(&format!("{id} comes"), &command)
+}
+
+fn owes(id: &str, amount: &str) -> Letter {
+    let command = RecordCharge {
+        guest_stay_id: guest(id),
+        charge_id: "room".parse().expect("an id"),
+        amount: money(amount),
+    };
+    Letter::from_outside(&format!("{id} owes"), &command)
 }
 
 fn pays(id: &str, amount: &str) -> Letter {
@@ -340,6 +357,56 @@ fn guests_are_asked_and_answer_while_one_pays_and_one_leaves_alone() {
         ..World::default()
     };
     explore("two guests are asked", world, 5_000);
+}
+
+/// A guest who checks in, is charged and pays, at whatever time each of them comes.
+fn whole_stay(id: &str) -> Vec<Letter> {
+    vec![checks_in(id), owes(id, "42.50"), pays(id, "42.50")]
+}
+
+#[test]
+fn whatever_is_said_of_a_guest_before_checking_in_waits_or_is_answered() {
+    let also = |letter: Letter| [whole_stay("ada"), vec![letter]].concat();
+    let alone = World {
+        sent: also(leaves_alone("ada")),
+        repeats: 1,
+        reaches: vec![
+            sight::BILL_WAITED,
+            sight::LEFT_ALREADY,
+            sight::CONFLICT,
+            sight::REPEATED,
+        ],
+        ..World::default()
+    };
+    explore("a whole stay, alone", alone, 1_000);
+    let grouped = World {
+        sent: also(initiate("initiate", "tour", &["ada"])),
+        asks_guests: true,
+        may_time_out: true,
+        repeats: 1,
+        reaches: vec![
+            sight::BILL_WAITED,
+            sight::NEVER_CAME,
+            sight::LEFT_ALREADY,
+            sight::COMPLETED,
+            sight::FAILED,
+            sight::TIMED_OUT,
+            sight::CONFLICT,
+            sight::REPEATED,
+        ],
+        ..World::default()
+    };
+    explore("a whole stay, in a group", grouped, 5_000);
+}
+
+#[test]
+fn the_checker_finds_a_charge_that_comes_early_and_does_not_count() {
+    let world = World {
+        sent: whole_stay("ada"),
+        ..World::default()
+    };
+    finds::<RefusesEarlyCharges>(must::NOT_REFUSE_THE_EARLY, &world);
+    finds::<DropsEarlyCharges>(must::RECORD_BILLS, &world);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use domain::group_checkout::{GroupCheckoutEvent, GuestOutcome, RecordGuestCheckout, TimeOutGroupCheckout};
-use domain::guest_stay::CheckoutGuestAccount;
+use domain::guest_stay::{CheckoutGuestAccount, GuestCheckoutCompleted, RecordCharge, RecordPayment};
 use domain::values::GuestStayId;
 use eventsourcing::{CommandEnvelope, Message, Text};
 use stateright::Property;
@@ -34,6 +34,11 @@ pub mod must {
     pub const RECORD_LATE_ONCE: &str = "what can't count is recorded as late, once";
     /// The saga's own races are no errors.
     pub const NOT_REFUSE_ITS_OWN: &str = "no command of a step is refused";
+    /// Queues keep no order, so nobody can help being early.
+    pub const NOT_REFUSE_THE_EARLY: &str = "no charge or payment is refused for coming before its guest";
+    /// Nothing that a guest owes or has paid disappears.
+    pub const RECORD_BILLS: &str =
+        "every charge and payment that was not refused is on record when all is quiet";
     /// Nothing disappears.
     pub const RECORD_ALL: &str = "every result is on record when all is quiet";
     /// Quiet implies ended.
@@ -56,6 +61,12 @@ pub mod sight {
     pub const CONTRADICTED: &str = "a result contradicts an earlier one";
     /// A result before the group.
     pub const WAITED: &str = "a result waits for its group";
+    /// A charge or payment before its guest.
+    pub const BILL_WAITED: &str = "a charge or payment waits for its guest's check-in";
+    /// A guest who was asked too soon, and has come since.
+    pub const NEVER_CAME: &str = "a guest is asked before checking in";
+    /// A guest who left without what came after.
+    pub const LEFT_ALREADY: &str = "a charge or payment is refused once its guest has left";
     /// A deadline before its time.
     pub const EARLY: &str = "a deadline comes early and waits";
     /// Two workers want the same place.
@@ -217,11 +228,24 @@ fn outcomes<R: Rules>() -> Vec<Property<Hotel<R>>> {
         Property::always(must::NOT_REFUSE_ITS_OWN, |_, state: &State| {
             state.refused.iter().all(|letter| !is_from_step(letter))
         }),
+        Property::always(must::NOT_REFUSE_THE_EARLY, |_, state: &State| {
+            let has_left = |bill: &Letter| state.holds(&bill.stream, GuestCheckoutCompleted::TYPE);
+            state
+                .refused
+                .iter()
+                .filter(|letter| is_bill(letter))
+                .all(has_left)
+        }),
+        Property::always(must::RECORD_BILLS, |model: &Hotel<R>, state: &State| {
+            let mut bills = model.world().sent.iter().filter(|letter| is_bill(letter));
+            !state.is_quiet() || bills.all(|bill| state.refused.contains(bill) || state.is_on_record(bill))
+        }),
         Property::always(must::RECORD_ALL, |model: &Hotel<R>, state: &State| {
             !state.is_quiet() || all_are_on_record(model, state)
         }),
-        Property::always(must::END, |_, state: &State| {
-            !state.is_quiet() || !state.stories.is_empty() && every(state, |told| !told.endings.is_empty())
+        Property::always(must::END, |model: &Hotel<R>, state: &State| {
+            let some_began = !state.stories.is_empty() || !model.has_groups();
+            !state.is_quiet() || some_began && every(state, |told| !told.endings.is_empty())
         }),
         Property::eventually(must::COME_TO_REST, |_, state: &State| state.is_quiet()),
     ]
@@ -249,6 +273,11 @@ fn times_out_right(told: &Told<'_>) -> bool {
         }
         _ => true,
     })
+}
+
+/// Whether it says what a guest owes or has paid.
+fn is_bill(letter: &Letter) -> bool {
+    [RecordCharge::TYPE, RecordPayment::TYPE].contains(&letter.kind.as_str())
 }
 
 /// What a step sends; a guest, a receptionist or a customer may send anything else.
@@ -312,6 +341,18 @@ fn sights<R: Rules>() -> Vec<Property<Hotel<R>>> {
         Property::sometimes(sight::WAITED, |model: &Hotel<R>, state: &State| {
             let is_result = |letter: &&Letter| letter.kind == RecordGuestCheckout::TYPE;
             state.stories.is_empty() && waits(model, state, is_result)
+        }),
+        Property::sometimes(sight::BILL_WAITED, |model: &Hotel<R>, state: &State| {
+            waits(model, state, |letter| is_bill(letter))
+        }),
+        Property::sometimes(sight::NEVER_CAME, |_, state: &State| {
+            let never_came = Some(Text::from("never checked in"));
+            some(state, |told| {
+                told.counted.iter().any(|(.., reason)| *reason == never_came)
+            })
+        }),
+        Property::sometimes(sight::LEFT_ALREADY, |_, state: &State| {
+            state.refused.iter().any(is_bill)
         }),
         Property::sometimes(sight::EARLY, |model: &Hotel<R>, state: &State| {
             waits(model, state, |letter| letter.due.is_some())

@@ -11,7 +11,8 @@ use domain::group_checkout_process::{
     OnGroupCheckoutInitiated, OnGuestCheckoutCompleted, OnGuestCheckoutFailed,
 };
 use domain::guest_stay::{
-    CheckInGuest, CheckoutGuestAccount, GuestStay, GuestStayCommand, RecordCharge, RecordPayment,
+    CheckInGuest, CheckoutGuestAccount, GuestStay, GuestStayCommand, GuestStayEvent, GuestStayState,
+    RecordCharge, RecordPayment,
 };
 use eventsourcing::{
     Category, Command, CommandEnvelope, CommandMeta, Decider, Decision, EventEnvelope, History,
@@ -21,13 +22,22 @@ use eventsourcing::{
 use crate::letter::{Letter, now};
 
 /// What a decider returns.
-pub type Verdict = Result<Decision<GroupCheckoutEvent>, Refusal>;
+pub type Verdict<E = GroupCheckoutEvent> = Result<Decision<E>, Refusal>;
 
 /// What can be replaced by something wrong. Every default is the real thing.
 pub trait Rules: Send + Sync + Sized + 'static {
     /// The rules of a group.
     fn decide(state: &GroupCheckoutState, command: &GroupCheckoutCommand, at: Timestamp) -> Verdict {
         GroupCheckout::decide(state, command, &Deadlines::default(), at)
+    }
+
+    /// The rules of a guest's stay.
+    fn decide_stay(
+        state: &GuestStayState,
+        command: &GuestStayCommand,
+        at: Timestamp,
+    ) -> Verdict<GuestStayEvent> {
+        GuestStay::decide(state, command, &(), at)
     }
 
     /// The steps.
@@ -46,11 +56,32 @@ pub struct Real;
 
 impl Rules for Real {}
 
-/// The group's decider, its decisions made by `R`.
+/// A decider whose decisions come from `R`.
 #[derive(Debug)]
-struct Ruled<R>(PhantomData<R>);
+struct Ruled<D, R>(PhantomData<(D, R)>);
 
-impl<R: Rules> Decider for Ruled<R> {
+impl<R: Rules> Decider for Ruled<GuestStay, R> {
+    const CATEGORY: Category = GuestStay::CATEGORY;
+    type Command = GuestStayCommand;
+    type Event = GuestStayEvent;
+    type State = GuestStayState;
+    type Settings = ();
+
+    fn evolve(state: GuestStayState, event: &GuestStayEvent) -> GuestStayState {
+        GuestStay::evolve(state, event)
+    }
+
+    fn decide(
+        state: &GuestStayState,
+        command: &GuestStayCommand,
+        (): &(),
+        at: Timestamp,
+    ) -> Verdict<GuestStayEvent> {
+        R::decide_stay(state, command, at)
+    }
+}
+
+impl<R: Rules> Decider for Ruled<GroupCheckout, R> {
     const CATEGORY: Category = GroupCheckout::CATEGORY;
     type Command = GroupCheckoutCommand;
     type Event = GroupCheckoutEvent;
@@ -79,9 +110,9 @@ pub struct Plan {
 /// Decides a batch as a command function does: reads the bodies, rebuilds the history, plans.
 pub fn decide<R: Rules>(batch: &[Letter], stream: &Stream, at: Timestamp) -> Plan {
     if stream.id().category() == GuestStay::CATEGORY.name() {
-        planned::<GuestStay>(stream, batch, at, stay_command)
+        planned::<Ruled<GuestStay, R>>(stream, batch, at, stay_command)
     } else {
-        planned::<Ruled<R>>(stream, batch, at, group_command)
+        planned::<Ruled<GroupCheckout, R>>(stream, batch, at, group_command)
     }
 }
 

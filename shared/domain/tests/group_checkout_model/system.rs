@@ -13,7 +13,7 @@ use std::marker::PhantomData;
 use std::sync::{Arc, Mutex};
 
 use domain::Deadlines;
-use domain::group_checkout::{GroupCheckout, GroupCheckoutEvent};
+use domain::group_checkout::{GroupCheckout, GroupCheckoutEvent, InitiateGroupCheckout};
 use domain::guest_stay::CheckoutGuestAccount;
 use eventsourcing::{
     Commit, Decider, EventSet, Message, Outcome, Stream, StreamId, Timestamp, assemble, computed_id,
@@ -88,6 +88,20 @@ impl State {
     fn stream(&self, id: &StreamId, commits: usize) -> Option<Stream> {
         let seen = self.commits(id).take(commits);
         assemble(id, seen.map(|commit| Commit::clone(commit)).collect()).ok()
+    }
+
+    /// Whether the stream holds an event of that type.
+    pub fn holds(&self, id: &StreamId, event_type: &str) -> bool {
+        self.commits(id)
+            .flat_map(|commit| &commit.events)
+            .any(|event| event.event_type == event_type)
+    }
+
+    /// Whether an event of the letter's stream says that the letter caused it.
+    pub fn is_on_record(&self, letter: &Letter) -> bool {
+        self.commits(&letter.stream)
+            .flat_map(|commit| &commit.events)
+            .any(|event| letter.body.contains(&format!(r#""id":"{}""#, event.causation_id)))
     }
 
     fn settle(&mut self, settled: Settled) {
@@ -243,6 +257,12 @@ impl<R: Rules> Hotel<R> {
     /// The world.
     pub fn world(&self) -> &World {
         &self.world
+    }
+
+    /// Whether any group is to be initiated.
+    pub fn has_groups(&self) -> bool {
+        let mut sent = self.world.sent.iter();
+        sent.any(|letter| letter.kind == InitiateGroupCheckout::TYPE)
     }
 
     /// The results that are on the queues from the start.

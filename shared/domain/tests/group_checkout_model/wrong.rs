@@ -6,6 +6,7 @@ use domain::group_checkout::{
     GroupCheckoutState, GuestCheckoutRecorded, GuestCheckoutRecordedLate, RecordGuestCheckout,
     TimeOutGroupCheckout,
 };
+use domain::guest_stay::{GuestStayCommand, GuestStayEvent, GuestStayState};
 use eventsourcing::{Decision, Message, Refusal, Timestamp};
 
 use crate::letter::Letter;
@@ -32,6 +33,37 @@ fn changed(verdict: Verdict, change: impl FnOnce(&mut Vec<GroupCheckoutEvent>)) 
             })
         }
         other => Ok(other),
+    }
+}
+
+/// A charge or payment that comes before its guest is taken for a mistake.
+pub struct RefusesEarlyCharges;
+
+impl Rules for RefusesEarlyCharges {
+    fn decide_stay(
+        state: &GuestStayState,
+        command: &GuestStayCommand,
+        at: Timestamp,
+    ) -> Verdict<GuestStayEvent> {
+        Real::decide_stay(state, command, at).map_err(|refusal| match refusal {
+            Refusal::Premature(why) | Refusal::Rejected(why) => Refusal::Rejected(why),
+        })
+    }
+}
+
+/// A charge or payment that comes before its guest is acknowledged, and that is all.
+pub struct DropsEarlyCharges;
+
+impl Rules for DropsEarlyCharges {
+    fn decide_stay(
+        state: &GuestStayState,
+        command: &GuestStayCommand,
+        at: Timestamp,
+    ) -> Verdict<GuestStayEvent> {
+        match Real::decide_stay(state, command, at) {
+            Err(Refusal::Premature(_)) => Ok(Decision::Nothing),
+            verdict => verdict,
+        }
     }
 }
 

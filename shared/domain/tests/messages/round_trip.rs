@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use domain::cart::{CartFinalized, FinalizeCart};
 use domain::order::{
     CancelOrder, CompleteOrder, ConfirmOrder, InitializeOrder, OrderCancelled, OrderCompleted,
-    OrderConfirmed, OrderInitialized, WithdrawOrder,
+    OrderConfirmed, OrderInitialized, OrderWithdrawnEarly, WithdrawOrder,
 };
 use domain::payment::{
     CompletePayment, DiscardPayment, FailPayment, PaymentCompleted, PaymentDiscarded, PaymentFailed,
@@ -154,6 +154,8 @@ events_survive! {
     cart_finalized_survives_the_store: domain::cart::Cart, CartFinalized {
         cart_id: id(), client_id: id(), product_items: items(), total_price: money(), confirmed_at: time()
     };
+    order_withdrawn_early_survives_the_store: domain::order::Order,
+        OrderWithdrawnEarly { order_id: id(), reason: text(), withdrawn_at: time() };
     order_initialized_survives_the_store: domain::order::Order, OrderInitialized {
         order_id: id(), cart_id: id(), client_id: id(), product_items: items(), total_price: money(),
         initialized_at: time(), due_at: option::of(time())

@@ -13,8 +13,9 @@ use std::time::Instant;
 
 use domain::cart::FinalizeCart;
 use domain::order::WithdrawOrder;
-use domain::payment::CompletePayment;
-use domain::values::{CartId, Money, OrderId, PaymentId, ProductItem, ProductItems, Quantity};
+use domain::payment::{CompletePayment, FailPayment};
+use domain::shipment::{FailShipment, SendShipment};
+use domain::values::{CartId, Money, OrderId, PaymentId, ProductItem, ProductItems, Quantity, ShipmentId};
 use eventsourcing::Text;
 use stateright::{Checker, HasDiscoveries, Model};
 
@@ -24,9 +25,10 @@ use crate::rules::{Real, Rules};
 use crate::system::Answer::{No, Yes};
 use crate::system::{Outsider, Saga, World};
 use crate::wrong::{
-    ConfirmsTheCancelled, DrawsIds, ForgetsToVoid, GivesBackAgain, GivesUpOnWhatItDoesNotSee, KeepsLateMoney,
-    KeepsTheMoney, LeavesTheOrderOpen, LetsTheLastFactWin, Overwrites, RefusesLateAnswers, WaitsForEver,
-    WithdrawsTooLate,
+    ConfirmsTheCancelled, DrawsIds, DropsEarlyWithdrawals, ForgetsTheEarlyWithdrawal, ForgetsToVoid,
+    GivesBackAgain, GivesUpOnWhatItDoesNotSee, KeepsLateMoney, KeepsTheMoney, LeavesTheOrderOpen,
+    LetsTheLastFactWin, Overwrites, RefusesEarlyAnswers, RefusesEarlyWithdrawals, RefusesLateAnswers,
+    WaitsForEver, WithdrawsTooLate,
 };
 
 /// Answers yes, in time.
@@ -54,7 +56,7 @@ fn world() -> World {
         carrier: HEALTHY,
         repeats: 1,
         batches: false,
-        reaches: &[],
+        reaches: vec![],
     }
 }
 
@@ -77,7 +79,7 @@ fn withdraw(id: &str, reason: &'static str) -> Letter {
     Letter::from_outside(
         id,
         &WithdrawOrder {
-            order_id: OrderId::of_cart(&cart()),
+            order_id: order_id(),
             reason: Text::from(reason),
         },
     )
@@ -87,13 +89,21 @@ fn money(amount: &str) -> Money {
     amount.parse().expect("an amount")
 }
 
+fn order_id() -> OrderId {
+    OrderId::of_cart(&cart())
+}
+
+fn payment_id() -> PaymentId {
+    PaymentId::of_order(&order_id())
+}
+
 fn cart() -> CartId {
     "c-1".parse().expect("an id")
 }
 
 #[test]
 fn a_chaotic_provider_leaves_no_order_open_and_no_money_kept() {
-    let reaches = &[
+    let reaches = vec![
         sight::COMPLETED,
         sight::PAYMENT_FAILED,
         sight::RECEIVED_LATE,
@@ -114,7 +124,7 @@ fn a_chaotic_provider_leaves_no_order_open_and_no_money_kept() {
 
 #[test]
 fn a_chaotic_carrier_leaves_no_order_open_and_no_money_kept() {
-    let reaches = &[
+    let reaches = vec![
         sight::COMPLETED,
         sight::SHIPMENT_FAILED,
         sight::DISCARDED,
@@ -136,7 +146,7 @@ fn a_chaotic_carrier_leaves_no_order_open_and_no_money_kept() {
 
 #[test]
 fn whatever_is_repeated_twice_on_the_happy_path_happens_once() {
-    let reaches = &[sight::COMPLETED, sight::CONFLICT, sight::REPEATED];
+    let reaches = vec![sight::COMPLETED, sight::CONFLICT, sight::REPEATED];
     explore(
         "happy path, two repeats",
         World {
@@ -150,11 +160,12 @@ fn whatever_is_repeated_twice_on_the_happy_path_happens_once() {
 
 #[test]
 fn a_withdrawal_at_any_moment_is_all_or_nothing() {
-    let reaches = &[
+    let reaches = vec![
         sight::COMPLETED,
         sight::PAYMENT_FAILED,
         sight::SHIPMENT_FAILED,
         sight::WITHDRAWN,
+        sight::WITHDRAWN_EARLY,
         sight::REFUSED,
         sight::VOIDED,
         sight::RECEIVED_LATE,
@@ -203,11 +214,12 @@ fn everybody_at_once_with_a_repeat_leaves_no_order_open_and_no_money_kept() {
 
 /// A customer who withdraws, a chaotic provider and a chaotic carrier.
 fn everybody() -> World {
-    let reaches = &[
+    let reaches = vec![
         sight::COMPLETED,
         sight::PAYMENT_FAILED,
         sight::SHIPMENT_FAILED,
         sight::WITHDRAWN,
+        sight::WITHDRAWN_EARLY,
         sight::VOIDED,
         sight::RECEIVED_LATE,
         sight::DISCARDED,
@@ -231,9 +243,10 @@ fn everybody() -> World {
 
 #[test]
 fn batches_of_withdrawals_that_race_each_other_decide_as_single_commands_do() {
-    let reaches = &[
+    let reaches = vec![
         sight::COMPLETED,
         sight::WITHDRAWN,
+        sight::WITHDRAWN_EARLY,
         sight::PAYMENT_FAILED,
         sight::DISCARDED,
         sight::PAYMENT_FAILED_LATE,
@@ -260,7 +273,7 @@ fn batches_of_withdrawals_that_race_each_other_decide_as_single_commands_do() {
 
 #[test]
 fn batches_of_answers_that_race_each_other_decide_as_single_commands_do() {
-    let reaches = &[
+    let reaches = vec![
         sight::COMPLETED,
         sight::PAYMENT_FAILED,
         sight::RECEIVED_LATE,
@@ -282,34 +295,66 @@ fn batches_of_answers_that_race_each_other_decide_as_single_commands_do() {
     explore("batches of answers", world, 5_000);
 }
 
+/// Each answer that a gateway may give, sent without being asked for.
+fn early_answers() -> [Letter; 4] {
+    let (payment_id, shipment_id) = (payment_id(), ShipmentId::of_order(&order_id()));
+    let (pays, declines) = (
+        CompletePayment {
+            payment_id: payment_id.clone(),
+        },
+        FailPayment {
+            payment_id,
+            error: "card declined".into(),
+        },
+    );
+    let (sends, fails) = (
+        SendShipment {
+            shipment_id: shipment_id.clone(),
+        },
+        FailShipment {
+            shipment_id,
+            error: "out of stock".into(),
+        },
+    );
+    [
+        Letter::from_outside("provider-yes", &pays),
+        Letter::from_outside("provider-no", &declines),
+        Letter::from_outside("carrier-yes", &sends),
+        Letter::from_outside("carrier-no", &fails),
+    ]
+}
+
+/// A gateway that answers before it hears of the request, and nothing after.
+const SILENT: Outsider = Outsider {
+    answers: &[&[]],
+    may_be_late: true,
+};
+
 #[test]
 fn an_answer_that_overtakes_its_request_waits_for_it() {
-    let reaches = &[
+    let reaches = vec![
         sight::COMPLETED,
         sight::PAYMENT_FAILED,
         sight::WITHDRAWN,
+        sight::WITHDRAWN_EARLY,
+        sight::WAITED,
         sight::VOIDED,
         sight::RECEIVED_LATE,
         sight::DISCARDED,
         sight::CONFLICT,
         sight::REPEATED,
     ];
-    let payment_id = PaymentId::of_order(&OrderId::of_cart(&cart()));
-    let answer = Letter::from_outside("provider-yes", &CompletePayment { payment_id });
+    let [provider_says_yes, ..] = early_answers();
     let sent = vec![
         finalize("cart", "19.98"),
         withdraw("withdrawal", "changed my mind"),
-        answer,
+        provider_says_yes,
     ];
-    let provider = Outsider {
-        answers: &[&[]],
-        may_be_late: true,
-    };
     explore(
         "overtaking answer",
         World {
             sent,
-            provider,
+            provider: SILENT,
             reaches,
             ..world()
         },
@@ -318,8 +363,29 @@ fn an_answer_that_overtakes_its_request_waits_for_it() {
 }
 
 #[test]
+fn whatever_a_gateway_says_before_it_is_asked_counts_when_it_is() {
+    let [_, provider_says_no, carrier_says_yes, carrier_says_no] = early_answers();
+    let worlds = [
+        (provider_says_no, SILENT, HEALTHY, sight::PAYMENT_FAILED),
+        (carrier_says_yes, HEALTHY, SILENT, sight::SENT_LATE),
+        (carrier_says_no, HEALTHY, SILENT, sight::SHIPMENT_FAILED),
+    ];
+    for (early, provider, carrier, reaches) in worlds {
+        let name = format!("early {}", early.kind);
+        let world = World {
+            sent: vec![finalize("cart", "19.98"), early],
+            provider,
+            carrier,
+            reaches: vec![reaches, sight::WAITED, sight::CONFLICT, sight::REPEATED],
+            ..world()
+        };
+        explore(&name, world, 5_000);
+    }
+}
+
+#[test]
 fn a_cart_that_is_finalized_again_makes_one_order() {
-    let reaches = &[sight::COMPLETED, sight::REFUSED, sight::CONFLICT, sight::REPEATED];
+    let reaches = vec![sight::COMPLETED, sight::REFUSED, sight::CONFLICT, sight::REPEATED];
     let sent = vec![
         finalize("one", "19.98"),
         finalize("again", "19.98"),
@@ -404,6 +470,26 @@ fn the_checker_finds_a_withdrawal_after_the_point_of_no_return() {
 #[test]
 fn the_checker_finds_a_second_order_that_a_drawn_id_makes() {
     finds::<DrawsIds>(must::BE_ONE, &world());
+}
+
+#[test]
+fn the_checker_finds_a_withdrawal_that_comes_early_and_does_not_count() {
+    finds::<ForgetsTheEarlyWithdrawal>(must::HEED_WITHDRAWALS, &withdrawn());
+    finds::<DropsEarlyWithdrawals>(must::HEED_WITHDRAWALS, &withdrawn());
+    finds::<RefusesEarlyWithdrawals>(must::NOT_REFUSE_THE_EARLY, &withdrawn());
+}
+
+#[test]
+fn the_checker_finds_an_answer_that_is_refused_for_being_early() {
+    let [provider_says_yes, ..] = early_answers();
+    let early = World {
+        sent: vec![finalize("cart", "19.98"), provider_says_yes],
+        provider: SILENT,
+        repeats: 0,
+        ..world()
+    };
+    finds::<RefusesEarlyAnswers>(must::NOT_REFUSE_ITS_OWN, &early);
+    finds::<RefusesEarlyAnswers>(must::RECORD_ANSWERS, &early);
 }
 
 #[test]

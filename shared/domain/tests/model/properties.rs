@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use domain::order::Cause;
+use domain::order::{Cause, WithdrawOrder};
+use eventsourcing::Message;
 use stateright::Property;
 
+use crate::letter::Letter;
 use crate::rules::Rules;
 use crate::system::{Facts, Saga, State, Worker};
 
@@ -28,6 +30,10 @@ pub mod must {
     pub const NOT_FLIP: &str = "the first answer stands";
     /// The saga's own races are no errors, and an answer is never refused.
     pub const NOT_REFUSE_ITS_OWN: &str = "no command of a step or a gateway is refused";
+    /// Queues keep no order, so nobody can help being early.
+    pub const NOT_REFUSE_THE_EARLY: &str = "no withdrawal is refused for coming before its order";
+    /// A withdrawal counts, or is refused.
+    pub const HEED_WITHDRAWALS: &str = "a withdrawal that was not refused has cancelled the order";
     /// What the outside did is on record.
     pub const RECORD_ANSWERS: &str = "an answer from outside is on record when all is quiet";
     /// Quiet implies closed.
@@ -48,8 +54,12 @@ pub mod sight {
     pub const SHIPMENT_FAILED: &str = "an order is cancelled because its shipment failed";
     /// The order is cancelled by the customer.
     pub const WITHDRAWN: &str = "an order is withdrawn";
-    /// A withdrawal comes too late, or too early.
+    /// A withdrawal comes too late.
     pub const REFUSED: &str = "a command from outside is refused";
+    /// A withdrawal comes before its order.
+    pub const WITHDRAWN_EARLY: &str = "an order is withdrawn before it is initialized";
+    /// An answer is there before what it answers.
+    pub const WAITED: &str = "a gateway's answer waits for its request";
     /// A payment is called off.
     pub const VOIDED: &str = "a payment is voided";
     /// Money comes late.
@@ -130,6 +140,14 @@ fn outcomes<R: Rules>() -> Vec<Property<Saga<R>>> {
                 .iter()
                 .all(|letter| from_customers.contains(&letter.kind.as_str()))
         }),
+        Property::always(must::NOT_REFUSE_THE_EARLY, |_, state: &State| {
+            let decided = ["OrderWithdrawnEarly", "OrderConfirmed", "OrderCancelled"];
+            withdrawals(&state.refused.0) == 0 || total(&state.facts, &decided) > 0
+        }),
+        Property::always(must::HEED_WITHDRAWALS, |model: &Saga<R>, state: &State| {
+            let taken = withdrawals(&model.world().sent) > withdrawals(&state.refused.0);
+            !(state.is_quiet() && taken) || state.facts.cause == Some(Cause::Withdrawn)
+        }),
         Property::always(must::RECORD_ANSWERS, |_, state: &State| {
             let parcels = total(&state.facts, &["ShipmentSent", "ShipmentSentLate"]);
             !state.is_quiet()
@@ -157,6 +175,12 @@ fn sights<R: Rules>() -> Vec<Property<Saga<R>>> {
             cancelled_by(state, Cause::Withdrawn)
         }),
         Property::sometimes(sight::REFUSED, |_, state: &State| !state.refused.0.is_empty()),
+        Property::sometimes(sight::WITHDRAWN_EARLY, |_, state: &State| {
+            state.facts.count("OrderWithdrawnEarly") == 1 && cancelled_by(state, Cause::Withdrawn)
+        }),
+        Property::sometimes(sight::WAITED, |model: &Saga<R>, state: &State| {
+            model.world().sent.iter().any(|letter| model.waits(state, letter))
+        }),
         Property::sometimes(sight::VOIDED, |_, state: &State| {
             state.facts.count("PaymentVoided") == 1
         }),
@@ -197,6 +221,13 @@ fn sights<R: Rules>() -> Vec<Property<Saga<R>>> {
             state.workers.0.iter().any(|worker| commands(worker) > 1)
         }),
     ]
+}
+
+fn withdrawals(letters: &[Letter]) -> usize {
+    letters
+        .iter()
+        .filter(|letter| letter.kind == WithdrawOrder::TYPE)
+        .count()
 }
 
 fn cancelled_by(state: &State, cause: Cause) -> bool {

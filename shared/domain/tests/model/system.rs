@@ -40,7 +40,7 @@ pub struct World {
     /// Whether two commands for one stream may come in one batch.
     pub batches: bool,
     /// Which of [`properties::SIGHTS`] there are to be seen.
-    pub reaches: &'static [&'static str],
+    pub reaches: Vec<&'static str>,
 }
 
 /// A payment provider or carrier.
@@ -317,6 +317,21 @@ impl<R: Rules> Saga<R> {
         })
     }
 
+    fn is_sent(&self, kind: &str) -> bool {
+        self.world.sent.iter().any(|letter| letter.kind == kind)
+    }
+
+    /// Whether that letter is under way and would come again if it were decided now.
+    pub fn waits(&self, state: &State, letter: &Letter) -> bool {
+        let sees = state.commits(&letter.stream).count();
+        state.in_flight.0.contains(letter)
+            && !self
+                .decide(state, std::slice::from_ref(letter), sees, now())
+                .settled
+                .again
+                .is_empty()
+    }
+
     /// Which deadline belongs to whom.
     fn may_pass(&self, kind: &str) -> bool {
         match kind {
@@ -348,12 +363,8 @@ impl<R: Rules> Model for Saga<R> {
             repeats: self.world.repeats,
             refused: Bag(Vec::new()),
             facts: Facts::default(),
-            captured: self
-                .world
-                .sent
-                .iter()
-                .any(|letter| letter.kind == CompletePayment::TYPE),
-            left: false,
+            captured: self.is_sent(CompletePayment::TYPE),
+            left: self.is_sent(SendShipment::TYPE),
         };
         start.in_flight.add(self.world.sent.iter().cloned());
         vec![start]
@@ -424,7 +435,7 @@ impl<R: Rules> Model for Saga<R> {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        properties::all(self.world.reaches)
+        properties::all(&self.world.reaches)
     }
 }
 

@@ -218,6 +218,59 @@ impl Rules for WithdrawsTooLate {
     }
 }
 
+/// An order that was withdrawn early is initialized as any other.
+pub struct ForgetsTheEarlyWithdrawal;
+
+impl Rules for ForgetsTheEarlyWithdrawal {
+    fn decide_order(state: &OrderState, command: &OrderCommand, at: Timestamp) -> Verdict<OrderEvent> {
+        match Real::decide_order(state, command, at)? {
+            Decision::Record(events) if events.len() == 2 => Ok(Decision::Record(events[..1].to_vec())),
+            decision => Ok(decision),
+        }
+    }
+}
+
+/// A withdrawal that comes before its order is taken for a mistake.
+pub struct RefusesEarlyWithdrawals;
+
+impl Rules for RefusesEarlyWithdrawals {
+    fn decide_order(state: &OrderState, command: &OrderCommand, at: Timestamp) -> Verdict<OrderEvent> {
+        match (state, command) {
+            (OrderState::NotInitialized, OrderCommand::WithdrawOrder(_)) => {
+                Err(Refusal::Rejected("there is no such order".into()))
+            }
+            _ => Real::decide_order(state, command, at),
+        }
+    }
+}
+
+/// A withdrawal that comes before its order is acknowledged, and that is all.
+pub struct DropsEarlyWithdrawals;
+
+impl Rules for DropsEarlyWithdrawals {
+    fn decide_order(state: &OrderState, command: &OrderCommand, at: Timestamp) -> Verdict<OrderEvent> {
+        match (state, command) {
+            (OrderState::NotInitialized, OrderCommand::WithdrawOrder(_)) => Ok(Decision::Nothing),
+            _ => Real::decide_order(state, command, at),
+        }
+    }
+}
+
+/// An answer that overtakes its request is refused.
+pub struct RefusesEarlyAnswers;
+
+impl Rules for RefusesEarlyAnswers {
+    fn decide_payment(
+        state: &PaymentState,
+        command: &PaymentCommand,
+        at: Timestamp,
+    ) -> Verdict<PaymentEvent> {
+        Real::decide_payment(state, command, at).map_err(|refusal| match refusal {
+            Refusal::Premature(why) | Refusal::Rejected(why) => Refusal::Rejected(why),
+        })
+    }
+}
+
 /// A step draws an order's id instead of computing it, and the order takes any.
 pub struct DrawsIds;
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 use domain::Deadlines;
 use domain::order::{
     CancelOrder, Cause, CompleteOrder, ConfirmOrder, InitializeOrder, Order, OrderCancelled, OrderCompleted,
-    OrderConfirmed, OrderEvent, OrderInitialized, WithdrawOrder,
+    OrderConfirmed, OrderEvent, OrderInitialized, OrderWithdrawnEarly, WithdrawOrder,
 };
+use domain::values::OrderId;
 use eventsourcing::Timestamp;
 
 use crate::given::given;
@@ -47,6 +48,15 @@ fn cancel(cause: Cause, reason: &'static str) -> CancelOrder {
 
 fn complete() -> CompleteOrder {
     CompleteOrder { order_id: order_id() }
+}
+
+fn withdrawn_early(reason: &'static str, at: Timestamp) -> OrderEvent {
+    OrderWithdrawnEarly {
+        order_id: order_id(),
+        reason: reason.into(),
+        withdrawn_at: at,
+    }
+    .into()
 }
 
 fn initialized(at: Timestamp) -> OrderEvent {
@@ -218,10 +228,80 @@ fn an_order_that_is_not_confirmed_can_be_withdrawn() {
 }
 
 #[test]
-fn withdrawing_an_order_that_does_not_exist_is_rejected() {
+fn a_withdrawal_that_comes_before_its_order_is_recorded() {
     given::<Order>([])
         .when(withdraw("too dear"))
-        .rejected(format!("there is no order {}", order_id()));
+        .then([withdrawn_early("too dear", now())]);
+}
+
+#[test]
+fn an_early_withdrawal_takes_any_id_since_a_sender_computes_it() {
+    let order_id: OrderId = "any.id".parse().expect("an id");
+    let withdraw = WithdrawOrder {
+        order_id: order_id.clone(),
+        reason: "too dear".into(),
+    };
+    let recorded = OrderWithdrawnEarly {
+        order_id,
+        reason: "too dear".into(),
+        withdrawn_at: now(),
+    };
+    given::<Order>([]).when(withdraw).then([recorded.into()]);
+}
+
+#[test]
+fn an_order_that_was_withdrawn_early_is_cancelled_as_it_is_initialized() {
+    given::<Order>([withdrawn_early("too dear", before())])
+        .when(initialize())
+        .then([initialized(now()), cancelled(Cause::Withdrawn, "too dear", now())]);
+}
+
+#[test]
+fn an_early_withdrawal_that_is_repeated_changes_nothing_in_any_later_state() {
+    let early = withdrawn_early("too dear", before());
+    given::<Order>([early.clone()])
+        .when(withdraw("too dear"))
+        .nothing();
+    let and_initialized = [
+        early,
+        initialized(before()),
+        cancelled(Cause::Withdrawn, "too dear", before()),
+    ];
+    given::<Order>(and_initialized.clone())
+        .when(withdraw("too dear"))
+        .nothing();
+    given::<Order>(and_initialized).when(initialize()).nothing();
+}
+
+#[test]
+fn of_two_early_withdrawals_the_first_and_its_reason_stand() {
+    given::<Order>([withdrawn_early("too dear", before())])
+        .when(withdraw("changed my mind"))
+        .rejected(format!("order {} is withdrawn already", order_id()));
+}
+
+#[test]
+fn an_early_withdrawal_makes_no_order_so_that_everything_else_goes_on_waiting_for_it() {
+    let why = format!("there is no order {} yet", order_id());
+    let withdrawn = || given::<Order>([withdrawn_early("too dear", before())]);
+    withdrawn().when(confirm()).premature(why.clone());
+    withdrawn().when(complete()).premature(why.clone());
+    for cause in CAUSES {
+        withdrawn()
+            .when(cancel(cause, "card declined"))
+            .premature(why.clone());
+    }
+}
+
+#[test]
+fn a_withdrawn_early_order_with_an_id_that_is_not_its_carts_is_rejected_all_the_same() {
+    let wrong = InitializeOrder {
+        order_id: "drawn".parse().expect("an id"),
+        ..initialize()
+    };
+    given::<Order>([withdrawn_early("too dear", before())])
+        .when(wrong)
+        .rejected("order_id is not the one of cart c-1; expected 9e815dd3-e4b8-5d5e-865d-c1a9e0c3e2ff");
 }
 
 #[test]

@@ -264,8 +264,16 @@ proptest! {
         let is_end = |event: &OrderEvent| {
             matches!(event, OrderEvent::OrderCompleted(_) | OrderEvent::OrderCancelled(_))
         };
-        prop_assert!(recorded.iter().all(|events| events.len() == 1));
-        let events: Vec<_> = recorded.into_iter().flatten().collect();
+        let is_early = |event: &OrderEvent| matches!(event, OrderEvent::OrderWithdrawnEarly(_));
+        prop_assert!(count(&recorded, is_early) <= 1);
+        let was_early = recorded.first().is_some_and(|events| events.iter().any(is_early));
+        let cancels_at_once = |events: &[OrderEvent]| {
+            matches!(events, [OrderEvent::OrderInitialized(_), OrderEvent::OrderCancelled(_)])
+        };
+        prop_assert!(recorded.iter().all(|events| events.len() == 1 || was_early && cancels_at_once(events)));
+        prop_assert!(recorded.len() <= 2 || !was_early, "more than a withdrawn order: {recorded:?}");
+        let mut events: Vec<_> = recorded.into_iter().flatten().collect();
+        events.retain(|event| !is_early(event));
         if let Some((first, rest)) = events.split_first() {
             prop_assert!(matches!(first, OrderEvent::OrderInitialized(_)));
             prop_assert!(!rest.iter().any(|event| matches!(event, OrderEvent::OrderInitialized(_))));
