@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use serde::de::IgnoredAny;
 
 use super::key::{Key, Kind};
-use crate::letters::{Letter, REASONS};
+use crate::letters::Letter;
 
 /// How many strings of JSON within each other are opened: SQS around SNS around a sender's own is three.
 const LEVELS: usize = 5;
@@ -32,14 +32,10 @@ impl Named {
     pub(crate) fn by(letter: &Letter) -> Self {
         let mut named = Self::in_body(&letter.body);
         named.others.insert(letter.message_id.clone());
-        let sent = letter
-            .attributes
-            .iter()
-            .filter(|(name, _)| !REASONS.contains(&name.as_str()));
         let mut fields = Vec::new();
-        for (name, value) in sent {
+        for (name, value) in letter.of_sender() {
             if let Some(value) = value.string_value() {
-                fields.push(Field::text(words(name), value));
+                fields.push(Field::text(words(&name), value));
             }
         }
         named.note(fields);
