@@ -29,10 +29,12 @@ def executable():
     return pathlib.Path(samcli.__file__).parent / "local" / "rapid" / f"aws-lambda-rie-{machine}"
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def two_free_ports():
+    """Both are taken at once: of two that are asked for one after the other, the second can be the first again."""
+    with socket.socket() as one, socket.socket() as other:
+        for probe in (one, other):
+            probe.bind(("127.0.0.1", 0))
+        return one.getsockname()[1], other.getsockname()[1]
 
 
 class Function:
@@ -56,7 +58,7 @@ class Function:
         self.environment.setdefault("QUEUE_URL_PREFIX", f"{endpoint}/000000000000/{stack}-")
 
     def __enter__(self):
-        self.port, api = free_port(), free_port()
+        self.port, api = two_free_ports()
         listen = ["--runtime-interface-emulator-address", f"127.0.0.1:{self.port}", "--runtime-api-address", f"127.0.0.1:{api}"]
         # Its arguments end with the program and the handler, as in Lambda's base images.
         command = [executable(), "--log-level", "error", *listen, self.bootstrap, self.name]
