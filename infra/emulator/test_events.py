@@ -5,7 +5,9 @@ withdrawn, one that can't be sent, and a group of two guests of whom one owes mo
 event is given up by the relay's mapping and delivered from the outbox.
 
 Needs the release bootstrap (`cargo build --release -p functions`, or BOOTSTRAP) and the packages of
-requirements.txt. Tables and queues are made for the test in `cargo local up`, or behind AWS_ENDPOINT_URL.
+requirements.txt. Tables and queues are made for the test in `cargo local up`, or behind AWS_ENDPOINT_URL. With
+SAM_LOCAL_URL, where `sam local start-lambda` listens, functions are invoked there, on the tables and queues of
+stack `local` behind AWS_ENDPOINT_URL, on which nothing may run.
 """
 
 import json
@@ -14,9 +16,13 @@ import subprocess
 import uuid
 
 import boto3
+import botocore.config
 import pytest
 
 from rie import ROOT, Function
+
+# Where `sam local start-lambda` listens, if functions are to be invoked there.
+SAM_LOCAL_URL = os.environ.get("SAM_LOCAL_URL")
 
 EVENTS = ROOT / "tests" / "events"
 STORY = """
@@ -42,15 +48,24 @@ class Tables:
     """Tables and queues of a stack on which nothing runs, so that each event is taken by one function only."""
 
     def __init__(self, url):
-        self.url, self.stack = url, f"events-{uuid.uuid4().hex[:8]}"
+        # The name that `sam local` gives a stack, or one of the test's own.
+        self.url, self.stack = url, "local" if SAM_LOCAL_URL else f"events-{uuid.uuid4().hex[:8]}"
         aws = {"endpoint_url": url, "region_name": "us-east-1", "aws_access_key_id": "test", "aws_secret_access_key": "test"}
         self.sqs, self.dynamodb = boto3.client("sqs", **aws), boto3.client("dynamodb", **aws)
         self.streams = boto3.client("dynamodbstreams", **aws)
+        self.queues = {}
+        if SAM_LOCAL_URL:
+            # An invocation that is not answered is not made again: the second would find the first one's work.
+            once = botocore.config.Config(retries={"total_max_attempts": 1})
+            self.functions = boto3.client("lambda", **{**aws, "endpoint_url": SAM_LOCAL_URL}, config=once)
+            for name in [*STORY, *OUTBOUND]:
+                for queue in (name, f"{name}-dlq"):
+                    self.queues[queue] = f"{url}/000000000000/local-{queue}"
+            return
         self.create("events", StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"})
         due = [("delivery", "S", "HASH"), ("next_attempt_at", "S", "RANGE")]
         index = {"IndexName": "by-delivery", "KeySchema": keys(due), "Projection": {"ProjectionType": "ALL"}}
         self.create("outbox", due, GlobalSecondaryIndexes=[index])
-        self.queues = {}
         for name in [*STORY, *OUTBOUND]:
             for queue in (name, f"{name}-dlq"):
                 created = self.sqs.create_queue(QueueName=f"{self.stack}-{queue}")
@@ -106,6 +121,10 @@ class Tables:
         return [(m["Body"], m.get("MessageAttributes")) for m in received.get("Messages", [])]
 
     def invoke(self, name, event=None):
+        if SAM_LOCAL_URL:
+            content = json.dumps(event or sample(name))
+            answer = self.functions.invoke(FunctionName=f"local-{name}", Payload=content)
+            return json.load(answer["Payload"]), "its log is that of sam local start-lambda"
         prefix = self.queues["finalize-cart"].removesuffix("finalize-cart")
         content = json.dumps(event or sample(name)).encode()
         with Function(name, AWS_ENDPOINT_URL=self.url, STACK_NAME=self.stack, QUEUE_URL_PREFIX=prefix) as function:
