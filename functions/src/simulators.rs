@@ -22,7 +22,7 @@ use domain::payment::{CompletePayment, FailPayment, PaymentRequested};
 use domain::shipment::{FailShipment, SendShipment, ShipmentRequested};
 use domain::values::Money;
 use eventsourcing::{
-    Clock, Dispatch, EventEnvelope, Fields, Malformed, Message, Timestamp, encode_command, sendable,
+    Clock, Dispatch, EventEnvelope, Malformed, Message, Timestamp, encode_command, sendable,
 };
 use futures::FutureExt;
 
@@ -46,11 +46,10 @@ impl PaymentGateway {
     }
 
     fn answer(&self, record: &QueueRecord, now: Timestamp) -> Answer {
-        if is_other_than::<PaymentRequested>(&record.body) {
-            // It was called off, or is to be given back: a provider has nothing to say to that.
+        // One may be called off, or is to be given back: a provider has nothing to say to that.
+        let Some(envelope) = requested::<PaymentRequested>(&record.body, now)? else {
             return Ok((None, vec![]));
-        }
-        let envelope = EventEnvelope::<PaymentRequested>::read(&record.body, now)?;
+        };
         let payment_id = envelope.event.payment_id.clone();
         let complete = Dispatch::now(&CompletePayment {
             payment_id: payment_id.clone(),
@@ -111,10 +110,9 @@ impl ShippingGateway {
     }
 
     fn answer(record: &QueueRecord, now: Timestamp) -> Answer {
-        if is_other_than::<ShipmentRequested>(&record.body) {
+        let Some(envelope) = requested::<ShipmentRequested>(&record.body, now)? else {
             return Ok((None, vec![]));
-        }
-        let envelope = EventEnvelope::<ShipmentRequested>::read(&record.body, now)?;
+        };
         let shipment_id = envelope.event.shipment_id.clone();
         let starts = |prefix| {
             envelope
@@ -147,9 +145,12 @@ impl ShippingGateway {
 /// Who asked, and what is sent in return.
 type Answer = Result<(Option<Identity>, Vec<Outgoing>), Malformed>;
 
-fn is_other_than<M: Message>(body: &str) -> bool {
-    let named = Fields::of(body).and_then(|fields| fields.get::<String>("type").ok());
-    named.is_some_and(|name| name != M::TYPE)
+/// The request in a message; none if the message is of another type.
+fn requested<M: Message>(body: &str, now: Timestamp) -> Result<Option<EventEnvelope<M>>, Malformed> {
+    match EventEnvelope::read(body, now) {
+        Err(Malformed::WrongType(_)) => Ok(None),
+        read => read.map(Some),
+    }
 }
 
 fn identity<E>(envelope: &EventEnvelope<E>) -> Identity {

@@ -581,6 +581,67 @@ async fn a_send_that_is_wrong_in_itself_is_refused_by_what_is_wrong() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_character_that_sqs_does_not_carry_is_refused_wherever_it_stands_and_one_beside_it_is_not() {
+    let sqs = service_with_orders();
+    let attribute = |data_type: &str, text: &str| json!({ "DataType": data_type, "StringValue": text });
+    let with = |part: &str, text: &str| match part {
+        "body" => json!({ "MessageBody": text }),
+        "trace" => json!({
+            "MessageBody": "x", "MessageSystemAttributes": { "AWSTraceHeader": attribute("String", text) },
+        }),
+        data_type => json!({ "MessageBody": "x", "MessageAttributes": { "a": attribute(data_type, text) } }),
+    };
+    let parts = ["body", "String", "String.note", "trace"];
+    for part in parts {
+        for character in [
+            "\u{0}", "\u{8}", "\u{b}", "\u{c}", "\u{e}", "\u{1f}", "\u{fffe}", "\u{ffff}",
+        ] {
+            let message = on_orders(with(part, &format!("a{character}")));
+            let error = refused(&sqs, "SendMessage", message).await;
+            assert_eq!(error, "InvalidMessageContents", "{character:?} in {part}");
+        }
+        for character in [
+            "\t",
+            "\n",
+            "\r",
+            " ",
+            "\u{7f}",
+            "\u{d7ff}",
+            "\u{e000}",
+            "\u{fffd}",
+            "\u{10000}",
+            "\u{10ffff}",
+        ] {
+            ok(
+                &sqs,
+                "SendMessage",
+                on_orders(with(part, &format!("a{character}"))),
+            )
+            .await;
+        }
+    }
+    // In a batch it is the entry's own trouble.
+    let entries = parts.into_iter().enumerate().map(|(id, part)| {
+        let mut entry = with(part, "\u{ffff}");
+        entry["Id"] = json!(id.to_string());
+        entry
+    });
+    let mut entries: Vec<_> = entries.collect();
+    entries.push(json!({ "Id": "good", "MessageBody": r#""\uffff""# }));
+    let sent = ok(&sqs, "SendMessageBatch", on_orders(json!({ "Entries": entries }))).await;
+    assert_eq!(
+        sent["Successful"][0]["Id"], "good",
+        "an escape is as good as any text"
+    );
+    let failed = sent["Failed"].as_array().expect("there are some");
+    assert_eq!(failed.len(), parts.len());
+    for entry in failed {
+        assert_eq!(entry["Code"], "InvalidMessageContents");
+        assert_eq!(entry["SenderFault"], true);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_request_that_is_wrong_in_itself_is_refused_by_what_is_wrong() {
     const INVALID: &str = "InvalidParameterValueException";
     const MISSING: &str = "MissingRequiredParameterException";
