@@ -20,7 +20,7 @@ use domain::guest_stay::{
 };
 use domain::order::{
     CancelOrder, CompleteOrder, ConfirmOrder, InitializeOrder, Order, OrderCancelled, OrderCompleted,
-    OrderConfirmed, OrderInitialized, WithdrawOrder,
+    OrderConfirmed, OrderInitialized, OrderWithdrawnEarly, WithdrawOrder,
 };
 use domain::payment::{
     CompletePayment, DiscardPayment, FailPayment, Payment, PaymentCompleted, PaymentDiscarded, PaymentFailed,
@@ -345,6 +345,7 @@ fn whatever_is_read_of_a_cart_or_an_order_can_be_sent() {
         ("due_at", Time),
         ("completed_at", Time),
         ("cancelled_at", Time),
+        ("withdrawn_at", Time),
     ];
     command::<FinalizeCart>(A_CART);
     command::<InitializeOrder>(AN_ORDER);
@@ -358,6 +359,7 @@ fn whatever_is_read_of_a_cart_or_an_order_can_be_sent() {
         event::<Order, OrderConfirmed>(ITS_ENDS),
         event::<Order, OrderCompleted>(ITS_ENDS),
         event::<Order, OrderCancelled>(ITS_ENDS),
+        event::<Order, OrderWithdrawnEarly>(ITS_ENDS),
     ]);
 }
 
