@@ -46,7 +46,7 @@ pub(crate) struct Letter {
 }
 
 /// What a function writes on a message that it moves to a dead-letter queue.
-pub(crate) const REASONS: [&str; 3] = ["error_code", "error", "function"];
+const REASONS: [&str; 3] = ["error_code", "error", "function"];
 
 /// What the first of them says.
 const CODES: [&str; 3] = ["malformed", "rejected", "exhausted"];

@@ -228,7 +228,7 @@ fn of_order<'a>(told: &mut Told<'a>, streams: &'a [Stream]) -> Standing {
     });
     let (payment, payment_since) = (payment.state.phase(), payment.since);
     let (shipment, shipment_since) = (shipment.state.phase(), shipment.since);
-    let mut ending = None;
+    let (mut ending, mut so_far) = (None, None);
     let outstanding: Vec<_> = match &order.state {
         OrderState::NotInitialized if cart.state.is_some() => {
             vec![step("InitializeOrder", cart.since, Deadline::Without)]
@@ -240,18 +240,22 @@ fn of_order<'a>(told: &mut Told<'a>, streams: &'a [Stream]) -> Standing {
                 .chain(sent_without_order(shipment, shipment_since))
                 .collect()
         }
-        OrderState::WithdrawnEarly { .. } if cart.state.is_some() => {
-            vec![step(
-                "InitializeOrder (which cancels the order, for it is withdrawn)",
-                cart.since,
-                Deadline::Without,
-            )]
+        OrderState::WithdrawnEarly { .. } => {
+            so_far = Some("withdrawn before it was initialized");
+            vec![if cart.state.is_some() {
+                step(
+                    "InitializeOrder (which cancels the order, for it is withdrawn)",
+                    cart.since,
+                    Deadline::Without,
+                )
+            } else {
+                Outstanding {
+                    what: "the order is withdrawn, and its cart has not been finalized".into(),
+                    since: order.since,
+                    deadline: Deadline::Without,
+                }
+            }]
         }
-        OrderState::WithdrawnEarly { .. } => vec![Outstanding {
-            what: "the order is withdrawn, and its cart has not been finalized".into(),
-            since: order.since,
-            deadline: Deadline::Without,
-        }],
         OrderState::Initialized(_) => {
             let deadline = recorded(own, |event: OrderInitialized| event.due_at);
             vec![of_payment(payment, payment_since, order.since, deadline)]
@@ -275,6 +279,7 @@ fn of_order<'a>(told: &mut Told<'a>, streams: &'a [Stream]) -> Standing {
     };
     Standing {
         ending,
+        so_far,
         outstanding,
         ..Standing::default()
     }

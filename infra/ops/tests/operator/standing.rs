@@ -1,7 +1,7 @@
 //! How something ended and what is still outstanding is said by what was recorded; where that can't be
 //! understood, nothing is said to be done.
 
-use domain::values::{CartId, OrderId, PaymentId};
+use domain::values::{CartId, OrderId, PaymentId, ShipmentId};
 use serde_json::{Value, json};
 
 use crate::showing::item;
@@ -214,6 +214,84 @@ async fn what_is_not_understood_is_told_and_never_reads_as_nothing_outstanding()
             let what = shown["outstanding"][0]["what"].as_str().unwrap_or_default();
             assert!(what.contains("can't be told"), "{shown}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_is_not_known_is_told_in_whatever_stream_it_is() {
+    let up = Up::without_functions().await;
+    let shipment = format!("shipment-{}", ShipmentId::of_order(&order()));
+    let streams = [
+        "cart-c-1",
+        &order_stream(),
+        &payment_stream(),
+        &shipment,
+        "guestStay-ada",
+        "groupCheckout-g-2",
+    ];
+    for stream in streams {
+        store(&up, stream, &[("ThingReturned", 1, json!({}))]);
+    }
+    for id in ["c-1", "ada", "g-2"] {
+        let shown = up.ops(&["trace", id]).done().out;
+        assert!(
+            shown.lines().next().unwrap_or_default().ends_with(": not known"),
+            "{shown}"
+        );
+        assert!(!shown.contains("nothing is outstanding"), "{shown}");
+    }
+    let shown = up.ops(&["trace", "c-1", "--json"]).done().json();
+    let unknown = shown["unknown_events"].as_array().into_iter().flatten();
+    let unknown: Vec<_> = unknown.filter_map(|event| event["stream_id"].as_str()).collect();
+    assert_eq!(unknown, streams[..4]);
+    // A group that is open goes by its guests' streams, too; one that has ended goes by its own.
+    let initiated =
+        json!({ "group_checkout_id": "g-1", "guest_stay_ids": ["ada"], "initiated_at": AT, "due_at": DUE });
+    store(
+        &up,
+        "groupCheckout-g-1",
+        &[("GroupCheckoutInitiated", 1, initiated)],
+    );
+    let shown = up.ops(&["trace", "g-1"]).done().out;
+    assert!(
+        shown.contains("can't be told: guestStay-ada holds 1 event that"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("the checkout of 1 guest of 1: guestStay-ada"),
+        "{shown}"
+    );
+    let timed_out =
+        json!({ "group_checkout_id": "g-1", "incomplete_guest_ids": ["ada"], "timed_out_at": DUE });
+    let mut ended = item(
+        "groupCheckout-g-1",
+        "GroupCheckoutTimedOut",
+        &timed_out.to_string(),
+    );
+    ended["revision"] = json!({ "N": "2" });
+    ended["last_revision"] = json!({ "N": "2" });
+    up.put_item("local-events", &ended);
+    let shown = up.ops(&["trace", "g-1"]).done().out;
+    assert!(shown.contains("nothing is outstanding"), "{shown}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_withdrawal_that_came_before_its_order_is_found_by_the_cart_and_still_to_take_effect() {
+    let up = Up::without_functions().await;
+    let early = json!({ "order_id": order().to_string(), "reason": "changed my mind", "withdrawn_at": AT });
+    store(&up, &order_stream(), &[("OrderWithdrawnEarly", 1, early)]);
+    for id in [order().as_str(), "c-1"] {
+        let shown = up.ops(&["trace", id]).done().out;
+        let header = shown.lines().next().unwrap_or_default();
+        assert!(
+            header.ends_with(": withdrawn before it was initialized"),
+            "{shown}"
+        );
+        assert!(
+            shown.contains("outstanding: the order is withdrawn, and its cart has not been finalized"),
+            "{shown}"
+        );
+        assert!(!shown.contains("changed my mind"), "{shown}");
     }
 }
 
