@@ -355,6 +355,7 @@ fn whatever_is_read_of_a_cart_or_an_order_can_be_sent() {
     command::<CompleteOrder>(ITS_ENDS);
     all_events_of::<Cart>(&[event::<Cart, CartFinalized>(A_CART)]);
     all_events_of::<Order>(&[
+        event::<Order, OrderWithdrawnEarly>(ITS_ENDS),
         event::<Order, OrderInitialized>(AN_ORDER),
         event::<Order, OrderConfirmed>(ITS_ENDS),
         event::<Order, OrderCompleted>(ITS_ENDS),
