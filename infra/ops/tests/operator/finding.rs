@@ -67,6 +67,23 @@ async fn a_letter_is_found_by_any_id_that_it_names_though_no_stream_is_called_so
     for id in ["c-1", order.as_str(), payment.as_str()] {
         assert_eq!(letters(&trace(&up, id)), both, "{id}");
     }
+    // Nothing tells of which order they are.
+    up.put(
+        "fail-payment-dlq",
+        r#"{"command":{"payment_id":"p-1","error":"x"}}"#,
+    );
+    up.put("send-shipment-dlq", r#"{"command":{"shipmentId":"s-1"}}"#);
+    for (id, header, queue) in [
+        ("p-1", "payment p-1: nothing recorded\n", "local-fail-payment-dlq"),
+        (
+            "s-1",
+            "shipment s-1: nothing recorded\n",
+            "local-send-shipment-dlq",
+        ),
+    ] {
+        let shown = up.ops(&["trace", id]).done().out;
+        assert!(shown.starts_with(header) && shown.contains(queue), "{shown}");
+    }
     let shown = up.ops(&["trace", "m-1"]).done().out;
     assert!(
         shown.starts_with("guest's stay m-1: nothing recorded\n"),
