@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_adapters::{Bus, Connection, DynamoDbEventStore, MetricSink, Names, Outbox, Publisher, Routes};
+use aws_adapters::{
+    Bus, Connection, DynamoDbEventStore, MetricSink, Names, Outbox, Publisher, Routes, stack_name_problem,
+    url_problem,
+};
 use domain::Deadlines;
 use eventsourcing::{Clock, EventStore};
 
@@ -30,24 +33,32 @@ pub struct InvalidSetting {
 }
 
 const SECONDS: &str = "a whole number of seconds from 1 to 31536000";
+const STACK_NAME: &str = "the stack's name: a letter, then up to 39 letters, digits or dashes";
 
 impl Settings {
     /// Reads them from wherever `variable` looks.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, InvalidSetting> {
-        let required = |name, expected| {
-            variable(name)
-                .filter(|value| !value.is_empty())
-                .ok_or(InvalidSetting {
+        let required = |name, expected, problem_of: fn(&str) -> Option<String>| {
+            let value = variable(name).filter(|value| !value.is_empty());
+            let problem = match &value {
+                None => Some("is not set".into()),
+                Some(value) => problem_of(value),
+            };
+            match (value, problem) {
+                (Some(value), None) => Ok(value),
+                (_, problem) => Err(InvalidSetting {
                     name,
-                    problem: "is not set".into(),
+                    problem: problem.unwrap_or_default(),
                     expected,
-                })
+                }),
+            }
         };
         Ok(Self {
-            names: Names::of(required("STACK_NAME", "the name of the stack")?),
+            names: Names::of(required("STACK_NAME", STACK_NAME, stack_name_problem)?),
             queue_url_prefix: required(
                 "QUEUE_URL_PREFIX",
                 "what the queues' URLs begin with, such as https://sqs.eu-central-1.amazonaws.com/123456789012/shop-",
+                url_problem,
             )?,
             deadlines: Self::deadlines(&variable)?,
         })
@@ -147,6 +158,36 @@ mod tests {
                 format!("environment variable PAYMENT_DEADLINE_SECONDS is {value:?}; expected {SECONDS}")
             );
         }
+    }
+
+    #[test]
+    fn names_and_urls_that_no_request_can_carry_are_refused() {
+        let read = |stack: &str, prefix: &str| {
+            let (stack, prefix) = (stack.to_owned(), prefix.to_owned());
+            Settings::read(move |name| match name {
+                "STACK_NAME" => Some(stack.clone()),
+                "QUEUE_URL_PREFIX" => Some(prefix.clone()),
+                _ => None,
+            })
+        };
+        let prefix = "https://sqs.eu-central-1.amazonaws.com/123456789012/shop-";
+        assert!(read("shop", prefix).is_ok());
+        let error = read("shop\r", prefix).expect_err("a carriage return").to_string();
+        assert_eq!(
+            error,
+            format!(
+                "environment variable STACK_NAME holds a control character (carriage return) at its end; expected {STACK_NAME}"
+            )
+        );
+        let error = read("shop", &format!("{prefix}\n"))
+            .expect_err("a line feed")
+            .to_string();
+        assert!(
+            error.starts_with(
+                "environment variable QUEUE_URL_PREFIX holds a control character (line feed) at its end"
+            ),
+            "{error}"
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aws_adapters::{Connection, Environment, StdoutMetrics, init_logging};
+use aws_adapters::{Connection, Environment, StdoutMetrics, init_logging, process_variable};
 use eventsourcing::SystemClock;
 use functions::{Parts, Settings, registry};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
@@ -22,7 +22,7 @@ async fn main() -> Result<(), Error> {
 }
 
 async fn start() -> Result<(), Error> {
-    let name = std::env::var("_HANDLER").unwrap_or_default();
+    let name = process_variable("_HANDLER").unwrap_or_default();
     let registry = registry();
     let function = registry.function(&name).ok_or_else(|| {
         let names: Vec<_> = registry
@@ -35,7 +35,7 @@ async fn start() -> Result<(), Error> {
             names.join(", ")
         )
     })?;
-    let settings = Settings::read(|name| std::env::var(name).ok())?;
+    let settings = Settings::read(process_variable)?;
     let connection = Connection::open(&Environment::from_process()?);
     let metrics = Arc::new(StdoutMetrics {
         stack: settings.names.stack().to_owned(),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use aws_adapters::{process_variable, stack_name_problem};
 use clap::{Parser, Subcommand};
 use functions::Settings;
 use local::demo::Program;
@@ -83,14 +84,13 @@ fn address(given: &str) -> Result<IpAddr, String> {
     })
 }
 
-/// What `CloudFormation` allows, short enough for the longest queue's name to have 80 characters.
 fn stack_name(name: &str) -> Result<String, String> {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-';
-    let fits = (1..=40).contains(&name.len()) && name.starts_with(|c: char| c.is_ascii_alphabetic());
-    if fits && name.chars().all(allowed) {
-        return Ok(name.to_owned());
+    match stack_name_problem(name) {
+        None => Ok(name.to_owned()),
+        Some(problem) => Err(format!(
+            "it {problem}; expected a letter, then up to 39 letters, digits or dashes"
+        )),
     }
-    Err("expected a letter, then up to 39 letters, digits or dashes".to_owned())
 }
 
 fn main() -> ExitCode {
@@ -111,7 +111,7 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> Result<bool, Box<dyn std::error::Error>> {
-    let deadlines = Settings::deadlines(|name| std::env::var(name).ok())?;
+    let deadlines = Settings::deadlines(process_variable)?;
     match command {
         Command::Demo { cart, guests } => {
             let program = match (cart, guests) {

@@ -39,7 +39,7 @@ use stack::Stack;
 #[command(name = "cargo ops", bin_name = "cargo ops", after_help = EXIT_CODES)]
 struct Arguments {
     /// The stack's name
-    #[arg(long, global = true, default_value = "local", value_name = "NAME")]
+    #[arg(long, global = true, default_value = "local", value_name = "NAME", value_parser = stack_name)]
     stack: String,
     /// Prints one JSON document instead of a table
     #[arg(long, global = true)]
@@ -184,6 +184,15 @@ impl From<Wait> for Duration {
 fn at_least_one(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| *number > 0);
     number.ok_or_else(|| "expected a whole number of at least 1".to_owned())
+}
+
+fn stack_name(name: &str) -> Result<String, String> {
+    match aws_adapters::stack_name_problem(name) {
+        None => Ok(name.to_owned()),
+        Some(problem) => Err(format!(
+            "it {problem}; expected a letter, then up to 39 letters, digits or dashes"
+        )),
+    }
 }
 
 fn main() -> ExitCode {

@@ -1,4 +1,4 @@
-//! Clients for `DynamoDB` and SQS from the SDK's standard environment variables, and nothing else.
+//! Clients for `DynamoDB` and SQS, as the SDK's standard environment variables say.
 //!
 //! Lambda hands a function its region and credentials in the environment, so the SDK's chain of
 //! providers (files, instance metadata, single sign-on) would only cost start-up time. One HTTP
@@ -8,7 +8,6 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_dynamodb::config::retry::{RetryConfig, RetryPartition};
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
@@ -24,75 +23,7 @@ use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProt
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 
-/// What the standard environment variables say.
-#[derive(Clone)]
-pub struct Environment {
-    /// `AWS_REGION`, else `AWS_DEFAULT_REGION`.
-    pub region: String,
-    /// `AWS_ENDPOINT_URL_DYNAMODB`, else `AWS_ENDPOINT_URL`; AWS's own if neither is there.
-    pub dynamodb_endpoint: Option<String>,
-    /// `AWS_ENDPOINT_URL_DYNAMODB_STREAMS`, else `AWS_ENDPOINT_URL`; AWS's own if neither is there.
-    pub dynamodb_streams_endpoint: Option<String>,
-    /// `AWS_ENDPOINT_URL_SQS`, else `AWS_ENDPOINT_URL`; AWS's own if neither is there.
-    pub sqs_endpoint: Option<String>,
-    /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`.
-    pub credentials: Credentials,
-}
-
-impl std::fmt::Debug for Environment {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Environment")
-            .field("region", &self.region)
-            .field("dynamodb_endpoint", &self.dynamodb_endpoint)
-            .field("dynamodb_streams_endpoint", &self.dynamodb_streams_endpoint)
-            .field("sqs_endpoint", &self.sqs_endpoint)
-            .finish_non_exhaustive()
-    }
-}
-
-/// A variable that has to be there.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("environment variable {0} is not set; {1}")]
-pub struct EnvironmentError(pub &'static str, pub &'static str);
-
-impl Environment {
-    /// Reads them from the process's environment.
-    pub fn from_process() -> Result<Self, EnvironmentError> {
-        Self::read(|name| std::env::var(name).ok())
-    }
-
-    /// Reads them from wherever `variable` looks. An empty variable counts as not set.
-    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, EnvironmentError> {
-        let get = |name: &str| variable(name).filter(|value| !value.is_empty());
-        let endpoint =
-            |service: &str| get(&format!("AWS_ENDPOINT_URL_{service}")).or_else(|| get("AWS_ENDPOINT_URL"));
-        let region = get("AWS_REGION").or_else(|| get("AWS_DEFAULT_REGION"));
-        let key = get("AWS_ACCESS_KEY_ID");
-        let secret = get("AWS_SECRET_ACCESS_KEY");
-        Ok(Self {
-            region: region.ok_or(EnvironmentError(
-                "AWS_REGION",
-                "it names the region, such as eu-central-1",
-            ))?,
-            dynamodb_endpoint: endpoint("DYNAMODB"),
-            dynamodb_streams_endpoint: endpoint("DYNAMODB_STREAMS"),
-            sqs_endpoint: endpoint("SQS"),
-            credentials: Credentials::new(
-                key.ok_or(EnvironmentError(
-                    "AWS_ACCESS_KEY_ID",
-                    "an emulator takes any, such as test",
-                ))?,
-                secret.ok_or(EnvironmentError(
-                    "AWS_SECRET_ACCESS_KEY",
-                    "an emulator takes any, such as test",
-                ))?,
-                get("AWS_SESSION_TOKEN"),
-                None,
-                "environment",
-            ),
-        })
-    }
-}
+use crate::environment::Environment;
 
 /// What a caller may put in place of the real thing.
 #[derive(Clone, Debug)]

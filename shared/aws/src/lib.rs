@@ -9,6 +9,7 @@
 mod bus;
 mod command_function;
 mod connection;
+mod environment;
 mod event_store;
 mod handler;
 mod logging;
@@ -26,12 +27,13 @@ mod warm;
 
 pub use bus::{Attribute, Bus, MAX_ATTRIBUTES, MAX_DELAY, MAX_MESSAGE_BYTES, Outgoing, SendError};
 pub use command_function::CommandFunction;
-pub use connection::{ClientParts, Connection, Environment, EnvironmentError};
+pub use connection::{ClientParts, Connection};
+pub use environment::{Environment, EnvironmentError, process_variable, url_problem};
 pub use event_store::{DynamoDbEventStore, FetchError, StoredCommit};
 pub use handler::Handler;
 pub use logging::init_logging;
 pub use metrics::{Backlog, MetricSink, Metrics, StdoutMetrics};
-pub use names::{Names, dead_letter_queue, kebab_case, source_queue};
+pub use names::{Names, dead_letter_queue, kebab_case, source_queue, stack_name_problem};
 pub use outbox::{
     AfterFailure, CommitRef, Delivery, KeyNumber, MAX_ATTEMPTS, OUTBOX_INDEX, Outbox, OutboxEntry,
     OutboxError, PUBLISHED_RETENTION,

@@ -1,5 +1,27 @@
 //! What things are called in a stack, and on which queue a message travels.
 
+use crate::environment::unexpected;
+
+/// The longest name of a stack: with it the longest name of a queue has the 80 characters that SQS allows.
+const LONGEST_STACK_NAME: usize = 40;
+
+/// What is wrong with a stack's name, if anything is: it has to be one that `CloudFormation` takes, short
+/// enough for the names of its queues.
+pub fn stack_name_problem(name: &str) -> Option<String> {
+    let problem = if name.is_empty() {
+        "is empty".to_owned()
+    } else if let Some(problem) = unexpected(name, |c| c.is_ascii_alphanumeric() || c == '-') {
+        problem
+    } else if !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        "does not begin with a letter".to_owned()
+    } else if name.len() > LONGEST_STACK_NAME {
+        format!("has {} characters", name.len())
+    } else {
+        return None;
+    };
+    Some(problem)
+}
+
 /// The names of one stack's queues, tables and functions.
 ///
 /// Names are made here and compared whole. What a stack's name would leave of another name says nothing: a

@@ -2,6 +2,7 @@
 
 mod clocks;
 mod dead_letters;
+mod environment;
 mod finding;
 #[allow(dead_code)]
 mod front;
