@@ -240,7 +240,7 @@ async fn finish(
         report::clock(moved),
         started.elapsed().as_secs_f64()
     );
-    let right = report::print(&mut std::io::stdout().lock(), played, &totals)?;
+    let right = report::print(&mut terminal::out(), played, &totals)?;
     stack.stop().await?;
     Ok(right)
 }

@@ -12,6 +12,7 @@ use local::demo::Program;
 use local::play::PlayOptions;
 use local::up::UpOptions;
 use local::{demo, play, up};
+use terminal::note;
 use tracing_subscriber::EnvFilter;
 
 /// Runs the bundle on this machine, on an embedded DynamoDB and SQS.
@@ -95,19 +96,28 @@ fn stack_name(name: &str) -> Result<String, String> {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("error"));
     tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_env_filter(log_filter())
+        .with_writer(|| terminal::Notes)
         .init();
     match run(arguments.command) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
+        Err(_) if terminal::reader_left() => ExitCode::from(terminal::CUT_OFF),
         Err(error) => {
-            eprintln!("error: {error}");
+            note!("error: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// What `RUST_LOG` asks for; errors alone if it asks for nothing.
+fn log_filter() -> EnvFilter {
+    let asked = process_variable("RUST_LOG").filter(|asked| !asked.is_empty());
+    EnvFilter::try_new(asked.as_deref().unwrap_or("error")).unwrap_or_else(|error| {
+        note!("RUST_LOG can't be read ({error}) and is passed over; it takes a level such as info, or local=debug");
+        EnvFilter::new("error")
+    })
 }
 
 fn run(command: Command) -> Result<bool, Box<dyn std::error::Error>> {

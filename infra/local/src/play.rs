@@ -12,6 +12,7 @@ use domain::Deadlines;
 use functions::registry;
 use futures::future::{join, join_all};
 use indicatif::ProgressBar;
+use terminal::note;
 
 use crate::demo::progress;
 use crate::groups::{GroupScenario, group_scenarios};
@@ -80,7 +81,7 @@ async fn play(options: &PlayOptions) -> Result<bool, PlayRunError> {
     let program = Program::new(Player::new(&connection, &names, &prefix, patience));
     let played = program.play(patience).await?;
     let took = format!("played in {:.1} s", started.elapsed().as_secs_f64());
-    Ok(report::print(&mut std::io::stdout().lock(), &played, &took)?)
+    Ok(report::print(&mut terminal::out(), &played, &took)?)
 }
 
 /// What the URLs of the stack's queues begin with, up to and including its name and a dash.
@@ -220,7 +221,7 @@ impl News {
         if self.bar.is_hidden() && told.elapsed() > NEWS {
             *told = Instant::now();
             let seconds = self.started.elapsed().as_secs();
-            eprintln!("{number} of {} {what} after {seconds} s", self.of);
+            note!("{number} of {} {what} after {seconds} s", self.of);
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Serves a stack to other programs until it is interrupted.
 
-use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use domain::Deadlines;
 use embedded_aws::server::{self, Bound, ServerError};
+use terminal::note;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -65,16 +65,16 @@ async fn serve(options: UpOptions) -> Result<(), UpError> {
     })
     .await?;
     if stack.republished() > 0 {
-        eprintln!(
+        note!(
             "published {} stored commits again: what was on queues at the last end is not lost",
             stack.republished()
         );
     }
     if let Some(warning) = options.bind.and_then(|address| warning(address, port)) {
-        eprintln!("{warning}");
+        note!("{warning}");
     }
     if !options.functions {
-        eprintln!("no functions run here: messages stay in their queues until something else takes them");
+        note!("no functions run here: messages stay in their queues until something else takes them");
     }
     let (stop, stopped) = watch::channel(());
     let mut serving = JoinSet::new();
@@ -85,17 +85,15 @@ async fn serve(options: UpOptions) -> Result<(), UpError> {
             drop(stopped.changed().await);
         }));
     }
-    let mut stdout = std::io::stdout();
-    writeln!(stdout, "ready {url}")?;
-    stdout.flush()?;
-    eprintln!(
+    terminal::announce(format_args!("ready {url}"));
+    note!(
         "try:  aws --endpoint-url {url} --region us-east-1 sqs list-queues    (any credentials do; Ctrl-C stops)"
     );
     tokio::select! {
         interrupted = interrupted() => interrupted?,
         error = stack.failed() => return Err(error.into()),
     }
-    eprintln!("stopping: invocations that run are finished first");
+    note!("stopping: invocations that run are finished first");
     drop(stop);
     stack.stop().await?;
     while let Some(served) = serving.join_next().await {

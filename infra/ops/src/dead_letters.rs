@@ -11,6 +11,7 @@ use eventsourcing::{Clock, Timestamp, ids_of, sendable};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use indicatif::ProgressBar;
 use serde::Serialize;
+use terminal::note;
 
 use crate::failure::Failure;
 use crate::letters::{self, LOOK, Letter, Look, Outgoing, WORK, with_id};
@@ -616,7 +617,7 @@ pub(crate) async fn drop(stack: &Stack, format: Format, drop: DropLetters) -> Re
         let summary = summary(stack, &dead_letter_queue, &letters);
         for group in &summary.groups {
             let code = group.error_code.as_deref().unwrap_or("moved by SQS");
-            eprintln!("{} {code}: {}", group.count, group.error);
+            note!("{} {code}: {}", group.count, group.error);
         }
         confirm(&format!(
             "Drop {} of {name} for good?",
@@ -661,7 +662,7 @@ pub(crate) fn may_ask(yes: bool) -> Result<bool, Failure> {
 
 /// Asks the person at the terminal.
 pub(crate) async fn confirm(question: &str) -> Result<(), Failure> {
-    eprint!("{question} [y/N] ");
+    terminal::ask(&format!("{question} [y/N] "))?;
     // Beside the runtime, so that Ctrl-C is heard while the person thinks.
     let asked = tokio::task::spawn_blocking(|| {
         let mut answer = String::new();

@@ -38,7 +38,8 @@ pub(crate) const EXIT_CODES: &str = "Exit codes:\n  \
     2  invalid arguments: a wrong one, an id that may be two things, a command that is refused, a drop not\n  \
     \x20  confirmed\n  \
     3  there is nothing of that name, or nothing that matches\n  \
-    130  interrupted";
+    130  interrupted\n  \
+    141  standard output was closed before all was written, as `head` does";
 
 impl Failure {
     /// See [`EXIT_CODES`].

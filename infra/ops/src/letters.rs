@@ -15,6 +15,7 @@ use aws_sdk_sqs::types::{
 };
 use eventsourcing::{Fields, Timestamp, sendable};
 use indicatif::ProgressBar;
+use terminal::note;
 use tokio::time::Instant;
 
 use crate::failure::Failure;
@@ -299,9 +300,7 @@ pub(crate) async fn make_visible(stack: &Stack, queue: &str, receipts: &[String]
         let request = request.queue_url(stack.bus.url(queue)).set_entries(Some(entries));
         if let Err(error) = request.send().await {
             let why = why(&error);
-            eprintln!(
-                "messages of {queue} that were looked at come back within 15 minutes, not at once: {why}"
-            );
+            note!("messages of {queue} that were looked at come back within 15 minutes, not at once: {why}");
         }
     }
 }

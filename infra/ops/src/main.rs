@@ -22,6 +22,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use terminal::note;
 
 use dead_letters::{DropLetters, Redrive};
 use failure::{EXIT_CODES, Failure};
@@ -208,12 +209,10 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            // Whoever reads it has had enough, as `head` does, and needs not be told.
-            let cut_off =
-                matches!(&failure, Failure::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe);
-            if !cut_off {
-                eprintln!("error: {failure}");
+            if terminal::reader_left() {
+                return ExitCode::from(terminal::CUT_OFF);
             }
+            note!("error: {failure}");
             failure.code()
         }
     }

@@ -27,7 +27,7 @@ pub(crate) enum Format {
 impl Format {
     /// Prints to standard output.
     pub(crate) fn print(self, report: &impl Report) -> io::Result<()> {
-        let mut out = io::stdout().lock();
+        let mut out = terminal::out();
         match self {
             Self::People => report.show(&mut out)?,
             Self::Json => writeln!(out, "{}", serde_json::to_string(report)?)?,

@@ -11,6 +11,7 @@ use aws_adapters::{Checkpoint, Publisher, Republisher, Selection, Tally, Unpubli
 use clap::Args;
 use eventsourcing::{StreamId, Timestamp};
 use serde::{Deserialize, Serialize};
+use terminal::note;
 
 use crate::failure::Failure;
 use crate::output::{Format, Report, count, progress, table, write_table};
@@ -224,7 +225,7 @@ fn begin(stack: &Stack, command: &Republish) -> Result<Checkpoint, Failure> {
         )));
     }
     if kept.is_done() {
-        eprintln!(
+        note!(
             "{} says that all of it was published; for what was committed since, name another file",
             file.display()
         );

@@ -11,6 +11,7 @@ use aws_sdk_sqs::operation::receive_message::builders::ReceiveMessageFluentBuild
 use aws_sdk_sqs::types::Message;
 use functions::{Function, Registry, Trigger, registry};
 use tokio::sync::RwLock;
+use terminal::note;
 
 use crate::clock::{ReadDate, ServiceClock};
 use crate::failure::Failure;
@@ -53,7 +54,7 @@ impl Stack {
         let prefix = queue_url_prefix(&connection, &names, &at, &date).await?;
         bar.finish_and_clear();
         if let Some(warning) = date.clock().warning() {
-            eprintln!("{warning}; ages are by the service's");
+            note!("{warning}; ages are by the service's");
         }
         Ok(Self {
             bus: Bus::new(connection.sqs.clone(), &prefix),

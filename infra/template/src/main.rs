@@ -6,6 +6,6 @@ use std::{fs, io};
 fn main() -> io::Result<()> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../template.yaml");
     fs::write(path, template::template(&functions::registry()))?;
-    println!("template.yaml is up to date");
+    terminal::announce(format_args!("template.yaml is up to date"));
     Ok(())
 }

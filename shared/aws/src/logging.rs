@@ -22,6 +22,9 @@ pub fn init_logging() {
         .unwrap_or_else(|| EnvFilter::new("info"));
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // It would tell of a line that can't be written with `eprintln!`, which panics where standard error
+        // is closed too.
+        .log_internal_errors(false)
         .event_format(FlatJson)
         .with_writer(std::io::stdout);
     if subscriber.try_init().is_err() {

@@ -8,6 +8,8 @@
 //! as well, without TLS. With TLS they hang up: what that adds is the reading of the system's root
 //! certificates, and no handshake.
 
+#![allow(clippy::print_stdout)] // Figures for whoever runs it with --nocapture.
+
 mod runtime_api;
 
 use std::path::{Path, PathBuf};

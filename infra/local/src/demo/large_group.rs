@@ -53,11 +53,7 @@ pub(super) async fn play(count: usize, deadlines: Deadlines) -> Result<bool, Dem
     let (stack, player) = start(deadlines).await?;
     let small = checkout(&stack, &player, "demo-small", SMALL).await?;
     let large = checkout(&stack, &player, "demo-large", count).await?;
-    let right = print(
-        &mut std::io::stdout().lock(),
-        &[&small, &large],
-        started.elapsed(),
-    )?;
+    let right = print(&mut terminal::out(), &[&small, &large], started.elapsed())?;
     stack.stop().await?;
     Ok(right)
 }

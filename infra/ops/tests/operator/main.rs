@@ -13,4 +13,5 @@ mod republish;
 mod sending;
 mod showing;
 mod standing;
+mod streams;
 mod support;

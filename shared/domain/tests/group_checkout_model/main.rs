@@ -2,6 +2,8 @@
 //! race each other and the deadline, with the rules and the append protocol that run in production,
 //! and asserts what must be true in the end.
 
+#![allow(clippy::print_stdout)] // Figures for whoever runs it with --nocapture.
+
 mod properties;
 mod rules;
 mod system;

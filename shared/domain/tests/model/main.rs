@@ -1,6 +1,8 @@
 //! Explores every order in which messages may arrive, be repeated and race each other, with the rules
 //! and the append protocol that run in production, and asserts what must be true in the end.
 
+#![allow(clippy::print_stdout)] // Figures for whoever runs it with --nocapture.
+
 mod letter;
 mod properties;
 mod rules;
