@@ -7,7 +7,8 @@
 //!
 //! Time is a parameter. What elapses (delays, visibility timeouts, retention, long polls) follows
 //! `tokio::time`, so a paused tokio clock passes hours in no time; what is told as a timestamp follows
-//! [`Settings::clock`]. Derive the latter from the former, and one clock moves both.
+//! [`Settings::clock`]. Derive the latter from the former, and one clock moves both; or tell of what only
+//! the latter saw with [`Sqs::skip`].
 //!
 //! Delivery is at least once and roughly in order of becoming visible. Stricter than AWS: a queue
 //! answers for all its messages at each receive, and counts are exact. More lenient: a queue can be
@@ -34,6 +35,7 @@
 //! # }
 //! ```
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -125,6 +127,8 @@ struct Shared {
     clock: WallClock,
     /// Held for one operation at a time, never while waiting.
     state: Mutex<State>,
+    /// What has passed without `tokio::time`.
+    skipped_ms: AtomicU64,
 }
 
 impl Sqs {
@@ -142,7 +146,11 @@ impl Sqs {
             base_url,
         }));
         Self {
-            shared: Arc::new(Shared { clock, state }),
+            shared: Arc::new(Shared {
+                clock,
+                state,
+                skipped_ms: AtomicU64::new(0),
+            }),
         }
     }
 
@@ -219,6 +227,31 @@ impl Sqs {
             .change_visibility(queue, receipt_handle, timeout, moment)
     }
 
+    /// Has time pass that `tokio::time` did not see, as while a machine sleeps: delays, visibility timeouts
+    /// and retention are that much further on. A long poll still waits for as long as it was asked to.
+    pub fn skip(&self, by: Duration) {
+        let by = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
+        self.shared.skipped_ms.fetch_add(by, Ordering::Relaxed);
+        let state = self.state();
+        for queue in state.queues.values() {
+            queue.wake_waiters();
+        }
+    }
+
+    /// Resolves when there is a queue of that name.
+    pub async fn until_exists(&self, queue: &str) {
+        loop {
+            let created = {
+                let state = self.state();
+                if state.queues.contains_key(queue) {
+                    return;
+                }
+                state.created.clone().notified_owned()
+            };
+            created.await;
+        }
+    }
+
     /// How many messages a queue has now; none if there is no such queue. Not counted as a request.
     pub fn counts(&self, queue: &str) -> Option<Counts> {
         let moment = self.moment();
@@ -287,12 +320,15 @@ impl Sqs {
         if !received.is_empty() {
             return Ok(Look::Over(received));
         }
-        if moment.instant >= deadline {
+        if Instant::now() >= deadline {
             state.totals.empty_receives += 1;
             return Ok(Look::Over(received));
         }
+        let skipped = self.skipped();
         let queue = state.queue(name)?;
-        let until = queue.next_due().map_or(deadline, |due| due.min(deadline));
+        // Timers know nothing of what was skipped. After a receive, what is due next is later than now.
+        let next_due = queue.next_due().and_then(|due| due.checked_sub(skipped));
+        let until = next_due.map_or(deadline, |due| due.min(deadline));
         Ok(Look::Wait(Waiting {
             change: queue.next_change(),
             until,
@@ -304,9 +340,13 @@ impl Sqs {
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         Moment {
-            instant: Instant::now(),
+            instant: Instant::now() + self.skipped(),
             unix_ms: u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX),
         }
+    }
+
+    fn skipped(&self) -> Duration {
+        Duration::from_millis(self.shared.skipped_ms.load(Ordering::Relaxed))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

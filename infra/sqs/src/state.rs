@@ -1,7 +1,10 @@
 //! The state behind the lock: all queues, and what concerns more than one of them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::sync::Notify;
 
 use crate::address::{Address, check_name};
 use crate::attributes::{Configuration, MAX_RECEIVE_WAIT};
@@ -14,6 +17,8 @@ pub(crate) struct State {
     pub(crate) address: Address,
     pub(crate) queues: BTreeMap<String, Queue>,
     pub(crate) totals: Totals,
+    /// Told of each queue that is created.
+    pub(crate) created: Arc<Notify>,
     last_number: u64,
 }
 
@@ -23,6 +28,7 @@ impl State {
             address,
             queues: BTreeMap::new(),
             totals: Totals::default(),
+            created: Arc::default(),
             last_number: 0,
         }
     }
@@ -72,6 +78,7 @@ impl State {
         let incarnation = self.next_number();
         self.queues
             .insert(name.to_owned(), Queue::new(incarnation, configuration, moment));
+        self.created.notify_waiters();
         Ok(())
     }
 

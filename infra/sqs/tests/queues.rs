@@ -1086,3 +1086,47 @@ fn threads_that_send_and_receive_at_once_lose_and_double_nothing() {
     });
     assert_eq!(sqs.counts("orders"), Some(Counts::default()));
 }
+
+#[tokio::test(start_paused = true)]
+async fn time_that_passed_without_the_timers_counts_for_delays_visibility_and_retention() {
+    let sqs = service_with_orders();
+    let delayed = Outgoing {
+        delay: Some(Duration::from_mins(15)),
+        ..message("delayed")
+    };
+    sqs.send("orders", message("in flight")).unwrap();
+    receive_one(&sqs, "orders").await;
+    sqs.send("orders", delayed).unwrap();
+    // A long poll that waits meanwhile hears of it.
+    let polling = tokio::spawn({
+        let sqs = sqs.clone();
+        async move { sqs.receive("orders", waiting(20)).await }
+    });
+    pass(1).await;
+    let before = Instant::now();
+    sqs.skip(Duration::from_hours(1));
+    let received = polling.await.unwrap().unwrap();
+    assert_eq!(bodies(&received), ["in flight", "delayed"]);
+    assert_eq!(before.elapsed(), Duration::ZERO);
+
+    // Timers go on from there: 30 seconds of visibility are 30 seconds.
+    pass(29).await;
+    assert_eq!(sqs.receive("orders", TEN).await.unwrap(), []);
+    assert_eq!(sqs.receive("orders", waiting(2)).await.unwrap().len(), 2);
+    sqs.skip(Duration::from_hours(24 * 5));
+    assert_eq!(sqs.counts("orders"), Some(Counts::default()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_for_a_queue_hears_when_it_is_made() {
+    let sqs = service();
+    let waiting = tokio::spawn({
+        let sqs = sqs.clone();
+        async move { sqs.until_exists("orders").await }
+    });
+    pass(3_600).await;
+    assert!(!waiting.is_finished());
+    sqs.create_queue("orders", QueueAttributes::default()).unwrap();
+    waiting.await.unwrap();
+    sqs.until_exists("orders").await;
+}
