@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use embedded_sqs::Sqs;
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use serde_json::json;
 
@@ -101,7 +101,7 @@ impl Wire {
     pub async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
         let headers = request.headers();
         let mut answer = match Service::target(headers) {
-            _ if request.method() == Method::GET => health(),
+            _ if request.method() != Method::POST => not_an_operation(&request),
             Some(_) if !is_signed(&request) => unsigned(),
             Some((Service::Sqs, operation)) => self.ask_sqs(operation, request.body()).await,
             Some((_, operation)) => self.ask_dynamodb(operation, request.body()),
@@ -178,6 +178,22 @@ fn unsigned() -> Response<Bytes> {
         "com.amazon.coral.service#MissingAuthenticationTokenException",
         "Request is missing Authentication Token: sign it, any access key will do",
     )
+}
+
+/// AWS's services answer nothing but POST, and `GET /` for load balancers; so does this, HEAD included. What
+/// else there is gets what AWS's framework says of it.
+fn not_an_operation(request: &Request<Bytes>) -> Response<Bytes> {
+    let reads = [Method::GET, Method::HEAD].contains(request.method());
+    if !reads || request.uri().path() != "/" {
+        return respond(404, "text/xml", "<UnknownOperationException/>\n");
+    }
+    let mut health = health();
+    if request.method() == Method::HEAD {
+        let length = health.body().len();
+        health.headers_mut().insert(CONTENT_LENGTH, length.into());
+        *health.body_mut() = Bytes::new();
+    }
+    health
 }
 
 fn health() -> Response<Bytes> {

@@ -98,11 +98,38 @@ async fn another_service_is_told_which_ones_there_are() {
     );
 }
 
+async fn bare(method: &str, path: &str) -> Response<Bytes> {
+    let request = Request::builder().method(method).uri(path).body(Bytes::new());
+    Stack::new().wire().handle(request.unwrap()).await
+}
+
 #[tokio::test(start_paused = true)]
-async fn a_get_tells_that_the_stack_is_running() {
-    let health = Stack::new()
-        .wire()
-        .handle(Request::get("/").body(Bytes::new()).unwrap())
-        .await;
-    assert_eq!(body(&health)["status"], "running");
+async fn a_get_tells_that_the_stack_is_running_and_a_head_the_same_without_a_body() {
+    let got = bare("GET", "/").await;
+    assert_eq!(
+        (got.status().as_u16(), &body(&got)["status"]),
+        (200, &json!("running"))
+    );
+    let length = got.body().len().to_string();
+    let headed = bare("HEAD", "/").await;
+    assert_eq!((headed.status().as_u16(), headed.body().len()), (200, 0));
+    assert_eq!(header(&headed, "content-type"), Some("application/json"));
+    assert_eq!(header(&headed, "content-length"), Some(length.as_str()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_method_or_place_is_no_operation() {
+    for (method, path) in [
+        ("PUT", "/"),
+        ("DELETE", "/"),
+        ("PATCH", "/"),
+        ("OPTIONS", "/"),
+        ("GET", "/nowhere"),
+        ("HEAD", "/nowhere"),
+    ] {
+        let refused = bare(method, path).await;
+        assert_eq!(refused.status(), 404, "{method} {path}");
+        assert_eq!(header(&refused, "content-type"), Some("text/xml"));
+        assert!(refused.body().starts_with(b"<UnknownOperationException/>"));
+    }
 }
