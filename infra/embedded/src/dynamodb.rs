@@ -7,6 +7,7 @@
 //! A call runs to its end on the calling thread, in memory within tens of microseconds.
 
 mod body;
+mod file;
 mod meter;
 mod streams;
 
@@ -63,6 +64,8 @@ struct Shared {
     totals: Mutex<Totals>,
     /// How many writes each table has taken; see [`DynamoDb::changes`].
     changes: Mutex<HashMap<String, watch::Sender<u64>>>,
+    /// How often a table was made, changed or deleted.
+    tables: watch::Sender<u64>,
 }
 
 /// What the tables' ARNs and shards are called. `dynoxide` has its own names for them, which are replaced
@@ -86,15 +89,27 @@ pub struct Answer {
 /// Why the embedded DynamoDB could not do what this process (not a client of the API) asked.
 #[derive(Debug, thiserror::Error)]
 pub enum DynamoDbError {
-    /// The database did not open.
-    #[error(
-        "the database {path} did not open: {reason}; it has to be a database that this version wrote, or a new file in a folder that exists"
-    )]
-    Open {
-        /// The file, or `in memory`.
-        path: PathBuf,
+    /// The database in memory could not be set up.
+    #[error("the database in memory could not be set up: {reason}")]
+    Memory {
         /// The database's words.
         reason: String,
+    },
+    /// The file can't be used. It is left as it was found.
+    #[error("{path} {problem}: {remedy}", path = .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// The tables could not be listed.
+    #[error("the database {problem}")]
+    Tables {
+        /// What is wrong with it.
+        problem: String,
     },
     /// The table is missing or has no stream.
     #[error(
@@ -138,8 +153,7 @@ impl DynamoDb {
             database.restore_from(&name)?;
             Ok(Self::on(database))
         };
-        open().map_err(|error: DynoxideError| DynamoDbError::Open {
-            path: "in memory".into(),
+        open().map_err(|error: DynoxideError| DynamoDbError::Memory {
             reason: error.to_string(),
         })
     }
@@ -150,22 +164,7 @@ impl DynamoDb {
     /// A commit survives the end of this process, but not a power cut at that moment: waiting for the
     /// disk at each write would stall everything else on the thread.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, DynamoDbError> {
-        let path = path.as_ref();
-        let failed = |reason: String| DynamoDbError::Open {
-            path: path.to_owned(),
-            reason,
-        };
-        let name = path
-            .to_str()
-            .ok_or_else(|| failed("its name is not UTF-8".to_owned()))?;
-        let open = || {
-            Storage::new(name)?.conn().execute_batch(STREAM_INDEX)?;
-            let database = Database::new(name)?;
-            // The one public way to SQLite's `synchronous = NORMAL`.
-            database.disable_bulk_loading()?;
-            Ok(Self::on(database))
-        };
-        open().map_err(|error: DynoxideError| failed(error.to_string()))
+        file::open(path.as_ref()).map(Self::on)
     }
 
     fn on(database: Database) -> Self {
@@ -173,6 +172,7 @@ impl DynamoDb {
             database,
             totals: Mutex::default(),
             changes: Mutex::default(),
+            tables: watch::Sender::new(0),
         };
         Self {
             shared: Arc::new(shared),
@@ -196,7 +196,7 @@ impl DynamoDb {
                 body: body.into(),
             },
             Err(error) => {
-                let error = body::as_on_the_wire(operation, error);
+                let error = body::as_on_the_wire(operation, in_plain_words(operation, error));
                 Answer {
                     status: error.status_code(),
                     body: error.to_json().into(),
@@ -222,10 +222,17 @@ impl DynamoDb {
             "ExecuteTransaction" => self.metered::<ExecuteTransactionRequest>(body),
             "BatchExecuteStatement" => self.metered::<BatchExecuteStatementRequest>(body),
 
-            "CreateTable" => self.plain(body, |r: CreateTableRequest| database.create_table(r)),
+            "CreateTable" => self.changing_tables(self.plain(body, |r: CreateTableRequest| {
+                self.check_new_name(&r.table_name)?;
+                database.create_table(r)
+            })),
             "DescribeTable" => self.plain(body, |r: DescribeTableRequest| database.describe_table(r)),
-            "UpdateTable" => self.plain(body, |r: UpdateTableRequest| database.update_table(r)),
-            "DeleteTable" => self.plain(body, |r: DeleteTableRequest| database.delete_table(r)),
+            "UpdateTable" => {
+                self.changing_tables(self.plain(body, |r: UpdateTableRequest| database.update_table(r)))
+            }
+            "DeleteTable" => {
+                self.changing_tables(self.plain(body, |r: DeleteTableRequest| database.delete_table(r)))
+            }
             "ListTables" => self.plain(body, |r: ListTablesRequest| database.list_tables(r)),
             "UpdateTimeToLive" => {
                 self.plain(body, |r: UpdateTimeToLiveRequest| database.update_time_to_live(r))
@@ -255,6 +262,72 @@ impl DynamoDb {
             }
             unknown => Err(body::unknown_operation(unknown)),
         }
+    }
+
+    /// The database keeps a table under its name, and tells no names apart by case alone.
+    fn check_new_name(&self, name: &str) -> Result<(), DynoxideError> {
+        let refused = |reason: String| {
+            Err(DynoxideError::ValidationException(format!(
+                "One or more parameter values were invalid: TableName {name} can't be used here: {reason}"
+            )))
+        };
+        if name.starts_with('_') || name.to_ascii_lowercase().starts_with("sqlite_") {
+            return refused(
+                "names that begin with an underscore or with sqlite_ are the database's own".into(),
+            );
+        }
+        match self.find_but_for_case(name)? {
+            Some(table) => refused(format!("it differs from that of table {table} only in case")),
+            None => Ok(()),
+        }
+    }
+
+    /// The table whose name differs from `name` in nothing but case. No table can be made beside it.
+    pub fn table_but_for_case(&self, name: &str) -> Result<Option<String>, DynamoDbError> {
+        self.find_but_for_case(name)
+            .map_err(|error| DynamoDbError::Tables {
+                problem: file::in_plain_words(&error.to_string()),
+            })
+    }
+
+    fn find_but_for_case(&self, name: &str) -> Result<Option<String>, DynoxideError> {
+        let mut request = ListTablesRequest::default();
+        loop {
+            let page = self.shared.database.list_tables(request)?;
+            let found = page
+                .table_names
+                .into_iter()
+                .find(|table| table.eq_ignore_ascii_case(name) && table != name);
+            match (found, page.last_evaluated_table_name) {
+                (Some(table), _) => return Ok(Some(table)),
+                (None, None) => return Ok(None),
+                (None, last) => {
+                    request = ListTablesRequest {
+                        exclusive_start_table_name: last,
+                        limit: None,
+                    }
+                }
+            }
+        }
+    }
+
+    /// An operation after which tables may be other ones, which those who read one have to know.
+    fn changing_tables(&self, outcome: Result<Vec<u8>, DynoxideError>) -> Result<Vec<u8>, DynoxideError> {
+        if outcome.is_ok() {
+            self.shared.tables.send_modify(|changes| *changes += 1);
+        }
+        outcome
+    }
+
+    /// A count that changes whenever a table was made, changed or deleted.
+    pub fn table_changes(&self) -> watch::Receiver<u64> {
+        self.shared.tables.subscribe()
+    }
+
+    /// What tells a table from another one of its name, before it or after it; none if it is not there.
+    pub fn table_identity(&self, table: &str) -> Option<String> {
+        let metadata = self.shared.database.get_table_metadata(table).ok()??;
+        Some(format!("{:?} {}", metadata.table_id, metadata.created_at))
     }
 
     /// An operation that costs no capacity units. Its names are those of [`Home`].
@@ -410,6 +483,18 @@ fn table_name(name_or_arn: &str) -> &str {
     name_or_arn
         .rsplit_once(":table/")
         .map_or(name_or_arn, |(_, name)| name)
+}
+
+/// A fault of the database itself says what it means, not in whose words it came.
+fn in_plain_words(operation: &str, error: DynoxideError) -> DynoxideError {
+    match error {
+        DynoxideError::SqliteError(_) | DynoxideError::InternalServerError(_) => {
+            tracing::error!(operation, %error, "the embedded database failed");
+            let meaning = file::in_plain_words(&error.to_string());
+            DynoxideError::InternalServerError(format!("The embedded database {meaning}"))
+        }
+        error => error,
+    }
 }
 
 /// The maps behind these locks are whole after each statement, so one that a panic left is as good as new.
