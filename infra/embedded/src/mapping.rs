@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use embedded_sqs::SqsError;
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
@@ -81,6 +81,11 @@ pub struct Function {
 }
 
 impl Function {
+    /// Its name, which ends its ARN.
+    fn name(&self) -> &str {
+        self.arn.rsplit(':').next().unwrap_or_default()
+    }
+
     /// Invokes it once. It runs as a task of its own, so that several run on several cores and a panic
     /// stays inside.
     async fn invoke(
@@ -200,6 +205,37 @@ fn check<T: PartialOrd + fmt::Debug>(
     })
 }
 
+/// What whoever runs a stack has to know of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// What a mapping reads was deleted, or can't be read. The mapping waits for it.
+    Lost {
+        /// The queue or table, with the word.
+        source: String,
+        /// What happened, and what becomes of it.
+        reason: String,
+    },
+    /// What was lost is there again.
+    Found {
+        /// The queue or table, with the word.
+        source: String,
+        /// What becomes of it.
+        outcome: String,
+    },
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lost { source, reason } => write!(f, "{source} {reason}"),
+            Self::Found { source, outcome } => write!(f, "{source} is there again: {outcome}"),
+        }
+    }
+}
+
+/// Where notices go.
+pub type Notices = mpsc::UnboundedSender<Notice>;
+
 /// What a mapping is doing. Clones show the same mapping; make one, hand a clone to `run`, and ask the
 /// other, for instance whether all is quiet.
 #[derive(Clone, Debug, Default)]
@@ -207,6 +243,7 @@ pub struct Status {
     activity: Arc<watch::Sender<Activity>>,
     stream: Arc<OnceLock<watch::Receiver<u64>>>,
     recent: Arc<Mutex<Option<String>>>,
+    notices: Option<Notices>,
 }
 
 /// The counters of a mapping.
@@ -234,6 +271,22 @@ pub struct Activity {
 }
 
 impl Status {
+    /// A status whose mapping tells `notices` what it meets.
+    pub fn telling(notices: Notices) -> Self {
+        Self {
+            notices: Some(notices),
+            ..Self::default()
+        }
+    }
+
+    fn tell(&self, notice: Notice) {
+        tracing::warn!("{notice}");
+        if let Some(notices) = &self.notices {
+            // An error means that nobody listens any more.
+            drop(notices.send(notice));
+        }
+    }
+
     /// The counters now.
     pub fn activity(&self) -> Activity {
         *self.activity.borrow()

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_smithy_types::base64;
-use embedded_sqs::{MessageAttribute, Receive, Received, Sqs};
+use embedded_sqs::{MessageAttribute, Receive, Received, Sqs, SqsError};
 use serde_json::{Map, Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use super::report::{self, Report};
 use super::{
-    EMPTY_PAYLOAD, Function, LARGEST_PAYLOAD, MappingError, Shutdown, Status, check, json_length,
+    EMPTY_PAYLOAD, Function, LARGEST_PAYLOAD, MappingError, Notice, Shutdown, Status, check, json_length,
     new_request_id, told_to_stop,
 };
 
@@ -30,6 +30,8 @@ const LARGEST_RECEIVE: usize = 10;
 const LARGEST_DELETE: usize = 10;
 /// How many invocations of one mapping Lambda runs at most if it isn't limited.
 const UNLIMITED: u32 = 1_250;
+/// The wait before a queue that hands out nothing more, because too much is in flight, is asked again.
+const OVER_LIMIT: Duration = Duration::from_secs(1);
 /// Names and punctuation of one record, its ids and its attributes.
 const RECORD_FRAME: usize = 1_024;
 
@@ -84,7 +86,8 @@ impl Settings {
     }
 }
 
-/// Runs the mapping until `shutdown`. It does not start with settings that Lambda refuses, or on a queue
+/// Runs the mapping until `shutdown`. A queue that is deleted meanwhile is waited for, and read again when
+/// there is one of its name. It does not start with settings that Lambda refuses, or on a queue
 /// that would show messages again while the function still works on them.
 pub async fn run(
     settings: Settings,
@@ -110,10 +113,8 @@ pub async fn run(
     };
     let mut running = JoinSet::new();
     status.update(|activity| activity.listening = true);
-    let mut outcome = poller
-        .poll(&mut running, &mut shutdown)
-        .await
-        .and(poller.give_back());
+    let mut outcome = poller.poll(&mut running, &mut shutdown).await;
+    poller.give_back();
     while let Some(ended) = running.join_next().await {
         outcome = outcome.and(poller.deliveries.outcome(ended));
     }
@@ -130,11 +131,7 @@ struct Poller {
 
 impl Poller {
     /// Starts deliveries until it is told to stop or the queue fails.
-    async fn poll(
-        &mut self,
-        running: &mut JoinSet<Result<(), MappingError>>,
-        shutdown: &mut Shutdown,
-    ) -> Result<(), MappingError> {
+    async fn poll(&mut self, running: &mut JoinSet<()>, shutdown: &mut Shutdown) -> Result<(), MappingError> {
         // One invocation may run per slot. It is taken before messages are: those that nobody is free to
         // handle stay visible.
         let limit = self.deliveries.settings.maximum_concurrency.unwrap_or(UNLIMITED);
@@ -145,10 +142,19 @@ impl Poller {
                 () = told_to_stop(shutdown) => return Ok(()),
                 slot = slots.clone().acquire_owned() => slot,
             };
-            let batch = self.next_batch(shutdown).await?;
-            if batch.is_empty() {
-                return Ok(());
-            }
+            let batch = match self.next_batch(shutdown).await {
+                Ok(batch) if batch.is_empty() => return Ok(()),
+                Ok(batch) => batch,
+                Err(error) => {
+                    let again = self.deliveries.until_readable(&error);
+                    tokio::select! {
+                        biased;
+                        () = told_to_stop(shutdown) => return Ok(()),
+                        readable = again => readable?,
+                    }
+                    continue;
+                }
+            };
             // The semaphore is never closed, so there is a slot.
             running.spawn(self.deliveries.clone().deliver(batch, slot.ok()));
             while let Some(ended) = running.try_join_next() {
@@ -159,7 +165,7 @@ impl Poller {
 
     /// The next batch, in a long poll and then for as long as the window lasts. It is empty only at
     /// shutdown: what was gathered until then is still delivered.
-    async fn next_batch(&mut self, shutdown: &mut Shutdown) -> Result<Vec<Received>, MappingError> {
+    async fn next_batch(&mut self, shutdown: &mut Shutdown) -> Result<Vec<Received>, SqsError> {
         let settings = &self.deliveries.settings;
         let (largest, window) = (settings.batch_size as usize, settings.batching_window);
         let mut batch = Batch::of_at_most(largest);
@@ -174,7 +180,12 @@ impl Poller {
             let received = tokio::select! {
                 biased;
                 () = told_to_stop(shutdown) => break,
-                received = self.deliveries.receive(most, left.min(LONG_POLL)) => received?,
+                received = self.deliveries.receive(most, left.min(LONG_POLL)) => match received {
+                    Ok(received) => received,
+                    // What was gathered is delivered first; the next look meets the same.
+                    Err(_) if !batch.messages.is_empty() => break,
+                    Err(error) => return Err(error),
+                },
             };
             self.left_over.extend(received);
             batch.fill(&mut self.left_over);
@@ -186,7 +197,7 @@ impl Poller {
     }
 
     /// Shows the queue's other readers what was taken and not delivered.
-    fn give_back(&mut self) -> Result<(), MappingError> {
+    fn give_back(&mut self) {
         let Deliveries {
             sqs,
             settings,
@@ -195,10 +206,12 @@ impl Poller {
         } = &*self.deliveries;
         for message in self.left_over.drain(..) {
             let shown = sqs.change_visibility(&settings.queue, &message.receipt_handle, Duration::ZERO);
-            shown.map_err(|e| self.deliveries.failed(e))?;
+            if let Err(error) = shown {
+                // The queue is another one by now, and the message gone with the one it came from.
+                tracing::warn!(queue = settings.queue, "a message was not given back: {error}");
+            }
             status.update(|activity| activity.pending -= 1);
         }
-        Ok(())
     }
 }
 
@@ -262,27 +275,54 @@ struct Deliveries {
 }
 
 impl Deliveries {
-    async fn receive(&self, most: usize, wait: Duration) -> Result<Vec<Received>, MappingError> {
+    /// Says why the queue can't be read, and waits until it can.
+    async fn until_readable(&self, error: &SqsError) -> Result<(), MappingError> {
+        let (queue, source) = (&self.settings.queue, format!("queue {}", self.settings.queue));
+        let function = self.function.name();
+        match error {
+            SqsError::QueueDoesNotExist { .. } => {
+                self.status.tell(Notice::Lost {
+                    source: source.clone(),
+                    reason: format!(
+                        "was deleted, and its messages with it: {function} waits for a queue of that name, which \
+                         `sqs create-queue` or a new start makes"
+                    ),
+                });
+                self.sqs.until_exists(queue).await;
+                let Ok(again) = Queue::describe(&self.sqs, queue).await else {
+                    // Deleted once more, which the next look tells.
+                    return Ok(());
+                };
+                let outcome = match again.check_visibility(&self.function) {
+                    Ok(()) => format!("{function} reads it"),
+                    // Lambda refuses that only when the mapping is made.
+                    Err(warning) => format!("{function} reads it, but {warning}"),
+                };
+                self.status.tell(Notice::Found { source, outcome });
+                Ok(())
+            }
+            SqsError::OverLimit { .. } => {
+                tracing::warn!(queue, "{error}");
+                tokio::time::sleep(OVER_LIMIT).await;
+                Ok(())
+            }
+            other => Err(self.failed(other.clone())),
+        }
+    }
+
+    async fn receive(&self, most: usize, wait: Duration) -> Result<Vec<Received>, SqsError> {
         let receive = Receive {
             max: most,
             wait,
             visibility: None,
         };
-        let received = self
-            .sqs
-            .receive(&self.settings.queue, receive)
-            .await
-            .map_err(|e| self.failed(e))?;
+        let received = self.sqs.receive(&self.settings.queue, receive).await?;
         self.status.update(|activity| activity.pending += received.len());
         Ok(received)
     }
 
     /// Invokes the function with a batch and deletes what it is done with.
-    async fn deliver(
-        self: Arc<Self>,
-        batch: Vec<Received>,
-        _slot: Option<OwnedSemaphorePermit>,
-    ) -> Result<(), MappingError> {
+    async fn deliver(self: Arc<Self>, batch: Vec<Received>, _slot: Option<OwnedSemaphorePermit>) {
         let records: Vec<Value> = batch.iter().map(|message| self.queue.record(message)).collect();
         let trace_header = batch
             .iter()
@@ -313,37 +353,32 @@ impl Deliveries {
                 "{failure}"
             );
         }
-        let deleted = self.delete(&done);
+        self.delete(&done);
         self.status.update(|activity| activity.pending -= batch.len());
         self.status.ended(failure.as_ref().map(|failure| failure as _));
-        deleted
     }
 
-    fn delete(&self, done: &[&Received]) -> Result<(), MappingError> {
+    /// A message that can't be deleted is gone with the queue it came from, or comes again.
+    fn delete(&self, done: &[&Received]) {
         for batch in done.chunks(LARGEST_DELETE) {
             let handles = batch.iter().map(|message| message.receipt_handle.as_str());
-            let deleted = self
-                .sqs
-                .delete_batch(&self.settings.queue, handles)
-                .map_err(|e| self.failed(e))?;
-            for outcome in deleted {
-                outcome.map_err(|e| self.failed(e))?;
+            let deleted = self.sqs.delete_batch(&self.settings.queue, handles);
+            for outcome in deleted.unwrap_or_else(|error| vec![Err(error)]) {
+                if let Err(error) = outcome {
+                    tracing::warn!(queue = self.settings.queue, "a message was not deleted: {error}");
+                }
             }
         }
-        Ok(())
     }
 
-    fn outcome(&self, ended: Result<Result<(), MappingError>, JoinError>) -> Result<(), MappingError> {
-        ended.unwrap_or_else(|crash| {
-            let source_name = self.settings.queue.clone();
-            Err(MappingError::Crashed {
-                source_name,
-                reason: crash.to_string(),
-            })
+    fn outcome(&self, ended: Result<(), JoinError>) -> Result<(), MappingError> {
+        ended.map_err(|crash| MappingError::Crashed {
+            source_name: self.settings.queue.clone(),
+            reason: crash.to_string(),
         })
     }
 
-    fn failed(&self, source: embedded_sqs::SqsError) -> MappingError {
+    fn failed(&self, source: SqsError) -> MappingError {
         MappingError::Sqs {
             queue: self.settings.queue.clone(),
             source,

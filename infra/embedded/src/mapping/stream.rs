@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 
 use super::sqs::Queue;
-use super::{Function, MappingError, Shutdown, Status, check, told_to_stop};
+use super::{Function, MappingError, Notice, Shutdown, Status, check, told_to_stop};
 use crate::dynamodb::{DynamoDb, Record, SequenceNumber, Stream, StreamPosition};
 use lane::Lane;
 use order::Arrivals;
@@ -138,11 +138,18 @@ pub async fn run(
     let stream = dynamodb.stream_of(&settings.table)?;
     let iterator = dynamodb.shard_iterator(&stream, settings.starting_position)?;
     let writes = dynamodb.changes(&settings.table);
+    let mut tables = dynamodb.table_changes();
+    tables.mark_unchanged();
     // Set once: a status that is handed to a second run goes on showing the same table.
     status.stream.get_or_init(|| writes.clone());
 
     let progress = Arc::new(Progress::new(status.clone()));
-    let lane = Lane::new(settings.clone(), stream.clone(), function, progress.clone());
+    let lane = Lane::new(
+        settings.clone(),
+        stream.clone(),
+        function.clone(),
+        progress.clone(),
+    );
     let (stop_lanes, stop) = watch::channel(false);
     let mut lanes = JoinSet::new();
     let mut inputs = Vec::new();
@@ -159,7 +166,9 @@ pub async fn run(
         stream,
         iterator,
         writes,
+        tables,
         arrivals,
+        function,
         progress,
         lanes: inputs,
     };
@@ -188,19 +197,30 @@ struct Reader {
     stream: Stream,
     iterator: String,
     writes: watch::Receiver<u64>,
+    tables: watch::Receiver<u64>,
     arrivals: Arrivals,
+    function: Function,
     progress: Arc<Progress>,
     lanes: Vec<mpsc::Sender<Vec<Arrival>>>,
 }
 
 impl Reader {
-    /// Goes on until the stream fails or nobody listens.
+    /// Goes on until nobody listens. A table that is deleted meanwhile is waited for: the database counts the
+    /// records of all tables of one name as one shard, so what comes after it is read from the same place on.
     async fn run(mut self) -> Result<(), MappingError> {
         loop {
             self.arrivals.linger().await;
+            if self.tables.has_changed().unwrap_or(false) {
+                self.until_there().await;
+            }
             // Before the read: what is written meanwhile changes the count again, and is read next time.
             let writes = *self.writes.borrow_and_update();
-            let records = self.read()?;
+            let records = match self.read() {
+                Ok(records) => records,
+                // Deleted a moment ago.
+                Err(_) if self.tables.has_changed().unwrap_or(false) => continue,
+                Err(error) => return Err(error),
+            };
             let at_end = records.len() < LARGEST_READ;
             self.progress.read(&records);
             if at_end {
@@ -211,8 +231,56 @@ impl Reader {
                 return Ok(());
             }
             let more = !at_end || self.arrivals.holds_back();
-            if !more && self.writes.changed().await.is_err() {
-                return Ok(());
+            if more {
+                continue;
+            }
+            tokio::select! {
+                written = self.writes.changed() => if written.is_err() { return Ok(()) },
+                // The database outlives its readers, who hold it.
+                changed = self.tables.changed() => if changed.is_ok() { self.tables.mark_changed() },
+            }
+        }
+    }
+
+    /// Looks whether the table is still the one that was read, says if it is not, and waits for one with a
+    /// stream.
+    async fn until_there(&mut self) {
+        let (status, function) = (&self.progress.status, self.function.name());
+        let source = format!("table {}", self.stream.table);
+        let mut lost = false;
+        loop {
+            self.tables.mark_unchanged();
+            match self.dynamodb.stream_of(&self.stream.table) {
+                Ok(stream) => {
+                    if lost || stream.arn != self.stream.arn {
+                        let outcome = format!("{function} reads its stream");
+                        status.tell(Notice::Found { source, outcome });
+                    }
+                    self.stream = stream;
+                    return;
+                }
+                Err(_) if lost => {}
+                Err(error) => {
+                    lost = true;
+                    let there = self.dynamodb.table_identity(&self.stream.table).is_some();
+                    let what = if there {
+                        "has no stream any more".to_owned()
+                    } else {
+                        "was deleted, and all that was in it".to_owned()
+                    };
+                    tracing::debug!("{error}");
+                    let reason = format!(
+                        "{what}: {function} waits for a table of that name with a stream (StreamEnabled, NEW_IMAGE), \
+                         which `dynamodb create-table` or a new start makes"
+                    );
+                    status.tell(Notice::Lost {
+                        source: source.clone(),
+                        reason,
+                    });
+                }
+            }
+            if self.tables.changed().await.is_err() {
+                return;
             }
         }
     }

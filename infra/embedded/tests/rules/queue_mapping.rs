@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use embedded_aws::mapping::MappingError;
 use embedded_aws::mapping::sqs::{Settings, run};
+use embedded_aws::mapping::{MappingError, Notice, Status};
 use embedded_sqs::{MessageAttribute, Outgoing, QueueAttributes, RedrivePolicy};
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -482,14 +482,70 @@ async fn a_queue_that_does_not_exist_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_queue_that_goes_away_ends_the_mapping_with_an_error() {
+async fn a_queue_that_is_deleted_is_told_of_waited_for_and_read_again() {
     let stack = stack();
-    stack.send_many(QUEUE, 1);
-    let probe = Probe::new(|_, _| Reply::After(seconds(20)));
-    let mapping = start(&stack, Settings::of(QUEUE), &probe);
-    mapping.until(|| mapping.status.activity().running == 1).await;
-    let url = json!({ "QueueUrl": stack.sqs.queue_url(QUEUE) }).to_string();
-    assert_eq!(stack.sqs.handle("DeleteQueue", url.as_bytes()).await.status, 200);
-    let error = mapping.task_error().await;
-    assert!(error.starts_with("queue orders failed"), "{error}");
+    let (notices, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let (stop, shutdown) = tokio::sync::watch::channel(false);
+    // A batch is under way when its queue goes.
+    let probe = Probe::new(|number, _| match number {
+        0 => Reply::After(seconds(5)),
+        _ => Reply::Answer(Value::Null),
+    });
+    let mapping = tokio::spawn(run(
+        Settings::of(QUEUE),
+        stack.sqs.clone(),
+        probe.function(&stack),
+        Status::telling(notices),
+        shutdown,
+    ));
+    stack.send(QUEUE, "lost");
+    sleep(seconds(1)).await;
+    delete(&stack).await;
+    let lost = told.recv().await.unwrap();
+    assert!(
+        matches!(&lost, Notice::Lost { source, .. } if source == "queue orders"),
+        "{lost}"
+    );
+    assert!(
+        lost.to_string()
+            .starts_with("queue orders was deleted, and its messages with it: probe waits")
+    );
+
+    sleep(seconds(3_600)).await;
+    stack.create_queue(QUEUE, seconds(180));
+    stack.send(QUEUE, "found");
+    assert_eq!(
+        told.recv().await.unwrap().to_string(),
+        "queue orders is there again: probe reads it"
+    );
+    sleep(seconds(1)).await;
+    assert_eq!(probe.bodies(), [["lost"], ["found"]]);
+    assert_eq!(stack.held_by(QUEUE), 0);
+
+    // Deleted and made again at once, with a visibility that Lambda would not start with.
+    delete(&stack).await;
+    stack.create_queue(QUEUE, seconds(5));
+    stack.send(QUEUE, "again");
+    sleep(seconds(1)).await;
+    assert_eq!(probe.bodies(), [["lost"], ["found"], ["again"]]);
+    assert!(matches!(told.recv().await.unwrap(), Notice::Lost { .. }));
+    let found = told.recv().await.unwrap().to_string();
+    assert!(
+        found.contains("probe reads it, but queue orders shows a message again after 5s"),
+        "{found}"
+    );
+
+    // It ends in order without a queue, too.
+    delete(&stack).await;
+    sleep(seconds(1)).await;
+    stop.send_replace(true);
+    mapping.await.unwrap().unwrap();
+}
+
+async fn delete(stack: &Stack) {
+    let request = json!({ "QueueUrl": stack.sqs.queue_url(QUEUE) }).to_string();
+    assert_eq!(
+        stack.sqs.handle("DeleteQueue", request.as_bytes()).await.status,
+        200
+    );
 }

@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use embedded_aws::dynamodb::StreamPosition;
-use embedded_aws::mapping::MappingError;
 use embedded_aws::mapping::stream::{OnFailure, Order, Settings, run};
+use embedded_aws::mapping::{MappingError, Status};
 use embedded_sqs::Receive;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use crate::support::{FUNCTION, Probe, Reply, Running, START, Stack, failures, n, records, seconds};
+use crate::support::{FUNCTION, Probe, Reply, Running, START, Stack, failures, n, records, seconds, table};
 
 const TABLE: &str = "events";
 
@@ -747,4 +747,60 @@ fn assert_numbers_rise(probe: &Probe) {
     let number = |record: &Value| record["dynamodb"]["SequenceNumber"].as_str().unwrap().to_owned();
     let numbers: Vec<_> = probe.batches().concat().iter().map(number).collect();
     assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]), "{numbers:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_that_is_deleted_is_told_of_waited_for_and_its_stream_read_again() {
+    let stack = stack();
+    let (notices, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let (stop, shutdown) = tokio::sync::watch::channel(false);
+    let probe = Probe::content();
+    let status = Status::telling(notices);
+    let mapping = tokio::spawn(run(
+        defaults(),
+        stack.dynamodb.clone(),
+        probe.function(&stack),
+        status.clone(),
+        shutdown,
+    ));
+    stack.put(TABLE, "a", 1, 1);
+    sleep(seconds(1)).await;
+    stack.ask("DeleteTable", &json!({ "TableName": TABLE }));
+    let lost = told.recv().await.unwrap().to_string();
+    assert!(
+        lost.starts_with("table events was deleted, and all that was in it: probe waits"),
+        "{lost}"
+    );
+
+    // Without a stream there is nothing to read yet.
+    let mut silent = table(TABLE);
+    silent.as_object_mut().unwrap().remove("StreamSpecification");
+    stack.ask("CreateTable", &silent);
+    stack.put(TABLE, "a", 1, 2);
+    sleep(seconds(3_600)).await;
+    stack.ask("DeleteTable", &json!({ "TableName": TABLE }));
+    stack.create_table(TABLE);
+    stack.put(TABLE, "a", 1, 3);
+    assert_eq!(
+        told.recv().await.unwrap().to_string(),
+        "table events is there again: probe reads its stream"
+    );
+    sleep(seconds(1)).await;
+    // What was read before is not read again, though the table has its name.
+    assert_eq!(probe.ns(), [[1], [3]]);
+    assert!(status.is_quiet());
+
+    // Deleted and made again at once.
+    stack.ask("DeleteTable", &json!({ "TableName": TABLE }));
+    stack.create_table(TABLE);
+    stack.put(TABLE, "a", 1, 4);
+    sleep(seconds(1)).await;
+    assert_eq!(probe.ns(), [[1], [3], [4]]);
+    let arn = |at: usize| probe.batches()[at][0]["eventSourceARN"].clone();
+    assert_ne!(arn(0), arn(1));
+
+    stack.ask("DeleteTable", &json!({ "TableName": TABLE }));
+    sleep(seconds(1)).await;
+    stop.send_replace(true);
+    mapping.await.unwrap().unwrap();
 }

@@ -247,6 +247,11 @@ impl Lane {
         };
         let (first, last) = (part.records.first(), part.records.last());
         let number = |at: Option<&Arrival>| at.map(|arrival| arrival.number.to_string());
+        // The record's own: the table may have been made anew meanwhile.
+        let stream = first.map_or_else(
+            || Value::from(self.stream.arn.as_str()),
+            |at| at.record.json["eventSourceARN"].clone(),
+        );
         let arrival = |at: Option<&Arrival>| at.map(|arrival| to_the_second(arrival.record.created));
         let mut note = json!({
             "requestContext": {
@@ -264,7 +269,7 @@ impl Lane {
                 "approximateArrivalOfFirstRecord": arrival(first),
                 "approximateArrivalOfLastRecord": arrival(last),
                 "batchSize": part.records.len(),
-                "streamArn": self.stream.arn,
+                "streamArn": stream,
             },
         });
         if let Some(last) = &part.last {
