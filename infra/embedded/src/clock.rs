@@ -1,6 +1,8 @@
-//! Wall time that moves with tokio's clock, so that a paused test can let hours pass at once.
+//! Wall time: the system's, or one that moves with tokio's clock, so that a paused test can let hours pass
+//! at once.
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_smithy_async::time::TimeSource;
@@ -9,50 +11,129 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::time::Instant;
 
-/// Wall time: a moment given at creation, plus what has passed on tokio's clock since.
+/// Wall time. Everything in a stack has to read the same clock: clones agree with each other.
 ///
-/// Everything in a stack has to read the same clock: copies agree with each other.
+/// A clock that was given its moment ([`Clock::starting_at`]) shows that moment plus what has passed on
+/// tokio's clock since: it moves with a paused clock.
+///
+/// The system's clock ([`Clock::real`]) is followed instead: tokio's timers stand still while a machine
+/// sleeps, and wall time does not. When it jumps ahead, so does this one, at once. When it is set back, this
+/// one goes on from the latest time it showed at half speed until the two agree: time never goes backwards,
+/// so what happens later is stamped later, and ages and deadlines stay as they are. Timers don't jump by
+/// themselves: see [`Clock::jumps`].
 ///
 /// The in-memory database takes it ([`DynamoDb::in_memory`](crate::DynamoDb::in_memory)). A database in a
 /// file reads the system's time instead, because `dynoxide` accepts a clock only for memory: pair it
 /// with [`Clock::real`] and leave tokio's clock running.
-#[derive(Clone, Copy, Debug)]
-pub struct Clock {
-    epoch: SystemTime,
-    started: Instant,
+#[derive(Clone, Debug)]
+pub struct Clock(Source);
+
+#[derive(Clone, Debug)]
+enum Source {
+    Moved { epoch: SystemTime, started: Instant },
+    Followed(Arc<Followed>),
+}
+
+/// Another clock, and what was last shown of it, and when.
+struct Followed {
+    clock: WallClock,
+    shown: Mutex<(SystemTime, Instant)>,
+}
+
+impl Followed {
+    fn now(&self) -> SystemTime {
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let (latest, at) = *shown;
+        let instant = Instant::now();
+        // Half speed leaves the other clock time to catch up.
+        let least = latest.checked_add((instant - at) / 2).unwrap_or(latest);
+        let now = (self.clock)().max(least);
+        *shown = (now, instant);
+        now
+    }
+}
+
+impl fmt::Debug for Followed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Followed").finish_non_exhaustive()
+    }
 }
 
 impl Clock {
-    /// A clock that shows `epoch` now.
+    /// A clock that shows `epoch` now and moves with tokio's.
     pub fn starting_at(epoch: SystemTime) -> Self {
-        Self {
+        Self(Source::Moved {
             epoch,
             started: Instant::now(),
-        }
+        })
     }
 
-    /// A clock that shows the system's time now.
+    /// The system's clock.
     pub fn real() -> Self {
-        Self::starting_at(SystemTime::now())
+        Self::following(Arc::new(SystemTime::now))
+    }
+
+    /// A clock that follows another one, as it follows the system's otherwise.
+    pub fn following(clock: WallClock) -> Self {
+        let shown = Mutex::new((clock(), Instant::now()));
+        Self(Source::Followed(Arc::new(Followed { clock, shown })))
     }
 
     /// The time it shows.
     pub fn now(&self) -> SystemTime {
-        // Out of range only for an epoch at the end of what the system can represent.
-        self.epoch
-            .checked_add(self.started.elapsed())
-            .unwrap_or(self.epoch)
+        match &self.0 {
+            // Out of range only for an epoch at the end of what the system can represent.
+            Source::Moved { epoch, started } => epoch.checked_add(started.elapsed()).unwrap_or(*epoch),
+            Source::Followed(followed) => followed.now(),
+        }
+    }
+
+    /// Whether it follows another clock, and so can jump.
+    pub fn follows(&self) -> bool {
+        matches!(self.0, Source::Followed(_))
+    }
+
+    /// The jumps of this clock against tokio's, from now on.
+    pub fn jumps(&self) -> Jumps {
+        Jumps {
+            clock: self.clone(),
+            latest: self.now(),
+            at: Instant::now(),
+        }
     }
 
     /// The same clock as `embedded-sqs` takes it.
     pub fn for_sqs(&self) -> WallClock {
-        let clock = *self;
+        let clock = self.clone();
         Arc::new(move || clock.now())
     }
 
     /// Time since 1970; zero for a clock that was set before that.
     fn since_unix_epoch(&self) -> Duration {
         self.now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
+}
+
+/// Less than this is how two clocks are read one after the other, and no jump.
+const LEAST_JUMP: Duration = Duration::from_secs(1);
+
+/// Finds out by how much a clock has run ahead of tokio's timers, which stand still while a machine sleeps.
+#[derive(Debug)]
+pub struct Jumps {
+    clock: Clock,
+    latest: SystemTime,
+    at: Instant,
+}
+
+impl Jumps {
+    /// By how much the clock has jumped ahead since it was last asked for, if it has: at least a second.
+    /// Pass it on to [`Sqs::skip`](embedded_sqs::Sqs::skip).
+    pub fn since_last_asked(&mut self) -> Option<Duration> {
+        let (now, instant) = (self.clock.now(), Instant::now());
+        let shown = now.duration_since(self.latest).unwrap_or_default();
+        let jump = shown.checked_sub(instant - self.at);
+        (self.latest, self.at) = (now, instant);
+        jump.filter(|jump| *jump >= LEAST_JUMP)
     }
 }
 
@@ -93,4 +174,81 @@ fn rfc3339(at: OffsetDateTime) -> String {
     // Years past 9999 have no RFC 3339 form; such a clock still has to show something.
     at.format(&Rfc3339)
         .unwrap_or_else(|_| at.unix_timestamp().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A system's clock that is set by hand.
+    fn system() -> (Arc<Mutex<SystemTime>>, Clock) {
+        let time = Arc::new(Mutex::new(UNIX_EPOCH + Duration::from_hours(1_000)));
+        let read = time.clone();
+        let clock = Clock::following(Arc::new(move || {
+            *read.lock().unwrap_or_else(PoisonError::into_inner)
+        }));
+        (time, clock)
+    }
+
+    fn set(time: &Mutex<SystemTime>, change: impl FnOnce(SystemTime) -> SystemTime) {
+        let mut time = time.lock().unwrap_or_else(PoisonError::into_inner);
+        *time = change(*time);
+    }
+
+    /// Time that passes on both clocks.
+    async fn pass(time: &Mutex<SystemTime>, by: Duration) {
+        set(time, |now| now + by);
+        tokio::time::advance(by).await;
+    }
+
+    const HOUR: Duration = Duration::from_hours(1);
+    const MINUTE: Duration = Duration::from_mins(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_jump_ahead_of_the_systems_clock_is_followed_at_once_and_told_once() {
+        let (time, clock) = system();
+        let (began, mut jumps) = (clock.now(), clock.jumps());
+        pass(&time, MINUTE).await;
+        assert_eq!(jumps.since_last_asked(), None);
+        set(&time, |now| now + HOUR);
+        assert_eq!(clock.now(), began + MINUTE + HOUR);
+        assert_eq!(jumps.since_last_asked(), Some(HOUR));
+        pass(&time, MINUTE).await;
+        assert_eq!(jumps.since_last_asked(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_is_set_back_never_shows_an_earlier_time_and_comes_to_agree() {
+        let (time, clock) = system();
+        let (began, mut jumps) = (clock.now(), clock.jumps());
+        set(&time, |now| now - HOUR);
+        let mut latest = clock.now();
+        assert_eq!(latest, began);
+        for _ in 0..120 {
+            pass(&time, MINUTE).await;
+            let now = clock.now();
+            assert_eq!(now, latest + MINUTE / 2);
+            assert_eq!(jumps.since_last_asked(), None);
+            latest = now;
+        }
+        pass(&time, MINUTE).await;
+        let system = *time.lock().unwrap_or_else(PoisonError::into_inner);
+        assert_eq!((clock.now(), jumps.since_last_asked()), (system, None));
+        // What is put right again is no jump, but for what was not shown.
+        set(&time, |now| now - HOUR);
+        assert_eq!(clock.now(), system);
+        set(&time, |now| now + HOUR);
+        assert_eq!((clock.now(), jumps.since_last_asked()), (system, None));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_was_given_its_moment_moves_with_tokios_alone() {
+        let clock = Clock::starting_at(UNIX_EPOCH);
+        let mut jumps = clock.jumps();
+        tokio::time::advance(HOUR * 24).await;
+        assert_eq!(
+            (clock.now(), jumps.since_last_asked()),
+            (UNIX_EPOCH + HOUR * 24, None)
+        );
+    }
 }

@@ -1,6 +1,7 @@
 //! Invokes a function of the registry as Lambda's runtime would: JSON in, JSON out, with a context.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::UNIX_EPOCH;
 
@@ -17,23 +18,39 @@ type Start = Box<dyn Fn() -> Option<Arc<dyn Handler>> + Send + Sync>;
 /// by a panic or its timeout, as with the process that Lambda would end.
 pub(crate) struct Hosted {
     start: Start,
-    instance: Mutex<Arc<dyn Handler>>,
+    instance: Mutex<(u64, Arc<dyn Handler>)>,
+    generation: Arc<AtomicU64>,
 }
 
 impl Hosted {
-    /// A function that has been started, and that `start` starts again.
+    /// A function that has been started, and that `start` starts again: after an invocation that was cut
+    /// short, and when `generation` has gone up, which says that what functions remember is of no use.
     pub(crate) fn new(
         started: Arc<dyn Handler>,
         start: impl Fn() -> Option<Arc<dyn Handler>> + Send + Sync + 'static,
+        generation: Arc<AtomicU64>,
     ) -> Self {
         Self {
-            instance: Mutex::new(started),
+            instance: Mutex::new((generation.load(Ordering::Relaxed), started)),
             start: Box::new(start),
+            generation,
         }
     }
 
-    fn instance(&self) -> MutexGuard<'_, Arc<dyn Handler>> {
+    fn instance(&self) -> MutexGuard<'_, (u64, Arc<dyn Handler>)> {
         self.instance.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The instance for the next invocation.
+    fn current(&self) -> Arc<dyn Handler> {
+        let generation = self.generation.load(Ordering::Relaxed);
+        let mut instance = self.instance();
+        if instance.0 != generation
+            && let Some(started) = (self.start)()
+        {
+            *instance = (generation, started);
+        }
+        instance.1.clone()
     }
 }
 
@@ -48,7 +65,7 @@ impl Drop for Running<'_> {
         if !self.ended
             && let Some(started) = (self.hosted.start)()
         {
-            *self.hosted.instance() = started;
+            self.hosted.instance().1 = started;
         }
     }
 }
@@ -65,7 +82,7 @@ impl Invoke for Hosted {
         context.request_id = invocation.request_id;
         context.deadline = u64::try_from(deadline).unwrap_or(u64::MAX);
         context.xray_trace_id = invocation.trace_header;
-        let instance = self.instance().clone();
+        let instance = self.current();
         let mut running = Running {
             hosted: self,
             ended: false,
@@ -144,7 +161,6 @@ impl MetricSink for CollectedMetrics {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::{Duration, SystemTime};
 
     use lambda_runtime::Error;
@@ -185,9 +201,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_a_function_keeps_is_lost_when_an_invocation_is_cut_short_and_not_when_it_fails() {
-        let hosted = Arc::new(Hosted::new(Arc::new(Counting::default()), || {
-            Some(Arc::new(Counting::default()))
-        }));
+        let generation = Arc::new(AtomicU64::new(0));
+        let start = || Some(Arc::new(Counting::default()) as Arc<dyn Handler>);
+        let hosted = Arc::new(Hosted::new(
+            Arc::new(Counting::default()),
+            start,
+            generation.clone(),
+        ));
         assert_eq!(invoke(&hosted, "count").await, Some(json!(1)));
         assert_eq!(invoke(&hosted, "fail").await, None);
         assert_eq!(invoke(&hosted, "count").await, Some(json!(3)));
@@ -195,5 +215,8 @@ mod tests {
             assert_eq!(invoke(&hosted, end).await, None);
             assert_eq!(invoke(&hosted, "count").await, Some(json!(1)), "after a {end}");
         }
+        generation.fetch_add(1, Ordering::Relaxed);
+        assert_eq!(invoke(&hosted, "count").await, Some(json!(1)));
+        assert_eq!(invoke(&hosted, "count").await, Some(json!(2)));
     }
 }

@@ -5,6 +5,7 @@
 //! the environment names; the whole-bundle tests stand on it too.
 
 pub mod demo;
+mod folder;
 pub mod groups;
 mod host;
 pub mod play;
@@ -14,5 +15,6 @@ mod stack;
 mod tables;
 pub mod up;
 
+pub use folder::FolderError;
 pub use host::{CollectedMetrics, Intercept};
 pub use stack::{REGION, Stack, StackError, StackOptions, Storage};

@@ -5,8 +5,9 @@
 //! [`Faults`] decides what goes wrong with which call.
 
 use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, SystemTime};
 
 use aws_adapters::{
@@ -16,18 +17,21 @@ use aws_adapters::{
 use aws_credential_types::Credentials;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use domain::Deadlines;
+use embedded_aws::clock::Jumps;
 use embedded_aws::dynamodb::{DynamoDbError, StreamPosition};
 use embedded_aws::mapping::stream::{OnFailure, Order};
-use embedded_aws::mapping::{self, MappingError, Status};
+use embedded_aws::mapping::{self, MappingError, Notice, Notices, Status};
 use embedded_aws::transport::Faults;
 use embedded_aws::{Clock, DynamoDb, Sqs, Transport, Wire};
 use embedded_sqs::{QueueAttributes, RedrivePolicy, SqsError};
 use functions::{Batching, Function, Parts, Registry, Settings, Trigger, registry};
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::folder::{Folder, FolderError};
 use crate::host::{CollectedMetrics, Hosted, Intercept, Intercepted, StackClock};
 use crate::tables;
 
@@ -53,8 +57,10 @@ pub struct StackOptions {
     pub storage: Storage,
     /// What its queues' URLs begin with.
     pub base_url: String,
-    /// When the clock starts; it moves with tokio's.
+    /// When the clock starts, which moves with tokio's.
     pub epoch: SystemTime,
+    /// Another clock than that, such as the system's.
+    pub clock: Option<Clock>,
     /// How long the outside world has for its answers.
     pub deadlines: Deadlines,
     /// Whether the simulators answer the outbound queues.
@@ -81,6 +87,7 @@ impl Default for StackOptions {
             storage: Storage::Memory,
             base_url: "http://127.0.0.1:4566".into(),
             epoch: SystemTime::now(),
+            clock: None,
             deadlines: Deadlines::default(),
             simulators: true,
             functions: true,
@@ -97,12 +104,21 @@ impl Default for StackOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum StackError {
     /// The folder for the tables can't be used.
-    #[error("the folder {folder} can't be used for the tables: {source}", folder = .folder.display())]
-    Folder {
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The folder holds a stack whose name is the same but for case.
+    #[error(
+        "the folder {folder} holds the tables of stack {held}, and names that differ only in case can't be told \
+         apart there: start with --stack {held}, or give stack {asked} a folder of its own",
+        folder = .folder.display()
+    )]
+    NameButForCase {
         /// The folder.
         folder: PathBuf,
-        /// The system's words.
-        source: std::io::Error,
+        /// The stack whose tables are there.
+        held: String,
+        /// The stack that was asked for.
+        asked: String,
     },
     /// The database can't be used.
     #[error(transparent)]
@@ -126,6 +142,9 @@ pub enum StackError {
         /// Why.
         source: MappingError,
     },
+    /// A mapping panicked, which is a fault of this program.
+    #[error("a mapping crashed: {0}")]
+    Crashed(String),
     /// What a folder held could not be published again.
     #[error("the stored events could not be published again: {0}")]
     Republish(#[from] RepublishError),
@@ -143,15 +162,23 @@ pub struct Stack {
     statuses: Vec<Status>,
     republished: u64,
     mappings: JoinSet<Result<(), StackError>>,
+    watchers: JoinSet<()>,
     shutdown: watch::Sender<bool>,
+    notices: (Notices, Option<UnboundedReceiver<Notice>>),
+    /// Goes up when what functions remember is worth nothing any more.
+    generation: Arc<AtomicU64>,
+    /// Last, so that it is let go when all else has ended.
+    _folder: Option<Folder>,
 }
 
 impl Stack {
     /// Sets up tables and queues and starts the functions.
     pub async fn start(options: StackOptions) -> Result<Self, StackError> {
-        let clock = Clock::starting_at(options.epoch);
+        let clock = options.clock.clone();
+        let clock = clock.unwrap_or_else(|| Clock::starting_at(options.epoch));
         let names = Names::of(&options.name);
-        let dynamodb = open(&options.storage, clock)?.at_home_in(REGION, ACCOUNT);
+        let (dynamodb, folder) = open(&options, &names, &clock)?;
+        let dynamodb = dynamodb.at_home_in(REGION, ACCOUNT);
         let sqs = Sqs::new(embedded_sqs::Settings {
             region: REGION.into(),
             account: ACCOUNT.into(),
@@ -164,6 +191,7 @@ impl Stack {
             Some(faults) => Transport::with_faults(wire.clone(), faults.clone()),
             None => Transport::new(wire.clone()),
         };
+        let (notices, taken) = mpsc::unbounded_channel();
         let mut stack = Self {
             names,
             registry: Arc::new(registry()),
@@ -174,9 +202,14 @@ impl Stack {
             statuses: Vec::new(),
             republished: 0,
             mappings: JoinSet::new(),
+            watchers: JoinSet::new(),
             shutdown: watch::Sender::new(false),
+            notices: (notices, Some(taken)),
+            generation: Arc::default(),
+            _folder: folder,
             options,
         };
+        stack.watch();
         stack.create_queues()?;
         if existed {
             stack.republished = stack.republish().await?;
@@ -209,7 +242,12 @@ impl Stack {
 
     /// The clock.
     pub fn clock(&self) -> Clock {
-        self.clock
+        self.clock.clone()
+    }
+
+    /// What happens to its queues and tables that whoever runs it has to know; none after the first call.
+    pub fn notices(&mut self) -> Option<UnboundedReceiver<Notice>> {
+        self.notices.1.take()
     }
 
     /// What the functions have counted.
@@ -262,7 +300,8 @@ impl Stack {
         loop {
             match self.mappings.join_next().await {
                 Some(Ok(Err(error))) => return error,
-                Some(_) => {}
+                Some(Ok(Ok(()))) => {}
+                Some(Err(crash)) => return StackError::Crashed(crash.to_string()),
                 None => std::future::pending().await,
             }
         }
@@ -318,6 +357,19 @@ impl Stack {
         Ok(())
     }
 
+    /// Watches what no mapping does: tables that others may delete, and a clock that may jump.
+    fn watch(&mut self) {
+        let (dynamodb, notices) = (self.wire.dynamodb().clone(), self.notices.0.clone());
+        let (events, outbox) = (self.names.events_table(), self.names.outbox_table());
+        let generation = self.generation.clone();
+        self.watchers
+            .spawn(tables::watch(dynamodb, events, outbox, notices, generation));
+        if self.clock.follows() {
+            let (jumps, sqs) = (self.clock.jumps(), self.wire.sqs().clone());
+            self.watchers.spawn(follow(jumps, sqs));
+        }
+    }
+
     /// Starts the relay, and when it listens, the functions on queues: what they append before that, it
     /// would never see.
     async fn start_mappings(&mut self) -> Result<(), StackError> {
@@ -368,9 +420,9 @@ impl Stack {
             ),
             timeout: Function::TIMEOUT,
             code: self.code(function),
-            clock: self.clock,
+            clock: self.clock.clone(),
         };
-        let status = Status::default();
+        let status = Status::telling(self.notices.0.clone());
         self.statuses.push(status.clone());
         let shutdown = self.shutdown.subscribe();
         let batching = function.batching;
@@ -429,10 +481,12 @@ impl Stack {
     /// A function as its mapping invokes it.
     fn code(&self, function: &Function) -> Arc<dyn mapping::Invoke> {
         let (registry, name, parts) = (self.registry.clone(), function.name.clone(), self.parts(function));
-        let hosted = Hosted::new(function.start(&parts()), move || {
+        let started = function.start(&parts());
+        let start = move || {
             let function = registry.function(&name)?;
             Some(function.start(&parts()))
-        });
+        };
+        let hosted = Hosted::new(started, start, self.generation.clone());
         match &self.options.intercept {
             None => Arc::new(hosted),
             Some(by) => Arc::new(Intercepted {
@@ -455,11 +509,11 @@ impl Stack {
             self.options.base_url.clone(),
             function.name.clone(),
         );
-        let (clock, metrics) = (self.clock, self.metrics.clone());
+        let (clock, metrics) = (self.clock.clone(), self.metrics.clone());
         move || Parts {
             settings: settings.clone(),
             connection: connection(&transport, &endpoint, &caller),
-            clock: Arc::new(StackClock(clock)),
+            clock: Arc::new(StackClock(clock.clone())),
             metrics: Arc::new(metrics.clone()),
         }
     }
@@ -474,7 +528,7 @@ impl Stack {
             connection.dynamodb.clone(),
             Publisher::new(self.registry.routes(), bus),
             Outbox::new(connection.dynamodb, self.names.outbox_table()),
-            Arc::new(StackClock(self.clock)),
+            Arc::new(StackClock(self.clock.clone())),
         );
         let table = self.names.events_table();
         let mut run = republisher.run(Checkpoint::start(table, Selection::all(), NonZeroU32::MIN));
@@ -489,15 +543,37 @@ impl Stack {
     }
 }
 
-fn open(storage: &Storage, clock: Clock) -> Result<DynamoDb, StackError> {
-    match storage {
-        Storage::Memory => Ok(DynamoDb::in_memory(clock)?),
-        Storage::Folder(folder) => {
-            std::fs::create_dir_all(folder).map_err(|source| StackError::Folder {
-                folder: folder.clone(),
-                source,
-            })?;
-            Ok(DynamoDb::open(Path::new(folder).join("tables.sqlite"))?)
+fn open(
+    options: &StackOptions,
+    names: &Names,
+    clock: &Clock,
+) -> Result<(DynamoDb, Option<Folder>), StackError> {
+    let Storage::Folder(path) = &options.storage else {
+        return Ok((DynamoDb::in_memory(clock.clone())?, None));
+    };
+    let holder = format!("stack {} at {}", options.name, options.base_url);
+    let folder = Folder::take(path, &holder)?;
+    let dynamodb = DynamoDb::open(folder.file("tables.sqlite"))?;
+    let events = names.events_table();
+    if let Some(table) = dynamodb.table_but_for_case(&events)? {
+        let suffix = events.len() - names.stack().len();
+        return Err(StackError::NameButForCase {
+            folder: path.clone(),
+            held: table[..table.len() - suffix].to_owned(),
+            asked: options.name.clone(),
+        });
+    }
+    Ok((dynamodb, Some(folder)))
+}
+
+/// Has queues follow a clock that jumps ahead, as it does when the machine was asleep: what was due meanwhile
+/// is due now.
+async fn follow(mut jumps: Jumps, sqs: Sqs) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        if let Some(jump) = jumps.since_last_asked() {
+            tracing::info!("the clock jumped ahead by {jump:?}, and what waits in queues with it");
+            sqs.skip(jump);
         }
     }
 }

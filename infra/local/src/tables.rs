@@ -1,7 +1,11 @@
 //! The stack's two tables.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use aws_adapters::{Delivery, Names, OUTBOX_INDEX};
 use embedded_aws::DynamoDb;
+use embedded_aws::mapping::{Notice, Notices};
 use serde_json::{Value, json};
 
 use crate::stack::StackError;
@@ -13,6 +17,44 @@ pub(crate) fn create(dynamodb: &DynamoDb, names: &Names) -> Result<bool, StackEr
     let existed = !create_table(dynamodb, &events)?;
     create_table(dynamodb, &outbox(&names.outbox_table()))?;
     Ok(existed)
+}
+
+/// Goes on for as long as it is polled: says that the outbox was deleted, which no mapping reads, and raises
+/// `generation` when the event table is another one, for then functions remember streams that never were.
+pub(crate) async fn watch(
+    dynamodb: DynamoDb,
+    events: String,
+    outbox: String,
+    notices: Notices,
+    generation: Arc<AtomicU64>,
+) {
+    let mut changes = dynamodb.table_changes();
+    let mut known = [dynamodb.table_identity(&events), dynamodb.table_identity(&outbox)];
+    let source = format!("table {outbox}");
+    while changes.changed().await.is_ok() {
+        let now = [dynamodb.table_identity(&events), dynamodb.table_identity(&outbox)];
+        if now[0] != known[0] {
+            generation.fetch_add(1, Ordering::Relaxed);
+        }
+        let notice = match (&known[1], &now[1]) {
+            (Some(_), None) => Some(Notice::Lost {
+                source: source.clone(),
+                reason: "was deleted, and all that waited in it: what can't be delivered now has no place until there \
+                         is a table of that name with its index, which a new start makes"
+                    .to_owned(),
+            }),
+            (before, Some(there)) if before.as_ref() != Some(there) => Some(Notice::Found {
+                source: source.clone(),
+                outcome: "what can't be delivered is kept in it".to_owned(),
+            }),
+            _ => None,
+        };
+        if let Some(notice) = notice {
+            // An error means that nobody listens any more.
+            drop(notices.send(notice));
+        }
+        known = now;
+    }
 }
 
 /// With the index that the sweeper goes by.
@@ -72,6 +114,11 @@ fn create_table(dynamodb: &DynamoDb, definition: &Value) -> Result<bool, StackEr
     match answer.status {
         200 => Ok(true),
         _ if reason.contains("ResourceInUseException") => Ok(false),
-        _ => Err(StackError::Table(reason.into_owned())),
+        _ => {
+            let error: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+            Err(StackError::Table(
+                error["message"].as_str().unwrap_or(&reason).to_owned(),
+            ))
+        }
     }
 }

@@ -4,8 +4,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use domain::Deadlines;
+use embedded_aws::Clock;
+use embedded_aws::mapping::Notice;
 use embedded_aws::server::{self, Bound, ServerError};
 use terminal::note;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -61,6 +64,7 @@ async fn serve(options: UpOptions) -> Result<(), UpError> {
         deadlines: options.deadlines,
         simulators: options.simulators,
         functions: options.functions,
+        clock: Some(Clock::real()),
         ..StackOptions::default()
     })
     .await?;
@@ -85,13 +89,16 @@ async fn serve(options: UpOptions) -> Result<(), UpError> {
             drop(stopped.changed().await);
         }));
     }
+    let interrupted = interruption()?;
     terminal::announce(format_args!("ready {url}"));
     note!(
         "try:  aws --endpoint-url {url} --region us-east-1 sqs list-queues    (any credentials do; Ctrl-C stops)"
     );
+    let notices = stack.notices();
     tokio::select! {
-        interrupted = interrupted() => interrupted?,
+        interrupted = interrupted => interrupted?,
         error = stack.failed() => return Err(error.into()),
+        () = tell(notices) => {}
     }
     note!("stopping: invocations that run are finished first");
     drop(stop);
@@ -100,6 +107,16 @@ async fn serve(options: UpOptions) -> Result<(), UpError> {
         served.map_err(std::io::Error::other)??;
     }
     Ok(())
+}
+
+/// Says what happens to queues and tables, for as long as the stack runs.
+async fn tell(notices: Option<UnboundedReceiver<Notice>>) {
+    if let Some(mut notices) = notices {
+        while let Some(notice) = notices.recv().await {
+            note!("{notice}");
+        }
+    }
+    std::future::pending::<()>().await;
 }
 
 /// Takes the port on loopback, and on another address if one is given. All addresses of the machine include
@@ -142,16 +159,24 @@ fn warning(address: IpAddr, port: u16) -> Option<String> {
     ))
 }
 
-/// Resolves at Ctrl-C, or when the system asks the process to end.
-async fn interrupted() -> std::io::Result<()> {
-    #[cfg(unix)]
-    {
-        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+/// Listens for Ctrl-C, and for the system's wish that the process ends, from now on: what comes before the
+/// answer is waited for is not missed, and does not end the process half way. Resolves at the first.
+#[cfg(unix)]
+fn interruption() -> std::io::Result<impl Future<Output = std::io::Result<()>>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
         tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => interrupted,
-            _ = terminate.recv() => Ok(()),
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
         }
-    }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await
+        Ok(())
+    })
+}
+
+/// Resolves at Ctrl-C.
+#[cfg(not(unix))]
+fn interruption() -> std::io::Result<impl Future<Output = std::io::Result<()>>> {
+    Ok(tokio::signal::ctrl_c())
 }

@@ -10,8 +10,8 @@ use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::operation::receive_message::builders::ReceiveMessageFluentBuilder;
 use aws_sdk_sqs::types::Message;
 use functions::{Function, Registry, Trigger, registry};
-use tokio::sync::RwLock;
 use terminal::note;
+use tokio::sync::RwLock;
 
 use crate::clock::{ReadDate, ServiceClock};
 use crate::failure::Failure;

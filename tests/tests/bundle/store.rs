@@ -666,7 +666,7 @@ fn conform(test: impl AsyncFnOnce(&Engine)) {
 impl Engine {
     async fn embedded() -> Self {
         let clock = Clock::real();
-        let dynamodb = DynamoDb::in_memory(clock).expect("memory needs nothing");
+        let dynamodb = DynamoDb::in_memory(clock.clone()).expect("memory needs nothing");
         let sqs = Sqs::new(embedded_sqs::Settings {
             region: "us-east-1".into(),
             account: "000000000000".into(),

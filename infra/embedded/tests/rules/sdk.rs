@@ -126,11 +126,11 @@ async fn the_sdk_works_through_the_transport() {
     let stack = Stack::new();
     let transport = Transport::new(stack.wire());
     use_dynamodb(&aws_sdk_dynamodb::Client::from_conf(
-        dynamodb(transport.client_for("a"), stack.clock).build(),
+        dynamodb(transport.client_for("a"), stack.clock.clone()).build(),
     ))
     .await;
     use_sqs(&aws_sdk_sqs::Client::from_conf(
-        sqs(transport.client_for("b"), stack.clock).build(),
+        sqs(transport.client_for("b"), stack.clock.clone()).build(),
     ))
     .await;
     let calls = transport.calls();

@@ -31,7 +31,9 @@ pub struct Stack {
 impl Stack {
     pub fn new() -> Self {
         let clock = Clock::starting_at(UNIX_EPOCH + START);
-        let dynamodb = DynamoDb::in_memory(clock).unwrap().at_home_in(REGION, ACCOUNT);
+        let dynamodb = DynamoDb::in_memory(clock.clone())
+            .unwrap()
+            .at_home_in(REGION, ACCOUNT);
         let sqs = Sqs::new(embedded_sqs::Settings {
             region: REGION.to_owned(),
             account: ACCOUNT.to_owned(),
@@ -252,7 +254,7 @@ impl Probe {
             arn: FUNCTION.to_owned(),
             timeout: seconds(30),
             code: self.clone(),
-            clock: stack.clock,
+            clock: stack.clock.clone(),
         }
     }
 }

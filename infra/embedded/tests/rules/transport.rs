@@ -57,7 +57,7 @@ fn scene_with(faults: Vec<Fault>, retries: RetryConfig) -> Scene {
         seen: Mutex::default(),
     });
     let transport = Transport::with_faults(stack.wire(), script.clone());
-    let config = sdk::dynamodb(transport.client_for("placing"), stack.clock)
+    let config = sdk::dynamodb(transport.client_for("placing"), stack.clock.clone())
         .retry_config(retries)
         .build();
     Scene {
@@ -233,7 +233,7 @@ async fn a_stale_get_finds_nothing() {
 async fn faults_and_counts_know_who_called_what_and_where() {
     let scene = scene(Vec::new());
     scene.put(1).await.unwrap();
-    let sqs = sdk::sqs(scene.transport.client_for("relaying"), scene.stack.clock).build();
+    let sqs = sdk::sqs(scene.transport.client_for("relaying"), scene.stack.clock.clone()).build();
     let sqs = aws_sdk_sqs::Client::from_conf(sqs);
     let queue = sqs.create_queue().queue_name("orders").send().await.unwrap();
     sqs.send_message()

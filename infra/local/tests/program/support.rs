@@ -6,7 +6,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// The longest that anything here may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The program, told of nothing by the environment.
 pub fn program(arguments: &[&str]) -> Command {
@@ -80,7 +80,7 @@ impl Up {
         ask(&self.address, request)
     }
 
-    /// An operation of SQS or DynamoDB.
+    /// An operation of SQS or `DynamoDB`.
     pub fn call(&self, target: &str, body: &str) -> String {
         self.ask(&format!(
             "POST / HTTP/1.1\r\nHost: local\r\nConnection: close\r\nX-Amz-Target: {target}\r\nAuthorization: AWS4-HMAC-SHA256 \
