@@ -82,6 +82,7 @@ impl PaymentGateway {
                 if delay > MAX_DELAY {
                     vec![Outgoing {
                         delay,
+                        attributes: record.attributes.clone(),
                         ..Outgoing::now(self.queue, record.body.clone(), record.trace.clone())
                     }]
                 } else {

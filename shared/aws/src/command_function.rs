@@ -239,6 +239,7 @@ impl<C: Command> CommandFunction<C> {
         let delay = due.since(self.clock.now()).max(Duration::from_secs(1));
         let again = Outgoing {
             delay,
+            attributes: record.attributes.clone(),
             ..Outgoing::now(kebab_case(C::TYPE), record.body.clone(), record.trace.clone())
         };
         match self.bus.send(vec![again]).await.pop() {

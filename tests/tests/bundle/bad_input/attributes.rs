@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use aws_adapters::MAX_MESSAGE_BYTES;
 use embedded_sqs::{MessageAttribute, Outgoing, Received};
+use serde_json::json;
 use tests::bundle::Bundle;
 
-use super::without_simulators;
+use super::{command, request_payment, without_simulators};
 
 type Attributes = BTreeMap<String, MessageAttribute>;
 
@@ -21,19 +22,20 @@ fn typed(data_type: &str, text: &str) -> MessageAttribute {
     }
 }
 
-/// Sends what can't be read, and answers the letter that it becomes.
-async fn letter_of(bundle: &Bundle, body: &str, attributes: Attributes) -> Received {
+fn send(bundle: &Bundle, queue: &str, body: &str, attributes: Attributes) {
     let message = Outgoing {
         body: body.to_owned(),
         attributes,
         ..Outgoing::default()
     };
-    let sent = bundle
-        .stack
-        .wire()
-        .sqs()
-        .send(&bundle.stack.names().of_function(QUEUE), message);
+    let queue = bundle.stack.names().of_function(queue);
+    let sent = bundle.stack.wire().sqs().send(&queue, message);
     sent.expect("the queue takes it");
+}
+
+/// Sends what can't be read, and answers the letter that it becomes.
+async fn letter_of(bundle: &Bundle, body: &str, attributes: Attributes) -> Received {
+    send(bundle, QUEUE, body, attributes);
     bundle.settle().await;
     let mut letters = bundle.take(&format!("{QUEUE}-dlq")).await;
     assert_eq!(letters.len(), 1);
@@ -114,4 +116,28 @@ async fn a_message_that_has_room_for_its_own_attributes_only_is_left_to_the_queu
     // With less in the body it says why.
     let letter = letter_of(&bundle, &full[..full.len() - 1000], own.clone()).await;
     assert_eq!(without_reason(&letter), own);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_that_waits_in_its_queue_again_and_again_keeps_its_senders_attributes() {
+    let bundle = without_simulators().await;
+    let (ids, stream) = request_payment(&bundle, "c-1").await;
+    let time_out = json!({
+        "payment_id": ids.payment, "order_id": ids.order, "amount": 9.99, "due_at": "2026-11-23T10:00:00Z",
+    });
+    let own = Attributes::from([("tenant".to_owned(), typed("String.name", "acme"))]);
+    send(&bundle, "time-out-payment", &command(&time_out), own);
+    bundle.until(&stream, "PaymentFailed").await;
+    let hops = bundle.calls_of("time-out-payment", "SendMessageBatch");
+    assert!(
+        hops.len() > 3,
+        "a queue delays by a quarter of an hour at most: {hops:?}"
+    );
+    for hop in hops {
+        let tenant = &hop.request["Entries"][0]["MessageAttributes"]["tenant"];
+        assert_eq!(
+            tenant,
+            &json!({ "DataType": "String.name", "StringValue": "acme" })
+        );
+    }
 }
