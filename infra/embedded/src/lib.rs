@@ -5,7 +5,7 @@
 //!
 //! | module | what it is |
 //! | --- | --- |
-//! | [`clock`] | wall time that moves with tokio's clock |
+//! | [`clock`] | wall time: the system's, or one that moves with tokio's clock |
 //! | [`dynamodb`] | DynamoDB and its streams, on SQLite, with a meter for capacity units |
 //! | [`wire`] | the AWS JSON protocol: one request in, one answer out |
 //! | [`transport`] | the HTTP client of the AWS SDK, without a socket, with faults on demand |
@@ -19,7 +19,7 @@
 //!
 //! # Time
 //! Every timer is tokio's and every timestamp comes from a [`clock::Clock`]. On a current-thread
-//! runtime whose clock is paused (`tokio::time::pause`) a redelivery after six hours takes no time at
+//! runtime whose clock is paused (`tokio::time::pause`) and a clock that moves with it, a redelivery after six hours takes no time at
 //! all. SDK clients on it take the same clock as their `time_source`. Two clocks stay outside of that,
 //! because the database keeps them to itself: the ten minutes for which a `ClientRequestToken` is
 //! remembered, and the creation date of a table.
