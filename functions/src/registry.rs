@@ -30,7 +30,9 @@ use domain::payment::{
 use domain::shipment::{
     FailShipment, RequestShipment, SendShipment, ShipmentFailedLate, ShipmentSentLate, TimeOutShipment,
 };
-use eventsourcing::{Command, CommandEnvelope, Decider, Malformed, Message, Step, StreamId, Timestamp};
+use eventsourcing::{
+    Command, CommandEnvelope, Decider, Draft, Form, Malformed, Message, Step, StreamId, Timestamp,
+};
 
 use crate::settings::{Parts, RuleSettings};
 use crate::simulators::{PaymentGateway, ShippingGateway};
@@ -277,7 +279,12 @@ impl Default for Batching {
 
 type Build = Box<dyn Fn(&'static str, &Parts) -> Arc<dyn Handler> + Send + Sync>;
 
-type Read = fn(&str) -> Result<StreamId, Malformed>;
+/// How the body of a command is read: by its function, and as what somebody wrote.
+#[derive(Clone, Copy)]
+struct Read {
+    body: fn(&str) -> Result<StreamId, Malformed>,
+    draft: fn(&str, Form) -> Draft,
+}
 
 /// One function.
 pub struct Function {
@@ -405,7 +412,13 @@ impl Function {
     /// Reads the body of a command as the function would, and names the stream that it is for; none if
     /// the function takes no commands.
     pub fn read_command(&self, body: &str) -> Option<Result<StreamId, Malformed>> {
-        self.read.map(|read| read(body))
+        self.read.map(|read| (read.body)(body))
+    }
+
+    /// Looks at a command that somebody wrote, for all that is wrong with it; none if the function takes no
+    /// commands.
+    pub fn draft(&self, json: &str, form: Form) -> Option<Draft> {
+        self.read.map(|read| (read.draft)(json, form))
     }
 
     /// Builds it from its parts.
@@ -488,7 +501,10 @@ where
     Function {
         sends_to: if C::DEADLINE { vec![name.clone()] } else { vec![] },
         store: StoreAccess::LoadAndAppend,
-        read: Some(read::<C>),
+        read: Some(Read {
+            body: read::<C>,
+            draft: Draft::of::<C>,
+        }),
         ..Function::of(name, about, context, Trigger::Commands(sender), |name, parts| {
             let settings = RuleSettings::of(&parts.settings.deadlines);
             let handler =

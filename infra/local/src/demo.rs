@@ -5,17 +5,21 @@
 
 pub mod large_group;
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
 use domain::Deadlines;
+use domain::cart::FinalizeCart;
 use embedded_aws::Service;
 use embedded_aws::transport::{Call, Fault, Faults};
+use eventsourcing::{Draft, Form, text_of, written};
 use futures::future::{join, join_all};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
+use terminal::note;
 
 use crate::groups::{GroupScenario, group_scenarios};
 use crate::report::{self, Played};
@@ -33,16 +37,12 @@ pub enum DemoError {
         /// The system's words.
         source: std::io::Error,
     },
-    /// A cart in the file is not a cart.
+    /// Carts in the file are no carts.
     #[error(
-        "{place}: {why}; a cart is {{\"cart_id\", \"client_id\", \"product_items\": [{{\"product_id\", \"quantity\", \"unit_price\"}}], \"total_price\"}}"
+        "{}\na cart is {{\"cart_id\", \"client_id\", \"product_items\": [{{\"product_id\", \"quantity\", \"unit_price\"}}], \"total_price\"}}",
+        .0.join("\n")
     )]
-    Cart {
-        /// The file, and the line if it has several carts.
-        place: String,
-        /// What is wrong with it.
-        why: eventsourcing::Malformed,
-    },
+    Carts(Vec<String>),
     /// There is no cart in the file.
     #[error("{file} holds no cart; expected one cart as JSON, or one on each line", file = .file.display())]
     NoCart {
@@ -90,35 +90,43 @@ pub fn run(program: &Program, deadlines: Deadlines) -> Result<bool, DemoError> {
     })
 }
 
-/// The carts of a file: one as JSON, or one on each line.
+/// The carts of a file: one as JSON, or one on each line. All that is wrong with them is told, by the line
+/// and the field as they stand in the file.
 fn read_carts(file: &Path) -> Result<Vec<OwnCart>, DemoError> {
-    let text = std::fs::read_to_string(file).map_err(|source| DemoError::File {
+    let unread = |source| DemoError::File {
         file: file.to_owned(),
         source,
-    })?;
-    let lines: Vec<_> = text
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| !line.trim().is_empty())
-        .collect();
-    let is_one_each = lines.len() > 1
-        && lines.iter().all(|(_, line)| line.trim_start().starts_with('{'))
-        && serde_json::from_str::<Value>(&text).is_err();
-    if lines.is_empty() {
+    };
+    let bytes = std::fs::read(file).map_err(unread)?;
+    let text = text_of(bytes).map_err(|error| unread(io::Error::other(error)))?;
+    let (mut carts, mut wrong) = (Vec::new(), Vec::new());
+    for written in written(&text) {
+        let written = match written {
+            Ok(written) => written,
+            Err(error) => {
+                wrong.push(format!("{}, {error}", file.display()));
+                continue;
+            }
+        };
+        let place = |path: &str| format!("{}, line {}", file.display(), written.line_of(path));
+        let draft = Draft::of::<FinalizeCart>(written.json, Form::Either);
+        let told = draft.faults.iter();
+        wrong.extend(told.map(|fault| format!("{}: {fault}", place(fault.path().unwrap_or_default()))));
+        // What the function would ignore is no reason not to play it.
+        for field in &draft.unknown {
+            note!("{}: {field} (it is ignored)", place(field.path()));
+        }
+        carts.extend(OwnCart::of(&draft));
+    }
+    if !wrong.is_empty() {
+        return Err(DemoError::Carts(wrong));
+    }
+    if carts.is_empty() {
         return Err(DemoError::NoCart {
             file: file.to_owned(),
         });
     }
-    let read =
-        |place: String, json: &str| OwnCart::read(json.trim()).map_err(|why| DemoError::Cart { place, why });
-    if is_one_each {
-        lines
-            .iter()
-            .map(|(i, line)| read(format!("{}, line {}", file.display(), i + 1), line))
-            .collect()
-    } else {
-        Ok(vec![read(file.display().to_string(), &text)?])
-    }
+    Ok(carts)
 }
 
 async fn start(deadlines: Deadlines) -> Result<(Stack, Player), DemoError> {

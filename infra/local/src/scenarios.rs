@@ -15,8 +15,7 @@ use domain::payment::Payment;
 use domain::shipment::Shipment;
 use domain::values::{CartId, OrderId, PaymentId, ShipmentId};
 use eventsourcing::{
-    CommandEnvelope, Decider, EventStore, LoadError, Malformed, Message, Read, StreamId, SystemClock,
-    Timestamp, sendable,
+    CommandEnvelope, Decider, Draft, EventStore, LoadError, Message, Read, StreamId, Timestamp, sendable,
 };
 use serde_json::{Value, json};
 
@@ -230,19 +229,12 @@ pub struct OwnCart {
 }
 
 impl OwnCart {
-    /// Reads a cart: the fields of a `FinalizeCart`, or the whole message.
-    pub fn read(json: &str) -> Result<Self, Malformed> {
-        let now = eventsourcing::Clock::now(&SystemClock);
-        let whole = json.contains("\"command\"");
-        let body = if whole {
-            json.to_owned()
-        } else {
-            format!(r#"{{"command":{json}}}"#)
-        };
-        let envelope = CommandEnvelope::<FinalizeCart>::read(&body, "cart", now)?;
-        let cart =
-            serde_json::from_str(&envelope.command.json()).map_err(|_| Malformed::NotAnObject("command"))?;
-        Ok(Self { cart })
+    /// The cart in a draft that has no faults: the fields of a `FinalizeCart`, or the whole message.
+    pub fn of(draft: &Draft) -> Option<Self> {
+        let now = Timestamp::from_millis(0);
+        let envelope = CommandEnvelope::<FinalizeCart>::read(&draft.body, "cart", now).ok()?;
+        let cart = serde_json::from_str(&envelope.command.json()).ok()?;
+        Some(Self { cart })
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aws_adapters::{MAX_MESSAGE_BYTES, dead_letter_queue, source_queue};
 use clap::Args;
-use eventsourcing::{Clock, Timestamp, ids_of, sendable};
+use eventsourcing::{Clock, Form, Timestamp, ids_of, sendable};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use indicatif::ProgressBar;
 use serde::Serialize;
@@ -16,6 +16,7 @@ use terminal::note;
 use crate::failure::Failure;
 use crate::letters::{self, LOOK, Letter, Look, Outgoing, WORK, with_id};
 use crate::output::{Format, Report, age, count, narrow, progress, table, write_table};
+use crate::send::{Allowed, Problems};
 use crate::stack::Stack;
 use crate::{Wait, Which, read_input};
 
@@ -36,9 +37,22 @@ pub(crate) struct Redrive {
     /// named with --id
     #[arg(long, value_name = "FILE", requires = "ids")]
     body_from: Option<PathBuf>,
+    /// Sends fields of a mended body that the function does not know, and ignores
+    #[arg(long, requires = "body_from")]
+    allow_unknown_fields: bool,
     /// Sends a mended body even if the function will refuse it
     #[arg(long, requires = "body_from")]
     no_check: bool,
+}
+
+impl Allowed for Redrive {
+    fn everything(&self) -> bool {
+        self.no_check
+    }
+
+    fn unknown_fields(&self) -> bool {
+        self.allow_unknown_fields
+    }
 }
 
 /// What is dropped.
@@ -509,7 +523,7 @@ pub(crate) async fn redrive(stack: &Stack, format: Format, redrive: Redrive) -> 
     let mended = redrive.body_from.as_ref().map(read_input).transpose()?;
     let mended = mended.map(sendable);
     if let Some(body) = &mended {
-        check_mended(stack, queue, &redrive, body)?;
+        check_mended(stack, queue, &redrive, body, None)?;
     }
     let dead_letter_queue = dead_letter_queue(queue);
     let Meant {
@@ -517,6 +531,9 @@ pub(crate) async fn redrive(stack: &Stack, format: Format, redrive: Redrive) -> 
         held,
         about_held,
     } = meant(stack, &dead_letter_queue, &redrive.which).await?;
+    if let (Some(body), [letter]) = (&mended, letters.as_slice()) {
+        check_mended(stack, queue, &redrive, body, Some(&letter.body))?;
+    }
     let bar = progress(Some(letters.len() as u64), "sent back");
     let mut messages = Vec::with_capacity(letters.len());
     for batch in letters.chunks(10) {
@@ -535,7 +552,15 @@ pub(crate) async fn redrive(stack: &Stack, format: Format, redrive: Redrive) -> 
     outcome.print(format, "sent back")
 }
 
-fn check_mended(stack: &Stack, queue: &str, redrive: &Redrive, body: &str) -> Result<(), Failure> {
+/// Refuses a mended body that the function would refuse again, or that has fields which neither the
+/// function knows nor the `original` had: those that its sender adds are no mistake of whoever mends it.
+fn check_mended(
+    stack: &Stack,
+    queue: &str,
+    redrive: &Redrive,
+    body: &str,
+    original: Option<&str>,
+) -> Result<(), Failure> {
     if redrive.which.ids.len() != 1 {
         return Err(Failure::Usage(
             "--body-from mends one message; name it with one --id".into(),
@@ -544,16 +569,22 @@ fn check_mended(stack: &Stack, queue: &str, redrive: &Redrive, body: &str) -> Re
     if body.len() > MAX_MESSAGE_BYTES || body.is_empty() {
         return Err(Failure::Usage("a message has 1 byte to 1 MiB".into()));
     }
-    let read = stack
-        .registry
-        .function(queue)
-        .and_then(|function| function.read_command(body));
-    match read {
-        Some(Err(error)) if !redrive.no_check => Err(Failure::Usage(format!(
-            "the mended body would be refused again: {error}; nothing was done (--no-check sends it all the same)"
-        ))),
-        _ => Ok(()),
+    let Some(function) = stack.registry.function(queue) else {
+        return Ok(());
+    };
+    let mut problems = Problems::default();
+    let Some(mut draft) = function.draft(body, Form::Message) else {
+        return Ok(());
+    };
+    if draft.faults.is_empty() {
+        let Some(of_sender) = original.and_then(|original| function.draft(original, Form::Message)) else {
+            return Ok(());
+        };
+        let is_of_sender = |path: &str| of_sender.unknown.iter().any(|field| field.path() == path);
+        draft.unknown.retain(|field| !is_of_sender(field.path()));
     }
+    problems.add(&draft, redrive, |_| "the mended body".to_owned());
+    problems.none(function, "nothing was done")
 }
 
 /// Sends a batch, then deletes those of it that were sent. Whatever happens in between, each message is

@@ -17,6 +17,7 @@ mod send;
 mod stack;
 mod trace;
 
+use std::io::Read;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -279,14 +280,15 @@ async fn carry_out(stack: &Stack, format: Format, command: Command) -> Result<()
 /// Reads a file, or standard input if it is `-`.
 fn read_input(file: impl AsRef<Path>) -> Result<String, Failure> {
     let file = file.as_ref();
+    let mut bytes = Vec::new();
     let read = if file.as_os_str() == "-" {
-        std::io::read_to_string(std::io::stdin())
+        std::io::stdin().read_to_end(&mut bytes)
     } else {
-        std::fs::read_to_string(file)
+        std::fs::File::open(file).and_then(|mut file| file.read_to_end(&mut bytes))
     };
-    // A byte order mark is the editor's that wrote the file, and no message may begin with one.
-    let text = read.map(|text| text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text));
-    text.map_err(|error| Failure::Usage(format!("{} can't be read: {error}", name_of(file))))
+    let unread = |why: String| Failure::Usage(format!("{} can't be read: {why}", name_of(file)));
+    read.map_err(|error| unread(error.to_string()))?;
+    eventsourcing::text_of(bytes).map_err(|error| unread(error.to_string()))
 }
 
 fn name_of(file: &Path) -> String {

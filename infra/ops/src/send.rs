@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
-use eventsourcing::{Fields, Malformed};
+use eventsourcing::{Draft, DraftFault, Form, written};
 use functions::Function;
 use serde::Serialize;
 use serde_json::Value;
@@ -36,6 +36,9 @@ pub(crate) struct Send {
     /// The command as JSON, as in a file
     #[arg(long, value_name = "JSON")]
     command: Option<String>,
+    /// Sends fields that the function does not know, and ignores
+    #[arg(long)]
+    allow_unknown_fields: bool,
     /// Sends even what the function will refuse
     #[arg(long)]
     no_check: bool,
@@ -134,63 +137,126 @@ fn read(function: &Function, command: &Send) -> Result<Vec<Ready>, Failure> {
         (None, Some(text)) => (text.clone(), "--command".to_owned()),
         (None, None) => return Ok(vec![of_fields(function, command)?]),
     };
-    let mut ready = Vec::new();
-    for (number, text) in pieces(&text, &place, command.no_check)?.into_iter().enumerate() {
-        let body = body(function, &text);
-        let refused =
-            |error: Malformed| refusal(function, &format!("{place}, command {}", number + 1), &error);
-        ready.push(checked(function, &body, command.no_check).map_err(refused)?);
-    }
-    if ready.is_empty() {
+    let pieces = written(&text);
+    if pieces.is_empty() {
         return Err(Failure::Usage(format!("{place} holds no command")));
     }
-    Ok(ready)
+    // What is no JSON can be sent only unchecked, and then as one message.
+    if command.no_check && pieces.iter().any(Result::is_err) {
+        return Ok(vec![ready(function, &text)]);
+    }
+    let bar = progress(Some(pieces.len() as u64), "commands checked");
+    let (mut commands, mut problems) = (Vec::new(), Problems::default());
+    for (number, piece) in pieces.into_iter().enumerate() {
+        match piece {
+            Ok(piece) => {
+                let draft = draft(function, piece.json, Form::Either);
+                let place =
+                    |path: &str| format!("{place}, command {}, line {}", number + 1, piece.line_of(path));
+                problems.add(&draft, command, place);
+                commands.push(ready(function, &draft.body));
+            }
+            Err(error) => problems.add_other(format!("{place}, {error}")),
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    problems.none(function, "nothing was sent")?;
+    Ok(commands)
 }
 
-/// The JSON values in a text. What is no JSON can be sent only unchecked, and then as one message.
-fn pieces(text: &str, place: &str, no_check: bool) -> Result<Vec<String>, Failure> {
-    let values = serde_json::Deserializer::from_str(text).into_iter::<Box<RawValue>>();
-    match values.collect::<Result<Vec<_>, _>>() {
-        Ok(values) => Ok(values.iter().map(|value| value.get().to_owned()).collect()),
-        Err(_) if no_check => Ok(vec![text.to_owned()]),
-        Err(error) => Err(Failure::Usage(format!(
-            "{place} is not JSON: {error}; expected one command, or one on each line"
-        ))),
+/// What is wrong with what somebody wrote.
+#[derive(Debug, Default)]
+pub(crate) struct Problems {
+    told: Vec<String>,
+    /// Whether there is more to it than unknown fields.
+    faults: bool,
+}
+
+/// How many problems are shown.
+const SHOWN: usize = 50;
+
+impl Problems {
+    /// Adds what is wrong with a command that stands at a place, by the path of the field.
+    pub(crate) fn add(&mut self, draft: &Draft, allowed: &impl Allowed, place: impl Fn(&str) -> String) {
+        if allowed.everything() {
+            return;
+        }
+        for fault in &draft.faults {
+            self.add_other(format!("{}: {fault}", place(fault.path().unwrap_or_default())));
+        }
+        if !allowed.unknown_fields() {
+            let told = draft.unknown.iter();
+            self.told
+                .extend(told.map(|field| format!("{}: {field}", place(field.path()))));
+        }
+    }
+
+    fn add_other(&mut self, fault: String) {
+        self.faults = true;
+        self.told.push(fault);
+    }
+
+    /// Fails if there are any.
+    pub(crate) fn none(&self, function: &Function, undone: &str) -> Result<(), Failure> {
+        if self.told.is_empty() {
+            return Ok(());
+        }
+        let mut told: Vec<_> = self.told.iter().take(SHOWN).cloned().collect();
+        if self.told.len() > SHOWN {
+            told.push(format!("and {} more", self.told.len() - SHOWN));
+        }
+        let anyway = if self.faults {
+            "--no-check sends it all the same"
+        } else {
+            "--allow-unknown-fields sends them, and the function ignores them"
+        };
+        Err(Failure::Usage(format!(
+            "what was given is no {}; {undone} ({anyway}):\n  {}",
+            pascal_case(&function.name),
+            told.join("\n  ")
+        )))
     }
 }
 
-/// The message: the text itself if it is a whole one, else the fields in an envelope.
-fn body(function: &Function, text: &str) -> String {
-    match Fields::of(text) {
-        Some(fields) if fields.raw("command").is_none() => envelope(function, text),
-        _ => text.to_owned(),
+/// What may be sent though something is wrong with it.
+pub(crate) trait Allowed {
+    /// Whatever it is.
+    fn everything(&self) -> bool;
+
+    /// Fields that no function reads.
+    fn unknown_fields(&self) -> bool;
+}
+
+impl Allowed for Send {
+    fn everything(&self) -> bool {
+        self.no_check
+    }
+
+    fn unknown_fields(&self) -> bool {
+        self.allow_unknown_fields
     }
 }
 
-fn envelope(function: &Function, command: &str) -> String {
-    format!(
-        r#"{{"type":"{}","command":{command}}}"#,
-        pascal_case(&function.name)
-    )
+/// A command that was written for a function that takes commands, as all do here.
+fn draft(function: &Function, json: &str, form: Form) -> Draft {
+    function.draft(json, form).unwrap_or_else(|| Draft {
+        body: json.to_owned(),
+        faults: Vec::new(),
+        unknown: Vec::new(),
+    })
 }
 
-fn checked(function: &Function, body: &str, no_check: bool) -> Result<Ready, Malformed> {
+fn ready(function: &Function, body: &str) -> Ready {
     // Its own id, so that a request which the SDK repeats can't make two commands of one.
     let body = with_id(body, &Uuid::new_v4().to_string());
-    let stream_id = match function.read_command(&body) {
-        Some(Ok(stream)) => Some(stream.to_string()),
-        Some(Err(error)) if !no_check => return Err(error),
-        _ => None,
-    };
+    let stream = function.read_command(&body).and_then(Result::ok);
     let (id, _) = eventsourcing::ids_of(&body, "-");
-    Ok(Ready { body, id, stream_id })
-}
-
-fn refusal(function: &Function, what: &str, error: &Malformed) -> Failure {
-    let command = pascal_case(&function.name);
-    Failure::Usage(format!(
-        "{what} is no {command}: {error}; nothing was sent (--no-check sends it all the same)"
-    ))
+    Ready {
+        body,
+        id,
+        stream_id: stream.map(|stream| stream.to_string()),
+    }
 }
 
 /// The command of `field=value` arguments. A value that is JSON, though not a string, is tried as such
@@ -207,18 +273,29 @@ fn of_fields(function: &Function, command: &Send) -> Result<Ready, Failure> {
             return Err(Failure::Usage(format!("field {name} is given twice")));
         }
     }
-    let mut as_json = Vec::new();
-    loop {
-        match checked(function, &envelope(function, &object(&fields)), command.no_check) {
-            Ok(ready) => return Ok(ready),
-            Err(error) if takes_as_text(&mut fields, &error) => as_json.push(error),
-            Err(error) => {
-                // What was wrong with the value as it was given says more than that text is wrong too.
-                let given = as_json.iter().find(|given| path(given) == path(&error));
-                return Err(refusal(function, "what the fields say", given.unwrap_or(&error)));
-            }
+    let mut as_json: Vec<DraftFault> = Vec::new();
+    let draft = loop {
+        let draft = draft(function, &object(&fields), Form::Fields);
+        let wrong = draft.faults.clone().into_iter();
+        let tried: Vec<_> = wrong.filter(|fault| takes_as_text(&mut fields, fault)).collect();
+        if tried.is_empty() {
+            break draft;
         }
-    }
+        as_json.extend(tried);
+    };
+    // What was wrong with the value as it was given says more than that text is wrong too.
+    let as_given = |fault: &DraftFault| {
+        let given = as_json.iter().find(|given| given.path() == fault.path());
+        given.unwrap_or(fault).clone()
+    };
+    let told = Draft {
+        faults: draft.faults.iter().map(as_given).collect(),
+        ..draft
+    };
+    let mut problems = Problems::default();
+    problems.add(&told, command, |_| "the fields".to_owned());
+    problems.none(function, "nothing was sent")?;
+    Ok(ready(function, &told.body))
 }
 
 /// A field's value: as JSON if it can be taken so, and as text.
@@ -243,18 +320,9 @@ impl Candidate {
     }
 }
 
-fn path(error: &Malformed) -> Option<&str> {
-    match error {
-        Malformed::Field(error) => Some(error.path()),
-        _ => None,
-    }
-}
-
 /// Turns the value that the reader can't take from JSON into text; whether there was such a value.
-fn takes_as_text(fields: &mut BTreeMap<String, Candidate>, error: &Malformed) -> bool {
-    let field = path(error)
-        .and_then(|path| path.strip_prefix("command."))
-        .and_then(|field| fields.get_mut(field));
+fn takes_as_text(fields: &mut BTreeMap<String, Candidate>, fault: &DraftFault) -> bool {
+    let field = fault.path().and_then(|field| fields.get_mut(field));
     field.is_some_and(|field| field.json.take().is_some())
 }
 
@@ -276,6 +344,7 @@ mod tests {
             fields: fields.iter().map(|field| (*field).to_owned()).collect(),
             file: None,
             command: None,
+            allow_unknown_fields: false,
             no_check: false,
         };
         of_fields(function, &command).map_err(|failure| failure.to_string())
@@ -300,32 +369,16 @@ mod tests {
         let fields = ["guest_stay_id=101", "payment_id=7", "amount=19.999"];
         let error = sent("record-payment", &fields).expect_err("three decimals");
         assert!(
-            error.contains("field `command.amount` holds a number") && error.contains("at most two decimals"),
+            error.contains("field `amount` holds a number") && error.contains("at most two decimals"),
             "{error}"
         );
         let fields = ["cart_id=7", "client_id=u-1", "total_price=1", "product_items=[]"];
         let error = sent("finalize-cart", &fields).expect_err("no items");
         assert!(
-            error.contains("field `command.product_items` holds") && !error.contains("holds a string"),
+            error.contains("field `product_items` holds") && !error.contains("holds a string"),
             "{error}"
         );
         let error = sent("withdraw-order", &["order_id=o-1"]).expect_err("no reason");
-        assert!(error.contains("field `command.reason` is missing"), "{error}");
-    }
-
-    #[test]
-    fn one_command_or_one_on_each_line_are_both_taken() {
-        let count = |text| {
-            pieces(text, "it", false)
-                .map(|pieces| pieces.len())
-                .map_err(|error| error.to_string())
-        };
-        assert_eq!(count("{\n \"a\": 1\n}\n"), Ok(1));
-        assert_eq!(count("{\"a\":1}\n{\"a\":2}\n\n"), Ok(2));
-        assert!(
-            count("{\"a\":1}\n{\"a\":")
-                .expect_err("cut off")
-                .contains("is not JSON")
-        );
+        assert!(error.contains("field `reason` is missing"), "{error}");
     }
 }

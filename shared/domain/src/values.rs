@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use eventsourcing::{FieldError, FieldValue, computed_id, message};
+use eventsourcing::{FieldError, FieldValue, Review, computed_id, message};
 use rust_decimal::Decimal;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -291,6 +291,18 @@ impl FieldValue for ProductItem {
             unit_price: fields.get("unit_price")?,
         })
     }
+
+    fn review(raw: &str) -> Review {
+        let Some(fields) = eventsourcing::Fields::of(raw) else {
+            return Review::of(Self::read(raw));
+        };
+        fields
+            .review()
+            .field::<ProductId>("product_id")
+            .field::<Quantity>("quantity")
+            .field::<Money>("unit_price")
+            .finish()
+    }
 }
 
 /// The lines of a cart: 1 to 500.
@@ -320,6 +332,15 @@ impl FieldValue for ProductItems {
 
     fn read(raw: &str) -> Result<Self, FieldError> {
         Vec::read(raw).and_then(|items| Self::new(items).ok_or_else(|| FieldError::value::<Self>(raw)))
+    }
+
+    fn review(raw: &str) -> Review {
+        let of_items = Vec::<ProductItem>::review(raw);
+        if of_items.faults.is_empty() {
+            of_items.and(Review::of(Self::read(raw)))
+        } else {
+            of_items
+        }
     }
 }
 

@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 
 use crate::structure::Structure;
 use crate::{
-    Dispatch, FieldError, FieldValue, Fields, Message, RecordedEvent, StreamId, Timestamp, Unreadable,
-    command_id, decode, write_body,
+    Dispatch, FieldError, FieldValue, Fields, Message, RecordedEvent, Review, StreamId, Timestamp,
+    Unreadable, command_id, decode, write_body,
 };
 
 /// How deep JSON may be nested: 64 lists and objects in each other.
@@ -79,6 +79,24 @@ impl<C: Message> CommandEnvelope<C> {
             command,
             metadata,
         })
+    }
+
+    /// All that is wrong with the message, and the names in it that nobody reads; but for what the first
+    /// look of [`read`](Self::read) finds wrong with the whole.
+    pub(crate) fn review(fields: &Fields<'_>) -> Review {
+        let version = fields.get::<Option<u64>>("schema_version");
+        let is_current = version.is_ok_and(|version| version.unwrap_or(1) == u64::from(C::SCHEMA_VERSION));
+        let reviewed = fields
+            .review()
+            .field::<Option<EnvelopeId>>("id")
+            .field::<Option<String>>("type")
+            .field::<Option<u64>>("schema_version");
+        let reviewed = if is_current {
+            reviewed.field::<Reviewed<C>>("command")
+        } else {
+            reviewed.field::<Content<C>>("command")
+        };
+        reviewed.field::<Option<PartialMetadata>>("metadata").finish()
     }
 }
 
@@ -186,6 +204,26 @@ impl<M: Message> FieldValue for Content<M> {
     }
 }
 
+/// The fields of a command in the current version, which are looked at one by one.
+struct Reviewed<M>(PhantomData<M>);
+
+impl<M: Message> FieldValue for Reviewed<M> {
+    fn expected() -> String {
+        Content::<M>::expected()
+    }
+
+    fn read(raw: &str) -> Result<Self, FieldError> {
+        Content::<M>::read(raw).map(|_| Self(PhantomData))
+    }
+
+    fn review(raw: &str) -> Review {
+        match Fields::of(raw) {
+            Some(fields) => M::review(&fields),
+            None => Review::of(Self::read(raw)),
+        }
+    }
+}
+
 /// The fields of an event, unread.
 struct Data(String);
 
@@ -239,6 +277,18 @@ impl FieldValue for PartialMetadata {
             causation_id: fields.get("causation_id")?,
             timestamp: fields.get("timestamp")?,
         })
+    }
+
+    fn review(raw: &str) -> Review {
+        let Some(fields) = Fields::of(raw) else {
+            return Review::of(Self::read(raw));
+        };
+        fields
+            .review()
+            .field::<Option<EnvelopeId>>("correlation_id")
+            .field::<Option<EnvelopeId>>("causation_id")
+            .field::<Option<Timestamp>>("timestamp")
+            .finish()
     }
 }
 

@@ -10,6 +10,8 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
+use crate::review::{self, Review, Reviewer};
+
 /// A field that is missing or holds something else than it should.
 ///
 /// The text names the field by its path, what it holds by JSON type, and what was expected; never
@@ -54,6 +56,13 @@ impl FieldError {
         &self.path
     }
 
+    /// The same error, seen from one level further in.
+    #[must_use]
+    pub(crate) fn inside(mut self, outer: &str) -> Self {
+        self.path = review::inner(&self.path, outer).to_owned();
+        self
+    }
+
     /// The same error, seen from one level further out.
     #[must_use]
     pub fn within(mut self, outer: &str) -> Self {
@@ -93,6 +102,11 @@ pub trait FieldValue: Sized {
     fn absent() -> Option<Self> {
         None
     }
+
+    /// All that is wrong with the value. What holds other values looks at each of them.
+    fn review(raw: &str) -> Review {
+        Review::of(Self::read(raw))
+    }
 }
 
 /// The fields of a JSON object, as unparsed text. Of a repeated name the last counts; in a message that
@@ -124,6 +138,16 @@ impl<'a> Fields<'a> {
         // The value is a part of the text, so it begins as far into it as their addresses are apart.
         let start = value.as_ptr().addr() - self.json.as_ptr().addr();
         Some(start..start + value.len())
+    }
+
+    /// Looks at the fields one by one.
+    pub fn review(&self) -> Reviewer<'_, 'a> {
+        Reviewer::of(self)
+    }
+
+    /// The names of the fields, in alphabetical order.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.fields.keys().map(AsRef::as_ref)
     }
 
     /// The JSON text of the field, if it is there and not `null`.
@@ -222,6 +246,10 @@ impl<T: FieldValue> FieldValue for Option<T> {
     fn absent() -> Option<Self> {
         Some(None)
     }
+
+    fn review(raw: &str) -> Review {
+        T::review(raw)
+    }
 }
 
 impl<T: FieldValue> FieldValue for Vec<T> {
@@ -236,6 +264,15 @@ impl<T: FieldValue> FieldValue for Vec<T> {
             T::read(entry.get()).map_err(|error| error.within(&format!("[{i}]")))
         };
         entries.iter().enumerate().map(read).collect()
+    }
+
+    fn review(raw: &str) -> Review {
+        let Ok(entries) = serde_json::from_str::<Vec<&RawValue>>(raw) else {
+            return Review::of(Self::read(raw));
+        };
+        let reviews = entries.iter().enumerate();
+        let reviews = reviews.map(|(i, entry)| T::review(entry.get()).within(&format!("[{i}]")));
+        reviews.fold(Review::default(), Review::and)
     }
 }
 

@@ -9,10 +9,12 @@
 mod batch;
 mod commit;
 mod decider;
+mod draft;
 mod envelope;
 mod fields;
 mod ids;
 mod message;
+mod review;
 mod saga;
 mod store;
 mod structure;
@@ -25,6 +27,7 @@ pub use commit::{
     assemble_after,
 };
 pub use decider::{Command, Decider, Decision, EventSet, Refusal};
+pub use draft::{Draft, DraftFault, Form, NotJson, NotText, Written, text_of, written};
 pub use envelope::{
     CommandEnvelope, EventEnvelope, MAX_DEPTH, Malformed, Metadata, TraceHeader, encode_command,
     encode_event, ids_of,
@@ -32,6 +35,7 @@ pub use envelope::{
 pub use fields::{FieldError, FieldValue, Fields, Text};
 pub use ids::{Category, NAMESPACE, StreamId, command_id, computed_id, event_id};
 pub use message::{Message, Unreadable, decode};
+pub use review::{Review, Reviewer, UnknownField};
 pub use saga::{Dispatch, Step};
 pub use store::{AppendError, EventStore, LoadError, Passing, Read};
 pub use timestamp::{Clock, InvalidTimestamp, SystemClock, Timestamp};

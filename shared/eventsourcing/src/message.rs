@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{FieldError, Fields};
+use crate::{FieldError, Fields, Review};
 
 /// A command or an event, with the name and the fields that it has on the wire.
 pub trait Message: Sized + Serialize + Send + Sync + 'static {
@@ -13,8 +13,16 @@ pub trait Message: Sized + Serialize + Send + Sync + 'static {
     /// [`Message::read`] can't bridge by itself, and teach [`Message::lift`] the step.
     const SCHEMA_VERSION: u32 = 1;
 
+    /// The names of its fields, as far as they are declared.
+    const FIELDS: &'static [&'static str] = &[];
+
     /// Reads it from its fields; unknown fields are ignored.
     fn read(fields: &Fields<'_>) -> Result<Self, FieldError>;
+
+    /// All that is wrong with its fields, and the names that it does not know.
+    fn review(fields: &Fields<'_>) -> Review {
+        Review::of(Self::read(fields))
+    }
 
     /// Lifts the JSON of version `from` to the next version; none if there is no such step.
     fn lift(from: u32, json: &str) -> Option<String> {
@@ -91,9 +99,14 @@ macro_rules! message {
 
         impl $crate::Message for $name {
             const TYPE: &'static str = stringify!($name);
+            const FIELDS: &'static [&'static str] = &[$(stringify!($field)),*];
 
             fn read(fields: &$crate::Fields<'_>) -> Result<Self, $crate::FieldError> {
                 Ok(Self { $($field: fields.get(stringify!($field))?,)* })
+            }
+
+            fn review(fields: &$crate::Fields<'_>) -> $crate::Review {
+                fields.review()$(.field::<$type>(stringify!($field)))*.finish()
             }
         }
     };

@@ -95,6 +95,28 @@ async fn a_mended_body_that_would_be_refused_again_is_refused_at_once_and_the_le
         refused.err
     );
     assert_eq!(up.visible(DLQ), 1);
+    let misspelt = format!(r#"{{"comand":{}}}"#, cart("c-1", "19.90"));
+    let refused = up.ops_reading(&redrive, &misspelt);
+    assert_eq!(refused.code, 2, "{refused:?}");
+    for part in [
+        "the mended body: field `command` is missing",
+        "the mended body: field `comand` is unknown; did you mean `command`?",
+    ] {
+        assert!(refused.err.contains(part), "{part}: {}", refused.err);
+    }
+    assert_eq!(up.visible(DLQ), 1);
+    let with_more = format!(
+        r#"{{"metadata":{{"corelation_id":"x"}},"command":{}}}"#,
+        cart("c-1", "19.90")
+    );
+    let refused = up.ops_reading(&redrive, &with_more);
+    assert_eq!(refused.code, 2, "{refused:?}");
+    assert!(
+        refused.err.contains("did you mean `correlation_id`?"),
+        "{}",
+        refused.err
+    );
+    assert_eq!(up.visible(DLQ), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -187,7 +209,7 @@ async fn a_letter_with_characters_that_no_queue_carries_is_sent_back_mended_or_a
         assert_eq!(message.body, body);
     }
     // Mended without its id, which it gets back, in an editor that writes what it reads.
-    up.put(DLQ, r#"{"id":"\uffff","command":{"cart_id":7}}"#);
+    up.put(DLQ, r#"{"id":"\uffff","command":{"cart_id":7},"note":""}"#);
     let shown = up.ops(&["dlq", "show", "finalize-cart", "--json"]).done().json();
     let id = text(&shown["messages"][0], "message_id").to_owned();
     let redrive = ["dlq", "redrive", "finalize-cart", "--id", &id, "--body-from", "-"];

@@ -55,7 +55,7 @@ async fn a_command_that_its_function_could_not_read_is_refused_by_the_field_and_
     assert_eq!(refused.code, 2, "{refused:?}");
     for part in [
         "standard input, command 2",
-        "field `command.total_price`",
+        "line 2: field `total_price`",
         "at most two decimals",
     ] {
         assert!(refused.err.contains(part), "{part}: {}", refused.err);
@@ -68,6 +68,97 @@ async fn a_command_that_its_function_could_not_read_is_refused_by_the_field_and_
     up.ops_reading(&["send", "FinalizeCart", "--file", "-", "--no-check"], &commands)
         .done();
     assert_eq!(up.visible("finalize-cart"), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_is_spelt_wrong_is_refused_with_the_one_that_is_meant() {
+    let up = Up::without_functions().await;
+    let alone = [
+        "send",
+        "CheckoutGuestAccount",
+        "guest_stay_id=m1",
+        "group_chekout_id=g",
+    ];
+    let refused = up.ops(&alone);
+    assert_eq!(refused.code, 2, "{refused:?}");
+    assert!(
+        refused
+            .err
+            .contains("field `group_chekout_id` is unknown; did you mean `group_checkout_id`?")
+            && refused.err.contains("--allow-unknown-fields"),
+        "{}",
+        refused.err
+    );
+    assert_eq!(up.visible("checkout-guest-account"), 0);
+    up.ops(&[&alone[..], &["--allow-unknown-fields"]].concat()).done();
+    assert_eq!(up.visible("checkout-guest-account"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_fault_of_every_command_is_told_at_once_wherever_it_stands() {
+    let up = Up::without_functions().await;
+    let commands = [
+        r#"{"cart_id":"c 1","client_id":"u-7","total_price":"x","product_items":[{"product_id":"p-1","quantity":2,"unit_price":1},{"product_id":"p-2","quantitiy":1,"unit_price":1}]}"#,
+        "no JSON",
+        r#"{"Id":"7","command":{"cart_id":"c-3","client_id":"u-7","total_price":1,"product_items":[{"product_id":"p-1","quantity":2,"unit_price":1}]},"metadata":{"corelation_id":"x"}}"#,
+    ];
+    let send = ["send", "FinalizeCart", "--file", "-"];
+    let refused = up.ops_reading(
+        &[&send[..], &["--allow-unknown-fields"]].concat(),
+        &commands.join("\n"),
+    );
+    assert_eq!(refused.code, 2, "{refused:?}");
+    assert!(!refused.err.contains("unknown;"), "{}", refused.err);
+    let refused = up.ops_reading(&send, &commands.join("\n"));
+    assert_eq!(refused.code, 2, "{refused:?}");
+    let told: Vec<_> = refused.err.lines().skip(1).collect();
+    let expected = [
+        "  standard input, command 1, line 1: field `cart_id` holds a string; expected ",
+        "  standard input, command 1, line 1: field `product_items[1].quantity` is missing; expected ",
+        "  standard input, command 1, line 1: field `total_price` holds a string; expected ",
+        "  standard input, command 1, line 1: field `product_items[1].quantitiy` is unknown; did you mean `quantity`?",
+        "  standard input, line 2: not JSON: ",
+        "  standard input, command 3, line 3: field `metadata.corelation_id` is unknown; did you mean `correlation_id`?",
+        "  standard input, command 3, line 3: field `Id` is unknown; did you mean `id`?",
+    ];
+    assert_eq!(told.len(), expected.len(), "{}", refused.err);
+    for part in expected {
+        assert!(
+            told.iter().any(|line| line.starts_with(part)),
+            "{part}: {}",
+            refused.err
+        );
+    }
+    assert_eq!(up.visible("finalize-cart"), 0);
+
+    let fields = [
+        "send",
+        "RecordPayment",
+        "guest_stay_id=a b",
+        "amount=1.999",
+        "note=x",
+    ];
+    let refused = up.ops(&fields);
+    assert_eq!(refused.code, 2, "{refused:?}");
+    for part in [
+        "the fields: field `guest_stay_id` holds a string",
+        "the fields: field `payment_id` is missing",
+        "the fields: field `amount` holds a number; expected a number from 0",
+        "the fields: field `note` is unknown; the fields there are guest_stay_id, payment_id, amount",
+    ] {
+        assert!(refused.err.contains(part), "{part}: {}", refused.err);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_byte_order_mark_before_a_file_is_no_part_of_it() {
+    let up = Up::without_functions().await;
+    let file = format!("\u{feff}{}\n{}\n", cart("c-1", "19.90"), cart("c-2", "19.90"));
+    up.ops_reading(&["send", "FinalizeCart", "--file", "-"], &file)
+        .done();
+    assert_eq!(up.visible("finalize-cart"), 2);
+    let message = up.take("finalize-cart").await.expect("it is there");
+    assert!(!message.body.contains('\u{feff}'), "{}", message.body);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,7 +175,7 @@ async fn what_makes_no_sense_is_refused_with_what_would() {
             &["send", "FinalizeCart", "--file", "/does/not/exist"],
             "/does/not/exist can't be read",
         ),
-        (&["send", "FinalizeCart", "--command", "{"], "is not JSON"),
+        (&["send", "FinalizeCart", "--command", "{"], "line 1: not JSON"),
         (&["send", "FinalizeCart", "--command", " "], "holds no command"),
     ];
     for (arguments, expected) in cases {

@@ -5,7 +5,7 @@ use domain::cart::FinalizeCart;
 use domain::order::{CancelOrder, CompleteOrder, ConfirmOrder, InitializeOrder, WithdrawOrder};
 use domain::payment::{CompletePayment, DiscardPayment, FailPayment, RequestPayment, TimeOutPayment};
 use domain::shipment::{FailShipment, RequestShipment, SendShipment, TimeOutShipment};
-use eventsourcing::{CommandEnvelope, Message, Timestamp};
+use eventsourcing::{CommandEnvelope, Draft, Form, Message, Timestamp};
 
 /// What a field holds.
 #[derive(Clone, Copy, Debug)]
@@ -169,10 +169,19 @@ fn body(fields: &[(&str, String)]) -> String {
     format!(r#"{{"command":{{{}}}}}"#, fields.join(","))
 }
 
+/// Reads it as its function does. Whoever asks for all that is wrong with it is told the same, and more.
+#[track_caller]
 fn read<C: Message>(body: &str) -> Result<C, String> {
-    CommandEnvelope::read(body, "m-1", Timestamp::from_millis(0))
+    let read = CommandEnvelope::read(body, "m-1", Timestamp::from_millis(0))
         .map(|envelope| envelope.command)
-        .map_err(|error| error.to_string())
+        .map_err(|error| error.to_string());
+    let faults = Draft::of::<C>(body, Form::Message).faults;
+    let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
+    match &read {
+        Ok(_) => assert_eq!(faults, [""; 0], "{} of {body}", C::TYPE),
+        Err(error) => assert!(faults.contains(error), "{faults:?}: {} of {body}", C::TYPE),
+    }
+    read
 }
 
 #[track_caller]

@@ -1,0 +1,212 @@
+//! All that is wrong with a message at once, and the names in it that nobody reads.
+//!
+//! A function reads a message until the first fault, and ignores what it does not know: so a sender of next
+//! year's messages is not refused. Whoever writes one by hand wants to hear of everything, and most of all of
+//! a name that is spelt wrong: an optional field under a wrong name is a message that means something else.
+
+use std::fmt;
+
+use crate::{FieldError, FieldValue, Fields};
+
+/// A field that no reader reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownField {
+    path: String,
+    name: String,
+    known: Vec<&'static str>,
+}
+
+impl UnknownField {
+    /// The field, as in `command.product_items[1].quantitiy`.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The same, seen from one level further in.
+    #[must_use]
+    pub(crate) fn inside(mut self, outer: &str) -> Self {
+        self.path = inner(&self.path, outer).to_owned();
+        self
+    }
+
+    /// The field that is read there whose name is most like this one's, if one is like it.
+    pub fn nearest(&self) -> Option<&'static str> {
+        let name = plain(&self.name);
+        let distance = |known: &&'static str| (distance(&name, &plain(known)), *known);
+        let (distance, known) = self.known.iter().map(distance).min()?;
+        (distance <= (known.len() / 3).max(1)).then_some(known)
+    }
+}
+
+impl fmt::Display for UnknownField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "field `{}` is unknown; ", self.path.escape_debug())?;
+        match self.nearest() {
+            Some(known) => write!(f, "did you mean `{known}`?"),
+            None => write!(f, "the fields there are {}", self.known.join(", ")),
+        }
+    }
+}
+
+/// The path within `outer`.
+pub(crate) fn inner<'p>(path: &'p str, outer: &str) -> &'p str {
+    let inner = path.strip_prefix(outer).and_then(|rest| rest.strip_prefix('.'));
+    inner.unwrap_or(path)
+}
+
+/// A name as it is compared: people write `cartId` and `cart-id` for `cart_id`.
+fn plain(name: &str) -> Vec<char> {
+    let letters = name.chars().filter(|letter| letter.is_alphanumeric());
+    letters.flat_map(char::to_lowercase).take(64).collect()
+}
+
+/// How many letters have to be added, taken away, changed or swapped with the next one.
+fn distance(a: &[char], b: &[char]) -> usize {
+    let width = b.len() + 1;
+    let mut rows = vec![0; (a.len() + 1) * width];
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            let at = |i: usize, j: usize| rows[i * width + j];
+            rows[i * width + j] = if i == 0 || j == 0 {
+                i.max(j)
+            } else {
+                let changed = at(i - 1, j - 1) + usize::from(a[i - 1] != b[j - 1]);
+                let least = changed.min(at(i - 1, j) + 1).min(at(i, j - 1) + 1);
+                if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                    least.min(at(i - 2, j - 2) + 1)
+                } else {
+                    least
+                }
+            };
+        }
+    }
+    rows[rows.len() - 1]
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Review {
+    /// Fields that are missing or hold something else than they should.
+    pub faults: Vec<FieldError>,
+    /// Fields that no reader reads.
+    pub unknown: Vec<UnknownField>,
+}
+
+impl Review {
+    /// What one reading says: nothing, or its one fault.
+    pub fn of<T>(read: Result<T, FieldError>) -> Self {
+        Self {
+            faults: read.err().into_iter().collect(),
+            unknown: Vec::new(),
+        }
+    }
+
+    /// The same, seen from one level further out.
+    #[must_use]
+    pub fn within(mut self, outer: &str) -> Self {
+        let within = |error: FieldError| error.within(outer);
+        self.faults = self.faults.into_iter().map(within).collect();
+        for field in &mut self.unknown {
+            let joint = if field.path.starts_with('[') { "" } else { "." };
+            field.path = format!("{outer}{joint}{}", field.path);
+        }
+        self
+    }
+
+    /// Both.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.faults.extend(other.faults);
+        self.unknown.extend(other.unknown);
+        self
+    }
+}
+
+/// Looks at the fields of an object one by one; what it is not asked for is unknown.
+#[derive(Debug)]
+pub struct Reviewer<'f, 'a> {
+    fields: &'f Fields<'a>,
+    known: Vec<&'static str>,
+    found: Review,
+}
+
+impl<'f, 'a> Reviewer<'f, 'a> {
+    pub(crate) fn of(fields: &'f Fields<'a>) -> Self {
+        Self {
+            fields,
+            known: Vec::new(),
+            found: Review::default(),
+        }
+    }
+
+    /// Looks at the field of that name, which holds a `T`.
+    #[must_use]
+    pub fn field<T: FieldValue>(mut self, name: &'static str) -> Self {
+        self.known.push(name);
+        let found = match self.fields.raw(name) {
+            Some(raw) => T::review(raw).within(name),
+            None => Review::of(self.fields.get::<T>(name)),
+        };
+        self.found = self.found.and(found);
+        self
+    }
+
+    /// What was found in all.
+    #[must_use]
+    pub fn finish(self) -> Review {
+        let is_unknown = |name: &&str| !self.known.contains(name);
+        let unknown = self.fields.names().filter(is_unknown).map(|name| UnknownField {
+            path: name.to_owned(),
+            name: name.to_owned(),
+            known: self.known.clone(),
+        });
+        let unknown = unknown.collect();
+        self.found.and(Review {
+            faults: Vec::new(),
+            unknown,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unknown(name: &str, known: &[&'static str]) -> String {
+        let field = UnknownField {
+            path: format!("command.{name}"),
+            name: name.to_owned(),
+            known: known.to_vec(),
+        };
+        field.to_string()
+    }
+
+    #[test]
+    fn a_name_that_is_spelt_wrong_is_told_with_the_one_that_is_meant() {
+        let known = ["guest_stay_id", "group_checkout_id", "amount"];
+        for (name, meant) in [
+            ("group_chekout_id", "group_checkout_id"),
+            ("groupCheckoutId", "group_checkout_id"),
+            ("GUEST-STAY-ID", "guest_stay_id"),
+            ("amuont", "amount"),
+        ] {
+            assert_eq!(
+                unknown(name, &known),
+                format!("field `command.{name}` is unknown; did you mean `{meant}`?")
+            );
+        }
+        assert_eq!(
+            unknown("colour", &known),
+            "field `command.colour` is unknown; the fields there are guest_stay_id, group_checkout_id, amount"
+        );
+    }
+
+    #[test]
+    fn letters_that_are_swapped_are_one_change() {
+        let distance = |a: &str, b: &str| distance(&plain(a), &plain(b));
+        assert_eq!(distance("amuont", "amount"), 1);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("same", "same"), 0);
+    }
+}
