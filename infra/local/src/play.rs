@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use aws_adapters::{Connection, Environment, EnvironmentError, Names};
+use aws_adapters::{Connection, Environment, EnvironmentError, Names, Proxies};
 use domain::Deadlines;
 use functions::registry;
 use futures::future::{join, join_all};
@@ -69,7 +69,7 @@ pub fn run(options: &PlayOptions) -> Result<bool, PlayRunError> {
 
 async fn play(options: &PlayOptions) -> Result<bool, PlayRunError> {
     let started = Instant::now();
-    let connection = Connection::open(&Environment::from_process()?);
+    let connection = Connection::open_through(&Environment::from_process()?, &Proxies::from_process()?);
     let names = Names::of(&options.stack);
     let prefix = queue_url_prefix(&connection, &names).await?;
     let Deadlines {

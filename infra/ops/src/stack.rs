@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aws_adapters::{Bus, Connection, Environment, Names, kebab_case};
+use aws_adapters::{Bus, Connection, Environment, Names, Proxies, kebab_case};
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::operation::receive_message::builders::ReceiveMessageFluentBuilder;
 use aws_sdk_sqs::types::Message;
@@ -44,11 +44,19 @@ impl Stack {
     /// Finds the stack of that name where the environment points to.
     pub(crate) async fn open(name: &str) -> Result<Self, Failure> {
         let environment = Environment::from_process()?;
-        let connection = Connection::open(&environment);
+        let proxies = Proxies::from_process()?;
+        let connection = Connection::open_through(&environment, &proxies);
         let names = Names::of(name);
-        let at = environment
-            .sqs_endpoint
-            .unwrap_or_else(|| format!("AWS in {}", environment.region));
+        let url = environment.sqs_endpoint.as_deref();
+        let proxy = proxies.variable_for(url.unwrap_or("https://sqs.amazonaws.com/"));
+        let at = match url {
+            Some(url) => url.to_owned(),
+            None => format!("AWS in {}", environment.region),
+        };
+        let at = match proxy {
+            Some(variable) => format!("{at} ({variable} names a proxy)"),
+            None => at,
+        };
         let bar = progress(None, "waiting for the stack's queues");
         let date = ReadDate::default();
         let prefix = queue_url_prefix(&connection, &names, &at, &date).await?;

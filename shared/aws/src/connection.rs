@@ -13,6 +13,7 @@ use aws_sdk_dynamodb::config::retry::{RetryConfig, RetryPartition};
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{self, TlsContext, TrustStore};
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_smithy_runtime_api::client::http::{
@@ -24,6 +25,7 @@ use aws_types::SdkConfig;
 use aws_types::region::Region;
 
 use crate::environment::Environment;
+use crate::proxy::Proxies;
 
 /// What a caller may put in place of the real thing.
 #[derive(Clone, Debug)]
@@ -54,6 +56,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 impl Connection {
     /// Clients over HTTPS (or HTTP, where an endpoint says so) to what the environment names.
     pub fn open(environment: &Environment) -> Self {
+        Self::open_through(environment, &Proxies::default())
+    }
+
+    /// The same through proxies.
+    pub fn open_through(environment: &Environment, proxies: &Proxies) -> Self {
         let endpoint = |given: &Option<String>, service: &str| {
             let domain = if environment.region.starts_with("cn-") {
                 "amazonaws.com.cn"
@@ -68,7 +75,8 @@ impl Connection {
             endpoint(&environment.dynamodb_endpoint, "dynamodb"),
             endpoint(&environment.sqs_endpoint, "sqs"),
         ];
-        let connector = SharedHttpConnector::new(connector(&endpoints));
+        let plain = !proxies.speak_tls() && endpoints.iter().all(|endpoint| endpoint.starts_with("http://"));
+        let connector = proxies.connector(|proxy| SharedHttpConnector::new(connector(plain, proxy)));
         let shared = connector.clone();
         let parts = ClientParts {
             http_client: http_client_fn(move |_, _| shared.clone()),
@@ -155,16 +163,16 @@ fn next_number() -> usize {
 
 /// The connector to all endpoints. The system's root certificates, which can be hundreds of files and then
 /// take longer to read than all else at the start, are read only if an endpoint speaks TLS.
-fn connector(endpoints: &[String]) -> Connector {
+fn connector(plain: bool, proxy: ProxyConfig) -> Connector {
     let settings = HttpConnectorSettings::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .read_timeout(ATTEMPT_TIMEOUT)
         .build();
-    let plain = endpoints.iter().all(|endpoint| endpoint.starts_with("http://"));
     let trusted = TrustStore::empty().with_native_roots(!plain);
     let context = TlsContext::builder().with_trust_store(trusted).build();
     Connector::builder()
         .connector_settings(settings)
+        .proxy_config(proxy)
         .sleep_impl(TokioSleep::new())
         .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
         // Only a certificate that is given as text can be wrong, and none is.

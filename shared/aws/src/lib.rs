@@ -16,6 +16,7 @@ mod logging;
 mod metrics;
 mod names;
 mod outbox;
+mod proxy;
 mod publisher;
 mod queue_function;
 mod relay;
@@ -38,6 +39,7 @@ pub use outbox::{
     AfterFailure, CommitRef, Delivery, KeyNumber, MAX_ATTEMPTS, OUTBOX_INDEX, Outbox, OutboxEntry,
     OutboxError, PUBLISHED_RETENTION,
 };
+pub use proxy::Proxies;
 pub use publisher::{Publisher, Routes, Undelivered};
 pub use queue_function::{
     BatchHandler, Identity, Invocation, MAX_RECEIVE_COUNT, Piece, QueueFunction, QueueRecord, RefusalCode,

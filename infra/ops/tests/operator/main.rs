@@ -4,11 +4,11 @@ mod clocks;
 mod dead_letters;
 mod environment;
 mod finding;
-#[allow(dead_code)]
 mod front;
 mod held;
 mod naming;
 mod outbox;
+mod proxies;
 mod republish;
 mod sending;
 mod showing;
