@@ -21,14 +21,15 @@ use domain::guest_stay::{CheckInGuest, CheckoutGuestAccount, RecordCharge, Recor
 use domain::order::{CancelOrder, CompleteOrder, ConfirmOrder, InitializeOrder, WithdrawOrder};
 use domain::order_saga::{
     OnCartFinalized, OnOrderCancelled, OnOrderConfirmed, OnOrderInitialized, OnPaymentCompleted,
-    OnPaymentFailed, OnShipmentFailed, OnShipmentSent,
+    OnPaymentFailed, OnPaymentRevoked, OnShipmentFailed, OnShipmentSent,
 };
 use domain::payment::{
     CompletePayment, DiscardPayment, FailPayment, PaymentFailedLate, PaymentReceivedLate, RequestPayment,
     TimeOutPayment,
 };
 use domain::shipment::{
-    FailShipment, RequestShipment, SendShipment, ShipmentFailedLate, ShipmentSentLate, TimeOutShipment,
+    CallOffShipment, FailShipment, RequestShipment, SendShipment, ShipmentCalledOffLate, ShipmentFailedLate,
+    ShipmentSentLate, TimeOutShipment,
 };
 use eventsourcing::{
     Command, CommandEnvelope, Decider, Draft, Form, Malformed, Message, Step, StreamId, Timestamp,
@@ -77,12 +78,19 @@ pub fn registry() -> Registry {
         command::<TimeOutPayment>(Payment, Steps, "Fails a payment that was not answered in time"),
         step::<OnPaymentFailed>(Payment, "Has an unpaid order cancelled"),
         command::<DiscardPayment>(Payment, Steps, "Gives the money back, or calls the payment off"),
+        step::<OnPaymentRevoked>(Payment, "Has an order end whose payment was discarded by hand"),
         command::<RequestShipment>(Shipment, Steps, "Asks the carrier to send the items"),
         command::<SendShipment>(Shipment, Gateways, "Records that the parcel has left")
             .counting(&[ShipmentSentLate::TYPE]),
         step::<OnShipmentSent>(Shipment, "Has a sent order completed"),
         command::<FailShipment>(Shipment, Gateways, "Records that the carrier could not send it")
             .counting(&[ShipmentFailedLate::TYPE]),
+        command::<CallOffShipment>(
+            Shipment,
+            Steps,
+            "Fails a shipment whose payment was given back, unless the parcel has left",
+        )
+        .counting(&[ShipmentCalledOffLate::TYPE]),
         command::<TimeOutShipment>(Shipment, Steps, "Fails a shipment that was not answered in time"),
         step::<OnShipmentFailed>(Shipment, "Has an order without a parcel cancelled"),
         command::<CheckInGuest>(GuestStay, Outside, "Opens a guest's account"),

@@ -31,7 +31,7 @@ STORY = """
     confirm-order on-order-confirmed request-shipment simulate-shipping-gateway
     send-shipment on-shipment-sent complete-order time-out-payment time-out-shipment
     fail-shipment on-shipment-failed fail-payment on-payment-failed withdraw-order
-    cancel-order on-order-cancelled discard-payment
+    cancel-order on-order-cancelled discard-payment on-payment-revoked call-off-shipment
     check-in-guest record-charge record-payment initiate-group-checkout on-group-checkout-initiated
     checkout-guest-account on-guest-checkout-completed on-guest-checkout-failed
     record-guest-checkout notify-group-checkout-failure complete-group-checkout time-out-group-checkout

@@ -42,13 +42,15 @@ pub fn all_malformed(right: &str, content: &str) -> Vec<Malformed> {
 }
 
 /// Fields that may be missing.
-const OPTIONAL: [(&str, &str); 7] = [
+const OPTIONAL: [(&str, &str); 9] = [
     ("CheckoutGuestAccount", "group_checkout_id"),
+    ("DiscardPayment", "cause"),
     ("GroupCheckoutInitiated", "due_at"),
     ("GuestCheckoutCompleted", "group_checkout_id"),
     ("GuestCheckoutFailed", "group_checkout_id"),
     ("OrderConfirmed", "due_at"),
     ("OrderInitialized", "due_at"),
+    ("PaymentRevoked", "amount"),
     ("RecordGuestCheckout", "reason"),
 ];
 

@@ -50,6 +50,7 @@ enum Sent {
     Withdraw(&'static str),
     CompletePayment,
     FailPayment(&'static str),
+    DiscardPayment,
     SendShipment,
     FailShipment(&'static str),
 }
@@ -150,8 +151,8 @@ macro_rules! scenario {
 /// All scenarios of the order saga.
 pub fn order_scenarios() -> Vec<Scenario> {
     use Sent::{
-        CompletePayment, FailPayment, FailShipment, Finalize, FinalizeWithOtherTotal, FinalizeWithoutTotal,
-        SendShipment, Withdraw,
+        CompletePayment, DiscardPayment, FailPayment, FailShipment, Finalize, FinalizeWithOtherTotal,
+        FinalizeWithoutTotal, SendShipment, Withdraw,
     };
     use Step::{Send, Until};
     let late = [
@@ -218,6 +219,18 @@ pub fn order_scenarios() -> Vec<Scenario> {
             cancelled("withdrawn", "a race", &["PaymentRequested", "PaymentFailed"]),
             cancelled("payment_failed", "card declined", &["PaymentRequested", "PaymentFailed"])
                 .and_refused("withdraw-order", "rejected")),
+        scenario!("the payment is discarded by hand before it is answered", "discarded-by-hand",
+            [Send(Finalize), Until(OfPayment, "PaymentRequested"), Send(DiscardPayment)] =>
+            cancelled("payment_failed", "the payment was discarded",
+                &["PaymentRequested", "PaymentVoided", "PaymentRevoked"])),
+        scenario!("the payment is discarded by hand before the parcel left", "discarded-by-hand-before-the-parcel-left",
+            [Send(Finalize), Until(OfShipment, "ShipmentRequested"), Send(DiscardPayment)] =>
+            not_sent("the payment was discarded", &["ShipmentRequested", "ShipmentFailed"])
+                .and_payment("PaymentRevoked")),
+        scenario!("the payment is discarded by hand after the parcel left", "discarded-by-hand-after-the-parcel-left",
+            [Send(Finalize), Until(OfOrder, "OrderCompleted"), Send(DiscardPayment)] =>
+            completed().and_payment("PaymentDiscarded").and_payment("PaymentRevoked")
+                .and_shipment("ShipmentCalledOffLate")),
     ]
 }
 
@@ -675,6 +688,10 @@ impl Sent {
             Self::FailPayment(error) => (
                 "fail-payment",
                 json!({ "payment_id": payment_id, "error": error }),
+            ),
+            Self::DiscardPayment => (
+                "discard-payment",
+                json!({ "payment_id": payment_id, "order_id": ids.order }),
             ),
             Self::SendShipment => ("send-shipment", json!({ "shipment_id": shipment_id })),
             Self::FailShipment(error) => (

@@ -6,6 +6,8 @@
 //!   ─► ConfirmOrder ─► OrderConfirmed ─► RequestShipment ─► ShipmentSent ─► CompleteOrder
 //!
 //! PaymentFailed, ShipmentFailed ─► CancelOrder ─► OrderCancelled ─► DiscardPayment
+//!
+//! PaymentRevoked ─► CancelOrder, or CallOffShipment ─► ShipmentFailed
 //! ```
 //!
 //! The steps keep no state of their own: the streams are the saga's state, the ids are computed, and
@@ -23,10 +25,11 @@ use crate::order::{
     OrderInitialized, OrderState,
 };
 use crate::payment::{
-    DiscardPayment, Payment, PaymentCompleted, PaymentFailed, PaymentState, RequestPayment, TimeOutPayment,
+    DiscardPayment, Payment, PaymentCompleted, PaymentFailed, PaymentRevoked, PaymentState, RequestPayment,
+    TimeOutPayment,
 };
 use crate::shipment::{
-    RequestShipment, Shipment, ShipmentFailed, ShipmentSent, ShipmentState, TimeOutShipment,
+    CallOffShipment, RequestShipment, Shipment, ShipmentFailed, ShipmentSent, ShipmentState, TimeOutShipment,
 };
 use crate::values::{OrderId, PaymentId, ShipmentId};
 
@@ -196,6 +199,38 @@ impl Step for OnPaymentFailed {
     }
 }
 
+/// A payment that was discarded by hand: no money, no order.
+///
+/// An order whose money had not come in is cancelled. One whose money had may be confirmed by now, and its
+/// shipment requested: to cancel it first would let a request that is under way reach the carrier of a
+/// cancelled order. So the shipment goes first, and its failure cancels the order. If the parcel has left,
+/// the shipment's stream says so, an alarm counts it, and the order completes.
+#[derive(Debug)]
+pub struct OnPaymentRevoked;
+
+impl Step for OnPaymentRevoked {
+    type Event = PaymentRevoked;
+    type Source = Payment;
+    type Settings = Deadlines;
+    const SENDS: &'static [&'static str] = &[CancelOrder::TYPE, CallOffShipment::TYPE];
+
+    fn react(payment: &PaymentRevoked, _: &PaymentState, _: &Deadlines) -> Vec<Dispatch> {
+        let (order_id, reason) = (payment.order_id.clone(), "the payment was discarded".into());
+        vec![match payment.amount {
+            None => Dispatch::now(&CancelOrder {
+                order_id,
+                cause: Cause::PaymentFailed,
+                reason,
+            }),
+            Some(_) => Dispatch::now(&CallOffShipment {
+                shipment_id: ShipmentId::of_order(&order_id),
+                order_id,
+                reason,
+            }),
+        }]
+    }
+}
+
 /// No parcel, no order.
 #[derive(Debug)]
 pub struct OnShipmentFailed;
@@ -230,6 +265,7 @@ impl Step for OnOrderCancelled {
         vec![Dispatch::now(&DiscardPayment {
             payment_id: PaymentId::of_order(&cancelled.order_id),
             order_id: cancelled.order_id.clone(),
+            cause: Some(cancelled.cause),
         })]
     }
 }

@@ -4,11 +4,17 @@
 //! The provider's first answer counts. A later one that contradicts it is recorded and handled, but
 //! never turns it: money that arrives after the payment failed, timed out or was voided is recorded
 //! as received late and given back in the same commit.
+//!
+//! The saga discards a payment because its order is cancelled, and says why. Somebody may discard one by
+//! hand whose order is open: then the order has to end because of that, and [`PaymentRevoked`] tells it.
+//! Without that event of its own, each cancelled order's discard would be a message to a step and a command
+//! to the order that find nothing to do.
 
 use std::collections::BTreeSet;
 
 use eventsourcing::{Category, Decider, Decision, Refusal, Text, Timestamp, commands, events, message};
 
+use crate::order::Cause;
 use crate::values::{Money, OrderId, PaymentId};
 
 message! {
@@ -42,12 +48,16 @@ message! {
 }
 
 message! {
-    /// The order is cancelled: nothing is to be kept. Sent by the saga.
+    /// Nothing is to be kept. Sent by the saga, for the order is cancelled; or by hand, and then an order
+    /// that is open ends because of it.
     pub struct DiscardPayment {
         /// The id computed from the order's.
         pub payment_id: PaymentId,
         /// The order it was for.
         pub order_id: OrderId,
+        /// Why the order was cancelled. Said by the saga alone: without it, the order may be open.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub cause: Option<Cause>,
     }
 }
 
@@ -129,6 +139,9 @@ message! {
         pub order_id: OrderId,
         /// When.
         pub voided_at: Timestamp,
+        /// Why the order was cancelled; not there if it was not, as far as whoever asked for this knew.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub cause: Option<Cause>,
     }
 }
 
@@ -177,6 +190,21 @@ message! {
     }
 }
 
+message! {
+    /// The payment was discarded though its order had not been cancelled: it can't go on.
+    pub struct PaymentRevoked {
+        /// Which payment.
+        pub payment_id: PaymentId,
+        /// The order it was for.
+        pub order_id: OrderId,
+        /// How much had come in, in time, and was given back; not there if the provider had not answered.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub amount: Option<Money>,
+        /// When.
+        pub revoked_at: Timestamp,
+    }
+}
+
 events! {
     /// What happens to a payment.
     pub enum PaymentEvent {
@@ -187,6 +215,7 @@ events! {
         PaymentReceivedLate,
         PaymentDiscarded,
         PaymentFailedLate,
+        PaymentRevoked,
     }
 }
 
@@ -227,6 +256,10 @@ pub enum Phase {
         amount: Option<Money>,
         /// Whether money was received and given back.
         given_back: bool,
+        /// Whether its order ends: it was cancelled, or is told to. If not, the payment was voided by hand
+        /// before it was requested, and nobody knows whether there is an order yet; the deadline, which
+        /// an order sets, tells it.
+        order_ends: bool,
     },
 }
 
@@ -247,6 +280,7 @@ impl Decider for Payment {
                     order_id: e.order_id.clone(),
                     amount: Some(e.amount),
                     given_back: false,
+                    order_ends: true,
                 }
             }
             PaymentEvent::PaymentVoided(e) => {
@@ -259,13 +293,22 @@ impl Decider for Payment {
                     order_id: e.order_id.clone(),
                     amount,
                     given_back: false,
+                    order_ends: e.cause.is_some(),
                 }
             }
             PaymentEvent::PaymentDiscarded(e) => Phase::Closed {
                 order_id: e.order_id.clone(),
                 amount: e.amount,
                 given_back: true,
+                order_ends: !matches!(
+                    state.phase,
+                    Phase::Closed {
+                        order_ends: false,
+                        ..
+                    }
+                ),
             },
+            PaymentEvent::PaymentRevoked(_) => state.phase.with_its_order_told(),
             PaymentEvent::PaymentFailedLate(e) => {
                 state.failures.insert(e.error.clone());
                 state.phase
@@ -283,6 +326,15 @@ impl Decider for Payment {
             PaymentCommand::DiscardPayment(command) => discard(&state.phase, command, now),
             PaymentCommand::TimeOutPayment(command) => time_out(&state.phase, command, now),
         }
+    }
+}
+
+impl Phase {
+    fn with_its_order_told(mut self) -> Self {
+        if let Self::Closed { order_ends, .. } = &mut self {
+            *order_ends = true;
+        }
+        self
     }
 }
 
@@ -324,6 +376,7 @@ fn complete(phase: &Phase, id: &PaymentId, now: Timestamp) -> Decided {
             order_id,
             amount,
             given_back: false,
+            ..
         } => Ok(Decision::Record(vec![
             PaymentReceivedLate {
                 payment_id: id.clone(),
@@ -363,36 +416,43 @@ fn fail(state: &PaymentState, command: &FailPayment, now: Timestamp) -> Decided 
 }
 
 fn discard(phase: &Phase, command: &DiscardPayment, now: Timestamp) -> Decided {
-    check_id(&command.payment_id, &command.order_id)?;
-    match phase {
-        Phase::NotRequested | Phase::Requested(..) => Ok(Decision::one(PaymentVoided {
-            payment_id: command.payment_id.clone(),
-            order_id: command.order_id.clone(),
-            voided_at: now,
-        })),
-        Phase::Completed(order_id, amount) => Ok(Decision::Record(vec![discarded(
-            &command.payment_id,
-            order_id,
-            Some(*amount),
-            now,
-        )])),
-        Phase::Closed { .. } => Ok(Decision::Nothing),
-    }
+    let (id, order_id) = (&command.payment_id, &command.order_id);
+    check_id(id, order_id)?;
+    let voided = PaymentVoided {
+        payment_id: id.clone(),
+        order_id: order_id.clone(),
+        voided_at: now,
+        cause: command.cause,
+    };
+    let (closed, revoked) = match phase {
+        Phase::Closed { .. } => return Ok(Decision::Nothing),
+        Phase::NotRequested => (voided.into(), None),
+        Phase::Requested(order_id, _) => (voided.into(), Some(revoked(id, order_id, None, now))),
+        Phase::Completed(order_id, amount) => (
+            discarded(id, order_id, Some(*amount), now),
+            Some(revoked(id, order_id, Some(*amount), now)),
+        ),
+    };
+    let of_an_open_order = revoked.filter(|_| command.cause.is_none());
+    Ok(Decision::Record(
+        [closed].into_iter().chain(of_an_open_order).collect(),
+    ))
 }
 
 fn time_out(phase: &Phase, command: &TimeOutPayment, now: Timestamp) -> Decided {
-    check_id(&command.payment_id, &command.order_id)?;
+    let id = &command.payment_id;
+    check_id(id, &command.order_id)?;
     match phase {
-        Phase::Completed(..) | Phase::Closed { .. } => Ok(Decision::Nothing),
+        Phase::Completed(..) | Phase::Closed { order_ends: true, .. } => Ok(Decision::Nothing),
         _ if now < command.due_at => Ok(Decision::NotDue(command.due_at)),
         // What was requested counts, whatever the deadline says of it.
-        Phase::Requested(order_id, amount) => Ok(timed_out(&command.payment_id, order_id, *amount, now)),
-        Phase::NotRequested => Ok(timed_out(
-            &command.payment_id,
-            &command.order_id,
-            command.amount,
-            now,
-        )),
+        Phase::Requested(order_id, amount) => Ok(timed_out(id, order_id, *amount, now)),
+        Phase::NotRequested => Ok(timed_out(id, &command.order_id, command.amount, now)),
+        Phase::Closed {
+            order_id,
+            order_ends: false,
+            ..
+        } => Ok(Decision::Record(vec![revoked(id, order_id, None, now)])),
     }
 }
 
@@ -428,6 +488,16 @@ fn discarded(id: &PaymentId, order_id: &OrderId, amount: Option<Money>, now: Tim
         order_id: order_id.clone(),
         amount,
         discarded_at: now,
+    }
+    .into()
+}
+
+fn revoked(id: &PaymentId, order_id: &OrderId, amount: Option<Money>, now: Timestamp) -> PaymentEvent {
+    PaymentRevoked {
+        payment_id: id.clone(),
+        order_id: order_id.clone(),
+        amount,
+        revoked_at: now,
     }
     .into()
 }

@@ -3,6 +3,9 @@
 //! The carrier's first answer counts. A later one that contradicts it is recorded as an event of its
 //! own and turns nothing: of a failed shipment the carrier was told, and a parcel that left all the
 //! same is for people to chase.
+//!
+//! Between a shipment that is called off and a parcel that leaves this stream decides, whichever commits
+//! first.
 
 use std::collections::BTreeSet;
 
@@ -41,6 +44,18 @@ message! {
 }
 
 message! {
+    /// The payment was given back: nothing is to be sent. Sent by the saga.
+    pub struct CallOffShipment {
+        /// The id computed from the order's.
+        pub shipment_id: ShipmentId,
+        /// The order it is for. A shipment that was not requested yet never will be.
+        pub order_id: OrderId,
+        /// Why, for people to read.
+        pub reason: Text,
+    }
+}
+
+message! {
     /// The carrier had its time. A deadline, sent by the saga; it does nothing if the answer is in.
     pub struct TimeOutShipment {
         /// The id computed from the order's.
@@ -58,6 +73,7 @@ commands! {
         RequestShipment => shipment_id + creates,
         SendShipment => shipment_id,
         FailShipment => shipment_id,
+        CallOffShipment => shipment_id,
         TimeOutShipment => shipment_id + deadline,
     }
 }
@@ -128,9 +144,30 @@ message! {
     }
 }
 
+message! {
+    /// The shipment was to be called off after the parcel had left. The order completes.
+    pub struct ShipmentCalledOffLate {
+        /// Which shipment.
+        pub shipment_id: ShipmentId,
+        /// The order it is for.
+        pub order_id: OrderId,
+        /// Why it was to be called off.
+        pub reason: Text,
+        /// When.
+        pub called_off_at: Timestamp,
+    }
+}
+
 events! {
     /// What happens to a shipment.
-    pub enum ShipmentEvent { ShipmentRequested, ShipmentSent, ShipmentFailed, ShipmentSentLate, ShipmentFailedLate }
+    pub enum ShipmentEvent {
+        ShipmentRequested,
+        ShipmentSent,
+        ShipmentFailed,
+        ShipmentSentLate,
+        ShipmentFailedLate,
+        ShipmentCalledOffLate,
+    }
 }
 
 /// The rules of a shipment.
@@ -145,6 +182,8 @@ pub struct ShipmentState {
     items: Option<ProductItems>,
     /// The failures that were recorded, so that a repeat of one is told from another one.
     failures: BTreeSet<Text>,
+    /// Whether it was to be called off after the parcel had left.
+    called_off_late: bool,
 }
 
 impl ShipmentState {
@@ -202,6 +241,10 @@ impl Decider for Shipment {
                 state.failures.insert(e.error.clone());
                 state.phase
             }
+            ShipmentEvent::ShipmentCalledOffLate(_) => {
+                state.called_off_late = true;
+                state.phase
+            }
         };
         state
     }
@@ -211,6 +254,7 @@ impl Decider for Shipment {
             ShipmentCommand::RequestShipment(command) => request(state, command, now),
             ShipmentCommand::SendShipment(command) => send(&state.phase, &command.shipment_id, now),
             ShipmentCommand::FailShipment(command) => fail(state, command, now),
+            ShipmentCommand::CallOffShipment(command) => call_off(state, command, now),
             ShipmentCommand::TimeOutShipment(command) => time_out(&state.phase, command, now),
         }
     }
@@ -277,6 +321,26 @@ fn fail(state: &ShipmentState, command: &FailShipment, now: Timestamp) -> Decide
             error,
             failed_at: now,
         })),
+    }
+}
+
+fn call_off(state: &ShipmentState, command: &CallOffShipment, now: Timestamp) -> Decided {
+    let (shipment_id, reason) = (command.shipment_id.clone(), command.reason.clone());
+    check_id(&shipment_id, &command.order_id)?;
+    match &state.phase {
+        Phase::NotRequested | Phase::Requested(_) => Ok(Decision::one(ShipmentFailed {
+            shipment_id,
+            order_id: command.order_id.clone(),
+            error: reason,
+            failed_at: now,
+        })),
+        Phase::Sent(order_id) if !state.called_off_late => Ok(Decision::one(ShipmentCalledOffLate {
+            shipment_id,
+            order_id: order_id.clone(),
+            reason,
+            called_off_at: now,
+        })),
+        Phase::Sent(_) | Phase::Failed { .. } => Ok(Decision::Nothing),
     }
 }
 

@@ -97,7 +97,15 @@ fn belongs_to_an_order(
     }
 }
 
+/// The reason of what ends because somebody discarded the payment by hand.
+const DISCARDED: &str = "the payment was discarded";
+
 impl Order<'_> {
+    /// Whether somebody discarded its payment by hand.
+    fn is_revoked(&self) -> bool {
+        has(self.payment, "PaymentRevoked")
+    }
+
     fn comes_from_its_cart(&self, streams: &Streams, findings: &mut Findings) {
         let (id, cart_id) = (self.id, self.initialized.text("cart_id"));
         findings.must(computed(&format!("order/{cart_id}")) == id, || {
@@ -134,9 +142,10 @@ impl Order<'_> {
                 amount.is_null() || *amount == self.initialized.data["total_price"],
                 || format!("order-{id}: {} is about {amount}", event.kind),
             );
-            // Only a payment that was voided before it was requested does not know its amount.
-            let may_lack_it = event.kind == "PaymentVoided"
-                || event.kind == "PaymentFailedLate"
+            // Only a payment that was voided before it was requested does not know its amount, and one that
+            // was revoked unanswered had none come in.
+            let may_lack_it = ["PaymentVoided", "PaymentFailedLate", "PaymentRevoked"]
+                .contains(&&*event.kind)
                 || !(has(self.payment, "PaymentRequested") || has(self.payment, "PaymentFailed"));
             findings.must(!amount.is_null() || may_lack_it, || {
                 format!("order-{id}: {} names no amount", event.kind)
@@ -163,7 +172,7 @@ impl Order<'_> {
             findings.awaits(!self.shipment.is_empty(), || {
                 format!("order-{id} is confirmed and has no shipment")
             });
-        } else {
+        } else if !self.is_revoked() {
             findings.must(self.shipment.is_empty(), || {
                 format!("order-{id} has a shipment and was never confirmed")
             });
@@ -173,9 +182,12 @@ impl Order<'_> {
 
     fn completed(&self, findings: &mut Findings) {
         let id = self.id;
-        let discarded = ["PaymentDiscarded", "PaymentVoided", "PaymentFailed"];
+        let unpaid = ["PaymentVoided", "PaymentFailed"];
+        let is_given_back = has(self.payment, "PaymentDiscarded") && !self.is_revoked();
         findings.must(
-            has(self.payment, "PaymentCompleted") && !discarded.iter().any(|kind| has(self.payment, kind)),
+            has(self.payment, "PaymentCompleted")
+                && !is_given_back
+                && !unpaid.iter().any(|kind| has(self.payment, kind)),
             || {
                 format!(
                     "order-{id} is completed and not paid for: {}",
@@ -191,11 +203,15 @@ impl Order<'_> {
     fn cancelled(&self, cancelled: &Event, findings: &mut Findings) {
         let (id, cause, reason) = (self.id, cancelled.text("cause"), cancelled.text("reason"));
         let confirmed = has(self.events, "OrderConfirmed");
-        findings.must((cause == "shipment_failed") == confirmed, || {
-            let state = if confirmed { "after" } else { "before" };
-            format!("order-{id} is cancelled because of {cause:?} {state} it was confirmed")
-        });
+        findings.must(
+            (cause == "shipment_failed") == confirmed || self.is_revoked(),
+            || {
+                let state = if confirmed { "after" } else { "before" };
+                format!("order-{id} is cancelled because of {cause:?} {state} it was confirmed")
+            },
+        );
         let failure = match cause {
+            "payment_failed" if reason == DISCARDED => first(self.payment, "PaymentRevoked"),
             "payment_failed" => first(self.payment, "PaymentFailed"),
             "shipment_failed" => first(self.shipment, "ShipmentFailed"),
             _ => Some(cancelled),
@@ -204,7 +220,7 @@ impl Order<'_> {
             None => findings.violation(format!(
                 "order-{id} is cancelled because of {cause:?}, which did not happen"
             )),
-            Some(failure) if cause != "withdrawn" => {
+            Some(failure) if cause != "withdrawn" && failure.kind != "PaymentRevoked" => {
                 findings.must(failure.text("error") == reason, || {
                     format!(
                         "order-{id} is cancelled with the reason {reason:?}, and the error was {:?}",
@@ -244,10 +260,15 @@ impl Order<'_> {
             );
         }
         let open = !has(self.events, "OrderCancelled");
-        findings.must(
-            !(open && has(self.payment, "PaymentDiscarded") && has(self.payment, "PaymentCompleted")),
-            || format!("order-{id} is not cancelled and its money is given back"),
-        );
+        let is_given_back = has(self.payment, "PaymentDiscarded") && has(self.payment, "PaymentCompleted");
+        let words = || format!("order-{id} is not cancelled and its money is given back");
+        if self.is_revoked() {
+            // By hand: the order is yet to be cancelled, or the parcel has left, and that is on record.
+            let is_on_record = has(self.shipment, "ShipmentCalledOffLate");
+            findings.awaits(!(open && is_given_back) || is_on_record, words);
+        } else {
+            findings.must(!(open && is_given_back), words);
+        }
     }
 
     /// An order that was withdrawn before there was one is cancelled by the commit that initializes it.

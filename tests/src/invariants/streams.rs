@@ -222,6 +222,8 @@ const PAYMENT: Grammar = &[
     ("closed", "PaymentFailedLate", "closed"),
     ("received late", "PaymentDiscarded", "given back"),
     ("given back", "PaymentFailedLate", "given back"),
+    ("closed", "PaymentRevoked", "closed"),
+    ("given back", "PaymentRevoked", "given back"),
 ];
 
 const SHIPMENT: Grammar = &[
@@ -230,6 +232,7 @@ const SHIPMENT: Grammar = &[
     ("requested", "ShipmentSent", "sent"),
     ("requested", "ShipmentFailed", "failed"),
     ("sent", "ShipmentFailedLate", "sent"),
+    ("sent", "ShipmentCalledOffLate", "sent"),
     ("failed", "ShipmentFailedLate", "failed"),
     ("failed", "ShipmentSentLate", "left all the same"),
     ("left all the same", "ShipmentFailedLate", "left all the same"),

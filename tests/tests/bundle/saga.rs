@@ -425,6 +425,95 @@ async fn a_withdrawal_that_races_its_orders_beginning_cancels_it_however_they_ar
     );
 }
 
+// A payment that somebody discards by hand
+
+fn discard(ids: &local::scenarios::Ids) -> Value {
+    json!({ "command": { "payment_id": ids.payment, "order_id": ids.order } })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payment_that_is_discarded_by_hand_before_its_order_is_there_cancels_it_at_the_deadline() {
+    let bundle = Bundle::start(options()).await;
+    let scenario = scenario("everything goes well").again("discarded-early");
+    let ids = local::scenarios::Ids::of_cart(&scenario.cart).expect("the cart has an id");
+    bundle.send("discard-payment", &discard(&ids).to_string()).await;
+    bundle.settle().await;
+    tokio::time::sleep(Duration::from_hours(2)).await;
+    let [_, order, payment, shipment] = ids.streams();
+    assert_eq!(bundle.types(&payment).await, ["PaymentVoided"]);
+    assert_eq!(bundle.take_all_letters().await, []);
+
+    outsider(&bundle)
+        .play(&scenario)
+        .await
+        .expect("the scenario can be played");
+    bundle.settle().await;
+    let outcome = outcome(&bundle, &scenario.cart, &[]).await;
+    assert_eq!(
+        outcome.ending().as_deref(),
+        Some("Cancelled (payment_failed: the payment was discarded)")
+    );
+    assert_eq!(bundle.types(&payment).await, ["PaymentVoided", "PaymentRevoked"]);
+    assert_eq!(bundle.types(&shipment).await, [""; 0]);
+    let due = time(&bundle, &order, "OrderInitialized", "due_at").await;
+    let ended = time(&bundle, &order, "OrderCancelled", "cancelled_at").await;
+    assert!(ended >= due && ended.since(due) <= Duration::from_secs(5));
+    assert_eq!(bundle.take_all_letters().await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payment_that_is_discarded_by_hand_at_some_moment_ends_its_order_and_needs_nobody() {
+    let mut endings = BTreeMap::<String, usize>::new();
+    for seed in 1..=6 {
+        let bundle = Bundle::start(StackOptions {
+            faults: Some(Weather::calm(seed, Duration::from_millis(30))),
+            order: Order::Shuffled(seed),
+            ..options()
+        })
+        .await;
+        let outside = &outsider(&bundle);
+        let mut random = fastrand::Rng::with_seed(seed);
+        let racers: Vec<_> = (0..20)
+            .map(|n| scenario("everything goes well").again(&n.to_string()).cart)
+            .map(|cart| (cart, random.u64(0..2_500)))
+            .collect();
+        join_all(racers.iter().map(|(cart, wait)| async move {
+            let ids = local::scenarios::Ids::of_cart(cart).expect("the cart has an id");
+            let sent = outside.send("finalize-cart", &json!({ "command": cart })).await;
+            sent.expect("the queue takes it");
+            tokio::time::sleep(Duration::from_millis(*wait)).await;
+            let sent = outside.send("discard-payment", &discard(&ids)).await;
+            sent.expect("the queue takes it");
+        }))
+        .await;
+        bundle.settle().await;
+        for (cart, _) in &racers {
+            let outcome = outcome(&bundle, cart, &[]).await;
+            let kept = outcome
+                .timeline
+                .iter()
+                .any(|entry| entry.event_type == "PaymentCompleted")
+                && !outcome
+                    .timeline
+                    .iter()
+                    .any(|entry| entry.event_type == "PaymentDiscarded");
+            assert!(!kept, "seed {seed}: {:?}", outcome.timeline);
+            *endings
+                .entry(outcome.ending().expect("it has ended"))
+                .or_default() += 1;
+        }
+        assert_eq!(Findings::of(&bundle).await.problems(), [""; 0], "seed {seed}");
+        assert_eq!(bundle.take_all_letters().await, [], "seed {seed}");
+    }
+    println!("{endings:?}");
+    let expected = [
+        "Cancelled (payment_failed: the payment was discarded)",
+        "Cancelled (shipment_failed: the payment was discarded)",
+        "Completed",
+    ];
+    assert_eq!(endings.keys().collect::<Vec<_>>(), expected, "that was no race");
+}
+
 // Messages that are lost to their dead-letter queue
 
 /// A stack on which a function can't use the event table.

@@ -260,6 +260,16 @@ fn of_order<'a>(told: &mut Told<'a>, streams: &'a [Stream]) -> Standing {
             let deadline = recorded(own, |event: OrderInitialized| event.due_at);
             vec![of_payment(payment, payment_since, order.since, deadline)]
         }
+        // Discarded by hand: the shipment is called off before the order is cancelled.
+        OrderState::Confirmed(_)
+            if matches!(payment, payment::Phase::Closed { .. })
+                && matches!(
+                    shipment,
+                    shipment::Phase::NotRequested | shipment::Phase::Requested(_)
+                ) =>
+        {
+            vec![step("CallOffShipment", payment_since, Deadline::Without)]
+        }
         OrderState::Confirmed(_) => {
             let deadline = recorded(own, |event: OrderConfirmed| event.due_at);
             vec![of_shipment(shipment, shipment_since, order.since, deadline)]
@@ -293,7 +303,15 @@ fn of_payment(payment: &payment::Phase, since: Since, initialized: Since, deadli
         payment::Phase::NotRequested => step("RequestPayment", initialized, deadline),
         payment::Phase::Requested(..) => answer("the payment provider", since, deadline),
         payment::Phase::Completed(..) => step("ConfirmOrder", since, Deadline::Without),
-        payment::Phase::Closed { .. } => step("CancelOrder", since, Deadline::Without),
+        payment::Phase::Closed { order_ends: true, .. } => step("CancelOrder", since, Deadline::Without),
+        payment::Phase::Closed {
+            order_ends: false, ..
+        } => Outstanding {
+            what: "the payment was discarded before it was requested, and the order is cancelled at its deadline"
+                .into(),
+            since,
+            deadline,
+        },
     }
 }
 
@@ -728,7 +746,34 @@ mod tests {
                 "CancelOrder has not been carried out",
             ),
         ];
-        for (found, expected) in cases {
+        let by_hand = PaymentVoided {
+            payment_id: payment(),
+            order_id: order(),
+            voided_at: at(),
+            cause: None,
+        };
+        let given_back = PaymentDiscarded {
+            payment_id: payment(),
+            order_id: order(),
+            amount: Some(Money::whole(9)),
+            discarded_at: at(),
+        };
+        let discarded = [requested(), paid(), given_back.into()];
+        let by_hand = [
+            (
+                outstanding(&open, &[by_hand.into()], &[]),
+                "the payment was discarded before it was requested, and the order is cancelled at its deadline",
+            ),
+            (
+                outstanding(&ready, &discarded, &[asked_for()]),
+                "CallOffShipment has not been carried out",
+            ),
+            (
+                outstanding(&ready, &discarded, &[asked_for(), not_sent()]),
+                "CancelOrder has not been carried out",
+            ),
+        ];
+        for (found, expected) in cases.into_iter().chain(by_hand) {
             assert!(
                 found.starts_with(&format!("{expected}, {SINCE}")),
                 "{found} instead of {expected}"
@@ -764,6 +809,7 @@ mod tests {
             payment_id: payment_id.clone(),
             order_id: order_id.clone(),
             voided_at: at(),
+            cause: Some(Cause::Withdrawn),
         };
         let failed = PaymentFailed {
             payment_id: payment_id.clone(),

@@ -10,7 +10,9 @@ use domain::payment::{
     CompletePayment, DiscardPayment, FailPayment, PaymentDiscarded, PaymentFailed, RequestPayment,
     TimeOutPayment,
 };
-use domain::shipment::{FailShipment, RequestShipment, SendShipment, ShipmentRequested, TimeOutShipment};
+use domain::shipment::{
+    CallOffShipment, FailShipment, RequestShipment, SendShipment, ShipmentRequested, TimeOutShipment,
+};
 use eventsourcing::{CommandEnvelope, EventEnvelope, Message, Timestamp};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -41,6 +43,7 @@ fn read_as_everything(body: &str) {
         command::<RequestShipment>,
         command::<SendShipment>,
         command::<FailShipment>,
+        command::<CallOffShipment>,
         command::<TimeOutShipment>,
     ];
     let events = [

@@ -9,11 +9,12 @@ use domain::order::{
 };
 use domain::payment::{
     CompletePayment, DiscardPayment, FailPayment, PaymentCompleted, PaymentDiscarded, PaymentFailed,
-    PaymentFailedLate, PaymentReceivedLate, PaymentRequested, PaymentVoided, RequestPayment, TimeOutPayment,
+    PaymentFailedLate, PaymentReceivedLate, PaymentRequested, PaymentRevoked, PaymentVoided, RequestPayment,
+    TimeOutPayment,
 };
 use domain::shipment::{
-    FailShipment, RequestShipment, SendShipment, ShipmentFailed, ShipmentFailedLate, ShipmentRequested,
-    ShipmentSent, ShipmentSentLate, TimeOutShipment,
+    CallOffShipment, FailShipment, RequestShipment, SendShipment, ShipmentCalledOffLate, ShipmentFailed,
+    ShipmentFailedLate, ShipmentRequested, ShipmentSent, ShipmentSentLate, TimeOutShipment,
 };
 use eventsourcing::{
     Category, Command, CommandEnvelope, Commit, Decider, Dispatch, EventEnvelope, EventSet, Message,
@@ -125,13 +126,17 @@ commands_survive! {
     request_payment_survives_its_envelope: RequestPayment { payment_id: id(), order_id: id(), amount: money() };
     complete_payment_survives_its_envelope: CompletePayment { payment_id: id() };
     fail_payment_survives_its_envelope: FailPayment { payment_id: id(), error: text() };
-    discard_payment_survives_its_envelope: DiscardPayment { payment_id: id(), order_id: id() };
+    discard_payment_survives_its_envelope: DiscardPayment {
+        payment_id: id(), order_id: id(), cause: option::of(cause())
+    };
     time_out_payment_survives_its_envelope:
         TimeOutPayment { payment_id: id(), order_id: id(), amount: money(), due_at: time() };
     request_shipment_survives_its_envelope:
         RequestShipment { shipment_id: id(), order_id: id(), product_items: items() };
     send_shipment_survives_its_envelope: SendShipment { shipment_id: id() };
     fail_shipment_survives_its_envelope: FailShipment { shipment_id: id(), error: text() };
+    call_off_shipment_survives_its_envelope:
+        CallOffShipment { shipment_id: id(), order_id: id(), reason: text() };
     time_out_shipment_survives_its_envelope: TimeOutShipment { shipment_id: id(), order_id: id(), due_at: time() };
 }
 
@@ -173,7 +178,10 @@ events_survive! {
     payment_failed_survives_the_store: domain::payment::Payment,
         PaymentFailed { payment_id: id(), order_id: id(), amount: money(), error: text(), failed_at: time() };
     payment_voided_survives_the_store: domain::payment::Payment,
-        PaymentVoided { payment_id: id(), order_id: id(), voided_at: time() };
+        PaymentVoided { payment_id: id(), order_id: id(), voided_at: time(), cause: option::of(cause()) };
+    payment_revoked_survives_the_store: domain::payment::Payment, PaymentRevoked {
+        payment_id: id(), order_id: id(), amount: option::of(money()), revoked_at: time()
+    };
     payment_received_late_survives_the_store: domain::payment::Payment, PaymentReceivedLate {
         payment_id: id(), order_id: id(), amount: option::of(money()), received_at: time()
     };
@@ -192,6 +200,8 @@ events_survive! {
         ShipmentSentLate { shipment_id: id(), order_id: id(), sent_at: time() };
     shipment_failed_late_survives_the_store: domain::shipment::Shipment,
         ShipmentFailedLate { shipment_id: id(), order_id: id(), error: text(), failed_at: time() };
+    shipment_called_off_late_survives_the_store: domain::shipment::Shipment,
+        ShipmentCalledOffLate { shipment_id: id(), order_id: id(), reason: text(), called_off_at: time() };
 }
 
 /// The amount in a JSON text that has one, without binary floating point on the way.

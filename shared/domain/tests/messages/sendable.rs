@@ -24,11 +24,12 @@ use domain::order::{
 };
 use domain::payment::{
     CompletePayment, DiscardPayment, FailPayment, Payment, PaymentCompleted, PaymentDiscarded, PaymentFailed,
-    PaymentFailedLate, PaymentReceivedLate, PaymentRequested, PaymentVoided, RequestPayment, TimeOutPayment,
+    PaymentFailedLate, PaymentReceivedLate, PaymentRequested, PaymentRevoked, PaymentVoided, RequestPayment,
+    TimeOutPayment,
 };
 use domain::shipment::{
-    FailShipment, RequestShipment, SendShipment, Shipment, ShipmentFailed, ShipmentFailedLate,
-    ShipmentRequested, ShipmentSent, ShipmentSentLate, TimeOutShipment,
+    CallOffShipment, FailShipment, RequestShipment, SendShipment, Shipment, ShipmentCalledOffLate,
+    ShipmentFailed, ShipmentFailedLate, ShipmentRequested, ShipmentSent, ShipmentSentLate, TimeOutShipment,
 };
 use eventsourcing::{
     Command, CommandEnvelope, Commit, Decider, Dispatch, EventEnvelope, EventSet, MAX_COMMIT_BYTES, Message,
@@ -285,6 +286,8 @@ const A_PAYMENT: &Fields = &[
     ("received_at", Time),
     ("discarded_at", Time),
     ("due_at", Time),
+    ("cause", Cause),
+    ("revoked_at", Time),
 ];
 const A_SHIPMENT: &Fields = &[
     ("shipment_id", Id),
@@ -295,6 +298,8 @@ const A_SHIPMENT: &Fields = &[
     ("sent_at", Time),
     ("failed_at", Time),
     ("due_at", Time),
+    ("reason", Text),
+    ("called_off_at", Time),
 ];
 const A_STAY: &Fields = &[
     ("guest_stay_id", Id),
@@ -355,7 +360,6 @@ fn whatever_is_read_of_a_cart_or_an_order_can_be_sent() {
     command::<CompleteOrder>(ITS_ENDS);
     all_events_of::<Cart>(&[event::<Cart, CartFinalized>(A_CART)]);
     all_events_of::<Order>(&[
-        event::<Order, OrderWithdrawnEarly>(ITS_ENDS),
         event::<Order, OrderInitialized>(AN_ORDER),
         event::<Order, OrderConfirmed>(ITS_ENDS),
         event::<Order, OrderCompleted>(ITS_ENDS),
@@ -379,6 +383,7 @@ fn whatever_is_read_of_a_payment_can_be_sent() {
         event::<Payment, PaymentReceivedLate>(A_PAYMENT),
         event::<Payment, PaymentDiscarded>(A_PAYMENT),
         event::<Payment, PaymentFailedLate>(A_PAYMENT),
+        event::<Payment, PaymentRevoked>(A_PAYMENT),
     ]);
 }
 
@@ -387,6 +392,7 @@ fn whatever_is_read_of_a_shipment_can_be_sent() {
     command::<RequestShipment>(A_SHIPMENT);
     command::<SendShipment>(A_SHIPMENT);
     command::<FailShipment>(A_SHIPMENT);
+    command::<CallOffShipment>(A_SHIPMENT);
     command::<TimeOutShipment>(A_SHIPMENT);
     all_events_of::<Shipment>(&[
         event::<Shipment, ShipmentRequested>(A_SHIPMENT),
@@ -394,6 +400,7 @@ fn whatever_is_read_of_a_shipment_can_be_sent() {
         event::<Shipment, ShipmentFailed>(A_SHIPMENT),
         event::<Shipment, ShipmentSentLate>(A_SHIPMENT),
         event::<Shipment, ShipmentFailedLate>(A_SHIPMENT),
+        event::<Shipment, ShipmentCalledOffLate>(A_SHIPMENT),
     ]);
 }
 

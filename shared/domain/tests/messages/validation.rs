@@ -4,7 +4,7 @@
 use domain::cart::FinalizeCart;
 use domain::order::{CancelOrder, CompleteOrder, ConfirmOrder, InitializeOrder, WithdrawOrder};
 use domain::payment::{CompletePayment, DiscardPayment, FailPayment, RequestPayment, TimeOutPayment};
-use domain::shipment::{FailShipment, RequestShipment, SendShipment, TimeOutShipment};
+use domain::shipment::{CallOffShipment, FailShipment, RequestShipment, SendShipment, TimeOutShipment};
 use eventsourcing::{CommandEnvelope, Draft, Form, Message, Timestamp};
 
 /// What a field holds.
@@ -284,6 +284,7 @@ fn every_field_of_a_shipments_commands_is_checked() {
     check::<RequestShipment>(&[("shipment_id", Id), ("order_id", Id), ("product_items", Items)]);
     check::<SendShipment>(&[("shipment_id", Id)]);
     check::<FailShipment>(&[("shipment_id", Id), ("error", Text)]);
+    check::<CallOffShipment>(&[("shipment_id", Id), ("order_id", Id), ("reason", Text)]);
     check::<TimeOutShipment>(&[("shipment_id", Id), ("order_id", Id), ("due_at", Time)]);
 }
 
@@ -396,5 +397,17 @@ fn an_event_message_without_its_event_names_the_missing_field() {
             .to_string()
             .starts_with("field `event` is missing; expected "),
         "{error}"
+    );
+}
+
+#[test]
+fn a_discard_by_hand_names_no_cause_and_one_that_names_a_wrong_one_is_malformed() {
+    let body = |cause: &str| format!(r#"{{"command":{{"payment_id":"p","order_id":"o"{cause}}}}}"#);
+    for right in ["", r#","cause":null"#, r#","cause":"withdrawn""#] {
+        assert!(read::<DiscardPayment>(&body(right)).is_ok(), "{right}");
+    }
+    assert_eq!(
+        read::<DiscardPayment>(&body(r#","cause":"by hand""#)).expect_err("it is none"),
+        "field `command.cause` holds a string; expected payment_failed, shipment_failed or withdrawn"
     );
 }

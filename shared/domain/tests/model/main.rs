@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use domain::cart::FinalizeCart;
 use domain::order::WithdrawOrder;
-use domain::payment::{CompletePayment, FailPayment};
+use domain::payment::{CompletePayment, DiscardPayment, FailPayment};
 use domain::shipment::{FailShipment, SendShipment};
 use domain::values::{CartId, Money, OrderId, PaymentId, ProductItem, ProductItems, Quantity, ShipmentId};
 use eventsourcing::Text;
@@ -27,10 +27,11 @@ use crate::rules::{Real, Rules};
 use crate::system::Answer::{No, Yes};
 use crate::system::{Outsider, Saga, World};
 use crate::wrong::{
-    ConfirmsTheCancelled, DrawsIds, DropsEarlyWithdrawals, ForgetsTheEarlyWithdrawal, ForgetsToVoid,
-    GivesBackAgain, GivesUpOnWhatItDoesNotSee, KeepsLateMoney, KeepsTheMoney, LeavesTheOrderOpen,
-    LetsTheLastFactWin, Overwrites, RefusesEarlyAnswers, RefusesEarlyWithdrawals, RefusesLateAnswers,
-    WaitsForEver, WithdrawsTooLate,
+    CancelsFirst, ConfirmsTheCancelled, DrawsIds, DropsEarlyWithdrawals, ForgetsTheEarlyVoid,
+    ForgetsTheEarlyWithdrawal, ForgetsToVoid, GivesBackAgain, GivesUpOnWhatItDoesNotSee, KeepsLateMoney,
+    KeepsTheMoney, LeavesTheOrderOpen, LetsTheLastFactWin, LosesTheContradiction, Overwrites,
+    RefusesEarlyAnswers, RefusesEarlyWithdrawals, RefusesLateAnswers, TellsNobody, WaitsForEver,
+    WithdrawsTooLate,
 };
 
 /// Answers yes, in time.
@@ -89,6 +90,27 @@ fn withdraw(id: &str, reason: &'static str) -> Letter {
 
 fn money(amount: &str) -> Money {
     amount.parse().expect("an amount")
+}
+
+/// Somebody discards the payment, whatever becomes of its order.
+fn discard_by_hand() -> Letter {
+    let command = DiscardPayment {
+        payment_id: payment_id(),
+        order_id: order_id(),
+        cause: None,
+    };
+    Letter::from_outside("discard", &command)
+}
+
+/// The same, and nothing else goes wrong but that answers may be late.
+fn revoked(provider: Outsider, carrier: Outsider) -> World {
+    World {
+        sent: vec![finalize("cart", "19.98"), discard_by_hand()],
+        provider,
+        carrier,
+        repeats: 0,
+        ..world()
+    }
 }
 
 fn order_id() -> OrderId {
@@ -403,6 +425,69 @@ fn a_cart_that_is_finalized_again_makes_one_order() {
         },
         50_000,
     );
+}
+
+#[test]
+fn a_payment_that_is_discarded_by_hand_at_any_moment_ends_its_order() {
+    let reaches = vec![
+        sight::COMPLETED,
+        sight::REVOKED,
+        sight::REVOKED_EARLY,
+        sight::CALLED_OFF_LATE,
+        sight::PAYMENT_FAILED,
+        sight::VOIDED,
+        sight::RECEIVED_LATE,
+        sight::DISCARDED,
+        sight::CONFLICT,
+    ];
+    let everything = World {
+        reaches: [&reaches[..], &[sight::SHIPMENT_FAILED, sight::SENT_LATE]].concat(),
+        ..revoked(ORDINARY, ORDINARY)
+    };
+    explore("discarded by hand", everything, 10_000);
+
+    let mut withdrawn = World {
+        reaches: [&reaches[..], &[sight::WITHDRAWN, sight::WITHDRAWN_EARLY]].concat(),
+        ..revoked(ORDINARY, ORDINARY)
+    };
+    withdrawn.sent.push(withdraw("withdrawal", "changed my mind"));
+    explore("discarded by hand and withdrawn", withdrawn, 50_000);
+
+    let late = Outsider {
+        may_be_late: true,
+        ..HEALTHY
+    };
+    let repeated = World {
+        repeats: 1,
+        reaches: [&reaches[..], &[sight::REPEATED]].concat(),
+        ..revoked(late, HEALTHY)
+    };
+    explore("discarded by hand, one repeat", repeated, 20_000);
+}
+
+#[test]
+#[ignore = "takes minutes, on two cores; for a change of the rules or of the append protocol"]
+fn a_payment_that_is_discarded_by_hand_at_any_moment_ends_its_order_with_a_repeat_too() {
+    let world = World {
+        repeats: 1,
+        reaches: vec![
+            sight::COMPLETED,
+            sight::REVOKED,
+            sight::REVOKED_EARLY,
+            sight::CALLED_OFF_LATE,
+        ],
+        ..revoked(ORDINARY, ORDINARY)
+    };
+    explore("discarded by hand, everything, one repeat", world, 500_000);
+}
+
+#[test]
+fn the_checker_finds_a_payment_that_is_discarded_by_hand_and_leaves_its_order_behind() {
+    finds::<TellsNobody>(must::CLOSE, &revoked(SILENT, HEALTHY));
+    finds::<TellsNobody>(must::BE_PAID_AND_SENT, &revoked(ORDINARY, HEALTHY));
+    finds::<ForgetsTheEarlyVoid>(must::CLOSE, &revoked(SILENT, HEALTHY));
+    finds::<CancelsFirst>(must::REQUEST_NOTHING_AFTERWARDS, &revoked(ORDINARY, ORDINARY));
+    finds::<LosesTheContradiction>(must::RECORD_REVOCATIONS, &revoked(ORDINARY, HEALTHY));
 }
 
 #[test]

@@ -18,6 +18,9 @@ pub mod must {
     pub const END_ONCE: &str = "an order ends at most once";
     /// What completion takes.
     pub const BE_PAID_AND_SENT: &str = "a completed order is paid for and sent";
+    /// A contradiction that nobody can undo is on record.
+    pub const RECORD_REVOCATIONS: &str =
+        "an order that completed though its money was given back by hand says so";
     /// What cancellation takes.
     pub const KEEP_NO_MONEY: &str = "a cancelled order keeps no money";
     /// At most one discard.
@@ -72,6 +75,13 @@ pub mod sight {
     pub const SENT_LATE: &str = "a parcel leaves after its shipment failed";
     /// A shipment fails after the parcel left.
     pub const SHIPMENT_FAILED_LATE: &str = "a shipment fails after the parcel left, and the order completes";
+    /// Somebody discards the payment of an open order, and that ends it.
+    pub const REVOKED: &str = "an order is cancelled because its payment was discarded by hand";
+    /// Somebody discards a payment before there is one.
+    pub const REVOKED_EARLY: &str =
+        "an order is cancelled because its payment was discarded before it was requested";
+    /// Somebody discards the payment of a parcel that has left.
+    pub const CALLED_OFF_LATE: &str = "an order completes though its money was given back by hand";
     /// Two workers want the same place.
     pub const CONFLICT: &str = "an append meets a commit in its place";
     /// A message is delivered again.
@@ -106,8 +116,16 @@ fn outcomes<R: Rules>() -> Vec<Property<Saga<R>>> {
             state.facts.count("OrderCompleted") + state.facts.count("OrderCancelled") <= 1
         }),
         Property::always(must::BE_PAID_AND_SENT, |_, State { facts, .. }: &State| {
-            let paid = facts.count("PaymentCompleted") == 1 && facts.count("PaymentDiscarded") == 0;
+            // Only by hand: see the next one.
+            let is_kept = facts.count("PaymentDiscarded") == facts.count("PaymentRevoked");
+            let paid = facts.count("PaymentCompleted") == 1 && is_kept;
             facts.count("OrderCompleted") == 0 || paid && facts.count("ShipmentSent") == 1
+        }),
+        Property::always(must::RECORD_REVOCATIONS, |_, state: &State| {
+            let facts = &state.facts;
+            let is_sent_for_nothing =
+                facts.count("OrderCompleted") == 1 && facts.count("PaymentDiscarded") == 1;
+            !(state.is_quiet() && is_sent_for_nothing) || facts.count("ShipmentCalledOffLate") == 1
         }),
         Property::always(must::KEEP_NO_MONEY, |_, state: &State| {
             let at_its_end = state.is_quiet() && state.facts.cause.is_some();
@@ -198,6 +216,20 @@ fn sights<R: Rules>() -> Vec<Property<Saga<R>>> {
         }),
         Property::sometimes(sight::SHIPMENT_FAILED_LATE, |_, State { facts, .. }: &State| {
             facts.count("ShipmentFailedLate") == 1 && facts.count("OrderCompleted") == 1
+        }),
+        Property::sometimes(sight::REVOKED, |_, state: &State| {
+            let is_revoked = state.facts.count("PaymentRevoked") == 1;
+            is_revoked
+                && state.facts.count("PaymentCompleted") == 1
+                && cancelled_by(state, Cause::ShipmentFailed)
+        }),
+        Property::sometimes(sight::REVOKED_EARLY, |_, state: &State| {
+            let (is_revoked, is_asked_for) = ("PaymentRevoked", "PaymentRequested");
+            let is_early = state.facts.count(is_revoked) == 1 && state.facts.count(is_asked_for) == 0;
+            is_early && cancelled_by(state, Cause::PaymentFailed)
+        }),
+        Property::sometimes(sight::CALLED_OFF_LATE, |_, State { facts, .. }: &State| {
+            facts.count("ShipmentCalledOffLate") == 1 && facts.count("OrderCompleted") == 1
         }),
         Property::sometimes(sight::CONFLICT, |_, state: &State| {
             let place = |worker: &Worker| (worker.commit.stream.clone(), worker.commit.revision);

@@ -10,14 +10,15 @@ use domain::order::{
 };
 use domain::order_saga::{
     OnCartFinalized, OnOrderCancelled, OnOrderConfirmed, OnOrderInitialized, OnPaymentCompleted,
-    OnPaymentFailed, OnShipmentFailed, OnShipmentSent,
+    OnPaymentFailed, OnPaymentRevoked, OnShipmentFailed, OnShipmentSent,
 };
 use domain::payment::{
     CompletePayment, DiscardPayment, FailPayment, Payment, PaymentCommand, PaymentEvent, PaymentState,
     RequestPayment, TimeOutPayment,
 };
 use domain::shipment::{
-    FailShipment, RequestShipment, SendShipment, Shipment, ShipmentCommand, TimeOutShipment,
+    CallOffShipment, FailShipment, RequestShipment, SendShipment, Shipment, ShipmentCommand, ShipmentEvent,
+    ShipmentState, TimeOutShipment,
 };
 use eventsourcing::{
     Category, Command, CommandEnvelope, CommandMeta, Decider, Decision, EventEnvelope, History,
@@ -40,6 +41,15 @@ pub trait Rules: Send + Sync + Sized + 'static {
         at: Timestamp,
     ) -> Verdict<PaymentEvent> {
         Payment::decide(state, command, &(), at)
+    }
+
+    /// The rules of a shipment.
+    fn decide_shipment(
+        state: &ShipmentState,
+        command: &ShipmentCommand,
+        at: Timestamp,
+    ) -> Verdict<ShipmentEvent> {
+        Shipment::decide(state, command, &(), at)
     }
 
     /// The steps. `drawn` is a number that a repeat does not get again, for steps that draw ids.
@@ -93,6 +103,7 @@ macro_rules! ruled {
 
 ruled!(Order, decide_order);
 ruled!(Payment, decide_payment);
+ruled!(Shipment, decide_shipment);
 
 /// What a batch of commands for one stream amounts to.
 pub struct Plan {
@@ -110,7 +121,7 @@ pub fn decide<R: Rules>(batch: &[Letter], stream: &Stream, at: Timestamp) -> Pla
         "cart" => planned::<Cart>(stream, batch, at, read::<FinalizeCart>),
         "order" => planned::<Ruled<Order, R>>(stream, batch, at, order_command),
         "payment" => planned::<Ruled<Payment, R>>(stream, batch, at, payment_command),
-        "shipment" => planned::<Shipment>(stream, batch, at, shipment_command),
+        "shipment" => planned::<Ruled<Shipment, R>>(stream, batch, at, shipment_command),
         other => panic!("there are no rules for {other}"),
     }
 }
@@ -194,7 +205,7 @@ fn payment_command(letter: &Letter) -> Addressed<PaymentCommand> {
 }
 
 fn shipment_command(letter: &Letter) -> Addressed<ShipmentCommand> {
-    read_as!(letter; RequestShipment, SendShipment, FailShipment, TimeOutShipment)
+    read_as!(letter; RequestShipment, SendShipment, FailShipment, CallOffShipment, TimeOutShipment)
 }
 
 /// Runs the step that waits for events of that type; none where nobody does.
@@ -228,6 +239,7 @@ steps!(
     OnOrderConfirmed,
     OnShipmentSent,
     OnPaymentFailed,
+    OnPaymentRevoked,
     OnShipmentFailed,
     OnOrderCancelled
 );

@@ -3,11 +3,13 @@
 
 use domain::cart::CartFinalized;
 use domain::order::{
-    Cause, InitializeOrder, OrderCancelled, OrderCommand, OrderConfirmed, OrderEvent, OrderInitialized,
-    OrderState,
+    CancelOrder, Cause, InitializeOrder, OrderCancelled, OrderCommand, OrderConfirmed, OrderEvent,
+    OrderInitialized, OrderState,
 };
-use domain::payment::{PaymentCommand, PaymentDiscarded, PaymentEvent, PaymentFailed, PaymentState};
-use domain::shipment::ShipmentFailed;
+use domain::payment::{
+    PaymentCommand, PaymentDiscarded, PaymentEvent, PaymentFailed, PaymentRevoked, PaymentState,
+};
+use domain::shipment::{ShipmentCommand, ShipmentEvent, ShipmentFailed, ShipmentState};
 use domain::values::Money;
 use eventsourcing::{Decision, Dispatch, EventEnvelope, Message, Refusal, Stream, Timestamp};
 
@@ -92,6 +94,94 @@ fn is_late(events: &[PaymentEvent]) -> bool {
             PaymentEvent::PaymentDiscarded(_)
         ]
     )
+}
+
+/// A payment that is discarded by hand is given back, and its order does not hear of it.
+pub struct TellsNobody;
+
+impl Rules for TellsNobody {
+    fn decide_payment(
+        state: &PaymentState,
+        command: &PaymentCommand,
+        at: Timestamp,
+    ) -> Verdict<PaymentEvent> {
+        match Real::decide_payment(state, command, at)? {
+            Decision::Record(mut events) => {
+                events.retain(|event| !matches!(event, PaymentEvent::PaymentRevoked(_)));
+                Ok(Decision::Record(events))
+            }
+            decision => Ok(decision),
+        }
+    }
+}
+
+/// The deadline of a payment that was voided by hand before it was requested does nothing.
+pub struct ForgetsTheEarlyVoid;
+
+impl Rules for ForgetsTheEarlyVoid {
+    fn decide_payment(
+        state: &PaymentState,
+        command: &PaymentCommand,
+        at: Timestamp,
+    ) -> Verdict<PaymentEvent> {
+        match Real::decide_payment(state, command, at)? {
+            Decision::Record(events) if matches!(events[..], [PaymentEvent::PaymentRevoked(_)]) => {
+                Ok(Decision::Nothing)
+            }
+            decision => Ok(decision),
+        }
+    }
+}
+
+/// An order whose money is given back by hand is cancelled before its shipment is called off.
+pub struct CancelsFirst;
+
+impl Rules for CancelsFirst {
+    fn decide_order(state: &OrderState, command: &OrderCommand, at: Timestamp) -> Verdict<OrderEvent> {
+        match (state, command) {
+            (OrderState::Confirmed(_), OrderCommand::CancelOrder(cancel)) => {
+                Ok(Decision::one(OrderCancelled {
+                    order_id: cancel.order_id.clone(),
+                    cause: cancel.cause,
+                    reason: cancel.reason.clone(),
+                    cancelled_at: at,
+                }))
+            }
+            _ => Real::decide_order(state, command, at),
+        }
+    }
+
+    fn react(event: &Letter, stream: &Stream, _: u8) -> Option<Vec<Letter>> {
+        if event.kind != PaymentRevoked::TYPE {
+            return real_step(event, stream);
+        }
+        let envelope = EventEnvelope::<PaymentRevoked>::read(&event.body, now()).expect("the relay wrote it");
+        let cancel = Dispatch::now(&CancelOrder {
+            order_id: envelope.event.order_id,
+            cause: Cause::PaymentFailed,
+            reason: "the payment was discarded".into(),
+        });
+        let correlation_id = &envelope.metadata.correlation_id;
+        Some(vec![Letter::from_step(&cancel, &envelope.id, correlation_id)])
+    }
+}
+
+/// A shipment that is called off after its parcel left takes no note of it.
+pub struct LosesTheContradiction;
+
+impl Rules for LosesTheContradiction {
+    fn decide_shipment(
+        state: &ShipmentState,
+        command: &ShipmentCommand,
+        at: Timestamp,
+    ) -> Verdict<ShipmentEvent> {
+        match Real::decide_shipment(state, command, at)? {
+            Decision::Record(events) if matches!(events[..], [ShipmentEvent::ShipmentCalledOffLate(_)]) => {
+                Ok(Decision::Nothing)
+            }
+            decision => Ok(decision),
+        }
+    }
 }
 
 /// A payment is given back each time that somebody asks for it.

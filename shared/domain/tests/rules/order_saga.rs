@@ -10,10 +10,12 @@ use domain::order::{
 };
 use domain::order_saga::{
     OnCartFinalized, OnOrderCancelled, OnOrderConfirmed, OnOrderInitialized, OnPaymentCompleted,
-    OnPaymentFailed, OnShipmentFailed, OnShipmentSent,
+    OnPaymentFailed, OnPaymentRevoked, OnShipmentFailed, OnShipmentSent,
 };
-use domain::payment::{DiscardPayment, PaymentCompleted, PaymentFailed, RequestPayment, TimeOutPayment};
-use domain::shipment::{RequestShipment, ShipmentFailed, ShipmentSent, TimeOutShipment};
+use domain::payment::{
+    DiscardPayment, PaymentCompleted, PaymentFailed, PaymentRevoked, RequestPayment, TimeOutPayment,
+};
+use domain::shipment::{CallOffShipment, RequestShipment, ShipmentFailed, ShipmentSent, TimeOutShipment};
 use domain::values::{OrderId, PaymentId};
 use eventsourcing::{
     Command, CommandEnvelope, Decider, Dispatch, Message, Step, StreamId, Timestamp, encode_command, event_id,
@@ -252,16 +254,49 @@ fn a_failed_shipment_cancels_the_order_and_names_the_error() {
 
 #[test]
 fn a_cancelled_order_discards_the_payment_with_the_computed_id_whatever_the_cause() {
-    let discard = Dispatch::now(&DiscardPayment {
-        payment_id: payment_id(),
-        order_id: order_id(),
-    });
     for cause in [Cause::PaymentFailed, Cause::ShipmentFailed, Cause::Withdrawn] {
+        let discard = Dispatch::now(&DiscardPayment {
+            payment_id: payment_id(),
+            order_id: order_id(),
+            cause: Some(cause),
+        });
         assert_eq!(
             react::<OnOrderCancelled>(&order_cancelled(cause, "why")),
             std::slice::from_ref(&discard)
         );
     }
+}
+
+#[test]
+fn a_payment_that_is_revoked_unanswered_cancels_its_order() {
+    let revoked = PaymentRevoked {
+        payment_id: payment_id(),
+        order_id: order_id(),
+        amount: None,
+        revoked_at: now(),
+    };
+    let cancel = CancelOrder {
+        order_id: order_id(),
+        cause: Cause::PaymentFailed,
+        reason: "the payment was discarded".into(),
+    };
+    assert_eq!(react::<OnPaymentRevoked>(&revoked), [Dispatch::now(&cancel)]);
+}
+
+#[test]
+fn money_that_is_revoked_calls_the_shipment_off_before_the_order_is_cancelled() {
+    let revoked = PaymentRevoked {
+        payment_id: payment_id(),
+        order_id: order_id(),
+        amount: Some(price()),
+        revoked_at: now(),
+    };
+    let call_off = CallOffShipment {
+        shipment_id: shipment_id(),
+        order_id: order_id(),
+        reason: "the payment was discarded".into(),
+    };
+    assert_eq!(react::<OnPaymentRevoked>(&revoked), [Dispatch::now(&call_off)]);
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! A payment's first answer counts, and money that came in for nothing is given back once.
 
+use domain::order::Cause;
 use domain::payment::{
     CompletePayment, DiscardPayment, FailPayment, Payment, PaymentCompleted, PaymentDiscarded, PaymentEvent,
-    PaymentFailed, PaymentFailedLate, PaymentReceivedLate, PaymentRequested, PaymentVoided, RequestPayment,
-    TimeOutPayment,
+    PaymentFailed, PaymentFailedLate, PaymentReceivedLate, PaymentRequested, PaymentRevoked, PaymentVoided,
+    RequestPayment, TimeOutPayment,
 };
 use domain::values::Money;
 use eventsourcing::Timestamp;
@@ -32,10 +33,20 @@ fn fail(error: &'static str) -> FailPayment {
     }
 }
 
+/// As the saga sends it.
 fn discard() -> DiscardPayment {
     DiscardPayment {
         payment_id: payment_id(),
         order_id: order_id(),
+        cause: Some(Cause::Withdrawn),
+    }
+}
+
+/// As somebody sends it by hand, whatever the order does.
+fn discard_by_hand() -> DiscardPayment {
+    DiscardPayment {
+        cause: None,
+        ..discard()
     }
 }
 
@@ -91,10 +102,25 @@ fn failed_late(error: &'static str, at: Timestamp) -> PaymentEvent {
 }
 
 fn voided(at: Timestamp) -> PaymentEvent {
+    voided_for(Some(Cause::Withdrawn), at)
+}
+
+fn voided_for(cause: Option<Cause>, at: Timestamp) -> PaymentEvent {
     PaymentVoided {
         payment_id: payment_id(),
         order_id: order_id(),
         voided_at: at,
+        cause,
+    }
+    .into()
+}
+
+fn revoked(amount: Option<Money>, at: Timestamp) -> PaymentEvent {
+    PaymentRevoked {
+        payment_id: payment_id(),
+        order_id: order_id(),
+        amount,
+        revoked_at: at,
     }
     .into()
 }
@@ -396,4 +422,74 @@ fn a_deadline_that_names_another_amount_does_not_change_what_was_requested() {
         .at(due_at())
         .when(other)
         .then([failed("timed out", due_at())]);
+}
+
+#[test]
+fn a_payment_that_is_discarded_by_hand_tells_its_order() {
+    given::<Payment>([requested(before())])
+        .when(discard_by_hand())
+        .then([voided_for(None, now()), revoked(None, now())]);
+    given::<Payment>([requested(before()), completed(before())])
+        .when(discard_by_hand())
+        .then([discarded(Some(price()), now()), revoked(Some(price()), now())]);
+}
+
+#[test]
+fn a_payment_that_is_discarded_by_hand_before_it_is_requested_tells_its_order_at_the_deadline() {
+    let history = || given::<Payment>([voided_for(None, before())]);
+    given::<Payment>([])
+        .when(discard_by_hand())
+        .then([voided_for(None, now())]);
+    history().when(request()).nothing();
+    history().when(time_out()).not_due_before(due_at());
+    history()
+        .at(due_at())
+        .when(time_out())
+        .then([revoked(None, due_at())]);
+    given::<Payment>([voided_for(None, before()), revoked(None, before())])
+        .at(due_at())
+        .when(time_out())
+        .nothing();
+}
+
+#[test]
+fn money_that_comes_in_all_the_same_is_given_back_and_the_deadline_tells_the_order() {
+    let early = || voided_for(None, before());
+    given::<Payment>([early()])
+        .when(complete())
+        .then([received_late(None, now()), discarded(None, now())]);
+    given::<Payment>([early(), received_late(None, before()), discarded(None, before())])
+        .at(due_at())
+        .when(time_out())
+        .then([revoked(None, due_at())]);
+}
+
+#[test]
+fn a_payment_of_a_cancelled_order_tells_nobody() {
+    given::<Payment>([voided(before())])
+        .at(due_at())
+        .when(time_out())
+        .nothing();
+    for history in closed_without_money() {
+        given::<Payment>(history.clone())
+            .when(discard_by_hand())
+            .nothing();
+        given::<Payment>(history).at(due_at()).when(time_out()).nothing();
+    }
+}
+
+#[test]
+fn a_payment_that_was_discarded_stays_so_whoever_asks_again() {
+    let by_hand = [
+        requested(before()),
+        completed(before()),
+        discarded(Some(price()), before()),
+        revoked(Some(price()), before()),
+    ];
+    let by_the_saga = by_hand[..3].to_vec();
+    for history in [by_hand.to_vec(), by_the_saga] {
+        for again in [discard(), discard_by_hand()] {
+            given::<Payment>(history.clone()).when(again).nothing();
+        }
+    }
 }

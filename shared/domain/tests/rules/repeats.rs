@@ -13,7 +13,8 @@ use domain::payment::{
     TimeOutPayment,
 };
 use domain::shipment::{
-    FailShipment, RequestShipment, SendShipment, Shipment, ShipmentCommand, ShipmentEvent, TimeOutShipment,
+    CallOffShipment, FailShipment, RequestShipment, SendShipment, Shipment, ShipmentCommand, ShipmentEvent,
+    TimeOutShipment,
 };
 use domain::{cart::CartCommand, cart::FinalizeCart};
 use eventsourcing::{Decider, Decision, Text, Timestamp};
@@ -158,15 +159,22 @@ fn payment_commands() -> Vec<PaymentCommand> {
             payment_id: payment_id(),
         }
         .into(),
-        DiscardPayment {
-            payment_id: payment_id(),
-            order_id: order_id(),
-        }
-        .into(),
+        discard(Some(Cause::Withdrawn)),
+        discard(None),
         time_out("19.98"),
     ];
     commands.extend(failures);
     commands
+}
+
+fn discard(cause: Option<Cause>) -> PaymentCommand {
+    let (payment_id, order_id) = (payment_id(), order_id());
+    DiscardPayment {
+        payment_id,
+        order_id,
+        cause,
+    }
+    .into()
 }
 
 fn time_out(amount: &str) -> PaymentCommand {
@@ -211,6 +219,12 @@ fn shipment_commands() -> Vec<ShipmentCommand> {
         .into(),
         SendShipment {
             shipment_id: shipment_id(),
+        }
+        .into(),
+        CallOffShipment {
+            shipment_id: shipment_id(),
+            order_id: order_id(),
+            reason: "the payment was discarded".into(),
         }
         .into(),
         TimeOutShipment {
@@ -299,6 +313,7 @@ proptest! {
         let given_back = count(&recorded, |event| matches!(event, PaymentEvent::PaymentDiscarded(_)));
         prop_assert!(given_back <= received && received <= 1, "{recorded:?}");
         prop_assert!(count(&recorded, |event| matches!(event, PaymentEvent::PaymentRequested(_))) <= 1);
+        prop_assert!(count(&recorded, |event| matches!(event, PaymentEvent::PaymentRevoked(_))) <= 1);
     }
 
     #[test]
@@ -308,7 +323,9 @@ proptest! {
                 [PaymentEvent::PaymentReceivedLate(late), PaymentEvent::PaymentDiscarded(discarded)] => {
                     prop_assert_eq!(late.amount, discarded.amount);
                 }
-                [one] => prop_assert!(!matches!(one, PaymentEvent::PaymentReceivedLate(_))),
+                [one] | [one, PaymentEvent::PaymentRevoked(_)] => {
+                    prop_assert!(!matches!(one, PaymentEvent::PaymentReceivedLate(_)));
+                }
                 other => prop_assert!(false, "one decision recorded {other:?}"),
             }
         }

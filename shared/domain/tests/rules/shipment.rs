@@ -1,8 +1,9 @@
 //! A shipment's first answer counts, and a later one that contradicts it is recorded.
 
 use domain::shipment::{
-    FailShipment, RequestShipment, SendShipment, Shipment, ShipmentEvent, ShipmentFailed, ShipmentFailedLate,
-    ShipmentRequested, ShipmentSent, ShipmentSentLate, TimeOutShipment,
+    CallOffShipment, FailShipment, RequestShipment, SendShipment, Shipment, ShipmentCalledOffLate,
+    ShipmentEvent, ShipmentFailed, ShipmentFailedLate, ShipmentRequested, ShipmentSent, ShipmentSentLate,
+    TimeOutShipment,
 };
 use eventsourcing::Timestamp;
 
@@ -274,4 +275,71 @@ fn a_deadline_does_nothing_once_the_shipment_is_settled_however_early_it_looks()
                 .nothing();
         }
     }
+}
+
+#[test]
+fn a_shipment_whose_payment_was_given_back_fails_requested_or_not() {
+    let called_off = || failed("the payment was discarded", now());
+    given::<Shipment>([]).when(call_off()).then([called_off()]);
+    given::<Shipment>([requested(before())])
+        .when(call_off())
+        .then([called_off()]);
+    given::<Shipment>([called_off()]).when(request()).nothing();
+    given::<Shipment>([requested(before()), failed("the payment was discarded", before())])
+        .when(send())
+        .then([sent_late(now())]);
+}
+
+#[test]
+fn a_shipment_that_is_called_off_after_the_parcel_left_is_recorded_as_a_fact_of_its_own_once() {
+    let sent = [requested(before()), sent(before())];
+    given::<Shipment>(sent.clone())
+        .when(call_off())
+        .then([called_off_late(now())]);
+    let [requested, sent] = sent;
+    given::<Shipment>([requested, sent, called_off_late(before())])
+        .when(CallOffShipment {
+            reason: "another".into(),
+            ..call_off()
+        })
+        .nothing();
+}
+
+#[test]
+fn calling_off_a_shipment_that_failed_changes_nothing() {
+    for history in failures() {
+        given::<Shipment>(history).when(call_off()).nothing();
+    }
+}
+
+#[test]
+fn calling_off_a_shipment_with_an_id_that_is_not_its_orders_is_rejected() {
+    given::<Shipment>([])
+        .when(CallOffShipment {
+            shipment_id: "drawn".parse().expect("an id"),
+            ..call_off()
+        })
+        .rejected(format!(
+            "shipment_id is not the one of order {}; expected {}",
+            order_id(),
+            shipment_id()
+        ));
+}
+
+fn call_off() -> CallOffShipment {
+    CallOffShipment {
+        shipment_id: shipment_id(),
+        order_id: order_id(),
+        reason: "the payment was discarded".into(),
+    }
+}
+
+fn called_off_late(at: Timestamp) -> ShipmentEvent {
+    ShipmentCalledOffLate {
+        shipment_id: shipment_id(),
+        order_id: order_id(),
+        reason: "the payment was discarded".into(),
+        called_off_at: at,
+    }
+    .into()
 }

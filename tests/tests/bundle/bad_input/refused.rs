@@ -121,6 +121,8 @@ async fn a_command_for_a_stream_that_does_not_exist_is_recorded_or_waits_and_non
         "initiate-group-checkout",
         // The order is cancelled as soon as there is one.
         "withdraw-order",
+        // A shipment that was called off is never requested.
+        "call-off-shipment",
         // It answers that the guest could not be checked out.
         "checkout-guest-account",
     ];
