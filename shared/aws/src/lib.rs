@@ -5,48 +5,77 @@
 //! (react, send) and [`Relay`] (stream to queues). The first two are triggered by queues, and
 //! [`QueueFunction`] gives both the same treatment of batches, failures, logs and metrics. What the relay
 //! can't deliver is the business of [`Sweeper`] and [`StreamRecovery`].
+//!
+//! ```text
+//! client     environment, clients, names, what a failed call comes to
+//!    ▲
+//! store      streams of commits in the event table
+//!    ▲
+//! delivery   bus, routes, outbox, publishing again
+//!    ▲
+//! function   the shapes of functions, their logs and metrics
+//! ```
+//!
+//! Each room uses those above it in this picture, and none below.
 
-mod bus;
-mod command_function;
-mod connection;
-mod environment;
-mod event_store;
-mod handler;
-mod logging;
-mod metrics;
-mod names;
-mod outbox;
-mod proxy;
-mod publisher;
-mod queue_function;
-mod relay;
-mod republish;
-mod step_function;
-mod stream_recovery;
-mod sweeper;
-mod warm;
+mod client;
+mod delivery;
+mod function;
+mod store;
 
-pub use bus::{Attribute, Bus, MAX_ATTRIBUTES, MAX_DELAY, MAX_MESSAGE_BYTES, Outgoing, SendError};
-pub use command_function::CommandFunction;
-pub use connection::{ClientParts, Connection};
-pub use environment::{Environment, EnvironmentError, process_variable, url_problem};
-pub use event_store::{DynamoDbEventStore, FetchError, StoredCommit};
-pub use handler::Handler;
-pub use logging::init_logging;
-pub use metrics::{Backlog, MetricSink, Metrics, StdoutMetrics};
-pub use names::{Names, dead_letter_queue, kebab_case, source_queue, stack_name_problem};
-pub use outbox::{
-    AfterFailure, CommitRef, Delivery, KeyNumber, MAX_ATTEMPTS, OUTBOX_INDEX, Outbox, OutboxEntry,
-    OutboxError, PUBLISHED_RETENTION,
+pub use client::connection::{ClientParts, Connection};
+pub use client::environment::{Environment, EnvironmentError, process_variable, url_problem};
+pub use client::names::{Names, dead_letter_queue, kebab_case, source_queue, stack_name_problem};
+pub use client::proxy::Proxies;
+pub use delivery::bus::{Attribute, Bus, MAX_ATTRIBUTES, MAX_DELAY, MAX_MESSAGE_BYTES, Outgoing, SendError};
+pub use delivery::outbox::{
+    AfterFailure, Delivery, MAX_ATTEMPTS, OUTBOX_INDEX, Outbox, OutboxEntry, OutboxError, PUBLISHED_RETENTION,
 };
-pub use proxy::Proxies;
-pub use publisher::{Publisher, Routes, Undelivered};
-pub use queue_function::{
+pub use delivery::publisher::{Publisher, Routes, Undelivered};
+pub use delivery::republish::{
+    Checkpoint, Republication, RepublishError, Republisher, Selection, Tally, Unpublished,
+};
+pub use function::command_function::CommandFunction;
+pub use function::handler::Handler;
+pub use function::logging::init_logging;
+pub use function::metrics::{Backlog, MetricSink, Metrics, StdoutMetrics};
+pub use function::queue_function::{
     BatchHandler, Identity, Invocation, MAX_RECEIVE_COUNT, Piece, QueueFunction, QueueRecord, RefusalCode,
     Verdict,
 };
-pub use relay::Relay;
-pub use republish::{Checkpoint, Republication, RepublishError, Republisher, Selection, Tally, Unpublished};
-pub use step_function::StepFunction;
-pub use stream_recovery::StreamRecovery;
-pub use sweeper::{SWEEP_INTERVAL, Sweeper};
+pub use function::relay::Relay;
+pub use function::step_function::StepFunction;
+pub use function::stream_recovery::StreamRecovery;
+pub use function::sweeper::{SWEEP_INTERVAL, Sweeper};
+pub use store::commit_ref::{CommitRef, KeyNumber};
+pub use store::event_store::{DynamoDbEventStore, FetchError, StoredCommit};
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    /// The picture at the top, from the bottom up to what uses it.
+    const ROOMS: [&str; 4] = ["client", "store", "delivery", "function"];
+
+    #[test]
+    fn each_room_uses_those_before_it_and_none_after() {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut read = 0;
+        for (place, room) in ROOMS.iter().enumerate() {
+            for file in fs::read_dir(source.join(room)).expect("a room is a folder") {
+                let path = file.expect("a file").path();
+                let text = fs::read_to_string(&path).expect("source is text");
+                for later in &ROOMS[place + 1..] {
+                    let path = path.display();
+                    assert!(
+                        !text.contains(&format!("crate::{later}::")),
+                        "{path} uses {later}"
+                    );
+                }
+                read += 1;
+            }
+        }
+        assert!(read > 15, "only {read} files were read");
+    }
+}

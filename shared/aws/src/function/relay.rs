@@ -13,11 +13,13 @@ use lambda_runtime::{Error, LambdaEvent};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::event_store::{StoredCommit, without_value};
-use crate::handler::Handler;
-use crate::metrics::{Meter, MetricSink, Metrics};
-use crate::outbox::{CommitRef, KeyNumber, Outbox};
-use crate::publisher::{Publisher, Undelivered};
+use crate::client::failure::without_value;
+use crate::delivery::outbox::Outbox;
+use crate::delivery::publisher::{Publisher, Undelivered};
+use crate::function::handler::Handler;
+use crate::function::metrics::{Meter, MetricSink, Metrics};
+use crate::store::commit_ref::{CommitRef, KeyNumber};
+use crate::store::event_store::StoredCommit;
 
 /// The function on the event table's stream.
 pub struct Relay {

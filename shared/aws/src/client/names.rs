@@ -1,6 +1,6 @@
 //! What things are called in a stack, and on which queue a message travels.
 
-use crate::environment::unexpected;
+use crate::client::environment::unexpected;
 
 /// The longest name of a stack: with it the longest name of a queue has the 80 characters that SQS allows.
 const LONGEST_STACK_NAME: usize = 40;

@@ -21,11 +21,12 @@ use lambda_runtime::{Error, LambdaEvent};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::bus::{Attribute, Bus, MAX_ATTRIBUTES, MAX_MESSAGE_BYTES, Outgoing};
-use crate::event_store::reason;
-use crate::handler::Handler;
-use crate::metrics::{Meter, MetricSink, Metrics};
-use crate::names::dead_letter_queue;
+use crate::client::failure::reason;
+use crate::client::jitter::jittered;
+use crate::client::names::dead_letter_queue;
+use crate::delivery::bus::{Attribute, Bus, MAX_ATTRIBUTES, MAX_MESSAGE_BYTES, Outgoing};
+use crate::function::handler::Handler;
+use crate::function::metrics::{Meter, MetricSink, Metrics};
 
 /// How often a message is received before it goes to the dead-letter queue; the redrive policy of
 /// every queue says the same.
@@ -392,13 +393,6 @@ pub(crate) fn working_time(deadline: u64, now: i64) -> Duration {
     let left = deadline.saturating_sub(u64::try_from(now).unwrap_or(0));
     let left = Duration::from_millis(left);
     left.saturating_sub(SETTLING_TIME.min(left / 4))
-}
-
-/// Between half of the delay and all of it, so that what failed together does not come back together;
-/// at least a second, the unit of visibility.
-pub(crate) fn jittered(delay: Duration) -> Duration {
-    let most = delay.as_secs().max(1);
-    Duration::from_secs(fastrand::u64(most.div_ceil(2)..=most))
 }
 
 fn record(message: SqsMessage) -> Result<QueueRecord, Error> {

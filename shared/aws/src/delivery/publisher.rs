@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use eventsourcing::{Commit, encode_event};
 
-use crate::bus::{Bus, Outgoing};
+use crate::delivery::bus::{Bus, Outgoing};
 
 /// The queues that get events of a type.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

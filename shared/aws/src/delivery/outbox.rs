@@ -9,7 +9,6 @@
 //! sweeper and a person can be at it at once.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
@@ -18,10 +17,11 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Select};
 use eventsourcing::{Passing, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use crate::event_store::reason;
-use crate::queue_function::jittered;
+use crate::client::failure::reason;
+use crate::client::jitter::jittered;
+use crate::store::commit_ref::{CommitRef, KeyNumber};
 
 /// After how many failed attempts an entry is parked; the relay's own is the first.
 pub const MAX_ATTEMPTS: u32 = 3;
@@ -31,56 +31,6 @@ pub const PUBLISHED_RETENTION: Duration = Duration::from_hours(14 * 24);
 
 /// The index by what has become of an entry and when it is due.
 pub const OUTBOX_INDEX: &str = "by-delivery";
-
-/// Where a commit is: the key of its item, whatever that holds.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CommitRef {
-    /// Its stream, as its item says.
-    pub stream: String,
-    /// The revision of the commit's first event, as its item says.
-    pub revision: KeyNumber,
-}
-
-/// A number in an item's key. Not all that is in a table was written by this bundle, and what was not has to
-/// be found again too.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum KeyNumber {
-    /// A revision, as this bundle counts them.
-    Whole(u64),
-    /// Any other number, as the table writes it.
-    Other(String),
-}
-
-impl KeyNumber {
-    /// The number that the table writes so.
-    pub fn read(number: &str) -> Self {
-        number
-            .parse()
-            .map_or_else(|_| Self::Other(number.to_owned()), Self::Whole)
-    }
-}
-
-impl From<u64> for KeyNumber {
-    fn from(revision: u64) -> Self {
-        Self::Whole(revision)
-    }
-}
-
-impl fmt::Display for KeyNumber {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Whole(number) => number.fmt(f),
-            Self::Other(number) => number.fmt(f),
-        }
-    }
-}
-
-impl fmt::Display for CommitRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at {}", self.stream, self.revision)
-    }
-}
 
 /// What has become of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

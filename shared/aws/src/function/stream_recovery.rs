@@ -17,10 +17,11 @@ use futures::stream::{self, StreamExt};
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use crate::event_store::reason;
-use crate::metrics::Metrics;
-use crate::outbox::{CommitRef, KeyNumber, Outbox};
-use crate::queue_function::{BatchHandler, Invocation, Piece, QueueRecord, RefusalCode, Verdict};
+use crate::client::failure::reason;
+use crate::delivery::outbox::Outbox;
+use crate::function::metrics::Metrics;
+use crate::function::queue_function::{BatchHandler, Invocation, Piece, QueueRecord, RefusalCode, Verdict};
+use crate::store::commit_ref::{CommitRef, KeyNumber};
 
 /// How many entries are written at a time.
 const MAX_CALLS: usize = 16;

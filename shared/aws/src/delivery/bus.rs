@@ -15,7 +15,8 @@ use aws_sdk_sqs::types::{
 use eventsourcing::{TraceHeader, is_sendable};
 use futures::stream::{self, StreamExt};
 
-use crate::event_store::reason;
+use crate::client::failure::reason;
+use crate::client::jitter::jittered_pause;
 
 /// The longest that a queue delays a message: 15 minutes.
 ///
@@ -291,12 +292,6 @@ impl Bus {
         }
         results
     }
-}
-
-/// Waits up to 50 ms after the first attempt, and twice as long after each further one.
-pub(crate) async fn jittered_pause(attempt: u32) {
-    let most = 50_u64 << attempt.clamp(1, 6).saturating_sub(1);
-    tokio::time::sleep(Duration::from_millis(fastrand::u64(1..=most))).await;
 }
 
 fn batches(messages: Vec<(usize, Outgoing)>) -> Vec<Vec<(usize, Outgoing)>> {

@@ -11,12 +11,13 @@ use lambda_runtime::{Error, LambdaEvent};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::event_store::{DynamoDbEventStore, FetchError};
-use crate::handler::Handler;
-use crate::metrics::{Backlog, Meter, MetricSink, Metrics};
-use crate::outbox::{AfterFailure, CommitRef, Delivery, Outbox, OutboxEntry};
-use crate::publisher::Publisher;
-use crate::queue_function::working_time;
+use crate::delivery::outbox::{AfterFailure, Delivery, Outbox, OutboxEntry};
+use crate::delivery::publisher::Publisher;
+use crate::function::handler::Handler;
+use crate::function::metrics::{Backlog, Meter, MetricSink, Metrics};
+use crate::function::queue_function::working_time;
+use crate::store::commit_ref::CommitRef;
+use crate::store::event_store::{DynamoDbEventStore, FetchError};
 
 /// How many entries are taken at once.
 const BATCH: i32 = 100;

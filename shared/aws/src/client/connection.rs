@@ -24,8 +24,8 @@ use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProt
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 
-use crate::environment::Environment;
-use crate::proxy::Proxies;
+use crate::client::environment::Environment;
+use crate::client::proxy::Proxies;
 
 /// What a caller may put in place of the real thing.
 #[derive(Clone, Debug)]

@@ -9,10 +9,12 @@ use eventsourcing::{
 use futures::FutureExt;
 use futures::future::join_all;
 
-use crate::bus::{Bus, Outgoing};
-use crate::metrics::Metrics;
-use crate::names::kebab_case;
-use crate::queue_function::{BatchHandler, Identity, Invocation, Piece, QueueRecord, RefusalCode, Verdict};
+use crate::client::names::kebab_case;
+use crate::delivery::bus::{Bus, Outgoing};
+use crate::function::metrics::Metrics;
+use crate::function::queue_function::{
+    BatchHandler, Identity, Invocation, Piece, QueueRecord, RefusalCode, Verdict,
+};
 
 /// Handles the events of step `S`.
 pub struct StepFunction<S: Step> {

@@ -15,13 +15,14 @@ use futures::FutureExt;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::bus::{Bus, Outgoing, jittered_pause};
-use crate::metrics::Metrics;
-use crate::names::kebab_case;
-use crate::queue_function::{
+use crate::client::jitter::jittered_pause;
+use crate::client::names::kebab_case;
+use crate::delivery::bus::{Bus, Outgoing};
+use crate::function::metrics::Metrics;
+use crate::function::queue_function::{
     BatchHandler, Identity, Invocation, Piece, QueueRecord, RefusalCode, Verdict, grouped,
 };
-use crate::warm::Warm;
+use crate::function::warm::Warm;
 
 /// Handles commands of type `C`.
 pub struct CommandFunction<C: Command> {

@@ -21,10 +21,12 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::bus::jittered_pause;
-use crate::event_store::{StoredCommit, reason};
-use crate::outbox::{CommitRef, KeyNumber, Outbox};
-use crate::publisher::Publisher;
+use crate::client::failure::reason;
+use crate::client::jitter::jittered_pause;
+use crate::delivery::outbox::Outbox;
+use crate::delivery::publisher::Publisher;
+use crate::store::commit_ref::{CommitRef, KeyNumber};
+use crate::store::event_store::StoredCommit;
 
 /// The most items that are read at once, and the most that each segment sends once more after an interruption.
 const PAGE: i32 = 100;

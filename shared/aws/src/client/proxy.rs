@@ -10,7 +10,7 @@ use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, S
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use http::Uri;
 
-use crate::environment::{EnvironmentError, process_variable, unexpected};
+use crate::client::environment::{EnvironmentError, process_variable, unexpected};
 
 const EXPECTED: &str =
     "it takes the URL of an HTTP proxy, such as http://proxy.example.com:3128; unset it for none";

@@ -1,0 +1,13 @@
+//! What Lambda invokes: the shapes of functions, on queues, on the table's stream and on a schedule, with
+//! their logs and metrics.
+
+pub(crate) mod command_function;
+pub(crate) mod handler;
+pub(crate) mod logging;
+pub(crate) mod metrics;
+pub(crate) mod queue_function;
+pub(crate) mod relay;
+pub(crate) mod step_function;
+pub(crate) mod stream_recovery;
+pub(crate) mod sweeper;
+pub(crate) mod warm;

@@ -1,0 +1,4 @@
+//! The event store: streams of commits in the event table, and how a commit is named.
+
+pub(crate) mod commit_ref;
+pub(crate) mod event_store;
