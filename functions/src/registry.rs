@@ -1,14 +1,12 @@
-//! The list of functions: name, trigger, what each sends, reads and writes, and how it is built.
+//! The list of functions. What a line says, and what follows from it, is in `registry/function.rs`; how a
+//! function is built from its line, in `registry/building.rs`.
 
-use std::fmt;
-use std::sync::Arc;
+mod building;
+mod function;
+
 use std::time::Duration;
 
-use aws_adapters::{
-    CommandFunction, Handler, QueueFunction, Relay, Routes, SWEEP_INTERVAL, StepFunction, StreamRecovery,
-    Sweeper, dead_letter_queue, kebab_case,
-};
-use domain::Deadlines;
+use aws_adapters::kebab_case;
 use domain::cart::FinalizeCart;
 use domain::group_checkout::{
     CompleteGroupCheckout, GuestCheckoutRecordedLate, InitiateGroupCheckout, NotifyGroupCheckoutFailure,
@@ -31,12 +29,15 @@ use domain::shipment::{
     CallOffShipment, FailShipment, RequestShipment, SendShipment, ShipmentCalledOffLate, ShipmentFailedLate,
     ShipmentSentLate, TimeOutShipment,
 };
-use eventsourcing::{
-    Command, CommandEnvelope, Decider, Draft, Form, Malformed, Message, Step, StreamId, Timestamp,
-};
+use eventsourcing::Message;
 
-use crate::settings::{Parts, RuleSettings};
+use self::building::{command, on_queue, step};
 use crate::simulators::{PaymentGateway, ShippingGateway};
+
+pub use self::building::{RECOVERY, RELAY, SWEEPER};
+pub use self::function::{
+    Batching, Function, Outbound, OutboxAccess, Registry, Sender, StoreAccess, Trigger,
+};
 
 use Context::{Cart, GroupCheckout, GuestStay, Order, Payment, Shipment};
 use Sender::{Gateways, Outside, OutsideAndSteps, Steps};
@@ -181,13 +182,6 @@ const GROUP_CHECKOUT_DEADLINE: &str = "GROUP_CHECKOUT_DEADLINE_SECONDS";
 
 const PAYMENT_GATEWAY: &str = "payment-gateway";
 const SHIPPING_GATEWAY: &str = "shipping-gateway";
-/// The name of the relay, without the stack's.
-pub const RELAY: &str = "relay-events";
-/// The name of the sweeper, without the stack's.
-pub const SWEEPER: &str = "sweep-outbox";
-/// The name of the function that is told what the relay's mapping gave up, and of its queue.
-pub const RECOVERY: &str = "recover-stream-records";
-
 /// What part of the business a function belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Context {
@@ -207,413 +201,6 @@ pub enum Context {
     Delivery,
     /// Stand-ins for the outside world.
     Simulators,
-}
-
-/// Who sends a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sender {
-    /// Systems outside the bundle.
-    Outside,
-    /// Payment provider or carrier.
-    Gateways,
-    /// The bundle's own steps.
-    Steps,
-    /// Systems outside, and the bundle's own steps.
-    OutsideAndSteps,
-}
-
-/// What invokes a function.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trigger {
-    /// Commands on the queue of the function's name.
-    Commands(Sender),
-    /// Events that the relay puts on the queue of the function's name.
-    Events(&'static str),
-    /// An outbound queue, which a system outside would read otherwise.
-    Outbound(&'static str),
-    /// The event table's stream.
-    EventStream,
-    /// What Lambda says of records of that stream which it gave up, on the queue of the function's name.
-    GivenUpRecords,
-    /// The clock, once in each period.
-    Schedule(Duration),
-}
-
-/// What a function does with the event table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StoreAccess {
-    /// Nothing.
-    None,
-    /// Loads streams.
-    Load,
-    /// Loads streams and appends to them.
-    LoadAndAppend,
-    /// Reads single commits.
-    Fetch,
-}
-
-/// What a function does with the outbox table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OutboxAccess {
-    /// Nothing.
-    None,
-    /// Saves what was not delivered.
-    Save,
-    /// Reads what is due, and marks it.
-    Sweep,
-}
-
-/// How many messages an invocation gets, and how many invocations run at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Batching {
-    /// The most messages in a batch.
-    pub size: u32,
-    /// How long to wait for a batch to fill.
-    pub window: Duration,
-    /// The most invocations at once; as many as Lambda likes if none.
-    pub concurrency: Option<u32>,
-}
-
-impl Default for Batching {
-    /// Ten at once, without waiting.
-    fn default() -> Self {
-        Self {
-            size: 10,
-            window: Duration::ZERO,
-            concurrency: None,
-        }
-    }
-}
-
-type Build = Box<dyn Fn(&'static str, &Parts) -> Arc<dyn Handler> + Send + Sync>;
-
-/// How the body of a command is read: by its function, and as what somebody wrote.
-#[derive(Clone, Copy)]
-struct Read {
-    body: fn(&str) -> Result<StreamId, Malformed>,
-    draft: fn(&str, Form) -> Draft,
-}
-
-/// One function.
-pub struct Function {
-    /// Its kebab-case name, without the stack's.
-    pub name: String,
-    /// What it does, in a line.
-    pub about: &'static str,
-    /// Where it belongs.
-    pub context: Context,
-    /// What invokes it.
-    pub trigger: Trigger,
-    /// The queues it sends to, without the stack's name; its own dead-letter queue apart.
-    pub sends_to: Vec<String>,
-    /// What it does with the event table.
-    pub store: StoreAccess,
-    /// What it does with the outbox table.
-    pub outbox: OutboxAccess,
-    /// How its messages are taken together.
-    pub batching: Batching,
-    /// The variable of the environment with the deadline that it records, sets, or waits for; none if it
-    /// has nothing to do with deadlines.
-    pub deadline: Option<&'static str>,
-    /// The events it may record that tell of a fact which came too late, and which an alarm counts.
-    pub late_facts: &'static [&'static str],
-    read: Option<Read>,
-    build: Build,
-}
-
-impl fmt::Debug for Function {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Function")
-            .field("name", &self.name)
-            .field("trigger", &self.trigger)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Function {
-    /// How long one invocation may take, in all functions.
-    pub const TIMEOUT: Duration = Duration::from_secs(30);
-
-    /// The memory of a function, in MB. Lambda gives processor time in proportion, and the time goes into
-    /// waiting for `DynamoDB` and SQS: twice the least halves what parsing and TLS take.
-    pub const MEMORY_MB: u32 = 256;
-
-    /// How often the mapping of a stream tries a batch again. The relay saves what it can't deliver in
-    /// the outbox; a batch comes again only if not even that works, so this and
-    /// [`Function::STREAM_RECORD_AGE`] bound an outage of everything at once. What is given up stays in
-    /// the stream for the rest of its day, and in the table for good.
-    pub const STREAM_RETRIES: u32 = 10;
-
-    /// How old a record of a stream may grow. See [`Function::STREAM_RETRIES`].
-    pub const STREAM_RECORD_AGE: Duration = Duration::from_hours(6);
-
-    /// How long a message is invisible after a receive: six times the timeout, as Lambda's guide asks.
-    ///
-    /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html>
-    pub const VISIBILITY_TIMEOUT: Duration = Duration::from_mins(3);
-
-    /// A function that sends nothing and touches no table, in batches as most take them.
-    fn of(
-        name: impl Into<String>,
-        about: &'static str,
-        context: Context,
-        trigger: Trigger,
-        build: impl Fn(&'static str, &Parts) -> Arc<dyn Handler> + Send + Sync + 'static,
-    ) -> Self {
-        Self {
-            name: name.into(),
-            about,
-            context,
-            trigger,
-            sends_to: vec![],
-            store: StoreAccess::None,
-            outbox: OutboxAccess::None,
-            batching: Batching::default(),
-            deadline: None,
-            late_facts: &[],
-            read: None,
-            build: Box::new(build),
-        }
-    }
-
-    fn batched(self, batching: Batching) -> Self {
-        Self { batching, ..self }
-    }
-
-    fn told(self, deadline: &'static str) -> Self {
-        Self {
-            deadline: Some(deadline),
-            ..self
-        }
-    }
-
-    /// One that finds what it asks for done, or refuses: it never appends.
-    fn confirming(self) -> Self {
-        Self {
-            store: StoreAccess::Load,
-            ..self
-        }
-    }
-
-    fn counting(self, late_facts: &'static [&'static str]) -> Self {
-        Self { late_facts, ..self }
-    }
-
-    /// The queue that invokes it, without the stack's name; none if something else does.
-    pub fn queue(&self) -> Option<&str> {
-        match self.trigger {
-            Trigger::Commands(_) | Trigger::Events(_) | Trigger::GivenUpRecords => Some(&self.name),
-            Trigger::Outbound(queue) => Some(queue),
-            Trigger::EventStream | Trigger::Schedule(_) => None,
-        }
-    }
-
-    /// The queue, without the stack's name, that gets what it can't deal with: of a queue its dead-letter
-    /// queue, of a stream the one of [`RECOVERY`]; none if it misses nothing by failing.
-    pub fn gives_up_to(&self) -> Option<String> {
-        match self.trigger {
-            Trigger::EventStream => Some(RECOVERY.into()),
-            _ => self.queue().map(dead_letter_queue),
-        }
-    }
-
-    /// Reads the body of a command as the function would, and names the stream that it is for; none if
-    /// the function takes no commands.
-    pub fn read_command(&self, body: &str) -> Option<Result<StreamId, Malformed>> {
-        self.read.map(|read| (read.body)(body))
-    }
-
-    /// Looks at a command that somebody wrote, for all that is wrong with it; none if the function takes no
-    /// commands.
-    pub fn draft(&self, json: &str, form: Form) -> Option<Draft> {
-        self.read.map(|read| (read.draft)(json, form))
-    }
-
-    /// Builds it from its parts.
-    pub fn start(&self, parts: &Parts) -> Arc<dyn Handler> {
-        // A process starts each function at most a few times; log lines and metrics name it for as
-        // long as the process lives.
-        let name: &'static str = Box::leak(self.name.clone().into_boxed_str());
-        (self.build)(name, parts)
-    }
-}
-
-/// A queue that systems outside the bundle read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Outbound {
-    /// Its name, without the stack's.
-    pub queue: &'static str,
-    /// The events that go there.
-    pub events: &'static [&'static str],
-    /// Whom it is for.
-    pub about: &'static str,
-}
-
-/// All functions, and the queues for systems outside.
-#[derive(Debug)]
-pub struct Registry {
-    /// The functions.
-    pub functions: Vec<Function>,
-    /// The queues for systems outside.
-    pub outbound: Vec<Outbound>,
-}
-
-impl Registry {
-    fn of(functions: Vec<Function>, outbound: Vec<Outbound>) -> Self {
-        let mut registry = Self { functions, outbound };
-        let routes = registry.routes();
-        let delivery = [relay(routes.clone()), recovery(), sweeper(routes)];
-        registry.functions.extend(delivery);
-        registry
-    }
-
-    /// The function of that name.
-    pub fn function(&self, name: &str) -> Option<&Function> {
-        self.functions.iter().find(|function| function.name == name)
-    }
-
-    /// Which queues get which events.
-    pub fn routes(&self) -> Routes {
-        let mut routes = Routes::default();
-        for outbound in &self.outbound {
-            for event in outbound.events {
-                routes.add(event, outbound.queue);
-            }
-        }
-        for function in &self.functions {
-            if let Trigger::Events(event) = function.trigger {
-                routes.add(event, &function.name);
-            }
-        }
-        routes
-    }
-
-    /// All queues, without the stack's name; each has a dead-letter queue.
-    pub fn queues(&self) -> Vec<&str> {
-        let inbound = self
-            .functions
-            .iter()
-            .filter(|f| !matches!(f.trigger, Trigger::Outbound(_)));
-        inbound
-            .filter_map(Function::queue)
-            .chain(self.outbound.iter().map(|outbound| outbound.queue))
-            .collect()
-    }
-}
-
-fn command<C: Command>(context: Context, sender: Sender, about: &'static str) -> Function
-where
-    <C::Decider as Decider>::Settings: RuleSettings,
-{
-    let name = kebab_case(C::TYPE);
-    Function {
-        sends_to: if C::DEADLINE { vec![name.clone()] } else { vec![] },
-        store: StoreAccess::LoadAndAppend,
-        read: Some(Read {
-            body: read::<C>,
-            draft: Draft::of::<C>,
-        }),
-        ..Function::of(name, about, context, Trigger::Commands(sender), |name, parts| {
-            let settings = RuleSettings::of(&parts.settings.deadlines);
-            let handler =
-                CommandFunction::<C>::new(parts.store(), parts.bus(), parts.clock.clone(), settings);
-            on_queue(name, name, handler, parts)
-        })
-    }
-}
-
-fn read<C: Command>(body: &str) -> Result<StreamId, Malformed> {
-    // Stand-ins for what only the queue knows; neither has a say in which stream it is.
-    let (message_id, now) = ("unsent", Timestamp::from_millis(0));
-    let envelope = CommandEnvelope::<C>::read(body, message_id, now)?;
-    Ok(envelope.command.stream())
-}
-
-fn step<S: Step<Settings = Deadlines>>(context: Context, about: &'static str) -> Function {
-    let name = format!("on-{}", kebab_case(S::Event::TYPE));
-    Function {
-        sends_to: S::SENDS.iter().map(|command| kebab_case(command)).collect(),
-        store: if S::READS_STATE {
-            StoreAccess::Load
-        } else {
-            StoreAccess::None
-        },
-        ..Function::of(
-            name,
-            about,
-            context,
-            Trigger::Events(S::Event::TYPE),
-            |name, parts| {
-                let (clock, settings) = (parts.clock.clone(), parts.settings.deadlines);
-                let handler = StepFunction::<S>::new(parts.store(), parts.bus(), clock, settings);
-                on_queue(name, name, handler, parts)
-            },
-        )
-    }
-}
-
-fn relay(routes: Routes) -> Function {
-    let about = "Copies each stored event to the queues of those who asked for it";
-    Function {
-        sends_to: routes.queues(),
-        outbox: OutboxAccess::Save,
-        // Lambda reads a shard in order: fuller batches make fuller calls to the queues.
-        batching: Batching {
-            size: 100,
-            ..Batching::default()
-        },
-        ..Function::of(
-            RELAY,
-            about,
-            Context::Delivery,
-            Trigger::EventStream,
-            move |name, parts| {
-                let (clock, metrics) = (parts.clock.clone(), parts.metrics.clone());
-                let publisher = parts.publisher(routes.clone());
-                Arc::new(Relay::new(name, publisher, parts.outbox(), clock, metrics))
-            },
-        )
-    }
-}
-
-fn recovery() -> Function {
-    let about = "Saves in the outbox what the relay's mapping gave up";
-    Function {
-        outbox: OutboxAccess::Save,
-        ..Function::of(
-            RECOVERY,
-            about,
-            Context::Delivery,
-            Trigger::GivenUpRecords,
-            |name, parts| {
-                let streams = parts.connection.streams.clone();
-                let handler = StreamRecovery::new(streams, parts.outbox(), parts.clock.clone());
-                on_queue(name, RECOVERY, handler, parts)
-            },
-        )
-    }
-}
-
-fn sweeper(routes: Routes) -> Function {
-    let about = "Sends again what is due in the outbox; parks what fails for the third time";
-    let trigger = Trigger::Schedule(SWEEP_INTERVAL);
-    Function {
-        sends_to: routes.queues(),
-        store: StoreAccess::Fetch,
-        outbox: OutboxAccess::Sweep,
-        ..Function::of(SWEEPER, about, Context::Delivery, trigger, move |name, parts| {
-            let (clock, metrics) = (parts.clock.clone(), parts.metrics.clone());
-            let (publisher, store) = (parts.publisher(routes.clone()), parts.event_store());
-            Arc::new(Sweeper::new(
-                name,
-                publisher,
-                store,
-                parts.outbox(),
-                clock,
-                metrics,
-            ))
-        })
-    }
 }
 
 fn payment_gateway_simulator() -> Function {
@@ -647,23 +234,6 @@ fn shipping_gateway_simulator() -> Function {
             on_queue(name, SHIPPING_GATEWAY, handler, parts)
         })
     }
-}
-
-fn on_queue<H: aws_adapters::BatchHandler + 'static>(
-    name: &'static str,
-    queue: &'static str,
-    handler: H,
-    parts: &Parts,
-) -> Arc<dyn Handler> {
-    let (clock, metrics) = (parts.clock.clone(), parts.metrics.clone());
-    Arc::new(QueueFunction::new(
-        name,
-        queue,
-        handler,
-        parts.bus(),
-        clock,
-        metrics,
-    ))
 }
 
 #[cfg(test)]

@@ -1,0 +1,156 @@
+//! How a function is built from its line in the list, and those that every bundle has: the relay, the
+//! sweeper, and the recovery of what the relay's mapping gave up.
+
+use std::sync::Arc;
+
+use aws_adapters::{
+    BatchHandler, CommandFunction, Handler, QueueFunction, Relay, Routes, SWEEP_INTERVAL, StepFunction,
+    StreamRecovery, Sweeper, kebab_case,
+};
+use domain::Deadlines;
+use eventsourcing::{
+    Command, CommandEnvelope, Decider, Draft, Malformed, Message, Step, StreamId, Timestamp,
+};
+
+use super::Context;
+use super::function::{Batching, Function, OutboxAccess, Read, Sender, StoreAccess, Trigger};
+use crate::settings::{Parts, RuleSettings};
+
+/// The name of the relay, without the stack's.
+pub const RELAY: &str = "relay-events";
+/// The name of the sweeper, without the stack's.
+pub const SWEEPER: &str = "sweep-outbox";
+/// The name of the function that is told what the relay's mapping gave up, and of its queue.
+pub const RECOVERY: &str = "recover-stream-records";
+
+pub(super) fn command<C: Command>(context: Context, sender: Sender, about: &'static str) -> Function
+where
+    <C::Decider as Decider>::Settings: RuleSettings,
+{
+    let name = kebab_case(C::TYPE);
+    Function {
+        sends_to: if C::DEADLINE { vec![name.clone()] } else { vec![] },
+        store: StoreAccess::LoadAndAppend,
+        read: Some(Read {
+            body: read::<C>,
+            draft: Draft::of::<C>,
+        }),
+        ..Function::of(name, about, context, Trigger::Commands(sender), |name, parts| {
+            let settings = RuleSettings::of(&parts.settings.deadlines);
+            let handler =
+                CommandFunction::<C>::new(parts.store(), parts.bus(), parts.clock.clone(), settings);
+            on_queue(name, name, handler, parts)
+        })
+    }
+}
+
+fn read<C: Command>(body: &str) -> Result<StreamId, Malformed> {
+    // Stand-ins for what only the queue knows; neither has a say in which stream it is.
+    let (message_id, now) = ("unsent", Timestamp::from_millis(0));
+    let envelope = CommandEnvelope::<C>::read(body, message_id, now)?;
+    Ok(envelope.command.stream())
+}
+
+pub(super) fn step<S: Step<Settings = Deadlines>>(context: Context, about: &'static str) -> Function {
+    let name = format!("on-{}", kebab_case(S::Event::TYPE));
+    Function {
+        sends_to: S::SENDS.iter().map(|command| kebab_case(command)).collect(),
+        store: if S::READS_STATE {
+            StoreAccess::Load
+        } else {
+            StoreAccess::None
+        },
+        ..Function::of(
+            name,
+            about,
+            context,
+            Trigger::Events(S::Event::TYPE),
+            |name, parts| {
+                let (clock, settings) = (parts.clock.clone(), parts.settings.deadlines);
+                let handler = StepFunction::<S>::new(parts.store(), parts.bus(), clock, settings);
+                on_queue(name, name, handler, parts)
+            },
+        )
+    }
+}
+
+pub(super) fn relay(routes: Routes) -> Function {
+    let about = "Copies each stored event to the queues of those who asked for it";
+    Function {
+        sends_to: routes.queues(),
+        outbox: OutboxAccess::Save,
+        // Lambda reads a shard in order: fuller batches make fuller calls to the queues.
+        batching: Batching {
+            size: 100,
+            ..Batching::default()
+        },
+        ..Function::of(
+            RELAY,
+            about,
+            Context::Delivery,
+            Trigger::EventStream,
+            move |name, parts| {
+                let (clock, metrics) = (parts.clock.clone(), parts.metrics.clone());
+                let publisher = parts.publisher(routes.clone());
+                Arc::new(Relay::new(name, publisher, parts.outbox(), clock, metrics))
+            },
+        )
+    }
+}
+
+pub(super) fn recovery() -> Function {
+    let about = "Saves in the outbox what the relay's mapping gave up";
+    Function {
+        outbox: OutboxAccess::Save,
+        ..Function::of(
+            RECOVERY,
+            about,
+            Context::Delivery,
+            Trigger::GivenUpRecords,
+            |name, parts| {
+                let streams = parts.connection.streams.clone();
+                let handler = StreamRecovery::new(streams, parts.outbox(), parts.clock.clone());
+                on_queue(name, RECOVERY, handler, parts)
+            },
+        )
+    }
+}
+
+pub(super) fn sweeper(routes: Routes) -> Function {
+    let about = "Sends again what is due in the outbox; parks what fails for the third time";
+    let trigger = Trigger::Schedule(SWEEP_INTERVAL);
+    Function {
+        sends_to: routes.queues(),
+        store: StoreAccess::Fetch,
+        outbox: OutboxAccess::Sweep,
+        ..Function::of(SWEEPER, about, Context::Delivery, trigger, move |name, parts| {
+            let (clock, metrics) = (parts.clock.clone(), parts.metrics.clone());
+            let (publisher, store) = (parts.publisher(routes.clone()), parts.event_store());
+            Arc::new(Sweeper::new(
+                name,
+                publisher,
+                store,
+                parts.outbox(),
+                clock,
+                metrics,
+            ))
+        })
+    }
+}
+
+pub(super) fn on_queue<H: BatchHandler + 'static>(
+    name: &'static str,
+    queue: &'static str,
+    handler: H,
+    parts: &Parts,
+) -> Arc<dyn Handler> {
+    let (clock, metrics) = (parts.clock.clone(), parts.metrics.clone());
+    Arc::new(QueueFunction::new(
+        name,
+        queue,
+        handler,
+        parts.bus(),
+        clock,
+        metrics,
+    ))
+}
