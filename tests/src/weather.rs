@@ -22,7 +22,7 @@ impl<F: Fn(&Call) -> Fault + Send + Sync> Faults for Rule<F> {
     }
 }
 
-/// The call fails by a fault of the service, which the SDK takes for passing.
+/// The call fails by a fault of the service, which the SDK takes for transient.
 pub fn broken(service: Service) -> Fault {
     Fault::FailBefore(Failure::internal(service))
 }

@@ -280,6 +280,6 @@ pub(crate) async fn drop(
 
 // Takes the error as `map_err` hands it on.
 #[allow(clippy::needless_pass_by_value)]
-fn failed(error: eventsourcing::Passing) -> Failure {
+fn failed(error: eventsourcing::Transient) -> Failure {
     Failure::Failed(error.to_string())
 }

@@ -37,6 +37,6 @@ pub use ids::{Category, NAMESPACE, StreamId, command_id, computed_id, event_id};
 pub use message::{Message, Unreadable, decode};
 pub use review::{Review, Reviewer, UnknownField};
 pub use saga::{Dispatch, Step};
-pub use store::{AppendError, EventStore, LoadError, Passing, Read};
+pub use store::{AppendError, EventStore, LoadError, Read, Transient};
 pub use timestamp::{Clock, InvalidTimestamp, SystemClock, Timestamp};
 pub use wire::{is_sendable, sendable, write_body};

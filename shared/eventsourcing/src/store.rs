@@ -7,7 +7,7 @@ use crate::{Commit, Position, Stream, StreamFault, StreamId};
 /// Something that did not work this time and may work the next: throttling, a lost connection.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{doing} failed: {why}")]
-pub struct Passing {
+pub struct Transient {
     /// What was tried, such as `append to order-…`.
     pub doing: String,
     /// What went wrong, without any payload.
@@ -29,7 +29,7 @@ pub enum Read {
 pub enum LoadError {
     /// It may work the next time.
     #[error(transparent)]
-    Passing(#[from] Passing),
+    Transient(#[from] Transient),
     /// The stream is not what it should be; people have to look at it.
     #[error(transparent)]
     Broken(#[from] StreamFault),
@@ -59,7 +59,7 @@ pub enum AppendError {
     /// It may work the next time. It may also have worked this time: the same commit can be appended
     /// again without harm.
     #[error(transparent)]
-    Passing(#[from] Passing),
+    Transient(#[from] Transient),
 }
 
 /// Where events live.

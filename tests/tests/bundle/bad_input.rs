@@ -3,9 +3,9 @@
 mod attributes;
 mod logged;
 mod malformed;
-mod passing;
 mod refused;
 mod sendable;
+mod transient;
 
 use embedded_aws::Service;
 use embedded_aws::transport::Call;

@@ -303,7 +303,7 @@ fn appending_the_very_same_commit_again_succeeds_and_changes_nothing() {
 }
 
 #[test]
-fn throttling_is_passing_and_tried_again() {
+fn throttling_is_transient_and_tried_again() {
     conform(async |engine: &Engine| {
         engine.tap.next("PutItem", Mishap::Throttle);
         engine.tap.next("PutItem", Mishap::Throttle);
@@ -319,7 +319,7 @@ fn throttling_is_passing_and_tried_again() {
 }
 
 #[test]
-fn throttling_that_does_not_end_is_reported_as_passing_with_its_reason() {
+fn throttling_that_does_not_end_is_reported_as_transient_with_its_reason() {
     conform(async |engine: &Engine| {
         for _ in 0..3 {
             engine.tap.next("PutItem", Mishap::Throttle);
@@ -327,7 +327,7 @@ fn throttling_that_does_not_end_is_reported_as_passing_with_its_reason() {
         }
         let commit = commit(Position::START, vec![event("{\"secret\":\"payload\"}")]);
         let error = engine.append(&commit).await.expect_err("no attempt gets through");
-        assert!(matches!(error, AppendError::Passing(_)), "{error:?}");
+        assert!(matches!(error, AppendError::Transient(_)), "{error:?}");
         assert_eq!(
             error.to_string(),
             format!(
@@ -337,7 +337,7 @@ fn throttling_that_does_not_end_is_reported_as_passing_with_its_reason() {
             )
         );
         let error = engine.store.load(&stream_id(), Read::Consistent).await;
-        assert!(matches!(error, Err(LoadError::Passing(_))), "{error:?}");
+        assert!(matches!(error, Err(LoadError::Transient(_))), "{error:?}");
     });
 }
 

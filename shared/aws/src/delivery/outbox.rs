@@ -16,7 +16,7 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Select};
-use eventsourcing::{Passing, Timestamp};
+use eventsourcing::{Timestamp, Transient};
 use serde::Deserialize;
 
 use crate::client::failure::reason;
@@ -93,7 +93,7 @@ pub enum OutboxError {
     NotThere(CommitRef),
     /// It may work the next time.
     #[error(transparent)]
-    Passing(#[from] Passing),
+    Transient(#[from] Transient),
 }
 
 /// The outbox table of one stack.
@@ -111,7 +111,7 @@ impl Outbox {
 
     /// Saves a commit that could not be delivered, or counts one more attempt of one that is there
     /// already. Whatever had become of that, it is pending now.
-    pub async fn save(&self, commit: &CommitRef, error: &str, now: Timestamp) -> Result<(), Passing> {
+    pub async fn save(&self, commit: &CommitRef, error: &str, now: Timestamp) -> Result<(), Transient> {
         let saved = self
             .update(commit)
             .update_expression(
@@ -136,7 +136,7 @@ impl Outbox {
     /// Pending entries that are due, `limit` at most (1 to 1,000), those first that have been due longest.
     /// The index lags behind a little: an entry may be missing that was saved just now, or be there once
     /// more that was just marked.
-    pub async fn unpublished(&self, limit: i32, now: Timestamp) -> Result<Vec<OutboxEntry>, Passing> {
+    pub async fn unpublished(&self, limit: i32, now: Timestamp) -> Result<Vec<OutboxEntry>, Transient> {
         let due = self
             .by_delivery(Delivery::Pending)
             .key_condition_expression("delivery = :delivery AND next_attempt_at <= :now")
@@ -147,7 +147,7 @@ impl Outbox {
     }
 
     /// The entries of which that has become, `most` of them at most, those first that have been so longest.
-    pub async fn list(&self, delivery: Delivery, most: usize) -> Result<Vec<OutboxEntry>, Passing> {
+    pub async fn list(&self, delivery: Delivery, most: usize) -> Result<Vec<OutboxEntry>, Transient> {
         let mut items = self.by_delivery(delivery).into_paginator().items().send();
         let mut entries = Vec::new();
         while entries.len() < most
@@ -159,7 +159,7 @@ impl Outbox {
     }
 
     /// How many entries there are of which that has become.
-    pub async fn count(&self, delivery: Delivery) -> Result<u64, Passing> {
+    pub async fn count(&self, delivery: Delivery) -> Result<u64, Transient> {
         let mut pages = self
             .by_delivery(delivery)
             .select(Select::Count)
@@ -175,7 +175,7 @@ impl Outbox {
 
     /// Marks an entry as published. False if somebody else has changed it meanwhile: then it stays as it
     /// is, for there may have been another failure.
-    pub async fn mark_published(&self, entry: &OutboxEntry, now: Timestamp) -> Result<bool, Passing> {
+    pub async fn mark_published(&self, entry: &OutboxEntry, now: Timestamp) -> Result<bool, Transient> {
         let expires_at = now.plus(PUBLISHED_RETENTION).millis() / 1000;
         let marked = self
             .update_seen(entry)
@@ -195,7 +195,7 @@ impl Outbox {
         entry: &OutboxEntry,
         error: &str,
         now: Timestamp,
-    ) -> Result<AfterFailure, Passing> {
+    ) -> Result<AfterFailure, Transient> {
         let attempts = entry.attempts.saturating_add(1);
         let (delivery, next, outcome) = if attempts >= MAX_ATTEMPTS {
             (Delivery::Parked, now, AfterFailure::Parked)
@@ -278,7 +278,7 @@ impl Outbox {
         &self,
         entry: &OutboxEntry,
         update: UpdateItemFluentBuilder,
-    ) -> Result<bool, Passing> {
+    ) -> Result<bool, Transient> {
         match update.send().await {
             Ok(_) => Ok(true),
             Err(error) if is_conditional(&error) => Ok(false),
@@ -331,19 +331,19 @@ where
     match done {
         Ok(_) => Ok(()),
         Err(error) if is_conditional(&error) => Err(OutboxError::NotThere(commit.clone())),
-        Err(error) => Err(OutboxError::Passing(not_changed(commit, &reason(&error)))),
+        Err(error) => Err(OutboxError::Transient(not_changed(commit, &reason(&error)))),
     }
 }
 
-fn not_read(why: &str) -> Passing {
-    Passing {
+fn not_read(why: &str) -> Transient {
+    Transient {
         doing: "reading the outbox".to_owned(),
         why: why.to_owned(),
     }
 }
 
-fn not_changed(commit: &CommitRef, why: &str) -> Passing {
-    Passing {
+fn not_changed(commit: &CommitRef, why: &str) -> Transient {
+    Transient {
         doing: format!("writing the outbox's entry for {commit}"),
         why: why.to_owned(),
     }
@@ -361,7 +361,7 @@ struct StoredEntry {
     next_attempt_at: String,
 }
 
-fn entry(item: HashMap<String, AttributeValue>) -> Result<OutboxEntry, Passing> {
+fn entry(item: HashMap<String, AttributeValue>) -> Result<OutboxEntry, Transient> {
     let revision = item.get("revision").and_then(|value| value.as_n().ok());
     let revision = KeyNumber::read(revision.map_or("", String::as_str));
     let stored: StoredEntry = serde_dynamo::aws_sdk_dynamodb_1::from_item(item)

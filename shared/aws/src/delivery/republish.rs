@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use eventsourcing::{Clock, Commit, Passing, StreamId, Timestamp};
+use eventsourcing::{Clock, Commit, StreamId, Timestamp, Transient};
 use futures::future::{BoxFuture, FutureExt};
 use futures::stream::{FuturesUnordered, StreamExt};
 use serde::{Deserialize, Serialize};
@@ -184,16 +184,16 @@ impl Tally {
 pub enum RepublishError {
     /// It may work the next time.
     #[error(transparent)]
-    Passing(#[from] Passing),
+    Transient(#[from] Transient),
     /// A commit could neither be sent nor be saved in the outbox.
-    #[error("{commit} could not be sent ({why}), and not be saved in the outbox either: {passing}")]
+    #[error("{commit} could not be sent ({why}), and not be saved in the outbox either: {transient}")]
     NeitherSentNorSaved {
         /// The commit.
         commit: CommitRef,
         /// Why it was not sent.
         why: String,
         /// Why it was not saved.
-        passing: Box<Passing>,
+        transient: Box<Transient>,
     },
 }
 
@@ -347,10 +347,10 @@ impl Republisher {
     ) -> Result<(), RepublishError> {
         if !self.counts_only {
             let saved = self.outbox.save(&commit, &why, self.clock.now()).await;
-            saved.map_err(|passing| RepublishError::NeitherSentNorSaved {
+            saved.map_err(|transient| RepublishError::NeitherSentNorSaved {
                 commit: commit.clone(),
                 why: why.clone(),
-                passing: passing.into(),
+                transient: transient.into(),
             })?;
         }
         tally.undelivered.push(Unpublished {
@@ -362,7 +362,7 @@ impl Republisher {
     }
 
     /// Reads a page, consistently: what was appended before is not to be missed.
-    async fn read(&self, work: &Work) -> Result<(Vec<Item>, Segment), Passing> {
+    async fn read(&self, work: &Work) -> Result<(Vec<Item>, Segment), Transient> {
         let mut attempt = 1;
         let (items, last) = loop {
             let page = match &work.selection {
@@ -383,7 +383,7 @@ impl Republisher {
         ))
     }
 
-    async fn query(&self, work: &Work, stream: &str) -> Result<(Vec<Item>, Option<Item>), Passing> {
+    async fn query(&self, work: &Work, stream: &str) -> Result<(Vec<Item>, Option<Item>), Transient> {
         let page = self
             .client
             .query()
@@ -405,7 +405,7 @@ impl Republisher {
         work: &Work,
         from: Option<&str>,
         to: Option<&str>,
-    ) -> Result<(Vec<Item>, Option<Item>), Passing> {
+    ) -> Result<(Vec<Item>, Option<Item>), Transient> {
         let mut scan = self
             .client
             .scan()
@@ -565,8 +565,8 @@ fn text(text: &str) -> AttributeValue {
     AttributeValue::S(text.to_owned())
 }
 
-fn not_read(table: &str, why: String) -> Passing {
-    Passing {
+fn not_read(table: &str, why: String) -> Transient {
+    Transient {
         doing: format!("reading {table}"),
         why,
     }

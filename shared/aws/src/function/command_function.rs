@@ -191,7 +191,7 @@ impl<C: Command> CommandFunction<C> {
         Ok(newest.as_ref().is_some_and(ends))
     }
 
-    /// Appends what was planned. None if somebody else was ahead. What fails in passing is tried again
+    /// Appends what was planned. None if somebody else was ahead. What fails transiently is tried again
     /// with the same commit, which is harmless if it had landed, while there is time.
     async fn append(
         &self,
@@ -212,10 +212,10 @@ impl<C: Command> CommandFunction<C> {
                 Ok(end) => return Ok(Some(end)),
                 Err(AppendError::Conflict { .. }) => return Ok(None),
                 Err(error @ AppendError::TooLarge { .. }) => return Err(error.to_string()),
-                Err(AppendError::Passing(_)) if attempt < ATTEMPTS && Instant::now() < until => {
+                Err(AppendError::Transient(_)) if attempt < ATTEMPTS && Instant::now() < until => {
                     jittered_pause(attempt).await;
                 }
-                Err(AppendError::Passing(passing)) => return Err(passing.to_string()),
+                Err(AppendError::Transient(transient)) => return Err(transient.to_string()),
             }
         }
         Err("it was never tried".into())
@@ -251,7 +251,7 @@ impl<C: Command> CommandFunction<C> {
     }
 }
 
-/// How often an append is tried that fails in passing, on top of the SDK's own retries.
+/// How often an append is tried that fails transiently, on top of the SDK's own retries.
 const ATTEMPTS: u32 = 3;
 
 #[derive(Clone)]

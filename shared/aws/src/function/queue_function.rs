@@ -3,7 +3,7 @@
 //!
 //! A record is dealt with in one of three ways. *Done*: it is reported as such, and Lambda deletes it.
 //! *Refused* (malformed, or against the rules): it is moved to the dead-letter queue at once, its body
-//! unchanged, with the reason as attributes. *Passing*: it becomes visible again after a growing delay,
+//! unchanged, with the reason as attributes. *Transient*: it becomes visible again after a growing delay,
 //! until its last receive, when it is moved as exhausted. Whatever can't be settled so is reported as
 //! failed and left to SQS's own redrive.
 
@@ -65,7 +65,7 @@ pub enum RefusalCode {
     Malformed,
     /// The rules forbid it.
     Rejected,
-    /// It failed for a passing reason until its last receive.
+    /// It failed for a transient reason until its last receive.
     Exhausted,
 }
 

@@ -189,7 +189,7 @@ impl StreamRecovery {
             .map(|commit| async move { self.outbox.save(&commit, error, now).await })
             .buffer_unordered(MAX_CALLS);
         while let Some(saved) = saves.next().await {
-            saved.map_err(|passing| Verdict::Failed(passing.to_string()))?;
+            saved.map_err(|transient| Verdict::Failed(transient.to_string()))?;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use eventsourcing::{Clock, Passing};
+use eventsourcing::{Clock, Transient};
 use futures::stream::{self, StreamExt};
 use lambda_runtime::{Error, LambdaEvent};
 use serde_json::{Value, json};
@@ -73,7 +73,7 @@ impl Sweeper {
     }
 
     /// Takes batch after batch until nothing is due or the time is up, then counts what is left.
-    async fn sweep(&self, until: Instant, metrics: &mut Metrics) -> Result<(), Passing> {
+    async fn sweep(&self, until: Instant, metrics: &mut Metrics) -> Result<(), Transient> {
         let mut seen = BTreeSet::new();
         while Instant::now() < until {
             let due = self.outbox.unpublished(BATCH, self.clock.now()).await?;
@@ -94,7 +94,7 @@ impl Sweeper {
         Ok(())
     }
 
-    async fn send_again(&self, entries: Vec<OutboxEntry>, metrics: &mut Metrics) -> Result<(), Passing> {
+    async fn send_again(&self, entries: Vec<OutboxEntry>, metrics: &mut Metrics) -> Result<(), Transient> {
         let loads = entries.into_iter().map(|entry| async {
             let commit = self.store.fetch(&entry.commit).await;
             (entry, commit)
@@ -110,7 +110,7 @@ impl Sweeper {
                 Ok(None) => outcomes.push((entry, Err("the event table has no such commit".to_owned()))),
                 Err(fault @ FetchError::NotACommit { .. }) => outcomes.push((entry, Err(fault.to_string()))),
                 // The table does not answer: that says nothing about the entry, and counts as no attempt.
-                Err(FetchError::Passing(passing)) => return Err(passing),
+                Err(FetchError::Transient(transient)) => return Err(transient),
             }
         }
         let published = self.publisher.publish(&commits).await;
@@ -128,14 +128,14 @@ impl Sweeper {
                 Ok(true) => metrics.handled += 1,
                 Ok(false) => metrics.undelivered += 1,
                 // It stays due, and is sent once more the next time.
-                Err(passing) => failed = Some(passing),
+                Err(transient) => failed = Some(transient),
             }
         }
         failed.map_or(Ok(()), Err)
     }
 
     /// Marks an entry by what came of it; whether it was published.
-    async fn settle(&self, entry: OutboxEntry, outcome: Result<u64, String>) -> Result<bool, Passing> {
+    async fn settle(&self, entry: OutboxEntry, outcome: Result<u64, String>) -> Result<bool, Transient> {
         let (function, now) = (self.name, self.clock.now());
         let CommitRef { stream, revision } = &entry.commit;
         let revision = revision.to_string();

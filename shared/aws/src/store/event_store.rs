@@ -12,8 +12,8 @@ use aws_sdk_dynamodb::operation::query::QueryError;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use eventsourcing::{
-    AppendError, Commit, EventStore, LoadError, MAX_COMMIT_BYTES, Passing, Position, Read, RecordedEvent,
-    Stream, StreamFault, StreamId, TraceHeader, assemble_after,
+    AppendError, Commit, EventStore, LoadError, MAX_COMMIT_BYTES, Position, Read, RecordedEvent, Stream,
+    StreamFault, StreamId, TraceHeader, Transient, assemble_after,
 };
 use serde::{Deserialize, Serialize};
 
@@ -44,7 +44,7 @@ impl DynamoDbEventStore {
             .consistent_read(true)
             .send()
             .await;
-        let item = got.map_err(|error| Passing {
+        let item = got.map_err(|error| Transient {
             doing: format!("load of {commit}"),
             why: reason(&error),
         })?;
@@ -73,7 +73,7 @@ impl DynamoDbEventStore {
 pub enum FetchError {
     /// It may work the next time.
     #[error(transparent)]
-    Passing(#[from] Passing),
+    Transient(#[from] Transient),
     /// Its item does not have the form of a commit.
     #[error("the item of {commit} is no commit: {why}")]
     NotACommit {
@@ -96,8 +96,8 @@ fn commit(stream: &StreamId, item: HashMap<String, AttributeValue>) -> Result<Co
     })
 }
 
-fn not_loaded(stream: &StreamId, error: &SdkError<QueryError>) -> Passing {
-    Passing {
+fn not_loaded(stream: &StreamId, error: &SdkError<QueryError>) -> Transient {
+    Transient {
         doing: format!("load of {stream}"),
         why: reason(error),
     }
@@ -141,8 +141,8 @@ impl EventStore for DynamoDbEventStore {
 
     async fn append(&self, commit: &Commit) -> Result<Position, AppendError> {
         let stream = &commit.stream;
-        let passing = |why| {
-            AppendError::Passing(Passing {
+        let transient = |why| {
+            AppendError::Transient(Transient {
                 doing: format!("append to {stream}"),
                 why,
             })
@@ -156,7 +156,7 @@ impl EventStore for DynamoDbEventStore {
             });
         }
         let item = serde_dynamo::aws_sdk_dynamodb_1::to_item(StoredCommit::of(commit))
-            .map_err(|error| passing(error.to_string()))?;
+            .map_err(|error| transient(error.to_string()))?;
         let put = self
             .client
             .put_item()
@@ -183,7 +183,7 @@ impl EventStore for DynamoDbEventStore {
                     revision: commit.revision,
                 })
             }
-            _ => Err(passing(reason(&error))),
+            _ => Err(transient(reason(&error))),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What fails for a passing reason comes again with growing delay, alone, and in the end is given up with
+//! What fails for a transient reason comes again with growing delay, alone, and in the end is given up with
 //! its reason.
 
 use std::ops::RangeInclusive;
@@ -145,7 +145,8 @@ async fn a_command_that_came_too_early_is_handled_when_what_it_needs_is_there() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_that_fails_in_passing_comes_again_with_growing_delay_and_is_handled_when_the_fault_ends() {
+async fn a_message_that_fails_transiently_comes_again_with_growing_delay_and_is_handled_when_the_fault_ends()
+{
     let end = Instant::now() + Duration::from_mins(1);
     let bundle = faulty(faults(move |call| {
         let hit = &*call.caller == "finalize-cart" && call.service == Service::DynamoDb;
