@@ -65,11 +65,11 @@ pub fn registry() -> Registry {
             "Cancels an order for its customer, until it is confirmed",
         ),
         command::<CancelOrder>(Order, Steps, "Cancels an order that can't be fulfilled"),
-        step::<OnOrderCancelled>(Order, "Has no money of a cancelled order kept"),
+        step::<OnOrderCancelled>(Order, "Voids or refunds a cancelled order's payment"),
         command::<RequestPayment>(Payment, Steps, "Asks the payment provider for the money"),
         command::<CompletePayment>(Payment, Gateways, "Records that the money is in")
             .counting(&[PaymentReceivedLate::TYPE]),
-        step::<OnPaymentCompleted>(Payment, "Has a paid order confirmed"),
+        step::<OnPaymentCompleted>(Payment, "Confirms an order once it is paid"),
         command::<FailPayment>(
             Payment,
             Gateways,
@@ -77,13 +77,13 @@ pub fn registry() -> Registry {
         )
         .counting(&[PaymentFailedLate::TYPE]),
         command::<TimeOutPayment>(Payment, Steps, "Fails a payment that was not answered in time"),
-        step::<OnPaymentFailed>(Payment, "Has an unpaid order cancelled"),
+        step::<OnPaymentFailed>(Payment, "Cancels an order whose payment failed"),
         command::<DiscardPayment>(Payment, Steps, "Gives the money back, or calls the payment off"),
-        step::<OnPaymentRevoked>(Payment, "Has an order end whose payment was discarded by hand"),
+        step::<OnPaymentRevoked>(Payment, "Ends an order whose payment was discarded by hand"),
         command::<RequestShipment>(Shipment, Steps, "Asks the carrier to send the items"),
         command::<SendShipment>(Shipment, Gateways, "Records that the parcel has left")
             .counting(&[ShipmentSentLate::TYPE]),
-        step::<OnShipmentSent>(Shipment, "Has a sent order completed"),
+        step::<OnShipmentSent>(Shipment, "Completes an order once its parcel has left"),
         command::<FailShipment>(Shipment, Gateways, "Records that the carrier could not send it")
             .counting(&[ShipmentFailedLate::TYPE]),
         command::<CallOffShipment>(
@@ -93,7 +93,7 @@ pub fn registry() -> Registry {
         )
         .counting(&[ShipmentCalledOffLate::TYPE]),
         command::<TimeOutShipment>(Shipment, Steps, "Fails a shipment that was not answered in time"),
-        step::<OnShipmentFailed>(Shipment, "Has an order without a parcel cancelled"),
+        step::<OnShipmentFailed>(Shipment, "Cancels an order whose shipment failed"),
         command::<CheckInGuest>(GuestStay, Outside, "Opens a guest's account"),
         command::<RecordCharge>(GuestStay, Outside, "Puts a charge on a guest's account"),
         command::<RecordPayment>(GuestStay, Outside, "Records what a guest has paid"),
@@ -102,13 +102,13 @@ pub fn registry() -> Registry {
             OutsideAndSteps,
             "Checks a guest out, if nothing is open",
         ),
-        step::<OnGuestCheckoutCompleted>(GroupCheckout, "Has the group count a guest who has left"),
-        step::<OnGuestCheckoutFailed>(GroupCheckout, "Has the group count a guest who can't leave"),
+        step::<OnGuestCheckoutCompleted>(GroupCheckout, "Reports a guest who has left to the group"),
+        step::<OnGuestCheckoutFailed>(GroupCheckout, "Reports a guest who can't leave to the group"),
         command::<InitiateGroupCheckout>(GroupCheckout, Outside, "Starts the checkout of a group")
             .told(GROUP_CHECKOUT_DEADLINE),
         step::<OnGroupCheckoutInitiated>(
             GroupCheckout,
-            "Has every guest of the group check out, and sets the deadline",
+            "Checks out every guest of the group, and sets the deadline",
         )
         .told(GROUP_CHECKOUT_DEADLINE),
         command::<RecordGuestCheckout>(

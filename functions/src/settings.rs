@@ -23,7 +23,7 @@ pub struct Settings {
     pub deadlines: Deadlines,
 }
 
-/// A variable of the environment that is missing or makes no sense.
+/// A variable of the environment that is missing or invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("environment variable {name} {problem}; expected {expected}")]
 pub struct InvalidSetting {

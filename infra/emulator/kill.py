@@ -1,4 +1,4 @@
-"""Kills functions of a stack on an emulator while orders run, and looks whether every order ends as it has to.
+"""Kills functions of a stack on an emulator while orders run, and checks that every order ends as expected.
 
     python infra/emulator/kill.py STACK EMULATOR_PID EMULATOR_LOG [--orders 200] [--kills 50] [--seed N]
 
@@ -210,7 +210,7 @@ def settle(stack, carts):
             return streams, wrong, left
         if time.monotonic() - told > 15:
             told = time.monotonic()
-            print(f"  … {len(wrong)} not as they have to end, {left} messages in queues", file=sys.stderr, flush=True)
+            print(f"  … {len(wrong)} did not end as expected, {left} messages in queues", file=sys.stderr, flush=True)
         time.sleep(2)
 
 

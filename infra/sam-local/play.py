@@ -47,7 +47,7 @@ class Order:
 
 
 class Failure(Exception):
-    """Something is not as it has to be; the text says what was expected."""
+    """Something is not as expected; the text says what was."""
 
 
 class Checks:

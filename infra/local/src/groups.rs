@@ -141,7 +141,7 @@ pub fn group_stream(id: &str) -> Option<StreamId> {
 }
 
 impl GroupScenario {
-    /// What is wrong with how it ended; nothing if it ended as it has to.
+    /// What is wrong with how it ended; nothing if it ended as expected.
     pub fn problems(&self, outcome: &GroupOutcome) -> Vec<String> {
         let mut problems = Vec::new();
         let endings: Vec<_> = outcome

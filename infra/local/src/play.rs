@@ -56,7 +56,7 @@ pub struct PlayOptions {
 
 /// How often is looked.
 const INTERVAL: Duration = Duration::from_secs(2);
-/// How often is told how far it has come, where there is no terminal for a bar.
+/// How often progress is printed, where there is no terminal for a bar.
 const NEWS: Duration = Duration::from_secs(10);
 /// How long everything has to stay right in the end: a second effect comes after the first.
 const AFTERMATH: Duration = Duration::from_secs(10);
@@ -128,7 +128,7 @@ impl Program {
         }
     }
 
-    /// Plays until everything is as it has to be and stays so, or the patience is at its end.
+    /// Plays until everything is as expected and stays so, or the patience is at its end.
     async fn play(&self, patience: Duration) -> Result<Vec<Played>, PlayRunError> {
         let news = News::of(self.orders.len() + self.groups.len());
         let scripts = self.scripts(&news).await;

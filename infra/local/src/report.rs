@@ -18,7 +18,7 @@ pub(crate) struct Played {
     pub(crate) ending: Option<String>,
     pub(crate) timeline: Vec<TimelineEntry>,
     pub(crate) refused: Vec<Refused>,
-    /// Nothing if it ended as it has to.
+    /// Nothing if it ended as expected.
     pub(crate) problems: Vec<String>,
 }
 

@@ -371,7 +371,7 @@ impl Outcome {
 }
 
 impl Scenario {
-    /// What is wrong with how it ended; nothing if it ended as it has to.
+    /// What is wrong with how it ended; nothing if it ended as expected.
     pub fn problems(&self, outcome: &Outcome) -> Vec<String> {
         let mut fewest: Option<Vec<String>> = None;
         for ending in &self.endings {

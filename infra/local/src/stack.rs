@@ -65,7 +65,7 @@ pub struct StackOptions {
     pub deadlines: Deadlines,
     /// Whether the simulators answer the outbound queues.
     pub simulators: bool,
-    /// Whether the functions run. A stack without them holds messages still, for a look.
+    /// Whether the functions run. A stack without them leaves messages queued for inspection.
     pub functions: bool,
     /// What goes wrong with the functions' calls.
     pub faults: Option<Arc<dyn Faults>>,

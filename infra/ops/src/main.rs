@@ -182,7 +182,7 @@ impl From<Wait> for Duration {
     }
 }
 
-/// A count of which none makes no sense.
+/// A count of at least 1.
 fn at_least_one(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| *number > 0);
     number.ok_or_else(|| "expected a whole number of at least 1".to_owned())

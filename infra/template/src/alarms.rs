@@ -380,7 +380,7 @@ fn late_facts(registry: &Registry) -> Vec<Alarm> {
         kind: "late-facts",
         name: "late-facts".into(),
         about: "Something happened outside after the bundle had stopped waiting for it, or contradicts what came \
-                first. It is recorded, and money is given back; somebody may have to talk to somebody."
+                first. It is recorded, and money is given back; someone may need to contact the customer, the provider or the carrier."
             .into(),
         metrics: registry.functions.iter().flat_map(counted).collect(),
         combined: TOTAL,

@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use crate::{StreamId, Timestamp, TraceHeader, Unreadable, event_id};
 
-/// The most bytes that a commit's item may have, by the estimate of [`Commit::stored_bytes`]: 8 KB
-/// under `DynamoDB`'s 400 KB, since the estimate leaves room for no surprise.
+/// The most bytes that a commit's item may have, by the estimate of [`Commit::stored_bytes`]: `DynamoDB`
+/// takes 400 KB, and 8 KB are headroom, because the size is an estimate.
 ///
 /// Source: <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>
 pub const MAX_COMMIT_BYTES: usize = 392 * 1024;

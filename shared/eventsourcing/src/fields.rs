@@ -25,7 +25,7 @@ pub struct FieldError {
 }
 
 impl FieldError {
-    /// The value `raw` does not do as a `T`.
+    /// The value `raw` is not a valid `T`.
     pub fn value<T: FieldValue>(raw: &str) -> Self {
         Self {
             path: String::new(),

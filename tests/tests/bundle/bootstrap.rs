@@ -1,4 +1,4 @@
-//! The bootstrap binary refuses to start on an environment that makes no sense, and says why in one line.
+//! The bootstrap binary refuses to start on an invalid environment, and says why in one line.
 
 use std::process::{Command, Output};
 

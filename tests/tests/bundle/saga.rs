@@ -1,4 +1,4 @@
-//! The saga and the group checkout as a whole: every scenario ends as it has to, whatever happens on the way.
+//! The saga and the group checkout as a whole: every scenario ends as expected, whatever happens on the way.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

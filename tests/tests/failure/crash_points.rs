@@ -37,7 +37,7 @@ enum Blow {
 struct Point {
     blow: Blow,
     function: String,
-    /// The how many-th call, or invocation, of that function.
+    /// Call number, or invocation number, of that function.
     number: usize,
     what: String,
 }

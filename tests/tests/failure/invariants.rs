@@ -136,7 +136,7 @@ fn item(stream: &str, revision: u64, events: &[(&'static str, Value)]) -> Item {
     ])
 }
 
-/// A world in which all is as it has to be: four orders and three groups.
+/// A world without a fault: four orders and three groups.
 fn sound() -> World {
     let mut world = World::default();
     let confirmed = ("OrderConfirmed", json!({}));
@@ -393,7 +393,7 @@ fn an_early_withdrawal_that_does_not_count_is_noticed() {
         "OrderWithdrawnEarly",
         json!({ "order_id": order_id("late"), "reason": "no more" }),
     );
-    // As it has to be: the order is cancelled as it is initialized.
+    // Right: the order is cancelled as it is initialized.
     let mut world = sound();
     let order_late = world.of(&order("late"));
     let [initialized, cancelled] = [order_late[0][0].clone(), order_late[1][0].clone()];

@@ -146,11 +146,11 @@ impl Outbox {
         answer.items.unwrap_or_default().into_iter().map(entry).collect()
     }
 
-    /// The entries of which that has become, `most` of them at most, those first that have been so longest.
-    pub async fn list(&self, delivery: Delivery, most: usize) -> Result<Vec<OutboxEntry>, Transient> {
+    /// Up to `limit` entries in this state, oldest first.
+    pub async fn list(&self, delivery: Delivery, limit: usize) -> Result<Vec<OutboxEntry>, Transient> {
         let mut items = self.by_delivery(delivery).into_paginator().items().send();
         let mut entries = Vec::new();
-        while entries.len() < most
+        while entries.len() < limit
             && let Some(item) = items.next().await
         {
             entries.push(entry(item.map_err(|error| not_read(&reason(&error)))?)?);
@@ -158,7 +158,7 @@ impl Outbox {
         Ok(entries)
     }
 
-    /// How many entries there are of which that has become.
+    /// How many entries are in this state.
     pub async fn count(&self, delivery: Delivery) -> Result<u64, Transient> {
         let mut pages = self
             .by_delivery(delivery)

@@ -94,7 +94,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// How long it stays invisible after its `receive_count`-th receive, before jitter: 2, 4, 8, 16
+    /// How long it stays invisible after receive number `receive_count`, before jitter: 2, 4, 8, 16
     /// seconds for what waits, 5, 20, 80, 320 for what failed.
     fn delay(&self, receive_count: u32) -> Duration {
         let n = receive_count.clamp(1, MAX_RECEIVE_COUNT) - 1;

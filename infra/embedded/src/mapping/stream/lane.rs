@@ -45,7 +45,7 @@ struct Part {
 #[derive(Clone)]
 struct Attempt {
     request_id: String,
-    /// The how many-th invocation it was for these records.
+    /// Invocation number, for these records.
     count: u32,
     /// Whether the function failed, rather than report failed records.
     function_error: bool,
