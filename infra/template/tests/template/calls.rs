@@ -33,15 +33,27 @@ const UNREACHABLE: Duration = Duration::from_mins(10);
 #[test]
 fn every_function_makes_the_calls_that_its_role_allows_and_no_others() {
     let (registry, document) = document();
-    let difference = |function| Difference::of(made_by(function), &own(&document, function));
-    let differences = registry
-        .functions
-        .iter()
-        .map(|function| (function.name.as_str(), difference(function)));
-    let found: BTreeMap<_, _> = differences
-        .filter(|(_, found)| *found != Difference::default())
-        .collect();
-    assert!(found.is_empty(), "{found:#?}");
+    let mut found = Vec::new();
+    for function in &registry.functions {
+        let difference = Difference::of(made_by(function), &own(&document, function));
+        found.extend(difference.told_of(&function.name));
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn a_difference_says_where_to_mend_it() {
+    let one = |action: &str| Permissions::from([(action.to_owned(), "EventsTable.Arn".to_owned())]);
+    let difference = Difference::of(&one("dynamodb:Query"), &one("dynamodb:PutItem"));
+    assert_eq!(
+        difference.told_of("note-order"),
+        [
+            "note-order calls dynamodb:Query on EventsTable.Arn, which its role does not allow: declare it in \
+             functions/src/registry.rs, and run `cargo template`",
+            "no scenario has note-order call dynamodb:PutItem on EventsTable.Arn, which its role allows: add one to \
+             infra/local/src/scenarios.rs that does, or declare less in functions/src/registry.rs",
+        ]
+    );
 }
 
 #[test]
@@ -97,6 +109,23 @@ impl Difference {
             missing: made - allowed,
             unused: allowed - made,
         }
+    }
+
+    /// What is to be done about it, a line each.
+    fn told_of(&self, name: &str) -> Vec<String> {
+        let missing = self.missing.iter().map(|(action, resource)| {
+            format!(
+                "{name} calls {action} on {resource}, which its role does not allow: declare it in \
+                 functions/src/registry.rs, and run `cargo template`"
+            )
+        });
+        let unused = self.unused.iter().map(|(action, resource)| {
+            format!(
+                "no scenario has {name} call {action} on {resource}, which its role allows: add one to \
+                 infra/local/src/scenarios.rs that does, or declare less in functions/src/registry.rs"
+            )
+        });
+        missing.chain(unused).collect()
     }
 }
 
