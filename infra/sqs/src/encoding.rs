@@ -2,64 +2,26 @@
 
 use std::collections::BTreeMap;
 
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use base64::{Engine, alphabet};
 use md5::{Digest, Md5};
 
 use crate::MessageAttribute;
 
-const BASE64_ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+/// Base64 with padding, RFC 4648 section 4. Bits after the last byte may be anything, as most readers take them.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
+);
 
-/// Base64 with padding, RFC 4648 section 4.
+/// These bytes as Base64.
 pub(crate) fn to_base64(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let group = chunk
-            .iter()
-            .fold(0u32, |group, byte| group << 8 | u32::from(*byte));
-        let group = group << (8 * (3 - chunk.len()));
-        for digit in 0..4 {
-            if digit <= chunk.len() {
-                let index = (group >> (18 - 6 * digit)) & 0x3f;
-                text.push(char::from(BASE64_ALPHABET[index as usize]));
-            } else {
-                text.push('=');
-            }
-        }
-    }
-    text
+    BASE64.encode(bytes)
 }
 
 /// The bytes of padded Base64; none if the text isn't that.
 pub(crate) fn from_base64(text: &str) -> Option<Vec<u8>> {
-    let text = text.as_bytes();
-    if !text.len().is_multiple_of(4) {
-        return None;
-    }
-    let padding = text.iter().rev().take_while(|byte| **byte == b'=').count();
-    if padding > 2 {
-        return None;
-    }
-    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
-    for chunk in text[..text.len() - padding].chunks(4) {
-        let mut group = 0u32;
-        for byte in chunk {
-            group = group << 6 | base64_digit(*byte)?;
-        }
-        let group = group << (6 * (4 - chunk.len()));
-        bytes.extend_from_slice(&group.to_be_bytes()[1..chunk.len()]);
-    }
-    Some(bytes)
-}
-
-fn base64_digit(byte: u8) -> Option<u32> {
-    let digit = match byte {
-        b'A'..=b'Z' => byte - b'A',
-        b'a'..=b'z' => byte - b'a' + 26,
-        b'0'..=b'9' => byte - b'0' + 52,
-        b'+' => 62,
-        b'/' => 63,
-        _ => return None,
-    };
-    Some(u32::from(digit))
+    BASE64.decode(text).ok()
 }
 
 /// The MD5 digest of a message body, in lower-case hexadecimal.
