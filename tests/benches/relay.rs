@@ -62,7 +62,7 @@ fn parts(stack: &Stack) -> Parts {
     Parts {
         settings: Settings {
             names: stack.names().clone(),
-            queue_url_prefix: sqs.queue_url(&stack.names().of_function("")),
+            queue_url_prefix: sqs.queue_url(&stack.names().prefix()),
             deadlines: domain::Deadlines::default(),
         },
         connection: stack.connection(functions::RELAY),

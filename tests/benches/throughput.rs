@@ -128,7 +128,7 @@ async fn stack() -> Stack {
 }
 
 fn bus(stack: &Stack) -> Bus {
-    let prefix = stack.wire().sqs().queue_url(&stack.names().of_function(""));
+    let prefix = stack.wire().sqs().queue_url(&stack.names().prefix());
     Bus::new(stack.observer().sqs, &prefix)
 }
 

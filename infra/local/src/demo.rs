@@ -138,7 +138,7 @@ async fn start(deadlines: Deadlines) -> Result<(Stack, Player), DemoError> {
         ..StackOptions::default()
     };
     let stack = Stack::start(options).await?;
-    let prefix = stack.wire().sqs().queue_url(&stack.names().of_function(""));
+    let prefix = stack.wire().sqs().queue_url(&stack.names().prefix());
     // Longer than any deadline: what has not happened by then never will.
     let patience =
         deadlines.payment + deadlines.shipment + deadlines.group_checkout + Duration::from_hours(1);

@@ -539,7 +539,7 @@ impl Stack {
     }
 
     fn queue_url_prefix(&self) -> String {
-        self.wire.sqs().queue_url(&self.names.of_function(""))
+        self.wire.sqs().queue_url(&self.names.prefix())
     }
 }
 

@@ -48,6 +48,11 @@ impl Names {
         format!("{}-{name}", self.stack)
     }
 
+    /// What the name of every queue, function and table of the stack begins with: `shop-`.
+    pub fn prefix(&self) -> String {
+        format!("{}-", self.stack)
+    }
+
     /// The dead-letter queue of a queue.
     pub fn dead_letter_queue(&self, name: &str) -> String {
         self.of_function(&dead_letter_queue(name))
@@ -76,7 +81,7 @@ impl Names {
         let before = url.strip_suffix(&self.of_function(name))?;
         before
             .ends_with('/')
-            .then(|| format!("{before}{}", self.of_function("")))
+            .then(|| format!("{before}{}", self.prefix()))
     }
 
     /// The event table.
