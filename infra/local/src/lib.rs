@@ -5,6 +5,7 @@
 //! the environment names; the whole-bundle tests stand on it too.
 
 pub mod demo;
+mod error;
 mod folder;
 pub mod groups;
 mod host;
@@ -15,6 +16,7 @@ mod stack;
 mod tables;
 pub mod up;
 
+pub use error::StackError;
 pub use folder::FolderError;
 pub use host::{CollectedMetrics, Intercept};
-pub use stack::{REGION, Stack, StackError, StackOptions, Storage};
+pub use stack::{REGION, Stack, StackOptions, Storage};

@@ -12,18 +12,18 @@ use std::time::{Duration, SystemTime};
 
 use aws_adapters::{
     Bus, Checkpoint, ClientParts, Connection, Environment, MAX_RECEIVE_COUNT, Names, Outbox, Publisher,
-    RepublishError, Republisher, Selection,
+    Republisher, Selection,
 };
 use aws_credential_types::Credentials;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use domain::Deadlines;
 use embedded_aws::clock::Jumps;
-use embedded_aws::dynamodb::{DynamoDbError, StreamPosition};
+use embedded_aws::dynamodb::StreamPosition;
 use embedded_aws::mapping::stream::{OnFailure, Order};
 use embedded_aws::mapping::{self, MappingError, Notice, Notices, Status};
 use embedded_aws::transport::Faults;
 use embedded_aws::{Clock, DynamoDb, Sqs, Transport, Wire};
-use embedded_sqs::{QueueAttributes, RedrivePolicy, SqsError};
+use embedded_sqs::{QueueAttributes, RedrivePolicy};
 use functions::{Batching, Function, Parts, Registry, Settings, Trigger, registry};
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -31,7 +31,8 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::folder::{Folder, FolderError};
+use crate::error::StackError;
+use crate::folder::Folder;
 use crate::host::{CollectedMetrics, Hosted, Intercept, Intercepted, StackClock};
 use crate::tables;
 
@@ -98,56 +99,6 @@ impl Default for StackOptions {
             sweep_interval: None,
         }
     }
-}
-
-/// Why a stack did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StackError {
-    /// The folder for the tables can't be used.
-    #[error(transparent)]
-    Folder(#[from] FolderError),
-    /// The folder holds a stack whose name is the same but for case.
-    #[error(
-        "the folder {folder} holds the tables of stack {held}, and names that differ only in case can't be told \
-         apart there: start with --stack {held}, or give stack {asked} a folder of its own",
-        folder = .folder.display()
-    )]
-    NameButForCase {
-        /// The folder.
-        folder: PathBuf,
-        /// The stack whose tables are there.
-        held: String,
-        /// The stack that was asked for.
-        asked: String,
-    },
-    /// The database can't be used.
-    #[error(transparent)]
-    DynamoDb(#[from] DynamoDbError),
-    /// A table could not be created.
-    #[error("a table could not be created: {0}")]
-    Table(String),
-    /// A queue could not be created.
-    #[error("queue {queue} could not be created: {source}")]
-    Queue {
-        /// The queue.
-        queue: String,
-        /// Why.
-        source: SqsError,
-    },
-    /// A mapping ended by itself.
-    #[error("the mapping of {function} ended: {source}")]
-    Mapping {
-        /// The function.
-        function: String,
-        /// Why.
-        source: MappingError,
-    },
-    /// A mapping panicked, which is a fault of this program.
-    #[error("a mapping crashed: {0}")]
-    Crashed(String),
-    /// What a folder held could not be published again.
-    #[error("the stored events could not be published again: {0}")]
-    Republish(#[from] RepublishError),
 }
 
 /// A running stack. Dropping it stops everything at once; [`Stack::stop`] lets invocations finish.

@@ -8,7 +8,7 @@ use embedded_aws::DynamoDb;
 use embedded_aws::mapping::{Notice, Notices};
 use serde_json::{Value, json};
 
-use crate::stack::StackError;
+use crate::error::StackError;
 
 /// Creates the tables that are not there yet; whether the event table was.
 pub(crate) fn create(dynamodb: &DynamoDb, names: &Names) -> Result<bool, StackError> {
