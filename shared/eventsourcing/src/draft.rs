@@ -3,7 +3,7 @@
 
 use serde_json::value::RawValue;
 
-use crate::{CommandEnvelope, Fields, Malformed, Message, Review, Timestamp, UnknownField};
+use crate::{CommandEnvelope, Fields, Malformed, Message, Timestamp, UnknownField, nearest};
 
 /// How much of a message a text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,11 +63,15 @@ impl Draft {
         };
         // Stand-ins for what only the queue knows; neither has a say in what is wrong.
         let read = CommandEnvelope::<C>::read(&body, "unsent", Timestamp::from_millis(0));
-        let found = match Fields::of(&body) {
-            Some(fields) if !matches!(read, Err(Malformed::TooDeep)) => CommandEnvelope::<C>::review(&fields),
-            _ => Review::default(),
+        let (found, of_the_whole) = match Fields::of(&body) {
+            Some(fields) if !matches!(read, Err(Malformed::TooDeep)) => (
+                CommandEnvelope::<C>::review(&fields),
+                CommandEnvelope::<C>::type_and_version_faults(&fields),
+            ),
+            _ => Default::default(),
         };
-        let mut faults: Vec<_> = found.faults.into_iter().map(Malformed::Field).collect();
+        let mut faults = of_the_whole;
+        faults.extend(found.faults.into_iter().map(Malformed::Field));
         // The function's own reader has the last word.
         faults.extend(read.err().filter(|fault| !faults.contains(fault)));
         if is_message {
@@ -103,7 +107,10 @@ fn is_message<C: Message>(json: &str) -> bool {
         return false;
     };
     let has_any = |names: &[&str]| fields.names().any(|name| names.contains(&name));
-    has_any(&["command"]) || (has_any(&["type", "metadata", "schema_version"]) && !has_any(C::FIELDS))
+    // Its name may be spelt wrong, too.
+    let has_like = |wanted: &str| fields.names().any(|name| nearest(name, [wanted]).is_some());
+    has_any(&["command"])
+        || ((has_any(&["type", "metadata", "schema_version"]) || has_like("command")) && !has_any(C::FIELDS))
 }
 
 /// A file that is no text.
@@ -276,6 +283,35 @@ mod tests {
                 "field `comand` is unknown; did you mean `command`?",
             ]
         );
+    }
+
+    #[test]
+    fn a_wrong_type_and_a_wrong_version_hide_nothing_else() {
+        let rest = [
+            "field `command.name` is missing; expected a string",
+            "field `command.tims` is unknown; did you mean `times`?",
+        ];
+        let wrong = |envelope: &str| told(&format!(r#"{{{envelope},"command":{{"tims":1,"others":[]}}}}"#));
+        for (envelope, own) in [
+            (r#""type":"Great""#, &["field `type` names another"][..]),
+            (r#""type":7"#, &["field `type` holds a number"]),
+            (
+                r#""schema_version":"x""#,
+                &["field `schema_version` holds a string"],
+            ),
+            (r#""schema_version":0"#, &["the command can't be read"]),
+            (
+                r#""type":"Great","schema_version":99"#,
+                &["field `type` names another", "the command can't be read"],
+            ),
+        ] {
+            let told = wrong(envelope);
+            for part in own.iter().chain(&rest) {
+                let times = told.iter().filter(|line| line.starts_with(part)).count();
+                assert_eq!(times, 1, "{envelope}: {part}: {told:?}");
+            }
+            assert_eq!(told.len(), own.len() + rest.len(), "{told:?}");
+        }
     }
 
     #[test]

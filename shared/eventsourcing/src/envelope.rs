@@ -85,18 +85,34 @@ impl<C: Message> CommandEnvelope<C> {
     /// look of [`read`](Self::read) finds wrong with the whole.
     pub(crate) fn review(fields: &Fields<'_>) -> Review {
         let version = fields.get::<Option<u64>>("schema_version");
-        let is_current = version.is_ok_and(|version| version.unwrap_or(1) == u64::from(C::SCHEMA_VERSION));
+        // The fields of an earlier version have other names. A version that is none is a mistake, and no
+        // reason not to look at the fields.
+        let is_earlier =
+            version.is_ok_and(|version| (1..u64::from(C::SCHEMA_VERSION)).contains(&version.unwrap_or(1)));
         let reviewed = fields
             .review()
             .field::<Option<EnvelopeId>>("id")
             .field::<Option<String>>("type")
             .field::<Option<u64>>("schema_version");
-        let reviewed = if is_current {
-            reviewed.field::<Reviewed<C>>("command")
-        } else {
+        let reviewed = if is_earlier {
             reviewed.field::<Content<C>>("command")
+        } else {
+            reviewed.field::<Reviewed<C>>("command")
         };
         reviewed.field::<Option<PartialMetadata>>("metadata").finish()
+    }
+
+    /// What is wrong with the message's type and version, each by itself: [`read`](Self::read) stops at the
+    /// first.
+    pub(crate) fn type_and_version_faults(fields: &Fields<'_>) -> Vec<Malformed> {
+        let given = fields.get::<Option<String>>("type").ok().flatten();
+        let wrong_type = given
+            .filter(|name| name != C::TYPE)
+            .map(|_| Malformed::WrongType(C::TYPE));
+        let content = fields.get::<Content<C>>("command").ok();
+        let unreadable = content.and_then(|Content(json, _)| content_of::<C>(fields, "command", &json).err());
+        let unreadable = unreadable.filter(|fault| matches!(fault, Malformed::Content(..)));
+        wrong_type.into_iter().chain(unreadable).collect()
     }
 }
 

@@ -35,7 +35,7 @@ pub use envelope::{
 pub use fields::{FieldError, FieldValue, Fields, Text};
 pub use ids::{Category, NAMESPACE, StreamId, command_id, computed_id, event_id};
 pub use message::{Message, Unreadable, decode};
-pub use review::{Review, Reviewer, UnknownField};
+pub use review::{Review, Reviewer, UnknownField, nearest};
 pub use saga::{Dispatch, Step};
 pub use store::{AppendError, EventStore, LoadError, Read, Transient};
 pub use timestamp::{Clock, InvalidTimestamp, SystemClock, Timestamp};

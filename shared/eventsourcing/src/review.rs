@@ -31,11 +31,18 @@ impl UnknownField {
 
     /// The field that is read there whose name is most like this one's, if one is like it.
     pub fn nearest(&self) -> Option<&'static str> {
-        let name = plain(&self.name);
-        let distance = |known: &&'static str| (distance(&name, &plain(known)), *known);
-        let (distance, known) = self.known.iter().map(distance).min()?;
-        (distance <= (known.len() / 3).max(1)).then_some(known)
+        nearest(&self.name, self.known.iter().copied())
     }
+}
+
+/// The name that is most like the one that somebody wrote, if one is like it.
+pub fn nearest<'k>(written: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let name = plain(written);
+    let distances = known
+        .into_iter()
+        .map(|known| (distance(&name, &plain(known)), known));
+    let (distance, known) = distances.min()?;
+    (distance <= (known.len() / 3).max(1)).then_some(known)
 }
 
 impl fmt::Display for UnknownField {
