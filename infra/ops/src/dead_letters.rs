@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aws_adapters::{MAX_MESSAGE_BYTES, dead_letter_queue, source_queue};
 use clap::Args;
-use eventsourcing::{Clock, Form, Timestamp, ids_of, sendable};
+use eventsourcing::{Clock, Form, Timestamp, ids_of, sendable, written};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use indicatif::ProgressBar;
 use serde::Serialize;
@@ -15,10 +15,10 @@ use terminal::note;
 
 use crate::failure::Failure;
 use crate::letters::{self, LOOK, Letter, Look, Outgoing, WORK, with_id};
-use crate::output::{Format, Report, age, count, narrow, progress, table, write_table};
+use crate::output::{Format, Report, age, count, narrow, one_or_more, progress, table, write_table};
 use crate::send::{Allowed, Problems};
 use crate::stack::Stack;
-use crate::{Wait, Which, read_input};
+use crate::{Wait, Which, name_of, read_input};
 
 /// How many messages of each queue `list` looks at to tell the reasons.
 const LOOKED_AT: usize = 1_000;
@@ -33,8 +33,8 @@ pub(crate) struct Redrive {
     queue: String,
     #[command(flatten)]
     which: Which,
-    /// Sends what this file holds in place of the message's body (`-` is standard input); for one message,
-    /// named with --id
+    /// Sends what this file holds in place of the message's body (`-` is standard input), a whole message or
+    /// the fields of a command as for `send`; for one message, named with --id
     #[arg(long, value_name = "FILE", requires = "ids")]
     body_from: Option<PathBuf>,
     /// Sends fields of a mended body that the function does not know, and ignores
@@ -192,7 +192,7 @@ pub(crate) async fn all(stack: &Stack, limit: usize) -> Result<Vec<(String, usiz
 
 async fn look_at_all(stack: &Stack, limit: usize) -> Result<Vec<(String, Look)>, Failure> {
     let names = stack.queues();
-    let bar = progress(Some(names.len() as u64), "dead-letter queues");
+    let bar = progress(Some(names.len() as u64), "looking through the dead-letter queues");
     let look = async |queue: &str| {
         let dead_letter_queue = dead_letter_queue(queue);
         let counts = letters::counts(stack, &dead_letter_queue).await?;
@@ -380,7 +380,7 @@ pub(crate) async fn show(
 }
 
 async fn look(stack: &Stack, queue: &str, limit: usize, time: Duration, wait: Wait) -> Result<Look, Failure> {
-    let bar = progress(None, "messages");
+    let bar = progress(None, "receiving messages");
     let look = letters::look(stack, queue, limit, time, wait.into(), &bar).await?;
     bar.finish_and_clear();
     look.ok_or_else(|| {
@@ -459,9 +459,14 @@ async fn meant(stack: &Stack, dead_letter_queue: &str, which: &Which) -> Result<
 #[derive(Serialize)]
 struct Outcome {
     queue: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Where they were sent; none if they were dropped.
     to: Option<String>,
+    /// How many were meant and could be received.
+    of: usize,
     done: usize,
+    /// Whether it was interrupted before it came to all of them.
+    interrupted: bool,
+    /// Those that it came to.
     messages: Vec<Settled>,
     /// How many messages may have been meant, and another reader holds them.
     held: usize,
@@ -473,10 +478,11 @@ struct Outcome {
 struct Settled {
     message_id: String,
     /// Its id on the queue that it was sent back to.
-    #[serde(skip_serializing_if = "Option::is_none")]
     new_message_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     failed: Option<String>,
+    /// Whether the answer was not waited for.
+    #[serde(skip)]
+    is_unknown: bool,
 }
 
 impl Report for Outcome {
@@ -486,32 +492,61 @@ impl Report for Outcome {
                 writeln!(out, "{}: {failed}", message.message_id)?;
             }
         }
-        let messages = count(self.done, "message", "messages");
+        let messages = if self.interrupted {
+            format!("{} of {}", self.done, count(self.of, "message", "messages"))
+        } else {
+            count(self.done, "message", "messages")
+        };
         match &self.to {
-            Some(to) => writeln!(out, "{messages} of {} sent back to {to}", self.queue),
-            None => writeln!(out, "{messages} of {} dropped", self.queue),
+            Some(to) => write!(out, "{messages} of {} sent back to {to}", self.queue)?,
+            None => write!(out, "{messages} of {} dropped", self.queue)?,
         }
+        if self.interrupted {
+            write!(out, " before the interruption")?;
+        }
+        writeln!(out)
     }
 }
 
 impl Outcome {
     fn print(self, format: Format, what: &str) -> Result<(), Failure> {
-        let failed = self.messages.len() - self.done;
+        let unknown = self.messages.iter().filter(|message| message.is_unknown).count();
+        let failed = self.messages.len() - self.done - unknown;
         format.print(&self)?;
         let mut wrong = Vec::new();
+        if self.interrupted {
+            let untouched = self.of - self.messages.len();
+            let (was, stays) = one_or_more(untouched, ("was", "stays"), ("were", "stay"));
+            wrong.push(format!(
+                "{} of {} {} {what}; {untouched} {was} not come to and {stays} in {}",
+                self.done,
+                count(self.of, "message", "messages"),
+                one_or_more(self.done, "was", "were"),
+                self.queue
+            ));
+        }
+        if unknown > 0 {
+            let (messages, were) = (
+                count(unknown, "message", "messages"),
+                one_or_more(unknown, "it was", "they were"),
+            );
+            wrong.push(format!("of {messages} it is not known whether {were} {what}"));
+        }
         if failed > 0 {
-            let messages = count(self.messages.len(), "message", "messages");
+            let messages = count(self.of, "message", "messages");
             wrong.push(format!("{failed} of {messages} could not be {what}"));
         }
         if self.held > 0 {
             let messages = count(self.held, "message", "messages");
             wrong.push(format!(
-                "{messages} more could not be received, and not be {what}: {}; the same command does those then",
-                self.about_held
+                "{messages} more could not be received, and not be {what}: {}; the same command does {} then",
+                self.about_held,
+                one_or_more(self.held, "it", "them")
             ));
         }
         match wrong.as_slice() {
             [] => Ok(()),
+            _ if self.interrupted => Err(Failure::Interrupted(wrong.join("; "))),
             _ => Err(Failure::Failed(wrong.join("; "))),
         }
     }
@@ -520,31 +555,52 @@ impl Outcome {
 /// Sends messages back to the queue that they came from.
 pub(crate) async fn redrive(stack: &Stack, format: Format, redrive: Redrive) -> Result<(), Failure> {
     let queue = stack.queue(&redrive.queue)?;
-    let mended = redrive.body_from.as_ref().map(read_input).transpose()?;
-    let mended = mended.map(sendable);
-    if let Some(body) = &mended {
-        check_mended(stack, queue, &redrive, body, None)?;
+    let mended = redrive.body_from.as_deref().map(read_mended).transpose()?;
+    if mended.is_some() && redrive.which.ids.len() != 1 {
+        return Err(Failure::Usage(
+            "--body-from mends one message; name it with one --id".into(),
+        ));
     }
+    let check = |original: Option<&str>| {
+        let checked = mended
+            .as_ref()
+            .map(|mended| mended.checked(stack, queue, &redrive, original));
+        checked.transpose()
+    };
+    let mut body = check(None)?;
     let dead_letter_queue = dead_letter_queue(queue);
     let Meant {
         letters,
         held,
         about_held,
     } = meant(stack, &dead_letter_queue, &redrive.which).await?;
-    if let (Some(body), [letter]) = (&mended, letters.as_slice()) {
-        check_mended(stack, queue, &redrive, body, Some(&letter.body))?;
+    if let [letter] = letters.as_slice() {
+        body = check(Some(&letter.body))?;
     }
-    let bar = progress(Some(letters.len() as u64), "sent back");
-    let mut messages = Vec::with_capacity(letters.len());
+    let bar = progress(Some(letters.len() as u64), "sending messages back");
+    let (mut messages, mut interrupted) = (Vec::with_capacity(letters.len()), false);
+    stack.interruption.mind();
     for batch in letters.chunks(10) {
-        messages.extend(send_back(stack, queue, batch, mended.as_deref()).await);
+        if stack.interruption.came() {
+            interrupted = true;
+            break;
+        }
+        let sent = send_back(stack, queue, batch, body.as_deref());
+        if let Some(sent) = stack.interruption.unless_twice(sent).await {
+            messages.extend(sent);
+        } else {
+            interrupted = true;
+            messages.extend(unknown(batch, "sent back"));
+        }
         bar.set_position(messages.len() as u64);
     }
     bar.finish_and_clear();
     let outcome = Outcome {
         queue: stack.names.of_function(&dead_letter_queue),
         to: Some(stack.names.of_function(queue)),
+        of: letters.len(),
         done: messages.iter().filter(|message| message.failed.is_none()).count(),
+        interrupted,
         messages,
         held,
         about_held,
@@ -552,39 +608,87 @@ pub(crate) async fn redrive(stack: &Stack, format: Format, redrive: Redrive) -> 
     outcome.print(format, "sent back")
 }
 
-/// Refuses a mended body that the function would refuse again, or that has fields which neither the
-/// function knows nor the `original` had: those that its sender adds are no mistake of whoever mends it.
-fn check_mended(
-    stack: &Stack,
-    queue: &str,
-    redrive: &Redrive,
-    body: &str,
-    original: Option<&str>,
-) -> Result<(), Failure> {
-    if redrive.which.ids.len() != 1 {
-        return Err(Failure::Usage(
-            "--body-from mends one message; name it with one --id".into(),
-        ));
+/// What somebody wrote in place of a letter's body.
+struct Mended {
+    text: String,
+    /// Where it stands.
+    file: String,
+}
+
+fn read_mended(file: &Path) -> Result<Mended, Failure> {
+    let (text, file) = (read_input(file)?, name_of(file));
+    if text.is_empty() {
+        return Err(Failure::Usage(format!(
+            "{file} is empty; a message has 1 byte to 1 MiB"
+        )));
     }
-    if body.len() > MAX_MESSAGE_BYTES || body.is_empty() {
-        return Err(Failure::Usage("a message has 1 byte to 1 MiB".into()));
-    }
-    let Some(function) = stack.registry.function(queue) else {
-        return Ok(());
-    };
-    let mut problems = Problems::default();
-    let Some(mut draft) = function.draft(body, Form::Message) else {
-        return Ok(());
-    };
-    if draft.faults.is_empty() {
-        let Some(of_sender) = original.and_then(|original| function.draft(original, Form::Message)) else {
-            return Ok(());
+    Ok(Mended { text, file })
+}
+
+impl Mended {
+    /// The body to send. Refused is one that the function would refuse again, or that has fields which
+    /// neither the function knows nor the `original` had: those that its sender adds are no mistake of
+    /// whoever mends it.
+    fn checked(
+        &self,
+        stack: &Stack,
+        queue: &str,
+        redrive: &Redrive,
+        original: Option<&str>,
+    ) -> Result<String, Failure> {
+        let Self { text, file } = self;
+        let fits = |body: String| {
+            if body.len() > MAX_MESSAGE_BYTES {
+                let bytes = body.len();
+                let why = format!("{file} makes a message of {bytes} bytes; expected 1 MiB at most");
+                return Err(Failure::Usage(why));
+            }
+            Ok(sendable(body))
         };
-        let is_of_sender = |path: &str| of_sender.unknown.iter().any(|field| field.path() == path);
-        draft.unknown.retain(|field| !is_of_sender(field.path()));
+        if redrive.no_check {
+            return fits(text.clone());
+        }
+        let refused = |why: String| {
+            let why = format!("{why}; nothing was done (--no-check sends it all the same)");
+            Err(Failure::Usage(why))
+        };
+        let mut pieces = written(text);
+        let piece = match (pieces.pop(), pieces.len()) {
+            (None, _) => return refused(format!("{file} holds no message, but blanks")),
+            (Some(Ok(piece)), 0) => piece,
+            (last, others) => {
+                let broken = pieces.into_iter().chain(last).filter_map(Result::err);
+                let broken: Vec<_> = broken.map(|error| format!("{file}, {error}")).collect();
+                return refused(match broken.as_slice() {
+                    [] => format!("{file} holds {} messages; one letter takes one", others + 1),
+                    _ => broken.join("\n  "),
+                });
+            }
+        };
+        let function = stack.registry.function(queue);
+        let draft = function.and_then(|function| Some((function, function.draft(piece.json, Form::Either)?)));
+        let Some((function, mut draft)) = draft else {
+            return fits(text.clone());
+        };
+        if draft.faults.is_empty() {
+            let of_sender = original.and_then(|original| function.draft(original, Form::Message));
+            let Some(of_sender) = of_sender else {
+                return fits(draft.body);
+            };
+            // By its path in the message; of bare fields, the path in what was written begins further in.
+            let is_of_sender = |path: &str| {
+                let is_same = |theirs: &str| theirs == path || theirs.strip_prefix("command.") == Some(path);
+                of_sender.unknown.iter().any(|field| is_same(field.path()))
+            };
+            draft.unknown.retain(|field| !is_of_sender(field.path()));
+        }
+        let mut problems = Problems::default();
+        problems.add(&draft, redrive, |path| {
+            format!("{file}, line {}", piece.line_of(path))
+        });
+        problems.none(function, "nothing was done")?;
+        fits(draft.body)
     }
-    problems.add(&draft, redrive, |_| "the mended body".to_owned());
-    problems.none(function, "nothing was done")
 }
 
 /// Sends a batch, then deletes those of it that were sent. Whatever happens in between, each message is
@@ -629,9 +733,23 @@ async fn send_back(stack: &Stack, queue: &str, batch: &[Letter], mended: Option<
             message_id: letter.message_id.clone(),
             failed: sent.as_ref().err().map(|why| format!("not sent: {why}")).or(kept),
             new_message_id: sent.ok(),
+            is_unknown: false,
         }
     };
     batch.iter().zip(sent).map(settled).collect()
+}
+
+/// Messages whose request was not waited for.
+fn unknown(batch: &[Letter], what: &str) -> Vec<Settled> {
+    let settled = |letter: &Letter| Settled {
+        message_id: letter.message_id.clone(),
+        new_message_id: None,
+        failed: Some(format!(
+            "it is not known whether it was {what}: the answer was not waited for"
+        )),
+        is_unknown: true,
+    };
+    batch.iter().map(settled).collect()
 }
 
 /// Deletes messages for good.
@@ -656,23 +774,37 @@ pub(crate) async fn drop(stack: &Stack, format: Format, drop: DropLetters) -> Re
         ))
         .await?;
     }
-    let bar = progress(Some(letters.len() as u64), "dropped");
-    let mut messages = Vec::with_capacity(letters.len());
+    let bar = progress(Some(letters.len() as u64), "dropping messages");
+    let (mut messages, mut interrupted) = (Vec::with_capacity(letters.len()), false);
+    stack.interruption.mind();
     for batch in letters.chunks(10) {
-        let batch: Vec<_> = batch.iter().collect();
-        let deleted = letters::delete(stack, &dead_letter_queue, &batch).await;
-        messages.extend(batch.iter().zip(deleted).map(|(letter, deleted)| Settled {
+        if stack.interruption.came() {
+            interrupted = true;
+            break;
+        }
+        let these: Vec<_> = batch.iter().collect();
+        let deleted = letters::delete(stack, &dead_letter_queue, &these);
+        let settled = |(letter, deleted): (&Letter, Result<(), String>)| Settled {
             message_id: letter.message_id.clone(),
             new_message_id: None,
             failed: deleted.err().map(|why| format!("not deleted: {why}")),
-        }));
+            is_unknown: false,
+        };
+        if let Some(deleted) = stack.interruption.unless_twice(deleted).await {
+            messages.extend(batch.iter().zip(deleted).map(settled));
+        } else {
+            interrupted = true;
+            messages.extend(unknown(batch, "dropped"));
+        }
         bar.set_position(messages.len() as u64);
     }
     bar.finish_and_clear();
     let outcome = Outcome {
         queue: name,
         to: None,
+        of: letters.len(),
         done: messages.iter().filter(|message| message.failed.is_none()).count(),
+        interrupted,
         messages,
         held,
         about_held,

@@ -23,9 +23,9 @@ pub(crate) enum Failure {
          AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test"
     )]
     Environment(#[from] EnvironmentError),
-    /// The user ended it.
-    #[error("interrupted")]
-    Interrupted,
+    /// The user ended it; what had been done then.
+    #[error("interrupted: {0}")]
+    Interrupted(String),
     /// The output could not be written.
     #[error("the output could not be written: {0}")]
     Output(#[from] std::io::Error),
@@ -38,7 +38,7 @@ pub(crate) const EXIT_CODES: &str = "Exit codes:\n  \
     2  invalid arguments: a wrong one, an id that may be two things, a command that is refused, a drop not\n  \
     \x20  confirmed\n  \
     3  there is nothing of that name, or nothing that matches\n  \
-    130  interrupted\n  \
+    130  interrupted; what was done and what was not is told\n  \
     141  standard output was closed before all was written, as `head` does";
 
 impl Failure {
@@ -48,7 +48,7 @@ impl Failure {
             Self::Failed(_) | Self::Output(_) => 1,
             Self::Usage(_) | Self::Environment(_) => 2,
             Self::NotFound(_) => 3,
-            Self::Interrupted => 130,
+            Self::Interrupted(_) => 130,
         })
     }
 }

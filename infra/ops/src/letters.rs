@@ -19,7 +19,7 @@ use terminal::note;
 use tokio::time::Instant;
 
 use crate::failure::Failure;
-use crate::output::age;
+use crate::output::{age, one_or_more};
 use crate::stack::{Stack, why};
 
 /// The most messages in one request.
@@ -189,10 +189,15 @@ impl Look {
 
     /// What an operator has to know of those that are held.
     pub(crate) fn about_held(&self) -> String {
+        let (it, is, comes) = one_or_more(
+            self.held(),
+            ("it", "it is", "it comes back by itself"),
+            ("them", "they are", "they come back by themselves"),
+        );
         format!(
-            "another reader holds them (or they are gone, and SQS's count lags behind, by up to a minute). Unless \
-             that reader deletes them they come back by themselves: within {} minutes if it is cargo ops, after {} \
-             if it is one that sets no time of its own, after 12 hours at the latest; --wait SECONDS waits for them",
+            "another reader holds {it} (or {is} gone, and SQS's count lags behind, by up to a minute). Unless \
+             that reader deletes {it}, {comes}: within {} minutes if it is cargo ops, after {} if it is one that \
+             sets no time of its own, after 12 hours at the latest; --wait SECONDS waits for {it}",
             WORK.as_secs() / 60,
             age(self.counts.visibility_timeout),
         )
@@ -213,7 +218,7 @@ pub(crate) async fn look(
         return Ok(None);
     };
     progress.set_length(counts.all().min(limit) as u64);
-    progress.set_message("messages received");
+    progress.set_message("receiving messages");
     let letters = take(stack, queue, limit, time, progress).await?;
     Ok(Some(Look {
         to_the_end: letters.len() < limit,
@@ -230,7 +235,7 @@ async fn come_back(
     progress: &ProgressBar,
 ) -> Result<Option<Counts>, Failure> {
     let until = Instant::now() + wait;
-    progress.set_message("messages are held by another reader");
+    progress.set_message("waiting for another reader, messages that it holds");
     loop {
         let found = counts(stack, queue).await?;
         let held = found.map_or(0, |counts| counts.held);

@@ -9,6 +9,7 @@ mod clock;
 mod dead_letters;
 mod events;
 mod failure;
+mod interruption;
 mod letters;
 mod outbox;
 mod output;
@@ -102,6 +103,24 @@ enum Command {
     Republish(republish::Republish),
 }
 
+impl Command {
+    /// What it does, for whoever waits.
+    fn doing(&self) -> &'static str {
+        match self {
+            Self::Send(_) => "sending commands",
+            Self::Stream { .. } => "reading the stream",
+            Self::Trace { .. } => "tracing",
+            Self::Dlq(Dlq::List | Dlq::Show { .. }) => "looking at dead letters",
+            Self::Dlq(Dlq::Redrive(_)) => "sending dead letters back",
+            Self::Dlq(Dlq::Drop(_)) => "dropping dead letters",
+            Self::Outbox(OutboxCommand::List { .. }) => "reading the outbox",
+            Self::Outbox(OutboxCommand::Redrive(_)) => "making entries of the outbox due",
+            Self::Outbox(OutboxCommand::Drop { .. }) => "dropping entries of the outbox",
+            Self::Republish(_) => "publishing stored events again",
+        }
+    }
+}
+
 #[allow(clippy::doc_markdown)]
 #[derive(Debug, Subcommand)]
 enum OutboxCommand {
@@ -111,7 +130,7 @@ enum OutboxCommand {
         #[arg(long)]
         delivery: Option<outbox::State>,
         /// How many to show
-        #[arg(long, value_name = "N", default_value = "100", value_parser = at_least_one)]
+        #[arg(long, value_name = "N", default_value = "100", value_parser = at_least_one, allow_negative_numbers = true)]
         limit: usize,
     },
     /// Has commits sent again at once, with all their attempts before them
@@ -136,7 +155,7 @@ enum Dlq {
         /// The queue, such as finalize-cart
         queue: String,
         /// How many to show
-        #[arg(long, value_name = "N", default_value = "100", value_parser = at_least_one)]
+        #[arg(long, value_name = "N", default_value = "100", value_parser = at_least_one, allow_negative_numbers = true)]
         limit: usize,
         /// Shows the messages' bodies, too
         #[arg(long)]
@@ -171,8 +190,14 @@ struct Which {
 /// How long to wait for messages that another reader holds.
 #[derive(Clone, Copy, Debug, Default, Args)]
 struct Wait {
-    /// Waits up to so many seconds for messages that another reader holds
-    #[arg(long = "wait", value_name = "SECONDS", default_value_t = 0)]
+    /// Waits up to so many seconds, 900 at most, for messages that another reader holds
+    #[arg(
+        long = "wait",
+        value_name = "SECONDS",
+        default_value = "0",
+        value_parser = wait_seconds,
+        allow_negative_numbers = true
+    )]
     seconds: u32,
 }
 
@@ -182,10 +207,25 @@ impl From<Wait> for Duration {
     }
 }
 
+/// For how long a reader of this program holds messages, and so the longest that it is worth to wait.
+const LONGEST_WAIT: u32 = 15 * 60;
+
+fn wait_seconds(text: &str) -> Result<u32, String> {
+    let seconds = text.parse().ok().filter(|seconds| *seconds <= LONGEST_WAIT);
+    seconds.ok_or_else(|| format!("expected a whole number of seconds from 0 to {LONGEST_WAIT}"))
+}
+
 /// A count of at least 1.
 fn at_least_one(text: &str) -> Result<usize, String> {
+    let number = text.parse::<u32>().ok().filter(|number| *number > 0);
+    let number = number.and_then(|number| usize::try_from(number).ok());
+    number.ok_or_else(|| format!("expected a whole number from 1 to {}", u32::MAX))
+}
+
+/// The revision of an event in its stream.
+fn revision(text: &str) -> Result<u64, String> {
     let number = text.parse().ok().filter(|number| *number > 0);
-    number.ok_or_else(|| "expected a whole number of at least 1".to_owned())
+    number.ok_or_else(|| format!("expected a whole number from 1 to {}", u64::MAX))
 }
 
 fn stack_name(name: &str) -> Result<String, String> {
@@ -199,7 +239,7 @@ fn stack_name(name: &str) -> Result<String, String> {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    output::tell_progress();
+    output::tell_progress(arguments.command.doing());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let outcome = runtime.map_err(Failure::from).and_then(|runtime| {
         let outcome = runtime.block_on(run(arguments));
@@ -229,29 +269,10 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     };
     let outcome = tokio::select! {
         outcome = carry_out(&stack, format, arguments.command) => outcome,
-        interrupted = interrupted() => Err(interrupted.map_or_else(Failure::from, |()| Failure::Interrupted)),
+        () = stack.interruption.unminded() => Err(Failure::Interrupted("nothing was changed".into())),
     };
     stack.let_go().await;
     outcome
-}
-
-/// Resolves when the user, or whoever ends the process or its terminal, asks it to end.
-#[cfg(unix)]
-async fn interrupted() -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted,
-        _ = terminate.recv() => Ok(()),
-        _ = hang_up.recv() => Ok(()),
-    }
-}
-
-#[cfg(not(unix))]
-async fn interrupted() -> std::io::Result<()> {
-    tokio::signal::ctrl_c().await
 }
 
 async fn carry_out(stack: &Stack, format: Format, command: Command) -> Result<(), Failure> {

@@ -19,7 +19,7 @@ pub(crate) struct WhichEntries {
     #[arg(long, value_name = "STREAM")]
     stream_id: Option<String>,
     /// The one at this revision of the stream
-    #[arg(long, value_name = "N", requires = "stream_id")]
+    #[arg(long, value_name = "N", requires = "stream_id", value_parser = crate::revision, allow_negative_numbers = true)]
     revision: Option<u64>,
 }
 
@@ -126,7 +126,7 @@ pub(crate) async fn list(
         Some(state) => vec![state.into()],
         None => vec![Delivery::Parked, Delivery::Pending],
     };
-    let bar = progress(None, "entries read");
+    let bar = progress(None, "reading entries");
     let mut entries = Vec::new();
     for delivery in shown {
         let listed = outbox.list(delivery, limit - entries.len()).await;
@@ -177,7 +177,11 @@ async fn meant(outbox: &Outbox, which: &WhichEntries) -> Result<Vec<CommitRef>, 
 struct Outcome {
     #[serde(skip)]
     what: &'static str,
+    /// How many were meant.
+    of: usize,
     done: usize,
+    /// Whether it was interrupted before it came to all of them.
+    interrupted: bool,
     failed: Vec<NotDone>,
 }
 
@@ -198,6 +202,10 @@ impl Report for Outcome {
         {
             writeln!(out, "{stream_id} at {revision}: {error}")?;
         }
+        if self.interrupted {
+            let of = count(self.of, "entry", "entries");
+            return writeln!(out, "{} of {of} {}", self.done, self.what);
+        }
         writeln!(out, "{} {}", count(self.done, "entry", "entries"), self.what)
     }
 }
@@ -205,6 +213,7 @@ impl Report for Outcome {
 impl Outcome {
     fn of(what: &'static str, commits: &[CommitRef], results: Vec<Result<(), OutboxError>>) -> Self {
         let done = results.iter().filter(|result| result.is_ok()).count();
+        let interrupted = results.len() < commits.len();
         let failed = commits.iter().zip(results).filter_map(|(commit, result)| {
             Some(NotDone {
                 stream_id: commit.stream.clone(),
@@ -214,13 +223,23 @@ impl Outcome {
         });
         Self {
             what,
+            of: commits.len(),
             done,
+            interrupted,
             failed: failed.collect(),
         }
     }
 
     fn print(&self, format: Format) -> Result<(), Failure> {
         format.print(self)?;
+        if self.interrupted {
+            let untouched = self.of - self.done - self.failed.len();
+            return Err(Failure::Interrupted(format!(
+                "{} of {} done; {untouched} not done, or not known to be",
+                self.done,
+                count(self.of, "entry", "entries")
+            )));
+        }
         match self.failed.len() {
             0 => Ok(()),
             failed => Err(Failure::Failed(format!(
@@ -236,10 +255,17 @@ impl Outcome {
 pub(crate) async fn redrive(stack: &Stack, format: Format, which: &WhichEntries) -> Result<(), Failure> {
     let outbox = of(stack);
     let commits = meant(&outbox, which).await?;
-    let bar = progress(Some(commits.len() as u64), "entries");
+    let bar = progress(Some(commits.len() as u64), "making entries due");
     let mut results = Vec::with_capacity(commits.len());
+    stack.interruption.mind();
     for commit in &commits {
-        results.push(outbox.redrive(commit).await);
+        if stack.interruption.came() {
+            break;
+        }
+        let Some(done) = stack.interruption.unless_twice(outbox.redrive(commit)).await else {
+            break;
+        };
+        results.push(done);
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -268,10 +294,17 @@ pub(crate) async fn drop(
         ))
         .await?;
     }
-    let bar = progress(Some(commits.len() as u64), "entries");
+    let bar = progress(Some(commits.len() as u64), "dropping entries");
     let mut results = Vec::with_capacity(commits.len());
+    stack.interruption.mind();
     for commit in &commits {
-        results.push(outbox.drop_entry(commit).await);
+        if stack.interruption.came() {
+            break;
+        }
+        let Some(done) = stack.interruption.unless_twice(outbox.drop_entry(commit)).await else {
+            break;
+        };
+        results.push(done);
         bar.inc(1);
     }
     bar.finish_and_clear();

@@ -73,7 +73,7 @@ static NEWEST: Mutex<Option<WeakProgressBar>> = Mutex::new(None);
 
 /// Has the process say on standard error how far it has come, whatever it does. A terminal shows bars; what
 /// is no terminal gets a line now and then.
-pub(crate) fn tell_progress() {
+pub(crate) fn tell_progress(command: &'static str) {
     if io::stderr().is_terminal() {
         return;
     }
@@ -81,13 +81,13 @@ pub(crate) fn tell_progress() {
     // Ends with the process, or when nobody reads what it writes.
     thread::spawn(move || {
         thread::sleep(FIRST_NEWS);
-        while writeln!(io::stderr(), "{}", news(started.elapsed())).is_ok() {
+        while writeln!(io::stderr(), "{}", news(command, started.elapsed())).is_ok() {
             thread::sleep(NEWS);
         }
     });
 }
 
-fn news(elapsed: Duration) -> String {
+fn news(command: &str, elapsed: Duration) -> String {
     let newest = NEWEST.lock().unwrap_or_else(PoisonError::into_inner);
     let bar = newest.as_ref().and_then(WeakProgressBar::upgrade);
     let seconds = elapsed.as_secs();
@@ -96,23 +96,24 @@ fn news(elapsed: Duration) -> String {
             let of = bar
                 .length()
                 .map_or_else(String::new, |length| format!(" of {length}"));
-            format!("{}{of} {} after {seconds} s", bar.position(), bar.message())
+            format!("{}: {}{of} after {seconds} s", bar.message(), bar.position())
         }
-        None => format!("still at work after {seconds} s"),
+        None => format!("{command}: still at work after {seconds} s"),
     }
 }
 
-/// A bar on standard error, if that is a terminal; with a length that is not known, a count.
-pub(crate) fn progress(length: Option<u64>, what: &str) -> ProgressBar {
+/// A bar on standard error, if that is a terminal, that says what is being done; with a length that is not
+/// known, a count.
+pub(crate) fn progress(length: Option<u64>, doing: &str) -> ProgressBar {
     let template = if length.is_some() {
-        "{bar:30} {pos}/{len} {msg}"
+        "{bar:30} {msg}: {pos}/{len}"
     } else {
-        "{spinner} {pos} {msg}"
+        "{spinner} {msg}: {pos}"
     };
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = ProgressBar::no_length()
         .with_style(style)
-        .with_message(what.to_owned());
+        .with_message(doing.to_owned());
     if let Some(length) = length {
         bar.set_length(length);
     }
@@ -135,14 +136,52 @@ pub(crate) fn age(age: Duration) -> String {
     }
 }
 
+/// What fits one, or what fits any other number.
+pub(crate) fn one_or_more<T>(number: impl Into<Number>, one: T, more: T) -> T {
+    if number.into().0 == 1 { one } else { more }
+}
+
+/// How many there are.
+#[derive(Clone, Copy)]
+pub(crate) struct Number(u64);
+
+impl From<u64> for Number {
+    fn from(number: u64) -> Self {
+        Self(number)
+    }
+}
+
+impl From<usize> for Number {
+    fn from(number: usize) -> Self {
+        Self(number as u64)
+    }
+}
+
 /// `1 message`, `2 messages`.
-pub(crate) fn count(number: usize, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
+pub(crate) fn count(number: impl Into<Number>, one: &str, many: &str) -> String {
+    let number = number.into();
+    format!("{} {}", number.0, one_or_more(number, one, many))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_waits_is_told_what_is_being_done() {
+        let bar = progress(Some(39), "looking through the dead-letter queues");
+        bar.set_position(18);
+        let after = Duration::from_secs(2);
+        assert_eq!(
+            news("looking at dead letters", after),
+            "looking through the dead-letter queues: 18 of 39 after 2 s"
+        );
+        bar.finish_and_clear();
+        assert_eq!(
+            news("looking at dead letters", after),
+            "looking at dead letters: still at work after 2 s"
+        );
+    }
 
     #[test]
     fn an_age_is_told_in_its_two_largest_units() {

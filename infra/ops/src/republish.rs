@@ -1,6 +1,7 @@
 //! Publishes stored events again, and keeps how far it has come in a file.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::io::{self, Write};
 use std::num::NonZeroU32;
@@ -34,10 +35,10 @@ pub(crate) struct Republish {
     #[arg(long, value_name = "STREAM", value_parser = stream)]
     stream_id: Option<StreamId>,
     /// In how many parallel segments the table is read, 1 to 256: each is a request under way
-    #[arg(long, value_name = "N", default_value = "4", value_parser = segments)]
+    #[arg(long, value_name = "N", default_value = "4", value_parser = segments, allow_negative_numbers = true)]
     segments: NonZeroU32,
     /// How many messages are sent a second, at most
-    #[arg(long, value_name = "N", default_value = "500", value_parser = rate)]
+    #[arg(long, value_name = "N", default_value = "500", value_parser = rate, allow_negative_numbers = true)]
     rate: NonZeroU32,
     /// Keeps in this file how far it has come, and goes on there if it is there already
     #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
@@ -77,11 +78,39 @@ fn stream(text: &str) -> Result<StreamId, String> {
 #[derive(Serialize)]
 struct Published {
     dry_run: bool,
+    /// Whether it was interrupted; the rest was not come to, and of the page under way some may be sent.
+    interrupted: bool,
+    /// By all runs of which the checkpoint knows.
     commits: u64,
     messages: u64,
+    /// By this run.
+    this_run: Counts,
     /// By the event's type and then by the queue.
     by_type: BTreeMap<String, BTreeMap<String, u64>>,
     undelivered: Vec<Unpublished>,
+}
+
+/// How much was published.
+#[derive(Clone, Copy, Serialize)]
+struct Counts {
+    commits: u64,
+    messages: u64,
+}
+
+impl Counts {
+    fn of(tally: &Tally) -> Self {
+        Self {
+            commits: tally.commits,
+            messages: tally.total(),
+        }
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let messages = count(self.messages, "message", "messages");
+        write!(f, "{messages} of {}", count(self.commits, "commit", "commits"))
+    }
 }
 
 impl Report for Published {
@@ -103,21 +132,32 @@ impl Report for Published {
         {
             writeln!(out, "{stream_id} at {revision}: {error}")?;
         }
-        let done = if self.dry_run {
-            "would be sent; nothing was"
-        } else {
-            "sent"
+        let Counts { commits, messages } = self.this_run;
+        let before = Counts {
+            commits: self.commits - commits,
+            messages: self.messages - messages,
         };
-        writeln!(
-            out,
-            "{} messages of {} commits {done}",
-            self.messages, self.commits
-        )
+        let done = match (self.dry_run, self.interrupted) {
+            (true, _) => "would be sent; nothing was",
+            (false, true) => "sent before the interruption",
+            (false, false) => "sent",
+        };
+        if before.commits == 0 {
+            writeln!(out, "{} {done}", self.this_run)
+        } else if commits == 0 {
+            writeln!(out, "nothing was sent by this run; {before} by those before it")
+        } else {
+            writeln!(
+                out,
+                "{} {done} by this run; {before} by those before it",
+                self.this_run
+            )
+        }
     }
 }
 
 impl Published {
-    fn of(stack: &Stack, done: &Tally, dry_run: bool) -> Self {
+    fn of(stack: &Stack, done: &Tally, before: Counts, dry_run: bool, interrupted: bool) -> Self {
         let named = |queues: &BTreeMap<String, u64>| {
             queues
                 .iter()
@@ -126,8 +166,13 @@ impl Published {
         };
         Self {
             dry_run,
+            interrupted,
             commits: done.commits,
             messages: done.total(),
+            this_run: Counts {
+                commits: done.commits - before.commits,
+                messages: done.total() - before.messages,
+            },
             by_type: done
                 .messages
                 .iter()
@@ -161,9 +206,19 @@ pub(crate) async fn republish(stack: &Stack, format: Format, command: Republish)
     } else {
         republisher.at_rate(command.rate)
     };
-    let bar = progress(None, "messages");
+    let bar = progress(None, "publishing, messages sent");
+    let before = Counts::of(&checkpoint.done);
     let mut run = republisher.run(checkpoint);
-    while let Some(page) = run.next().await {
+    let mut interrupted = false;
+    stack.interruption.mind_at_once();
+    loop {
+        let Some(next) = stack.interruption.unless_once(run.next()).await else {
+            interrupted = true;
+            break;
+        };
+        let Some(page) = next else {
+            break;
+        };
         page.map_err(|error| stopped(&error.to_string(), &command))?;
         if let Some(file) = &command.resume {
             keep(stack, file, run.checkpoint())?;
@@ -173,7 +228,16 @@ pub(crate) async fn republish(stack: &Stack, format: Format, command: Republish)
     }
     bar.finish_and_clear();
     let done = &run.checkpoint().done;
-    format.print(&Published::of(stack, done, command.dry_run))?;
+    let report = Published::of(stack, done, before, command.dry_run, interrupted);
+    format.print(&report)?;
+    if interrupted {
+        return Err(Failure::Interrupted(format!(
+            "{} {}, and some of the page under way perhaps; {}",
+            report.this_run,
+            if command.dry_run { "counted" } else { "sent" },
+            goes_on(&command)
+        )));
+    }
     match (done.undelivered.len(), command.dry_run) {
         (0, _) => Ok(()),
         (some, true) => Err(Failure::Failed(format!(
@@ -188,11 +252,14 @@ pub(crate) async fn republish(stack: &Stack, format: Format, command: Republish)
 }
 
 fn stopped(why: &str, command: &Republish) -> Failure {
-    let hint = match &command.resume {
+    Failure::Failed(format!("{why}; {}", goes_on(command)))
+}
+
+fn goes_on(command: &Republish) -> String {
+    match &command.resume {
         Some(file) => format!("the same command goes on from what {} says", file.display()),
         None => "with --resume FILE, the same command would go on where it left off".into(),
-    };
-    Failure::Failed(format!("{why}; {hint}"))
+    }
 }
 
 /// Where to begin: at the start, or where a file says.

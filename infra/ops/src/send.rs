@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::failure::Failure;
 use crate::letters::{self, Outgoing, with_id};
-use crate::output::{Format, Report, progress, table, write_table};
+use crate::output::{Format, Report, count, progress, table, write_table};
 use crate::stack::{Stack, pascal_case};
 use crate::{name_of, read_input};
 
@@ -53,8 +53,13 @@ struct Ready {
 }
 
 #[derive(Serialize)]
-struct Sent {
+struct Outcome {
     queue: String,
+    /// How many were to be sent.
+    of: usize,
+    /// Whether it was interrupted before it came to all of them.
+    interrupted: bool,
+    /// Those that it came to.
     sent: Vec<Row>,
 }
 
@@ -63,11 +68,10 @@ struct Row {
     message_id: Option<String>,
     id: String,
     stream_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
 
-impl Report for Sent {
+impl Report for Outcome {
     fn show(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut table = table(&["queue", "message id", "id", "stream"]);
         for row in &self.sent {
@@ -82,7 +86,7 @@ impl Report for Sent {
         write_table(out, &table)?;
         for row in &self.sent {
             if let Some(error) = &row.error {
-                writeln!(out, "{} was not sent: {error}", row.id)?;
+                writeln!(out, "{}: {error}", row.id)?;
             }
         }
         Ok(())
@@ -93,15 +97,34 @@ impl Report for Sent {
 pub(crate) async fn send(stack: &Stack, format: Format, command: Send) -> Result<(), Failure> {
     let function = stack.command(&command.r#type)?;
     let ready = read(function, &command)?;
-    let bar = progress(Some(ready.len() as u64), "sent");
+    let bar = progress(Some(ready.len() as u64), "sending commands");
     let mut rows = Vec::with_capacity(ready.len());
-    for batch in ready.chunks(100) {
+    let mut interrupted = false;
+    stack.interruption.mind();
+    for batch in ready.chunks(10) {
+        if stack.interruption.came() {
+            interrupted = true;
+            break;
+        }
         let outgoing = |ready: &Ready| Outgoing {
             body: ready.body.clone(),
             ..Outgoing::default()
         };
         let messages: Vec<_> = batch.iter().map(outgoing).collect();
-        let outcomes = letters::send(stack, &function.name, &messages).await;
+        let sent = async {
+            let outcomes = letters::send(stack, &function.name, &messages).await;
+            let outcomes = outcomes.into_iter();
+            outcomes
+                .map(|outcome| outcome.map_err(|why| format!("not sent: {why}")))
+                .collect::<Vec<_>>()
+        };
+        let outcomes = stack.interruption.unless_twice(sent).await.unwrap_or_else(|| {
+            interrupted = true;
+            vec![
+                Err("it is not known whether it was sent: the answer was not waited for".to_owned());
+                batch.len()
+            ]
+        });
         for (ready, outcome) in batch.iter().zip(outcomes) {
             let (message_id, error) = match outcome {
                 Ok(message_id) => (Some(message_id), None),
@@ -118,16 +141,21 @@ pub(crate) async fn send(stack: &Stack, format: Format, command: Send) -> Result
     }
     bar.finish_and_clear();
     let failed = rows.iter().filter(|row| row.error.is_some()).count();
-    let all = rows.len();
-    format.print(&Sent {
+    let (tried, all) = (rows.len(), count(ready.len(), "command", "commands"));
+    format.print(&Outcome {
         queue: stack.names.of_function(&function.name),
+        of: ready.len(),
+        interrupted,
         sent: rows,
     })?;
     match failed {
-        0 => Ok(()),
-        _ => Err(Failure::Failed(format!(
-            "{failed} of {all} commands could not be sent"
+        _ if interrupted => Err(Failure::Interrupted(format!(
+            "{} of {all} sent, {failed} not sent or not known to be, {} not come to",
+            tried - failed,
+            ready.len() - tried
         ))),
+        0 => Ok(()),
+        _ => Err(Failure::Failed(format!("{failed} of {all} could not be sent"))),
     }
 }
 
@@ -145,7 +173,7 @@ fn read(function: &Function, command: &Send) -> Result<Vec<Ready>, Failure> {
     if command.no_check && pieces.iter().any(Result::is_err) {
         return Ok(vec![ready(function, &text)]);
     }
-    let bar = progress(Some(pieces.len() as u64), "commands checked");
+    let bar = progress(Some(pieces.len() as u64), "checking commands");
     let (mut commands, mut problems) = (Vec::new(), Problems::default());
     for (number, piece) in pieces.into_iter().enumerate() {
         match piece {

@@ -5,16 +5,18 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aws_adapters::{Bus, Connection, Environment, Names, Proxies, kebab_case};
+use aws_adapters::{Bus, Connection, Environment, Names, Proxies, kebab_case, source_queue};
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::operation::receive_message::builders::ReceiveMessageFluentBuilder;
 use aws_sdk_sqs::types::Message;
+use eventsourcing::nearest;
 use functions::{Function, Registry, Trigger, registry};
 use terminal::note;
 use tokio::sync::RwLock;
 
 use crate::clock::{ReadDate, ServiceClock};
 use crate::failure::Failure;
+use crate::interruption::Interruption;
 use crate::output::progress;
 
 /// A stack that was found.
@@ -24,6 +26,7 @@ pub(crate) struct Stack {
     pub(crate) bus: Bus,
     pub(crate) registry: Registry,
     pub(crate) clock: ServiceClock,
+    pub(crate) interruption: Interruption,
     held: Arc<Held>,
     /// Read while messages are received. What is under way when a command is interrupted is waited for: its
     /// messages are held whether anybody hears of it or not.
@@ -57,7 +60,7 @@ impl Stack {
             Some(variable) => format!("{at} ({variable} names a proxy)"),
             None => at,
         };
-        let bar = progress(None, "waiting for the stack's queues");
+        let bar = progress(None, "looking for the stack's queues");
         let date = ReadDate::default();
         let prefix = queue_url_prefix(&connection, &names, &at, &date).await?;
         bar.finish_and_clear();
@@ -70,6 +73,7 @@ impl Stack {
             connection,
             registry: registry(),
             clock: date.clock(),
+            interruption: Interruption::listen()?,
             held: Arc::default(),
             receiving: Arc::default(),
         })
@@ -86,8 +90,9 @@ impl Stack {
             .find(|function| function.name == wanted)
             .ok_or_else(|| {
                 let known: Vec<_> = commands().map(|function| pascal_case(&function.name)).collect();
+                let meant = did_you_mean(name, known.iter().map(String::as_str));
                 Failure::Usage(format!(
-                    "there is no command {name}; the commands are {}",
+                    "there is no command {name};{meant} the commands are {}",
                     known.join(", ")
                 ))
             })
@@ -104,9 +109,11 @@ impl Stack {
         match self.names.meant(name, self.queues()).as_slice() {
             [queue] => Ok(queue),
             [] => {
+                let own = name.strip_prefix(&self.names.of_function("")).unwrap_or(name);
+                let meant = did_you_mean(source_queue(own).unwrap_or(own), self.queues());
                 let known = self.queues().join(", ");
                 Err(Failure::Usage(format!(
-                    "there is no queue {name}; the queues are {known}"
+                    "there is no queue {name};{meant} the queues are {known}"
                 )))
             }
             several => {
@@ -166,6 +173,11 @@ impl Stack {
             crate::letters::make_visible(self, &queue, &receipts).await;
         }
     }
+}
+
+/// The one of the names that may be meant, as a question; nothing if none is like it.
+fn did_you_mean<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> String {
+    nearest(name, known).map_or_else(String::new, |meant| format!(" did you mean {meant}?"))
 }
 
 /// `finalize-cart` of `FinalizeCart`; other names as they are.

@@ -233,7 +233,7 @@ fn events(subject: &Subject, streams: &[Stream], guests: &[Stream], data: bool) 
 }
 
 async fn read_all(stack: &Stack, ids: Vec<StreamId>) -> Result<Vec<Stream>, Failure> {
-    let bar = progress(Some(ids.len() as u64), "streams");
+    let bar = progress(Some(ids.len() as u64), "reading the streams");
     let read = async |id: &StreamId| {
         let stream = events::read(stack, id).await;
         bar.inc(1);

@@ -99,8 +99,8 @@ async fn a_mended_body_that_would_be_refused_again_is_refused_at_once_and_the_le
     let refused = up.ops_reading(&redrive, &misspelt);
     assert_eq!(refused.code, 2, "{refused:?}");
     for part in [
-        "the mended body: field `command` is missing",
-        "the mended body: field `comand` is unknown; did you mean `command`?",
+        "standard input, line 1: field `command` is missing",
+        "standard input, line 1: field `comand` is unknown; did you mean `command`?",
     ] {
         assert!(refused.err.contains(part), "{part}: {}", refused.err);
     }
@@ -345,4 +345,111 @@ async fn nothing_is_dropped_by_somebody_who_does_not_say_so() {
         (&1.into(), &Value::from(first))
     );
     assert_eq!(up.visible(DLQ), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_a_file_for_a_letter_is_told_by_file_and_line() {
+    let up = Up::without_functions().await;
+    up.put(DLQ, "not JSON");
+    let shown = up.ops(&["dlq", "show", "finalize-cart", "--json"]).done().json();
+    let id = text(&shown["messages"][0], "message_id").to_owned();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("mended.json");
+    let name = file.to_str().expect("a path in UTF-8");
+    let redrive = [
+        "dlq",
+        "redrive",
+        "finalize-cart",
+        "--id",
+        &id,
+        "--body-from",
+        name,
+    ];
+    let whole = format!(r#"{{"command":{}}}"#, cart("c-1", "19.90"));
+    let cases = [
+        (
+            "{\n\"command\": {,\n}}".to_owned(),
+            vec![format!("{name}, line 2: not JSON: ")],
+        ),
+        (
+            format!("{whole}\n{whole}\n"),
+            vec![format!("{name} holds 2 messages; one letter takes one")],
+        ),
+        (String::new(), vec![format!("{name} is empty")]),
+        (" \n".to_owned(), vec![format!("{name} holds no message")]),
+        (
+            "{\"type\":\"Finalise\",\n\"schema_version\":\"x\",\n\"command\":{\n\"cart_idd\":\"c-1\"}}"
+                .to_owned(),
+            vec![
+                format!("{name}, line 1: field `type` names another message"),
+                format!("{name}, line 2: field `schema_version` holds a string"),
+                format!("{name}, line 4: field `command.cart_idd` is unknown; did you mean `cart_id`?"),
+                "field `command.client_id` is missing".to_owned(),
+            ],
+        ),
+    ];
+    for (content, parts) in cases {
+        std::fs::write(&file, content).expect("it can be written");
+        let refused = up.ops(&redrive);
+        assert_eq!(refused.code, 2, "{refused:?}");
+        for part in parts {
+            assert!(refused.err.contains(&part), "{part}: {}", refused.err);
+        }
+        assert_eq!((up.visible(DLQ), up.visible("finalize-cart")), (1, 0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_letter_is_mended_by_bare_fields_as_a_command_is_sent_by_them() {
+    let up = Up::without_functions().await;
+    up.put(DLQ, r#"{"id":"own","command":7}"#);
+    let shown = up.ops(&["dlq", "show", "finalize-cart", "--json"]).done().json();
+    let id = text(&shown["messages"][0], "message_id").to_owned();
+    let redrive = ["dlq", "redrive", "finalize-cart", "--id", &id, "--body-from", "-"];
+    up.ops_reading(&redrive, &cart("c-1", "19.90")).done();
+    let message = up.take("finalize-cart").await.expect("it is back");
+    let expected = format!(
+        r#"{{"type":"FinalizeCart","command":{},"id":"own"}}"#,
+        cart("c-1", "19.90")
+    );
+    assert_eq!(message.body, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_have_all_their_fields_whatever_they_hold() {
+    let up = Up::without_functions().await;
+    up.put(DLQ, "{}");
+    let names = |value: &Value| {
+        let fields = value.as_object().expect("an object");
+        fields.keys().cloned().collect::<BTreeSet<_>>()
+    };
+    let expect = |fields: &[&str]| {
+        fields
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect::<BTreeSet<_>>()
+    };
+    let of_document = expect(&["queue", "to", "of", "done", "interrupted", "held", "messages"]);
+    let of_message = expect(&["message_id", "new_message_id", "failed"]);
+    let drop: &[&str] = &["dlq", "drop", "finalize-cart", "--yes", "--json"];
+    for command in [&["dlq", "redrive", "finalize-cart", "--json"][..], drop] {
+        let document = up.ops(command).done().json();
+        assert_eq!(names(&document), of_document, "{document}");
+        assert_eq!(names(&document["messages"][0]), of_message, "{document}");
+        up.put(DLQ, "{}");
+    }
+    let document = up.ops(drop).done().json();
+    assert_eq!(
+        (&document["to"], &document["messages"][0]["failed"]),
+        (&Value::Null, &Value::Null)
+    );
+    let sent = up
+        .ops(&["send", "WithdrawOrder", "order_id=o-1", "reason=x", "--json"])
+        .done()
+        .json();
+    assert_eq!(names(&sent), expect(&["queue", "of", "interrupted", "sent"]));
+    assert_eq!(
+        names(&sent["sent"][0]),
+        expect(&["message_id", "id", "stream_id", "error"])
+    );
 }

@@ -3,7 +3,50 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+/// Keeps requests of one kind back, from one of them on, until it is opened.
+#[derive(Default)]
+pub struct Gate {
+    kind: &'static str,
+    from: usize,
+    state: Mutex<(usize, bool)>,
+    changed: Condvar,
+}
+
+impl Gate {
+    /// Lets pass `free` requests whose target is `kind`, such as `AmazonSQS.SendMessageBatch`.
+    pub fn after(free: usize, kind: &'static str) -> Arc<Self> {
+        Arc::new(Self {
+            kind,
+            from: free,
+            ..Self::default()
+        })
+    }
+
+    fn pass(&self, headers: &[String]) {
+        if self.kind.is_empty() || !headers.iter().any(|header| header.ends_with(self.kind)) {
+            return;
+        }
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.0 += 1;
+        while state.0 > self.from && !state.1 {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Whether a request is kept back.
+    pub fn holds(&self) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.0 > self.from && !state.1
+    }
+
+    /// Lets all pass.
+    pub fn open(&self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).1 = true;
+        self.changed.notify_all();
+    }
+}
 
 /// Passes on requests until the test ends.
 pub struct Front {
@@ -14,6 +57,11 @@ pub struct Front {
 impl Front {
     /// Before the stack at `upstream`, whose answers get the date `date` if there is one.
     pub fn before(upstream: &str, date: Option<&'static str>) -> Self {
+        Self::gated(upstream, date, Arc::default())
+    }
+
+    /// The same with a gate.
+    pub fn gated(upstream: &str, date: Option<&'static str>, gate: Arc<Gate>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let address = listener.local_addr().expect("it listens");
         let upstream = upstream.trim_start_matches("http://").to_owned();
@@ -21,10 +69,10 @@ impl Front {
         let seen = requests.clone();
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                let (upstream, seen) = (upstream.clone(), seen.clone());
+                let (upstream, seen, gate) = (upstream.clone(), seen.clone(), gate.clone());
                 std::thread::spawn(move || {
                     // A client that goes away in the middle of a request has what it wanted.
-                    drop(pass_on(client, &upstream, date, &seen));
+                    drop(pass_on(client, &upstream, date, &seen, &gate));
                 });
             }
         });
@@ -48,6 +96,7 @@ fn pass_on(
     upstream: &str,
     date: Option<&str>,
     seen: &Mutex<Vec<String>>,
+    gate: &Gate,
 ) -> std::io::Result<()> {
     let mut reader = BufReader::new(client.try_clone()?);
     let (first, headers) = head(&mut reader)?;
@@ -66,6 +115,7 @@ fn pass_on(
     });
     let mut body = vec![0; length.unwrap_or(0)];
     reader.read_exact(&mut body)?;
+    gate.pass(&headers);
 
     let mut service = TcpStream::connect(upstream)?;
     write!(service, "{method} / HTTP/1.1\r\nConnection: close\r\n")?;

@@ -155,7 +155,20 @@ async fn whoever_is_told_to_end_lets_go_what_it_held() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_count_of_none_is_refused_with_what_would_do() {
     let up = Up::without_functions().await;
-    let commands: [&[&str]; 4] = [
+    let commands: [&[&str]; 11] = [
+        &[
+            "dlq",
+            "show",
+            "finalize-cart",
+            "--limit",
+            "99999999999999999999999",
+        ],
+        &["dlq", "show", "finalize-cart", "--limit", "-5"],
+        &["dlq", "show", "finalize-cart", "--wait", "9999"],
+        &["dlq", "show", "finalize-cart", "--wait", "-1"],
+        &["outbox", "list", "--limit", "-1"],
+        &["outbox", "drop", "--stream-id", "cart-1", "--revision", "-1"],
+        &["republish", "--stream-id", "cart-1", "--rate", "-1"],
         &["dlq", "show", "finalize-cart", "--limit", "0"],
         &["outbox", "list", "--limit", "0"],
         &["republish", "--stream-id", "cart-1", "--segments", "0"],
@@ -169,5 +182,34 @@ async fn a_count_of_none_is_refused_with_what_would_do() {
             "{command:?}: {}",
             refused.err
         );
+        assert!(!refused.err.contains("tip:"), "{command:?}: {}", refused.err);
     }
+    let wait = up.ops(&["dlq", "show", "finalize-cart", "--wait", "901"]).err;
+    assert!(wait.contains("seconds from 0 to 900"), "{wait}");
+    let limit = ["dlq", "show", "finalize-cart", "--limit", "4294967295"];
+    up.ops(&limit).done();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_letter_that_is_held_is_spoken_of_as_one() {
+    let up = with_letters(1, 1, LONG).await;
+    let told = up.ops(&["dlq", "redrive", "finalize-cart"]).err;
+    assert!(
+        told.contains("another reader holds it (or it is gone") && told.contains("it comes back by itself"),
+        "{told}"
+    );
+    assert!(!told.contains("them"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_waits_is_told_what_for() {
+    let up = with_letters(1, 1, LONG).await;
+    let shown = up.ops(&["dlq", "show", "finalize-cart", "--wait", "3"]);
+    assert!(
+        shown
+            .err
+            .contains("waiting for another reader, messages that it holds: 1 after "),
+        "{}",
+        shown.err
+    );
 }

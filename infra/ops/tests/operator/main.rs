@@ -6,6 +6,7 @@ mod environment;
 mod finding;
 mod front;
 mod held;
+mod interrupting;
 mod naming;
 mod outbox;
 mod proxies;

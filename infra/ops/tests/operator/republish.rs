@@ -35,7 +35,8 @@ async fn a_dry_run_counts_by_type_and_queue_what_is_sent_then() {
     let sent = up.ops(&["republish", "--from", FROM, "--json"]).done().json();
     assert_eq!(sent["by_type"], counted["by_type"]);
     assert_eq!(up.visible("on-cart-finalized"), 7);
-    up.ops(&["republish", "--stream-id", "cart-3"]).done();
+    let one = up.ops(&["republish", "--stream-id", "cart-3"]).done().out;
+    assert!(one.ends_with("1 message of 1 commit sent\n"), "{one}");
     assert_eq!(up.visible("on-cart-finalized"), 8);
     assert_eq!(up.ops(&["republish", "--stream-id", "cart-99"]).code, 3);
 }
@@ -46,10 +47,24 @@ async fn a_finished_run_sends_nothing_again_and_its_file_serves_no_other_run() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("progress.json");
     let file = file.to_str().expect("a path in UTF-8");
-    for _ in 0..2 {
-        up.ops(&["republish", "--from", FROM, "--resume", file]).done();
+    for told in [
+        "7 messages of 7 commits sent\n",
+        "nothing was sent by this run; 7 messages of 7 commits by those before it\n",
+    ] {
+        let run = up.ops(&["republish", "--from", FROM, "--resume", file]).done();
+        assert!(run.out.ends_with(told), "{}", run.out);
         assert_eq!(up.visible("on-cart-finalized"), 7);
     }
+    let run = ["republish", "--from", FROM, "--resume", file, "--json"];
+    let document = up.ops(&run).done().json();
+    assert_eq!(
+        (&document["commits"], &document["messages"]),
+        (&7.into(), &7.into())
+    );
+    assert_eq!(
+        document["this_run"],
+        serde_json::json!({ "commits": 0, "messages": 0 })
+    );
     for other in [
         &["--from", "2026-11-22T00:00:00Z"][..],
         &["--stream-id", "cart-1"],
@@ -92,6 +107,8 @@ async fn a_run_that_is_interrupted_goes_on_where_it_was() {
 
     let sent = up.ops(&[&again[..], &["--json"]].concat()).done().json();
     assert_eq!((&sent["commits"], &sent["messages"]), (&40.into(), &40.into()));
+    let this_run = sent["this_run"]["messages"].as_u64().unwrap_or_default();
+    assert!((1..40).contains(&this_run), "{sent}");
     let mut streams = BTreeSet::new();
     while let Some(message) = up.take("on-cart-finalized").await {
         let message: Value = serde_json::from_str(&message.body).expect("a message is JSON");

@@ -164,8 +164,16 @@ async fn a_byte_order_mark_before_a_file_is_no_part_of_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_makes_no_sense_is_refused_with_what_would() {
     let up = Up::without_functions().await;
-    let cases: [(&[&str], &str); 6] = [
+    let cases: [(&[&str], &str); 8] = [
         (&["send", "FinalizeCar"], "the commands are FinalizeCart"),
+        (
+            &["send", "finalizecart"],
+            "no command finalizecart; did you mean FinalizeCart?",
+        ),
+        (
+            &["dlq", "show", "local-finalise-cart-dlq"],
+            "no queue local-finalise-cart-dlq; did you mean finalize-cart?",
+        ),
         (&["send", "CancelOrder", "order_id"], "expected FIELD=VALUE"),
         (
             &["send", "CancelOrder", "order_id=1", "order_id=2"],
