@@ -23,7 +23,7 @@ use terminal::note;
 
 use crate::groups::{GroupScenario, group_scenarios};
 use crate::report::{self, Played};
-use crate::scenarios::{OwnCart, PlayError, Player, Scenario, order_scenarios};
+use crate::scenarios::{Outcome, OwnCart, PlayError, Player, Scenario, order_scenarios};
 use crate::{Stack, StackError, StackOptions};
 
 /// Why the demo could not be played.
@@ -194,21 +194,61 @@ async fn play_own(carts: Vec<OwnCart>, deadlines: Deadlines) -> Result<bool, Dem
     settle(&stack, &progress).await;
     let refused = player.refused(&stack.registry().queues()).await?;
     let mut results = Vec::new();
-    for OwnCart { cart } in &carts {
-        let outcome = player.outcome(cart, &refused).await?;
-        let open = "the order is neither completed nor cancelled".to_owned();
-        let problems = if outcome.ending().is_none() {
-            vec![open]
-        } else {
-            vec![]
-        };
-        results.push(Played::own_cart(title_of(cart), outcome, problems));
+    for contents in by_id(&carts) {
+        let outcome = player.outcome(contents[0], &refused).await?;
+        results.extend(of_one_id(&contents, outcome));
     }
     finish(stack, &results, began, started).await
 }
 
-fn title_of(cart: &Value) -> String {
-    format!("cart {}", cart["cart_id"].as_str().unwrap_or_default())
+/// The contents of each cart id, in the order of the file: a cart has one order, however often it is finalized.
+fn by_id(carts: &[OwnCart]) -> Vec<Vec<&Value>> {
+    let mut groups: Vec<Vec<&Value>> = Vec::new();
+    for OwnCart { cart } in carts {
+        let same = groups
+            .iter_mut()
+            .find(|group| group[0]["cart_id"] == cart["cart_id"]);
+        match same {
+            Some(group) => group.push(cart),
+            None => groups.push(vec![cart]),
+        }
+    }
+    groups
+}
+
+/// The order of carts that have one id, and those of them that were refused: one for each content.
+fn of_one_id(contents: &[&Value], mut outcome: Outcome) -> Vec<Played> {
+    let title = format!("cart {}", contents[0]["cart_id"].as_str().unwrap_or_default());
+    let mut not_taken = Vec::new();
+    let mut taken = 0;
+    for (number, content) in contents.iter().enumerate() {
+        let is_known = contents[..number].contains(content);
+        let all = std::mem::take(&mut outcome.refused).into_iter();
+        let (own, others): (Vec<_>, Vec<_>) = all.partition(|refused| refused.is_of_cart(content));
+        outcome.refused = others;
+        if own.is_empty() && !(is_known && not_taken.iter().any(|(refused, _)| refused == content)) {
+            taken += 1;
+        } else if !own.is_empty() {
+            not_taken.push((*content, own));
+        }
+    }
+    let has_order = taken > 0 || !outcome.timeline.is_empty();
+    let mut played = Vec::new();
+    if has_order {
+        let problems = match outcome.ending() {
+            Some(_) => vec![],
+            None => vec!["the order is neither completed nor cancelled".to_owned()],
+        };
+        let times = match taken {
+            0 | 1 => String::new(),
+            times => format!(" ({times} times in the file)"),
+        };
+        played.push(Played::own_cart(format!("{title}{times}"), outcome, problems));
+    }
+    let other = if has_order { ", with other content" } else { "" };
+    let refused = |(_, refused)| Played::refused_cart(format!("{title}{other}"), refused);
+    played.extend(not_taken.into_iter().map(refused));
+    played
 }
 
 /// A bar on the terminal, if there is one.

@@ -36,7 +36,7 @@ enum Command {
         #[arg(long, value_name = "FILE", conflicts_with = "guests")]
         cart: Option<PathBuf>,
         /// Plays the checkout of a group of so many guests (1 to 5000) instead, and compares its cost with 50
-        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=5000))]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=5000), allow_negative_numbers = true)]
         guests: Option<u32>,
     },
     /// Plays every scenario on a deployed stack with simulators, in real time; succeeds if every outcome was right
@@ -49,13 +49,18 @@ enum Command {
         stack: String,
         /// How long to wait for the last outcome beyond all deadlines; a message that fails for good
         /// is given up after seven minutes
-        #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+        #[arg(
+            long,
+            value_name = "SECONDS",
+            default_value_t = 600,
+            allow_negative_numbers = true
+        )]
         patience: u64,
     },
     /// Serves the stack on a port until interrupted
     Up {
         /// The port on 127.0.0.1; 0 takes any free one
-        #[arg(long, default_value_t = 4566)]
+        #[arg(long, default_value_t = 4566, allow_negative_numbers = true)]
         port: u16,
         /// Also listens on this address of the machine, so that containers reach the stack; anybody who
         /// reaches the address may then do everything
@@ -64,7 +69,7 @@ enum Command {
         /// The stack's name, which begins the names of its queues and tables
         #[arg(long, default_value = "local", value_parser = stack_name)]
         stack: String,
-        /// A folder in which the tables survive
+        /// A folder in which the tables survive; queues, with the commands and dead letters on them, do not
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,
         /// Leaves the outbound queues to gateways of your own

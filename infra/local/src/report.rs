@@ -41,6 +41,18 @@ impl Played {
         }
     }
 
+    /// A cart that was not taken.
+    pub(crate) fn refused_cart(title: String, refused: Vec<Refused>) -> Self {
+        Self {
+            subject: "cart",
+            title,
+            ending: Some("Refused".to_owned()),
+            timeline: Vec::new(),
+            refused,
+            problems: vec!["the cart was not taken".to_owned()],
+        }
+    }
+
     /// A group, whose script came to its end or did not.
     pub(crate) fn group(
         scenario: &GroupScenario,

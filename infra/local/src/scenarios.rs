@@ -327,6 +327,14 @@ pub struct Refused {
     pub body: String,
 }
 
+impl Refused {
+    /// Whether it is the `FinalizeCart` with these fields.
+    pub fn is_of_cart(&self, cart: &Value) -> bool {
+        let body = serde_json::from_str::<Value>(&self.body).unwrap_or_default();
+        self.queue == "finalize-cart" && body["command"] == *cart
+    }
+}
+
 /// What has become of a cart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {

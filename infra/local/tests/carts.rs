@@ -92,3 +92,68 @@ fn a_field_that_nobody_knows_is_told_and_the_cart_is_played() {
         "{err}"
     );
 }
+
+#[test]
+fn a_cart_that_is_in_the_file_twice_has_one_order_and_is_counted_once() {
+    let once = demo(cart("c-1", "19.98").as_bytes());
+    let twice = [cart("c-1", "19.98"), cart("c-1", "19.98")].join("\n");
+    let (code, out, err) = demo(twice.as_bytes());
+    assert_eq!(code, 0, "{out}{err}");
+    assert_eq!(out.matches("OrderInitialized").count(), 1, "{out}");
+    assert!(out.contains("ok  cart c-1 (2 times in the file)\n"), "{out}");
+    assert!(
+        out.contains("1 of 1 ended as expected: 1 order (1 completed)\n"),
+        "{out}"
+    );
+    let events = |out: &str| {
+        let line = out
+            .lines()
+            .find(|line| line.contains(" events, "))
+            .map(str::to_owned);
+        line.and_then(|line| line.split(' ').next().map(str::to_owned))
+    };
+    assert!(
+        events(&out).is_some() && events(&out) == events(&once.1),
+        "{out}{}",
+        once.1
+    );
+}
+
+#[test]
+fn a_cart_whose_id_was_finalized_with_other_content_is_told_as_refused() {
+    let carts = [
+        cart("c-1", "19.98"),
+        cart("c-2", "5"),
+        cart("c-1", "25"),
+        cart("c-1", "25"),
+    ];
+    let (code, out, err) = demo(carts.join("\n").as_bytes());
+    assert_eq!(code, 1, "{out}{err}");
+    assert_eq!(out.matches("OrderInitialized").count(), 2, "{out}");
+    assert_eq!(
+        out.matches("NOT cart c-1, with other content\n    Refused\n")
+            .count(),
+        1,
+        "{out}"
+    );
+    assert!(out.contains("is finalized already, with other content"), "{out}");
+    assert!(
+        out.contains("2 of 3 ended as expected: 1 cart (1 refused), 2 orders (2 completed)\n"),
+        "{out}"
+    );
+}
+
+#[test]
+fn a_number_below_zero_is_refused_by_what_the_option_takes() {
+    for arguments in [
+        ["demo", "--guests", "-5"],
+        ["up", "--port", "-1"],
+        ["play", "--patience", "-1"],
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_local")).args(arguments).output();
+        let output = output.expect("the program starts");
+        let err = String::from_utf8(output.stderr).expect("text");
+        assert_eq!(output.status.code(), Some(2), "{err}");
+        assert!(err.contains("invalid value '-") && !err.contains("tip:"), "{err}");
+    }
+}
