@@ -3,10 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use aws_adapters::source_queue;
 use domain::Deadlines;
-use embedded_aws::Clock;
 use embedded_aws::mapping::Notice;
 use embedded_aws::server::{self, Bound, ServerError};
+use embedded_aws::{Clock, Sqs};
+use embedded_sqs::Counts;
 use terminal::note;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
@@ -57,6 +59,7 @@ async fn serve(options: UpOptions) -> Result<(), UpError> {
     // The port first: if it is taken, no table has been touched.
     let (bounds, port) = listen(options.port, options.bind).await?;
     let url = format!("http://127.0.0.1:{port}");
+    let is_kept = options.data.is_some();
     let mut stack = Stack::start(StackOptions {
         name: options.stack,
         base_url: url.clone(),
@@ -69,9 +72,13 @@ async fn serve(options: UpOptions) -> Result<(), UpError> {
     })
     .await?;
     if stack.republished() > 0 {
+        let (commits, plural) = (
+            stack.republished(),
+            if stack.republished() == 1 { "" } else { "s" },
+        );
         note!(
-            "published {} stored commits again: what was on queues at the last end is not lost",
-            stack.republished()
+            "published {commits} stored commit{plural} again, so that orders in flight go on. Commands and dead letters \
+             that were on queues at the last end are gone: the tables are kept, queues are in memory"
         );
     }
     if let Some(warning) = options.bind.and_then(|address| warning(address, port)) {
@@ -102,11 +109,58 @@ async fn serve(options: UpOptions) -> Result<(), UpError> {
     }
     note!("stopping: invocations that run are finished first");
     drop(stop);
+    let sqs = stack.wire().sqs().clone();
     stack.stop().await?;
     while let Some(served) = serving.join_next().await {
         served.map_err(std::io::Error::other)??;
     }
+    if let Some(lost) = thrown_away(&sqs) {
+        let again = if is_kept {
+            "; what follows from stored events is sent again at the next start with this folder, commands from outside \
+             and dead letters are not"
+        } else {
+            ""
+        };
+        note!("{lost}{again}");
+    }
     Ok(())
+}
+
+/// What ends with the queues, if anything.
+fn thrown_away(sqs: &Sqs) -> Option<String> {
+    let left = |name: String| {
+        let Counts {
+            visible,
+            in_flight,
+            delayed,
+        } = sqs.counts(&name)?;
+        Some((name, visible + in_flight + delayed)).filter(|(_, count)| *count > 0)
+    };
+    let queues = sqs.queue_names().into_iter().filter_map(left);
+    let (dead, waiting): (Vec<_>, Vec<_>) = queues.partition(|(name, _)| source_queue(name).is_some());
+    let told = |queues: &[(String, usize)], one: &str, more: &str| {
+        let all: usize = queues.iter().map(|(_, count)| count).sum();
+        let each: Vec<_> = queues
+            .iter()
+            .map(|(name, count)| format!("{count} in {name}"))
+            .collect();
+        (all > 0).then(|| {
+            format!(
+                "{all} {} ({})",
+                if all == 1 { one } else { more },
+                each.join(", ")
+            )
+        })
+    };
+    let waiting = told(&waiting, "waiting message", "waiting messages");
+    let dead = told(&dead, "dead letter", "dead letters");
+    let all: Vec<_> = waiting.into_iter().chain(dead).collect();
+    (!all.is_empty()).then(|| {
+        format!(
+            "thrown away with the queues, which are in memory: {}",
+            all.join(", ")
+        )
+    })
 }
 
 /// Says what happens to queues and tables, for as long as the stack runs.

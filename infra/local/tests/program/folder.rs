@@ -1,10 +1,11 @@
 //! The folder of `--data`: one process at a time, and never a word of SQL about what is wrong with it.
 
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 use std::process::Stdio;
 
-use crate::support::{Ran, Up, program, run};
+use crate::support::{Ran, Up, program, run, until};
 
 fn up(folder: &Path, stack: &str) -> std::process::Command {
     let mut up = program(&["up", "--port", "0", "--stack", stack, "--data"]);
@@ -92,4 +93,64 @@ fn a_folder_without_a_name_is_refused() {
         .output()
         .expect("the program starts");
     assert!(!refused.status.success());
+}
+
+/// Ends it, and answers all that it has said on standard error.
+fn last_words(mut up: Up) -> String {
+    up.signal("-TERM");
+    assert_eq!(up.ended().code(), Some(0));
+    let mut said = String::new();
+    let mut stderr = up.child.stderr.take().expect("a pipe");
+    stderr.read_to_string(&mut said).expect("text");
+    said
+}
+
+fn send(up: &Up, queue: &str, body: &str) {
+    let request = serde_json::json!({
+        "QueueUrl": format!("http://{}/000000000000/{queue}", up.address),
+        "MessageBody": body,
+    });
+    let answer = up.call("AmazonSQS.SendMessage", &request.to_string());
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+#[test]
+fn what_is_kept_and_what_is_thrown_away_is_told_as_it_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let start = |more: &[&str]| {
+        let mut up = up(folder.path(), "local");
+        up.args(more).stderr(Stdio::piped());
+        Up::start(up)
+    };
+    let first = start(&["--no-simulators"]);
+    let cart = r#"{"command":{"cart_id":"c-1","client_id":"u-7","total_price":1,"product_items":[{"product_id":"p-1","quantity":1,"unit_price":1}]}}"#;
+    send(&first, "local-finalize-cart", cart);
+    until("the order began", || {
+        let table = first.call("DynamoDB_20120810.Scan", r#"{"TableName":"local-events"}"#);
+        table.contains("OrderInitialized").then_some(())
+    });
+    last_words(first);
+
+    let second = start(&["--no-functions"]);
+    send(&second, "local-withdraw-order", "{}");
+    send(&second, "local-finalize-cart-dlq", "a");
+    send(&second, "local-finalize-cart-dlq", "b");
+    let said = last_words(second);
+    for part in [
+        " again, so that orders in flight go on. Commands and dead letters that were on queues at the last end are gone",
+        "thrown away with the queues, which are in memory: ",
+        "1 in local-withdraw-order",
+        ", 2 dead letters (2 in local-finalize-cart-dlq); what follows from stored events is sent again",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(!said.contains("not lost"), "{said}");
+}
+
+#[test]
+fn where_nothing_waits_nothing_is_said_to_be_thrown_away() {
+    let mut up = program(&["up", "--port", "0"]);
+    up.stderr(Stdio::piped());
+    let said = last_words(Up::start(up));
+    assert!(!said.contains("thrown away"), "{said}");
 }
