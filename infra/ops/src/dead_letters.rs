@@ -154,9 +154,11 @@ impl Report for List {
                 0 => String::new(),
                 held => format!("; another reader holds {held}"),
             };
+            let were = one_or_more(*looked_at, "was", "were");
+            let messages = count(*messages, "message", "messages");
             writeln!(
                 out,
-                "{queue}: {looked_at} of about {messages} messages were looked at{held}"
+                "{queue}: {looked_at} of about {messages} {were} looked at{held}"
             )?;
         }
         let queues = count(self.queues.len(), "queue", "queues");

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::front::{Front, Gate};
+use crate::outbox::entry;
 use crate::showing::item;
 use crate::support::{Ran, Up, cart, program};
 
@@ -230,4 +231,26 @@ async fn an_interrupted_republish_tells_what_it_sent() {
     assert_eq!(told.code, 130, "{told:?}");
     assert_eq!(told.json()["interrupted"], true);
     assert!(told.err.contains("with --resume FILE"), "{}", told.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_drop_from_the_outbox_tells_how_many_entries_are_gone() {
+    let up = Up::without_functions().await;
+    for number in 0..3 {
+        up.put_item("local-outbox", &entry(&format!("cart-{number}"), "parked"));
+    }
+    let drop = ["outbox", "drop", "--yes", "--json"];
+    let gate = Gate::after(1, "DynamoDB_20120810.DeleteItem");
+    let told = Held::at(&up, gate, &drop).await.interrupted_once();
+    assert_eq!(told.code, 130, "{told:?}");
+    let document = told.json();
+    let counts = ["of", "done", "interrupted"].map(|name| document[name].clone());
+    assert_eq!(counts, [json!(3), json!(2), json!(true)]);
+    assert!(
+        told.err
+            .contains("2 of 3 entries done; 1 not done, or not known to be"),
+        "{}",
+        told.err
+    );
+    assert_eq!(up.ops(&["outbox", "list", "--json"]).done().json()["parked"], 1);
 }
