@@ -145,10 +145,76 @@ def test_the_rest_of_a_batch_goes_on(up):
     assert up.dead_letters("finalize-cart", bad)["error_code"] == "malformed"
 
 
-def test_an_order_that_does_not_exist_cannot_be_withdrawn(up):
-    body = json.dumps({"command": {"order_id": str(uuid.uuid4()), "reason": "why not"}})
+def test_a_withdrawal_that_overtakes_its_order_is_recorded_and_cancels_it_in_the_commit_that_initializes_it(up):
+    fields = cart()
+    order, payment, _ = ids(fields)
+    body = json.dumps({"command": {"order_id": order, "reason": "why not"}})
     up.send("withdraw-order", body)
-    assert up.dead_letters("withdraw-order", body)["error_code"] == "rejected"
+    up.until(lambda: up.types(f"order-{order}") == ["OrderWithdrawnEarly"], "the withdrawal is recorded")
+    finalize(up, fields)
+    assert ended(up, order) == ["OrderCancelled"]
+    events = up.events(f"order-{order}")
+    assert [event_type for _, event_type, _, _ in events] == ["OrderWithdrawnEarly", "OrderInitialized", "OrderCancelled"]
+    assert events[1][2]["commit_id"] == events[2][2]["commit_id"]
+    cancelled = json.loads(events[2][3]["data"]["S"])
+    assert (cancelled["cause"], cancelled["reason"]) == ("withdrawn", "why not")
+
+    def nothing_is_kept():
+        types = up.types(f"payment-{payment}")
+        return types and ("PaymentCompleted" not in types and "PaymentVoided" in types or "PaymentDiscarded" in types)
+
+    up.until(nothing_is_kept, "the payment is called off or given back")
+
+
+def test_what_no_queue_carries_as_it_is_reaches_its_end_all_the_same(up):
+    fields = cart(408)
+    order, payment, _ = ids(fields)
+    body = json.dumps({"id": "an id with \uffff", "command": fields})
+    up.send("finalize-cart", body)
+    up.until(lambda: "PaymentRequested" in up.types(f"payment-{payment}"), "the payment is requested")
+    up.send("withdraw-order", json.dumps({"command": {"order_id": order, "reason": "\ufffe and \ud800"}}))
+    up.send("complete-payment", json.dumps({"command": {"payment_id": payment}}))
+    closed = ended(up, order)
+    if closed == ["OrderCancelled"]:
+        up.until(
+            lambda: {"PaymentDiscarded", "PaymentVoided"} & set(up.types(f"payment-{payment}")), "no money is kept"
+        )
+
+
+@pytest.mark.parametrize("written", ["1998e-2", "19.980000000000000000000000000000", "0.1998E+2"])
+def test_money_is_taken_by_its_exact_value_however_it_is_written(up, written):
+    fields = cart("TOTAL")
+    body = json.dumps({"command": fields}).replace('"TOTAL"', written)
+    up.send("finalize-cart", body)
+    order, payment, _ = ids(fields)
+    assert ended(up, order) == ["OrderCompleted"]
+    assert json.loads(up.events(f"payment-{payment}")[0][3]["data"]["S"])["amount"] == 19.98
+
+
+@pytest.mark.parametrize(
+    "written", ["19.9799999999999999999999999999999e0", "1e-34", '19.98, "total_price": 0.01']
+)
+def test_money_that_is_not_exact_or_given_twice_is_malformed(up, written):
+    fields = cart("TOTAL")
+    body = json.dumps({"command": fields}).replace('"TOTAL"', written)
+    up.send("finalize-cart", body)
+    assert up.dead_letters("finalize-cart", body)["error_code"] == "malformed"
+
+
+def test_a_senders_attributes_stay_on_its_message_beside_the_reason(up):
+    body = json.dumps({"command": {"cart_id": f"c-{uuid.uuid4()}"}})
+    attributes = {"tenant": {"DataType": "String", "StringValue": "north"}}
+    up.sqs.send_message(QueueUrl=up.queue("finalize-cart"), MessageBody=body, MessageAttributes=attributes)
+    letter = up.dead_letters("finalize-cart", body)
+    assert (letter["tenant"], letter["error_code"], letter["function"]) == ("north", "malformed", "finalize-cart")
+
+
+def test_a_payment_that_is_discarded_by_hand_ends_its_order(up):
+    fields = cart(408)
+    order, payment, _ = finalize(up, fields)
+    up.until(lambda: "PaymentRequested" in up.types(f"payment-{payment}"), "the payment is requested")
+    up.send("discard-payment", json.dumps({"command": {"payment_id": payment, "order_id": order}}))
+    assert ended(up, order) == ["OrderCancelled"]
 
 
 def test_an_answer_to_a_payment_that_nobody_requested_waits_and_is_given_up(up):

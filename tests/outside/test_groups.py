@@ -180,3 +180,12 @@ def test_a_group_of_which_one_never_answers_cannot_complete_and_times_out(up):
     up.send("record-guest-checkout", command(group_checkout_id=group, guest_stay_id=silent, outcome="completed"))
     up.until(lambda: up.types(f"groupCheckout-{group}")[-1] == "GuestCheckoutRecordedLate", "the late result is recorded")
     assert [t for t in up.types(f"groupCheckout-{group}") if t in ENDINGS] == ["GroupCheckoutTimedOut"]
+
+
+def test_a_charge_that_overtakes_its_guests_check_in_waits_and_counts(up):
+    guest = f"g-{uuid.uuid4()}"
+    up.send("record-charge", command(guest_stay_id=guest, charge_id="bar", amount=5))
+    up.send("check-in-guest", command(guest_stay_id=guest))
+    up.until(lambda: up.types(f"guestStay-{guest}") == ["GuestCheckedIn", "ChargeRecorded"], "the charge counts")
+    up.send("checkout-guest-account", command(guest_stay_id=guest))
+    up.until(lambda: "GuestCheckoutFailed" in up.types(f"guestStay-{guest}"), "the open charge is told")
