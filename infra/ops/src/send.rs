@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use aws_adapters::pascal_case;
 use clap::Args;
 use eventsourcing::{Draft, DraftFault, Form, written};
 use functions::Function;
@@ -16,7 +17,7 @@ use uuid::Uuid;
 use crate::failure::Failure;
 use crate::letters::{self, Outgoing, with_id};
 use crate::output::{Format, Report, count, progress, table, write_table};
-use crate::stack::{Stack, pascal_case};
+use crate::stack::Stack;
 use crate::{name_of, read_input};
 
 /// Which commands.

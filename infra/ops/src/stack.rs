@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aws_adapters::{Bus, Connection, Environment, Names, Proxies, kebab_case, source_queue};
+use aws_adapters::{Bus, Connection, Environment, Names, Proxies, kebab_case, pascal_case, source_queue};
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::operation::receive_message::builders::ReceiveMessageFluentBuilder;
 use aws_sdk_sqs::types::Message;
@@ -188,16 +188,6 @@ fn queue_of_type(name: &str) -> String {
     } else {
         name.to_owned()
     }
-}
-
-/// `FinalizeCart` of `finalize-cart`.
-pub(crate) fn pascal_case(name: &str) -> String {
-    let capital = |word: &str| {
-        let mut letters = word.chars();
-        let first = letters.next().map(|letter| letter.to_ascii_uppercase());
-        first.into_iter().chain(letters).collect::<String>()
-    };
-    name.split('-').map(capital).collect()
 }
 
 /// What the URLs of the stack's queues begin with, up to and including its name and a dash.

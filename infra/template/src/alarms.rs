@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aws_adapters::dead_letter_queue;
+use aws_adapters::{dead_letter_queue, pascal_case};
 use functions::{Context, Function, RECOVERY, Registry, Trigger};
 
 use crate::functions::{is_simulator, sends_to_itself};
-use crate::ids::pascal_case;
 use crate::intrinsics::{only_if, reference, stack_name};
 use crate::parameters::{WITH_ALARM_TOPIC, WITH_ALARMS};
 use crate::yaml::{Map, Yaml, inline};

@@ -1,16 +1,6 @@
 //! What things are called inside the template: an id for each resource, from its kebab-case name.
 
-use aws_adapters::source_queue;
-
-/// `InitializeOrder` of `initialize-order`; the id of a function.
-pub(crate) fn pascal_case(name: &str) -> String {
-    let capitalized = |word: &str| {
-        let mut letters = word.chars();
-        let first = letters.next().map(|first| first.to_ascii_uppercase());
-        first.into_iter().chain(letters).collect::<String>()
-    };
-    name.split('-').map(capitalized).collect()
-}
+use aws_adapters::{pascal_case, source_queue};
 
 /// The role of a function.
 pub(crate) fn role(function: &str) -> String {

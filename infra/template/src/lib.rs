@@ -19,6 +19,7 @@ mod yaml;
 use std::collections::BTreeMap;
 
 use ::functions::{Context, Function, Registry, Sender, Trigger};
+use aws_adapters::pascal_case;
 
 use crate::alarms::area;
 use crate::intrinsics::{arn, reference};
@@ -93,7 +94,7 @@ fn resources(registry: &Registry) -> Map {
 fn put_function(resources: &mut Map, registry: &Registry, function: &Function) {
     let name = function.name.as_str();
     resources.remark(function.about);
-    resources.put(ids::pascal_case(name), functions::function(function));
+    resources.put(pascal_case(name), functions::function(function));
     resources.put(ids::role(name), roles::role(function));
     resources.put(ids::log_group(name), functions::log_group(function));
     match function.trigger {

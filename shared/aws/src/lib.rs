@@ -25,7 +25,9 @@ mod store;
 
 pub use client::connection::{ClientParts, Connection};
 pub use client::environment::{Environment, EnvironmentError, process_variable, url_problem};
-pub use client::names::{Names, dead_letter_queue, kebab_case, source_queue, stack_name_problem};
+pub use client::names::{
+    Names, dead_letter_queue, kebab_case, pascal_case, source_queue, stack_name_problem,
+};
 pub use client::proxy::Proxies;
 pub use delivery::bus::{Attribute, Bus, MAX_ATTRIBUTES, MAX_DELAY, MAX_MESSAGE_BYTES, Outgoing, SendError};
 pub use delivery::outbox::{

@@ -121,6 +121,17 @@ pub fn kebab_case(message_type: &str) -> String {
     name
 }
 
+/// The type of the message that a queue takes, by the queue's name; the id of its function in the template:
+/// `FinalizeCart` of `finalize-cart`.
+pub fn pascal_case(name: &str) -> String {
+    let capitalized = |word: &str| {
+        let mut letters = word.chars();
+        let first = letters.next().map(|first| first.to_ascii_uppercase());
+        first.into_iter().chain(letters).collect::<String>()
+    };
+    name.split('-').map(capitalized).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,6 +143,7 @@ mod tests {
             "local-finalize-cart"
         );
         assert_eq!(kebab_case("TimeOutPayment"), "time-out-payment");
+        assert_eq!(pascal_case("time-out-payment"), "TimeOutPayment");
     }
     const QUEUES: [&str; 3] = ["complete-payment", "payment", "payment-gateway"];
 
