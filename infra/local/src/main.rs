@@ -43,7 +43,8 @@ enum Command {
     ///
     /// Endpoint, region and credentials come from AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID and
     /// AWS_SECRET_ACCESS_KEY; the deadlines in the environment have to be those of the stack.
-    Play {
+    #[command(alias = "play")]
+    PlayRemote {
         /// The stack's name
         #[arg(long, default_value = "local", value_parser = stack_name)]
         stack: String,
@@ -136,7 +137,7 @@ fn run(command: Command) -> Result<bool, Box<dyn std::error::Error>> {
             };
             Ok(demo::run(&program, deadlines)?)
         }
-        Command::Play { stack, patience } => Ok(play::run(&PlayOptions {
+        Command::PlayRemote { stack, patience } => Ok(play::run(&PlayOptions {
             stack,
             deadlines,
             patience: Duration::from_secs(patience),

@@ -13,7 +13,7 @@ use eventsourcing::StreamId;
 use local::StackOptions;
 use local::scenarios::Ids;
 use serde_json::{Value, json};
-use tests::bundle::{Bundle, Letter, options};
+use testkit::bundle::{Bundle, Letter, options};
 
 /// A stack whose outbound queues nobody answers.
 async fn without_simulators() -> Bundle {

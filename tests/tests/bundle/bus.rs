@@ -11,8 +11,8 @@ use eventsourcing::{EventStore, Read, TraceHeader};
 use local::StackOptions;
 use local::scenarios::Ids;
 use serde_json::json;
-use tests::bundle::{Bundle, options};
-use tests::tap::{Mishap, Tap};
+use testkit::bundle::{Bundle, options};
+use testkit::tap::{Mishap, Tap};
 
 const QUEUE: &str = "finalize-cart";
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use embedded_sqs::{Operation, Totals};
 use local::scenarios::{Ids, order_scenarios};
-use tests::bundle::{Bundle, options};
-use tests::prices::Usage;
+use testkit::bundle::{Bundle, options};
+use testkit::prices::Usage;
 
 /// What the design allows for one happy order of a two-line cart, simulators and the first hop of each
 /// deadline included.

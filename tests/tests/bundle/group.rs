@@ -15,8 +15,8 @@ use local::StackOptions;
 use local::demo::large_group::checkout;
 use local::groups::{group_scenarios, group_stream, guests_of};
 use serde_json::{Value, json};
-use tests::bundle::{Bundle, options};
-use tests::weather::{broken, faults};
+use testkit::bundle::{Bundle, options};
+use testkit::weather::{broken, faults};
 
 fn stream(group: &str) -> StreamId {
     group_stream(group).expect("it is a stream's name")

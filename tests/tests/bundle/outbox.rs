@@ -11,8 +11,8 @@ use eventsourcing::Timestamp;
 use local::StackOptions;
 use local::scenarios::Ids;
 use serde_json::{Value, json};
-use tests::bundle::{Bundle, at, options, text};
-use tests::weather::{broken, faults};
+use testkit::bundle::{Bundle, at, options, text};
+use testkit::weather::{broken, faults};
 
 const RELAY: &str = functions::RELAY;
 const SWEEPER: &str = functions::SWEEPER;

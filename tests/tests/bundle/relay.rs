@@ -8,8 +8,8 @@ use embedded_aws::transport::{Fault, Faults};
 use local::StackOptions;
 use local::scenarios::Ids;
 use serde_json::{Value, json};
-use tests::bundle::{Bundle, Item, options, text};
-use tests::weather::{at_first, broken, faults};
+use testkit::bundle::{Bundle, Item, options, text};
+use testkit::weather::{at_first, broken, faults};
 use tokio::time::Instant;
 
 const RELAY: &str = functions::RELAY;

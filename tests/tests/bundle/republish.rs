@@ -12,8 +12,8 @@ use eventsourcing::{Clock, StreamId, Timestamp};
 use local::StackOptions;
 use local::scenarios::Ids;
 use serde_json::{Value, json};
-use tests::bundle::{Bundle, at, options, text};
-use tests::weather::{broken, faults};
+use testkit::bundle::{Bundle, at, options, text};
+use testkit::weather::{broken, faults};
 use tokio::time::Instant;
 
 const CALLER: &str = "republisher";

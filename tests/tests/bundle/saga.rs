@@ -14,10 +14,10 @@ use local::StackOptions;
 use local::groups::group_scenarios;
 use local::scenarios::{Outcome, Refused, Scenario, TimelineEntry, order_scenarios};
 use serde_json::{Value, json};
-use tests::bundle::{Bundle, options};
-use tests::invariants::Findings;
-use tests::stories::id_of;
-use tests::weather::{Weather, at_first, broken, faults};
+use testkit::bundle::{Bundle, options};
+use testkit::invariants::Findings;
+use testkit::stories::id_of;
+use testkit::weather::{Weather, at_first, broken, faults};
 
 /// Plays all scenarios on one stack, and fails with everything that is wrong with their ends.
 async fn all_end_right(what: &str, options: StackOptions) {

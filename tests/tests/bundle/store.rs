@@ -27,7 +27,7 @@ use eventsourcing::{
     Read, Stream, StreamFault, StreamId, Timestamp, TraceHeader, event_id,
 };
 use proptest::prelude::*;
-use tests::tap::{Mishap, Tap};
+use testkit::tap::{Mishap, Tap};
 use uuid::Uuid;
 
 const ITEM_LIMIT: usize = 400 * 1024;

@@ -15,7 +15,7 @@ use embedded_aws::mapping::{Invocation, Invoke, InvokeError};
 use embedded_aws::transport::{Call, Fault, Faults};
 use local::{Intercept, StackOptions};
 use serde_json::Value;
-use tests::bundle::Bundle;
+use testkit::bundle::Bundle;
 
 use crate::story::{Story, Verdict, hopping, on_a_paused_clock, stories};
 

@@ -11,11 +11,11 @@ use aws_adapters::{Handler, MAX_MESSAGE_BYTES, MAX_RECEIVE_COUNT};
 use functions::{RELAY, Trigger};
 use futures::FutureExt;
 use serde_json::{Value, json};
-use tests::bundle::{Bundle, Letter, text};
-use tests::instance::{again, instance, invoke, queue_record};
-use tests::logs::{Line, Logs};
-use tests::nonsense::{Nonsense, SECRET};
-use tests::stories::Stories;
+use testkit::bundle::{Bundle, Letter, text};
+use testkit::instance::{again, instance, invoke, queue_record};
+use testkit::logs::{Line, Logs};
+use testkit::nonsense::{Nonsense, SECRET};
+use testkit::stories::Stories;
 
 use super::setting;
 

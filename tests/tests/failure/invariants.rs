@@ -7,9 +7,9 @@ use eventsourcing::{computed_id, event_id};
 use local::groups::group_scenarios;
 use local::scenarios::order_scenarios;
 use serde_json::{Value, json};
-use tests::bundle::{Item, Letter};
-use tests::invariants::{Counts, Evidence};
-use tests::stories::Stories;
+use testkit::bundle::{Item, Letter};
+use testkit::invariants::{Counts, Evidence};
+use testkit::stories::Stories;
 
 /// Streams as lists of commits, each a list of events with their fields.
 #[derive(Clone, Default)]

@@ -1,7 +1,7 @@
 //! What an earlier version wrote is read by this one, and what was under way then comes to its end now.
 //!
 //! `tests/schema/v1` holds what version 1 wrote: every event as it is stored, every message as it is sent,
-//! and a whole table of orders and groups at every stage. `WRITE_SCHEMA=1 cargo test -p tests --test failure
+//! and a whole table of orders and groups at every stage. `WRITE_SCHEMA=1 cargo test -p testkit --test failure
 //! old_and_new` adds what is missing there; what is there is never changed, since it is out in the world.
 
 mod in_flight;

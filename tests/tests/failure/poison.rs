@@ -11,8 +11,8 @@ use domain::cart::CartFinalized;
 use eventsourcing::{Commit, EventStore, Message, NewEvent, Position, Timestamp};
 use functions::SWEEPER;
 use serde_json::{Value, json};
-use tests::bundle::{Bundle, Letter, options, text};
-use tests::invariants::Findings;
+use testkit::bundle::{Bundle, Letter, options, text};
+use testkit::invariants::Findings;
 
 use super::setting;
 
@@ -129,7 +129,7 @@ async fn append_unreadable(bundle: &Bundle, id: &str) {
 fn calls_for_the_healthy(bundle: &Bundle) -> usize {
     let outbox = bundle.stack.names().outbox_table();
     let calls = bundle.calls();
-    let for_poison = |call: &&tests::bundle::Seen| {
+    let for_poison = |call: &&testkit::bundle::Seen| {
         call.caller == SWEEPER
             || call.resource.ends_with("-dlq")
             || call.resource == outbox

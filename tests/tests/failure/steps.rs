@@ -13,8 +13,8 @@ use embedded_aws::mapping::{Invocation, Invoke, InvokeError};
 use functions::{Function, registry};
 use local::{Intercept, StackOptions};
 use serde_json::Value;
-use tests::bundle::{Bundle, Letter};
-use tests::invariants::{Counts, Findings};
+use testkit::bundle::{Bundle, Letter};
+use testkit::invariants::{Counts, Findings};
 
 use crate::story::{Story, hopping, on_a_paused_clock, stories};
 

@@ -11,9 +11,9 @@ use futures::future::{join, join_all};
 use local::StackOptions;
 use local::groups::{GroupScenario, group_scenarios};
 use local::scenarios::{Ids, Player, Scenario, order_scenarios};
-use tests::bundle::{Bundle, Item, options, text};
-use tests::invariants::{Counts, Evidence};
-use tests::storm::{OUTSIDE, Storm};
+use testkit::bundle::{Bundle, Item, options, text};
+use testkit::invariants::{Counts, Evidence};
+use testkit::storm::{OUTSIDE, Storm};
 
 use crate::story::on_a_paused_clock;
 

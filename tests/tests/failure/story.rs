@@ -8,9 +8,9 @@ use functions::{Function, RELAY};
 use local::StackOptions;
 use local::groups::{GroupScenario, group_scenarios};
 use local::scenarios::{PlayError, Player, Refused, Scenario, order_scenarios};
-use tests::bundle::{Bundle, options};
-use tests::invariants::{Evidence, Findings};
-use tests::stories::{id_of, tell_what_is_known};
+use testkit::bundle::{Bundle, options};
+use testkit::invariants::{Evidence, Findings};
+use testkit::stories::{id_of, tell_what_is_known};
 
 /// What is played.
 pub enum Story {

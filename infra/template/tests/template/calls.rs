@@ -12,9 +12,9 @@ use embedded_aws::Service;
 use embedded_aws::transport::{Call, Fault};
 use functions::{Function, RECOVERY, RELAY, Trigger};
 use local::StackOptions;
-use tests::bundle::{Bundle, Seen, options};
-use tests::stories::Stories;
-use tests::weather::{broken, faults};
+use testkit::bundle::{Bundle, Seen, options};
+use testkit::stories::Stories;
+use testkit::weather::{broken, faults};
 use tokio::time::Instant;
 
 use crate::document;

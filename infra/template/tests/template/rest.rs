@@ -3,7 +3,7 @@
 use aws_adapters::{Backlog, Metrics};
 use eventsourcing::Timestamp;
 use functions::Trigger;
-use tests::prices::{MONTH_SECONDS, Resting};
+use testkit::prices::{MONTH_SECONDS, Resting};
 
 use crate::document;
 

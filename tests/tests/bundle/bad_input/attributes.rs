@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws_adapters::MAX_MESSAGE_BYTES;
 use embedded_sqs::{MessageAttribute, Outgoing, Received};
 use serde_json::json;
-use tests::bundle::Bundle;
+use testkit::bundle::Bundle;
 
 use super::{command, request_payment, without_simulators};
 

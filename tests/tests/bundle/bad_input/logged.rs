@@ -2,9 +2,9 @@
 
 use embedded_aws::Service;
 use serde_json::json;
-use tests::bundle::{Bundle, options};
-use tests::logs::{Line, Logs};
-use tests::weather::{broken, faults};
+use testkit::bundle::{Bundle, options};
+use testkit::logs::{Line, Logs};
+use testkit::weather::{broken, faults};
 
 use super::{cart, command};
 

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::json;
-use tests::bundle::Bundle;
-use tests::malformed::{Malformed, all_malformed};
-use tests::stories::Stories;
+use testkit::bundle::Bundle;
+use testkit::malformed::{Malformed, all_malformed};
+use testkit::stories::Stories;
 
 use super::{assert_refused, cart, command, without_simulators};
 
@@ -133,7 +133,7 @@ async fn what_a_sender_may_leave_out_or_add_is_not_malformed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_body_that_leaves_no_room_for_attributes_is_left_to_the_queues_own_redrive() {
-    let (logs, _guard) = tests::logs::Logs::capture();
+    let (logs, _guard) = testkit::logs::Logs::capture();
     let bundle = without_simulators().await;
     let body = "x".repeat(1024 * 1024 - 40);
     let message_id = bundle.send("finalize-cart", &body).await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use local::scenarios::Ids;
 use serde_json::{Value, json};
-use tests::stories::{Stories, id_of};
+use testkit::stories::{Stories, id_of};
 
 use super::{assert_refused, cart, command, ids, without_simulators};
 

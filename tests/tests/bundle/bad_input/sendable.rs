@@ -11,8 +11,8 @@ use embedded_aws::transport::Fault;
 use local::StackOptions;
 use local::scenarios::Ids;
 use serde_json::{Value, json};
-use tests::bundle::{Bundle, options};
-use tests::weather::{broken, faults};
+use testkit::bundle::{Bundle, options};
+use testkit::weather::{broken, faults};
 
 use super::{cart, command, ids, without_simulators};
 

@@ -16,9 +16,9 @@ use eventsourcing::{
 };
 use local::StackOptions;
 use serde_json::json;
-use tests::bundle::{Bundle, options};
-use tests::logs::Logs;
-use tests::weather::{broken, faults};
+use testkit::bundle::{Bundle, options};
+use testkit::logs::Logs;
+use testkit::weather::{broken, faults};
 use tokio::sync::Barrier;
 use tokio::time::Instant;
 

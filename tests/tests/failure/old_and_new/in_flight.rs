@@ -11,9 +11,9 @@ use embedded_aws::transport::{Call, Fault, Faults};
 use local::scenarios::Ids;
 use local::{StackOptions, Storage};
 use serde_json::{Value, json};
-use tests::bundle::{Bundle, options};
-use tests::invariants::Findings;
-use tests::weather::broken;
+use testkit::bundle::{Bundle, options};
+use testkit::invariants::Findings;
+use testkit::weather::broken;
 
 use super::{folder, writes};
 

@@ -11,9 +11,9 @@ use eventsourcing::{
 };
 use local::StackOptions;
 use serde_json::{Value, json};
-use tests::bundle::{Bundle, options};
-use tests::instance::{again, invoke, queue_record};
-use tests::stories::Stories;
+use testkit::bundle::{Bundle, options};
+use testkit::instance::{again, invoke, queue_record};
+use testkit::stories::Stories;
 
 message! {
     @fields

@@ -11,8 +11,8 @@ use domain::payment::PaymentEvent;
 use domain::shipment::ShipmentEvent;
 use eventsourcing::{EventSet, Unreadable};
 use serde_json::{Value, json};
-use tests::instance::{again, instance, invoke, queue_record};
-use tests::stories::Stories;
+use testkit::instance::{again, instance, invoke, queue_record};
+use testkit::stories::Stories;
 
 use super::{folder, writes};
 
