@@ -1,15 +1,15 @@
-//! Every function of the bundle, declared once.
+//! The business that this repository is about, declared once: [`bundle`].
 //!
-//! [`registry`] is the list that all else follows from: the relay's routes, the queues and mappings of
-//! the local stack, and what the bootstrap binary starts. To add a command, write its rule in `domain`
-//! and add one line to the list.
+//! The list in [`registry`] is what all else follows from: the relay's routes, the queues and mappings of
+//! the local stack, the template, and what the bootstrap binary starts. To add a command, write its rule in
+//! `domain` and add one line to the list.
+//!
+//! | module | what it is |
+//! | --- | --- |
+//! | [`registry`] | every function, and the queues for systems outside |
+//! | [`simulators`] | stand-ins for the payment provider and the carrier |
 
-mod registry;
-mod settings;
-mod simulators;
+pub mod registry;
+pub mod simulators;
 
-pub use registry::{
-    Batching, Context, Function, Outbound, OutboxAccess, RECOVERY, RELAY, Registry, SWEEPER, Sender,
-    StoreAccess, Trigger, registry,
-};
-pub use settings::{InvalidSetting, Parts, Settings};
+pub use registry::bundle;

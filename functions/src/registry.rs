@@ -1,144 +1,162 @@
-//! The list of functions. What a line says, and what follows from it, is in `registry/function.rs`; how a
-//! function is built from its line, in `registry/building.rs`.
-
-mod building;
-mod function;
+//! The list of functions. What a line says, and what follows from it, is in the crate `bundle`.
 
 use std::time::Duration;
 
 use aws_adapters::kebab_case;
-use domain::cart::FinalizeCart;
+use bundle::{
+    Batching, Bundle, Context, Function, Outbound, Registry, Sender, StreamKind, Trigger, command, on_queue,
+    step,
+};
+use domain::cart::{Cart, FinalizeCart};
+use domain::deadlines::{GROUP_CHECKOUT_DEADLINE, PAYMENT_DEADLINE, SHIPMENT_DEADLINE};
 use domain::group_checkout::{
-    CompleteGroupCheckout, GuestCheckoutRecordedLate, InitiateGroupCheckout, NotifyGroupCheckoutFailure,
-    RecordGuestCheckout, TimeOutGroupCheckout,
+    CompleteGroupCheckout, GroupCheckout, GuestCheckoutRecordedLate, InitiateGroupCheckout,
+    NotifyGroupCheckoutFailure, RecordGuestCheckout, TimeOutGroupCheckout,
 };
 use domain::group_checkout_process::{
     OnGroupCheckoutInitiated, OnGuestCheckoutCompleted, OnGuestCheckoutFailed,
 };
-use domain::guest_stay::{CheckInGuest, CheckoutGuestAccount, RecordCharge, RecordPayment};
-use domain::order::{CancelOrder, CompleteOrder, ConfirmOrder, InitializeOrder, WithdrawOrder};
+use domain::guest_stay::{CheckInGuest, CheckoutGuestAccount, GuestStay, RecordCharge, RecordPayment};
+use domain::order::{CancelOrder, CompleteOrder, ConfirmOrder, InitializeOrder, Order, WithdrawOrder};
 use domain::order_saga::{
     OnCartFinalized, OnOrderCancelled, OnOrderConfirmed, OnOrderInitialized, OnPaymentCompleted,
     OnPaymentFailed, OnPaymentRevoked, OnShipmentFailed, OnShipmentSent,
 };
 use domain::payment::{
-    CompletePayment, DiscardPayment, FailPayment, PaymentFailedLate, PaymentReceivedLate, RequestPayment,
-    TimeOutPayment,
+    CompletePayment, DiscardPayment, FailPayment, Payment, PaymentFailedLate, PaymentReceivedLate,
+    RequestPayment, TimeOutPayment,
 };
 use domain::shipment::{
-    CallOffShipment, FailShipment, RequestShipment, SendShipment, ShipmentCalledOffLate, ShipmentFailedLate,
-    ShipmentSentLate, TimeOutShipment,
+    CallOffShipment, FailShipment, RequestShipment, SendShipment, Shipment, ShipmentCalledOffLate,
+    ShipmentFailedLate, ShipmentSentLate, TimeOutShipment,
 };
 use eventsourcing::Message;
 
-use self::building::{command, on_queue, step};
 use crate::simulators::{PaymentGateway, ShippingGateway};
 
-pub use self::building::{RECOVERY, RELAY, SWEEPER};
-pub use self::function::{
-    Batching, Function, Outbound, OutboxAccess, Registry, Sender, StoreAccess, Trigger,
-};
-
-use Context::{Cart, GroupCheckout, GuestStay, Order, Payment, Shipment};
 use Sender::{Gateways, Outside, OutsideAndSteps, Steps};
 
-/// All functions of the bundle, and the queues for systems outside of it.
-pub fn registry() -> Registry {
-    let functions = vec![
-        command::<FinalizeCart>(Cart, Outside, "Fixes a cart's content, once"),
-        step::<OnCartFinalized>(Order, "A finalized cart becomes an order"),
-        command::<InitializeOrder>(Order, Steps, "Makes the order of a cart").told(PAYMENT_DEADLINE),
-        step::<OnOrderInitialized>(Order, "Requests the payment and sets its deadline")
+/// The business: order saga and group checkout.
+pub fn bundle() -> Bundle {
+    Bundle {
+        about: "Order saga and group checkout",
+        ways: "An order's way, from the cart down to its parcel, and a group's.",
+        contexts: vec![CART, ORDER, PAYMENT, SHIPMENT, GUEST_STAY, GROUP_CHECKOUT],
+        streams: vec![
+            StreamKind::of::<Cart>("a cart"),
+            StreamKind::of::<Order>("an order"),
+            StreamKind::of::<Payment>("a payment"),
+            StreamKind::of::<Shipment>("a shipment"),
+            StreamKind::of::<GuestStay>("a guest's stay"),
+            StreamKind::of::<GroupCheckout>("a group's checkout"),
+        ],
+        registry: Registry::of(functions(), outbound()),
+    }
+}
+
+const CART: Context = Context::new("cart", "Cart");
+const ORDER: Context = Context::new("order", "Order and its saga");
+const PAYMENT: Context = Context::new("payment", "Payment");
+const SHIPMENT: Context = Context::new("shipment", "Shipment");
+const GUEST_STAY: Context = Context::new("guest-stay", "Guest stay");
+const GROUP_CHECKOUT: Context = Context::new("group-checkout", "Group checkout");
+
+/// All functions, each in a line.
+fn functions() -> Vec<Function> {
+    vec![
+        command::<FinalizeCart>(CART, Outside, "Fixes a cart's content, once"),
+        step::<OnCartFinalized>(ORDER, "A finalized cart becomes an order"),
+        command::<InitializeOrder>(ORDER, Steps, "Makes the order of a cart").told(PAYMENT_DEADLINE),
+        step::<OnOrderInitialized>(ORDER, "Requests the payment and sets its deadline")
             .told(PAYMENT_DEADLINE),
         command::<ConfirmOrder>(
-            Order,
+            ORDER,
             Steps,
             "Confirms an order that is paid for, unless it was cancelled",
         )
         .told(SHIPMENT_DEADLINE),
-        step::<OnOrderConfirmed>(Order, "Requests the shipment and sets its deadline")
+        step::<OnOrderConfirmed>(ORDER, "Requests the shipment and sets its deadline")
             .told(SHIPMENT_DEADLINE),
-        command::<CompleteOrder>(Order, Steps, "Completes an order whose parcel has left"),
+        command::<CompleteOrder>(ORDER, Steps, "Completes an order whose parcel has left"),
         command::<WithdrawOrder>(
-            Order,
+            ORDER,
             Outside,
             "Cancels an order for its customer, until it is confirmed",
         ),
-        command::<CancelOrder>(Order, Steps, "Cancels an order that can't be fulfilled"),
-        step::<OnOrderCancelled>(Order, "Voids or refunds a cancelled order's payment"),
-        command::<RequestPayment>(Payment, Steps, "Asks the payment provider for the money"),
-        command::<CompletePayment>(Payment, Gateways, "Records that the money is in")
+        command::<CancelOrder>(ORDER, Steps, "Cancels an order that can't be fulfilled"),
+        step::<OnOrderCancelled>(ORDER, "Voids or refunds a cancelled order's payment"),
+        command::<RequestPayment>(PAYMENT, Steps, "Asks the payment provider for the money"),
+        command::<CompletePayment>(PAYMENT, Gateways, "Records that the money is in")
             .counting(&[PaymentReceivedLate::TYPE]),
-        step::<OnPaymentCompleted>(Payment, "Confirms an order once it is paid"),
+        step::<OnPaymentCompleted>(PAYMENT, "Confirms an order once it is paid"),
         command::<FailPayment>(
-            Payment,
+            PAYMENT,
             Gateways,
             "Records that the provider could not get the money",
         )
         .counting(&[PaymentFailedLate::TYPE]),
-        command::<TimeOutPayment>(Payment, Steps, "Fails a payment that was not answered in time"),
-        step::<OnPaymentFailed>(Payment, "Cancels an order whose payment failed"),
-        command::<DiscardPayment>(Payment, Steps, "Gives the money back, or calls the payment off"),
-        step::<OnPaymentRevoked>(Payment, "Ends an order whose payment was discarded by hand"),
-        command::<RequestShipment>(Shipment, Steps, "Asks the carrier to send the items"),
-        command::<SendShipment>(Shipment, Gateways, "Records that the parcel has left")
+        command::<TimeOutPayment>(PAYMENT, Steps, "Fails a payment that was not answered in time"),
+        step::<OnPaymentFailed>(PAYMENT, "Cancels an order whose payment failed"),
+        command::<DiscardPayment>(PAYMENT, Steps, "Gives the money back, or calls the payment off"),
+        step::<OnPaymentRevoked>(PAYMENT, "Ends an order whose payment was discarded by hand"),
+        command::<RequestShipment>(SHIPMENT, Steps, "Asks the carrier to send the items"),
+        command::<SendShipment>(SHIPMENT, Gateways, "Records that the parcel has left")
             .counting(&[ShipmentSentLate::TYPE]),
-        step::<OnShipmentSent>(Shipment, "Completes an order once its parcel has left"),
-        command::<FailShipment>(Shipment, Gateways, "Records that the carrier could not send it")
+        step::<OnShipmentSent>(SHIPMENT, "Completes an order once its parcel has left"),
+        command::<FailShipment>(SHIPMENT, Gateways, "Records that the carrier could not send it")
             .counting(&[ShipmentFailedLate::TYPE]),
         command::<CallOffShipment>(
-            Shipment,
+            SHIPMENT,
             Steps,
             "Fails a shipment whose payment was given back, unless the parcel has left",
         )
         .counting(&[ShipmentCalledOffLate::TYPE]),
-        command::<TimeOutShipment>(Shipment, Steps, "Fails a shipment that was not answered in time"),
-        step::<OnShipmentFailed>(Shipment, "Cancels an order whose shipment failed"),
-        command::<CheckInGuest>(GuestStay, Outside, "Opens a guest's account"),
-        command::<RecordCharge>(GuestStay, Outside, "Puts a charge on a guest's account"),
-        command::<RecordPayment>(GuestStay, Outside, "Records what a guest has paid"),
+        command::<TimeOutShipment>(SHIPMENT, Steps, "Fails a shipment that was not answered in time"),
+        step::<OnShipmentFailed>(SHIPMENT, "Cancels an order whose shipment failed"),
+        command::<CheckInGuest>(GUEST_STAY, Outside, "Opens a guest's account"),
+        command::<RecordCharge>(GUEST_STAY, Outside, "Puts a charge on a guest's account"),
+        command::<RecordPayment>(GUEST_STAY, Outside, "Records what a guest has paid"),
         command::<CheckoutGuestAccount>(
-            GuestStay,
+            GUEST_STAY,
             OutsideAndSteps,
             "Checks a guest out, if nothing is open",
         ),
-        step::<OnGuestCheckoutCompleted>(GroupCheckout, "Reports a guest who has left to the group"),
-        step::<OnGuestCheckoutFailed>(GroupCheckout, "Reports a guest who can't leave to the group"),
-        command::<InitiateGroupCheckout>(GroupCheckout, Outside, "Starts the checkout of a group")
+        step::<OnGuestCheckoutCompleted>(GROUP_CHECKOUT, "Reports a guest who has left to the group"),
+        step::<OnGuestCheckoutFailed>(GROUP_CHECKOUT, "Reports a guest who can't leave to the group"),
+        command::<InitiateGroupCheckout>(GROUP_CHECKOUT, Outside, "Starts the checkout of a group")
             .told(GROUP_CHECKOUT_DEADLINE),
         step::<OnGroupCheckoutInitiated>(
-            GroupCheckout,
+            GROUP_CHECKOUT,
             "Checks out every guest of the group, and sets the deadline",
         )
         .told(GROUP_CHECKOUT_DEADLINE),
         command::<RecordGuestCheckout>(
-            GroupCheckout,
+            GROUP_CHECKOUT,
             Steps,
             "Counts a guest's result; tells of failures and ends the group",
         )
         .batched(RESULTS)
         .counting(&[GuestCheckoutRecordedLate::TYPE]),
         command::<CompleteGroupCheckout>(
-            GroupCheckout,
+            GROUP_CHECKOUT,
             Steps,
             "Confirms that a group whose guests are all in has ended",
         )
         .confirming(),
         command::<NotifyGroupCheckoutFailure>(
-            GroupCheckout,
+            GROUP_CHECKOUT,
             Steps,
             "Confirms that a guest's failure was told",
         )
         .confirming(),
         command::<TimeOutGroupCheckout>(
-            GroupCheckout,
+            GROUP_CHECKOUT,
             Steps,
             "Ends a group of which not all guests were heard in time",
         ),
         payment_gateway_simulator(),
         shipping_gateway_simulator(),
-    ];
-    Registry::of(functions, outbound())
+    ]
 }
 
 /// The queues for systems outside of the bundle.
@@ -176,32 +194,8 @@ const RESULTS: Batching = Batching {
     concurrency: Some(2),
 };
 
-const PAYMENT_DEADLINE: &str = "PAYMENT_DEADLINE_SECONDS";
-const SHIPMENT_DEADLINE: &str = "SHIPMENT_DEADLINE_SECONDS";
-const GROUP_CHECKOUT_DEADLINE: &str = "GROUP_CHECKOUT_DEADLINE_SECONDS";
-
 const PAYMENT_GATEWAY: &str = "payment-gateway";
 const SHIPPING_GATEWAY: &str = "shipping-gateway";
-/// What part of the business a function belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Context {
-    /// Carts.
-    Cart,
-    /// Orders and their saga.
-    Order,
-    /// Payments.
-    Payment,
-    /// Shipments.
-    Shipment,
-    /// Guests' stays at a hotel.
-    GuestStay,
-    /// Groups of guests that check out together.
-    GroupCheckout,
-    /// What all share: the relay, and what makes up for its failures.
-    Delivery,
-    /// Stand-ins for the outside world.
-    Simulators,
-}
 
 fn payment_gateway_simulator() -> Function {
     let (name, about) = (
@@ -210,15 +204,14 @@ fn payment_gateway_simulator() -> Function {
     );
     let answers = [CompletePayment::TYPE, FailPayment::TYPE].map(kebab_case);
     let trigger = Trigger::Outbound(PAYMENT_GATEWAY);
-    Function {
-        sends_to: answers.into_iter().chain([PAYMENT_GATEWAY.into()]).collect(),
-        deadline: Some(PAYMENT_DEADLINE),
-        ..Function::of(name, about, Context::Simulators, trigger, |name, parts| {
-            let deadline = parts.settings.deadlines.payment;
-            let handler = PaymentGateway::new(parts.bus(), parts.clock.clone(), PAYMENT_GATEWAY, deadline);
-            on_queue(name, PAYMENT_GATEWAY, handler, parts)
-        })
-    }
+    let simulator = Function::of(name, about, Context::SIMULATORS, trigger, |name, parts| {
+        let deadline = parts.settings.values.get(&PAYMENT_DEADLINE);
+        let handler = PaymentGateway::new(parts.bus(), parts.clock.clone(), PAYMENT_GATEWAY, deadline);
+        on_queue(name, PAYMENT_GATEWAY, handler, parts)
+    });
+    simulator
+        .sending_to(answers.into_iter().chain([PAYMENT_GATEWAY.into()]))
+        .told(PAYMENT_DEADLINE)
 }
 
 fn shipping_gateway_simulator() -> Function {
@@ -227,13 +220,11 @@ fn shipping_gateway_simulator() -> Function {
         "Stands in for the carrier; answers by the products",
     );
     let trigger = Trigger::Outbound(SHIPPING_GATEWAY);
-    Function {
-        sends_to: [SendShipment::TYPE, FailShipment::TYPE].map(kebab_case).into(),
-        ..Function::of(name, about, Context::Simulators, trigger, |name, parts| {
-            let handler = ShippingGateway::new(parts.bus(), parts.clock.clone());
-            on_queue(name, SHIPPING_GATEWAY, handler, parts)
-        })
-    }
+    let simulator = Function::of(name, about, Context::SIMULATORS, trigger, |name, parts| {
+        let handler = ShippingGateway::new(parts.bus(), parts.clock.clone());
+        on_queue(name, SHIPPING_GATEWAY, handler, parts)
+    });
+    simulator.sending_to([SendShipment::TYPE, FailShipment::TYPE].map(kebab_case))
 }
 
 #[cfg(test)]
@@ -241,19 +232,12 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
-    use domain::cart::CartEvent;
-    use domain::group_checkout::GroupCheckoutEvent;
-    use domain::guest_stay::GuestStayEvent;
-    use domain::order::OrderEvent;
-    use domain::payment::PaymentEvent;
-    use domain::shipment::ShipmentEvent;
-    use eventsourcing::EventSet;
-
-    use crate::settings::Settings;
+    use domain::Deadlines;
+    use eventsourcing::RuleSettings;
 
     #[test]
     fn every_name_is_taken_once() {
-        let registry = registry();
+        let registry = bundle().registry;
         let names: BTreeSet<_> = registry.functions.iter().map(|function| &function.name).collect();
         assert_eq!(names.len(), registry.functions.len());
         let queues: BTreeSet<_> = registry.queues().into_iter().collect();
@@ -262,7 +246,7 @@ mod tests {
 
     #[test]
     fn whatever_is_sent_has_a_queue() {
-        let registry = registry();
+        let registry = bundle().registry;
         for function in &registry.functions {
             for queue in &function.sends_to {
                 assert!(
@@ -276,7 +260,7 @@ mod tests {
 
     #[test]
     fn whoever_records_a_deadline_sends_it_or_goes_by_it_is_told_it() {
-        let registry = registry();
+        let registry = bundle().registry;
         // Which command records the event that a step sets its deadline by.
         let records = [
             (InitializeOrder::TYPE, "on-order-initialized"),
@@ -302,44 +286,31 @@ mod tests {
     }
 
     #[test]
-    fn deadlines_are_told_in_variables_that_settings_reads() {
-        for variable in registry()
-            .functions
-            .iter()
-            .filter_map(|function| function.deadline)
-        {
-            let soon = Settings::deadlines(|name| (name == variable).then(|| "soon".to_owned()));
-            assert!(soon.is_err(), "{variable} is not read");
-        }
+    fn every_deadline_of_the_rules_is_told_to_a_function() {
+        assert_eq!(bundle().settings(), Deadlines::DECLARED);
     }
 
     #[test]
     fn every_late_fact_is_counted_by_a_function() {
-        let registry = registry();
-        let counted: BTreeSet<_> = registry
+        let bundle = bundle();
+        let counted: BTreeSet<_> = bundle
+            .registry
             .functions
             .iter()
             .flat_map(|f| f.late_facts)
             .copied()
             .collect();
-        let events = [
-            CartEvent::TYPES,
-            OrderEvent::TYPES,
-            PaymentEvent::TYPES,
-            ShipmentEvent::TYPES,
-            GuestStayEvent::TYPES,
-            GroupCheckoutEvent::TYPES,
-        ];
-        let late = events
-            .into_iter()
-            .flatten()
+        let late = bundle
+            .streams
+            .iter()
+            .flat_map(|kind| kind.events)
             .filter(|event| event.ends_with("Late"));
         assert_eq!(counted, late.copied().collect());
     }
 
     #[test]
     fn outbound_queues_get_the_events_that_are_promised() {
-        let routes = registry().routes();
+        let routes = bundle().registry.routes();
         assert_eq!(routes.of("PaymentRequested"), ["payment-gateway"]);
         assert_eq!(
             routes.of("ShipmentFailed"),

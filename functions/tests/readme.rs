@@ -1,13 +1,9 @@
 //! The README's pictures name nothing that is not there, and leave no command or step out.
 
-use domain::cart::CartEvent;
-use domain::group_checkout::GroupCheckoutEvent;
-use domain::guest_stay::GuestStayEvent;
+use bundle::Trigger;
 use domain::order::OrderEvent;
-use domain::payment::PaymentEvent;
-use domain::shipment::ShipmentEvent;
 use eventsourcing::EventSet;
-use functions::{Trigger, registry};
+use functions::bundle;
 
 const README: &str = include_str!("../../README.md");
 
@@ -25,21 +21,19 @@ fn names() -> Vec<&'static str> {
 
 #[test]
 fn every_command_and_event_in_the_pictures_exists() {
-    let registry = registry();
-    let commands: Vec<_> = registry
+    let bundle = bundle();
+    let commands: Vec<_> = bundle
+        .registry
         .functions
         .iter()
         .map(|function| function.name.replace('-', ""))
         .collect();
-    let events = [
-        CartEvent::TYPES,
-        OrderEvent::TYPES,
-        PaymentEvent::TYPES,
-        ShipmentEvent::TYPES,
-        GuestStayEvent::TYPES,
-        GroupCheckoutEvent::TYPES,
-    ]
-    .concat();
+    let events: Vec<_> = bundle
+        .streams
+        .iter()
+        .flat_map(|kind| kind.events)
+        .copied()
+        .collect();
     for name in names()
         .into_iter()
         .filter(|name| !["LR", "classDef"].contains(name))
@@ -52,7 +46,7 @@ fn every_command_and_event_in_the_pictures_exists() {
 
 #[test]
 fn every_command_and_step_of_the_registry_is_in_the_pictures() {
-    let registry = registry();
+    let registry = bundle().registry;
     let drawn: Vec<_> = names().into_iter().map(str::to_lowercase).collect();
     for function in &registry.functions {
         let name = match function.trigger {

@@ -5,10 +5,10 @@ mod support;
 
 use std::sync::Arc;
 
+use bundle::{Parts, Settings};
 use criterion::{BatchSize, Criterion, Throughput};
 use embedded_aws::dynamodb::StreamPosition;
-use eventsourcing::{Category, SystemClock};
-use functions::{Parts, Settings};
+use eventsourcing::{Category, SettingValues, SystemClock};
 use lambda_runtime::{Context, LambdaEvent};
 use local::{CollectedMetrics, Stack};
 use serde_json::{Value, json};
@@ -31,7 +31,7 @@ const EVENTS: [&str; 8] = [
 fn main() {
     let runtime = support::runtime();
     let stack = runtime.block_on(support::still_stack());
-    let function = stack.registry().function(functions::RELAY);
+    let function = stack.registry().function(bundle::RELAY);
     let relay = function.expect("the registry has a relay").start(&parts(&stack));
     let event = runtime.block_on(stream_event(&stack));
     let mut criterion = Criterion::default().configure_from_args();
@@ -63,9 +63,9 @@ fn parts(stack: &Stack) -> Parts {
         settings: Settings {
             names: stack.names().clone(),
             queue_url_prefix: sqs.queue_url(&stack.names().prefix()),
-            deadlines: domain::Deadlines::default(),
+            values: SettingValues::default(),
         },
-        connection: stack.connection(functions::RELAY),
+        connection: stack.connection(bundle::RELAY),
         clock: Arc::new(SystemClock),
         metrics: Arc::new(CollectedMetrics::default()),
     }

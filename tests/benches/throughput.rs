@@ -122,7 +122,7 @@ async fn steady() {
 const COMPLETED: &str = "OrderCompleted";
 
 async fn stack() -> Stack {
-    Stack::start(StackOptions::default())
+    Stack::start(StackOptions::of(functions::bundle()))
         .await
         .expect("a stack in memory needs nothing that could be missing")
 }

@@ -9,11 +9,11 @@ use async_trait::async_trait;
 use aws_adapters::{Bus, Connection, Delivery, DynamoDbEventStore, Outbox};
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use bundle::{Function, Trigger};
 use embedded_aws::Service;
 use embedded_aws::transport::{Call, Fault, Faults};
 use embedded_sqs::{Counts, Receive};
 use eventsourcing::{EventStore, Read, RecordedEvent, StreamId};
-use functions::{Function, Trigger};
 use local::scenarios::Player;
 use local::{Stack, StackOptions};
 use serde_json::{Value, json};
@@ -31,7 +31,7 @@ pub fn options() -> StackOptions {
     StackOptions {
         epoch: UNIX_EPOCH + START,
         sweep_interval: Some(Duration::from_mins(15)),
-        ..StackOptions::default()
+        ..StackOptions::of(functions::bundle())
     }
 }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use aws_adapters::{Handler, MetricSink, Metrics};
-use eventsourcing::{Clock, Timestamp};
-use functions::{Parts, Settings};
+use bundle::{Parts, Settings};
+use eventsourcing::{Clock, SettingValues, Timestamp};
 use lambda_runtime::{Context, Error, LambdaEvent};
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ pub fn instance(bundle: &Bundle, name: &str) -> Arc<dyn Handler> {
         settings: Settings {
             names: bundle.stack.names().clone(),
             queue_url_prefix: bundle.queue_url_prefix(),
-            deadlines: domain::Deadlines::default(),
+            values: SettingValues::default(),
         },
         connection: bundle.stack.connection(name),
         clock: Arc::new(BundleClock(bundle.stack.clock())),

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use functions::Function;
+use bundle::Function;
 
 /// A write request unit of a table billed on demand.
 pub const WRITE_UNIT: f64 = 0.625 / 1e6;

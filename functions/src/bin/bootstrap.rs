@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use aws_adapters::{Connection, Environment, StdoutMetrics, init_logging, process_variable};
+use bundle::{Parts, Settings};
 use eventsourcing::SystemClock;
-use functions::{Parts, Settings, registry};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
 
@@ -23,7 +23,8 @@ async fn main() -> Result<(), Error> {
 
 async fn start() -> Result<(), Error> {
     let name = process_variable("_HANDLER").unwrap_or_default();
-    let registry = registry();
+    let bundle = functions::bundle();
+    let registry = &bundle.registry;
     let function = registry.function(&name).ok_or_else(|| {
         let names: Vec<_> = registry
             .functions
@@ -35,7 +36,7 @@ async fn start() -> Result<(), Error> {
             names.join(", ")
         )
     })?;
-    let settings = Settings::read(process_variable)?;
+    let settings = Settings::read(&bundle.settings(), process_variable)?;
     let connection = Connection::open(&Environment::from_process()?);
     let metrics = Arc::new(StdoutMetrics {
         stack: settings.names.stack().to_owned(),

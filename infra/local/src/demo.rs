@@ -11,11 +11,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
-use domain::Deadlines;
 use domain::cart::FinalizeCart;
 use embedded_aws::Service;
 use embedded_aws::transport::{Call, Fault, Faults};
-use eventsourcing::{Draft, Form, text_of, written};
+use eventsourcing::{Draft, Form, SettingValues, text_of, written};
 use futures::future::{join, join_all};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
@@ -72,7 +71,7 @@ pub enum Program {
 }
 
 /// Plays the program; whether every outcome was right.
-pub fn run(program: &Program, deadlines: Deadlines) -> Result<bool, DemoError> {
+pub fn run(program: &Program, settings: SettingValues) -> Result<bool, DemoError> {
     let carts = match program {
         Program::Carts(file) => read_carts(file)?,
         Program::Scenarios | Program::Guests(_) => Vec::new(),
@@ -83,9 +82,9 @@ pub fn run(program: &Program, deadlines: Deadlines) -> Result<bool, DemoError> {
         .build()?;
     runtime.block_on(async {
         match program {
-            Program::Scenarios => play(order_scenarios(), group_scenarios(), deadlines).await,
-            Program::Carts(_) => play_own(carts, deadlines).await,
-            Program::Guests(count) => large_group::play(*count, deadlines).await,
+            Program::Scenarios => play(order_scenarios(), group_scenarios(), settings).await,
+            Program::Carts(_) => play_own(carts, settings).await,
+            Program::Guests(count) => large_group::play(*count, settings).await,
         }
     })
 }
@@ -129,19 +128,18 @@ fn read_carts(file: &Path) -> Result<Vec<OwnCart>, DemoError> {
     Ok(carts)
 }
 
-async fn start(deadlines: Deadlines) -> Result<(Stack, Player), DemoError> {
+async fn start(settings: SettingValues) -> Result<(Stack, Player), DemoError> {
     let options = StackOptions {
         epoch: SystemTime::now(),
-        deadlines,
+        settings,
         faults: Some(Arc::new(Latency)),
         sweep_interval: Some(Duration::from_mins(15)),
-        ..StackOptions::default()
+        ..StackOptions::of(functions::bundle())
     };
     let stack = Stack::start(options).await?;
     let prefix = stack.wire().sqs().queue_url(&stack.names().prefix());
     // Longer than any deadline: what has not happened by then never will.
-    let patience =
-        deadlines.payment + deadlines.shipment + deadlines.group_checkout + Duration::from_hours(1);
+    let patience = stack.bundle().longest_wait(stack.settings()) + Duration::from_hours(1);
     let player = Player::new(&stack.observer(), stack.names(), &prefix, patience);
     Ok((stack, player))
 }
@@ -149,10 +147,10 @@ async fn start(deadlines: Deadlines) -> Result<(Stack, Player), DemoError> {
 async fn play(
     orders: Vec<Scenario>,
     groups: Vec<GroupScenario>,
-    deadlines: Deadlines,
+    settings: SettingValues,
 ) -> Result<bool, DemoError> {
     let started = Instant::now();
-    let (stack, player) = start(deadlines).await?;
+    let (stack, player) = start(settings).await?;
     let began = stack.clock().now();
     let progress = progress(orders.len() + groups.len(), "scenarios played");
     let of_orders = join_all(orders.iter().map(|order| async {
@@ -180,9 +178,9 @@ async fn play(
     finish(stack, &results, began, started).await
 }
 
-async fn play_own(carts: Vec<OwnCart>, deadlines: Deadlines) -> Result<bool, DemoError> {
+async fn play_own(carts: Vec<OwnCart>, settings: SettingValues) -> Result<bool, DemoError> {
     let started = Instant::now();
-    let (stack, player) = start(deadlines).await?;
+    let (stack, player) = start(settings).await?;
     let began = stack.clock().now();
     let progress = progress(carts.len(), "carts finalized");
     for cart in &carts {

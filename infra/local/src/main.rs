@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use aws_adapters::{process_variable, stack_name_problem};
+use bundle::Settings;
 use clap::{Parser, Subcommand};
-use functions::Settings;
 use local::demo::Program;
 use local::play::PlayOptions;
 use local::up::UpOptions;
@@ -127,7 +127,7 @@ fn log_filter() -> EnvFilter {
 }
 
 fn run(command: Command) -> Result<bool, Box<dyn std::error::Error>> {
-    let deadlines = Settings::deadlines(process_variable)?;
+    let settings = Settings::values(&functions::bundle().settings(), process_variable)?;
     match command {
         Command::Demo { cart, guests } => {
             let program = match (cart, guests) {
@@ -135,11 +135,11 @@ fn run(command: Command) -> Result<bool, Box<dyn std::error::Error>> {
                 (None, Some(count)) => Program::Guests(count as usize),
                 (None, None) => Program::Scenarios,
             };
-            Ok(demo::run(&program, deadlines)?)
+            Ok(demo::run(&program, settings)?)
         }
         Command::PlayRemote { stack, patience } => Ok(play::run(&PlayOptions {
             stack,
-            deadlines,
+            settings,
             patience: Duration::from_secs(patience),
         })?),
         Command::Up {
@@ -155,7 +155,7 @@ fn run(command: Command) -> Result<bool, Box<dyn std::error::Error>> {
                 bind,
                 stack,
                 data,
-                deadlines,
+                settings,
                 simulators: !no_simulators,
                 functions: !no_functions,
             })?;

@@ -8,8 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use aws_adapters::{Connection, Environment, EnvironmentError, Names, Proxies};
-use domain::Deadlines;
-use functions::registry;
+use eventsourcing::SettingValues;
 use futures::future::{join, join_all};
 use indicatif::ProgressBar;
 use terminal::note;
@@ -49,7 +48,7 @@ pub struct PlayOptions {
     /// The stack's name.
     pub stack: String,
     /// How long the outside world has for its answers there.
-    pub deadlines: Deadlines,
+    pub settings: SettingValues,
     /// How long to wait for the last outcome beyond that.
     pub patience: Duration,
 }
@@ -72,12 +71,7 @@ async fn play(options: &PlayOptions) -> Result<bool, PlayRunError> {
     let connection = Connection::open_through(&Environment::from_process()?, &Proxies::from_process()?);
     let names = Names::of(&options.stack);
     let prefix = queue_url_prefix(&connection, &names).await?;
-    let Deadlines {
-        payment,
-        shipment,
-        group_checkout,
-    } = options.deadlines;
-    let patience = payment + shipment + group_checkout + options.patience;
+    let patience = functions::bundle().longest_wait(&options.settings) + options.patience;
     let program = Program::new(Player::new(&connection, &names, &prefix, patience));
     let played = program.play(patience).await?;
     let took = format!("played in {:.1} s", started.elapsed().as_secs_f64());
@@ -132,7 +126,7 @@ impl Program {
     async fn play(&self, patience: Duration) -> Result<Vec<Played>, PlayRunError> {
         let news = News::of(self.orders.len() + self.groups.len());
         let scripts = self.scripts(&news).await;
-        let registry = registry();
+        let registry = functions::bundle().registry;
         let started = Instant::now();
         let mut refused = Vec::new();
         let mut right_since = None;

@@ -16,7 +16,7 @@ use aws_adapters::{
 };
 use aws_credential_types::Credentials;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
-use domain::Deadlines;
+use bundle::{Batching, Bundle, Function, Parts, Registry, Settings, Trigger};
 use embedded_aws::clock::Jumps;
 use embedded_aws::dynamodb::StreamPosition;
 use embedded_aws::mapping::stream::{OnFailure, Order};
@@ -24,7 +24,7 @@ use embedded_aws::mapping::{self, MappingError, Notice, Notices, Status};
 use embedded_aws::transport::Faults;
 use embedded_aws::{Clock, DynamoDb, Sqs, Transport, Wire};
 use embedded_sqs::{QueueAttributes, RedrivePolicy};
-use functions::{Batching, Function, Parts, Registry, Settings, Trigger, registry};
+use eventsourcing::SettingValues;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
@@ -52,6 +52,8 @@ pub enum Storage {
 /// How a stack is set up.
 #[derive(Clone)]
 pub struct StackOptions {
+    /// The business that runs on it.
+    pub bundle: Arc<Bundle>,
     /// Its name.
     pub name: String,
     /// Where the tables are kept.
@@ -62,8 +64,8 @@ pub struct StackOptions {
     pub epoch: SystemTime,
     /// Another clock than that, such as the system's.
     pub clock: Option<Clock>,
-    /// How long the outside world has for its answers.
-    pub deadlines: Deadlines,
+    /// What the business is set to.
+    pub settings: SettingValues,
     /// Whether the simulators answer the outbound queues.
     pub simulators: bool,
     /// Whether the functions run. A stack without them leaves messages queued for inspection.
@@ -81,15 +83,17 @@ pub struct StackOptions {
     pub sweep_interval: Option<Duration>,
 }
 
-impl Default for StackOptions {
-    fn default() -> Self {
+impl StackOptions {
+    /// A stack of this business in memory, on which nothing goes wrong.
+    pub fn of(bundle: Bundle) -> Self {
         Self {
+            bundle: Arc::new(bundle),
             name: "local".into(),
             storage: Storage::Memory,
             base_url: "http://127.0.0.1:4566".into(),
             epoch: SystemTime::now(),
             clock: None,
-            deadlines: Deadlines::default(),
+            settings: SettingValues::default(),
             simulators: true,
             functions: true,
             faults: None,
@@ -105,7 +109,6 @@ impl Default for StackOptions {
 pub struct Stack {
     options: StackOptions,
     names: Names,
-    registry: Arc<Registry>,
     wire: Wire,
     transport: Transport,
     clock: Clock,
@@ -145,7 +148,6 @@ impl Stack {
         let (notices, taken) = mpsc::unbounded_channel();
         let mut stack = Self {
             names,
-            registry: Arc::new(registry()),
             wire,
             transport,
             clock,
@@ -176,9 +178,19 @@ impl Stack {
         &self.names
     }
 
-    /// What it is made of.
+    /// The business that runs on it.
+    pub fn bundle(&self) -> &Bundle {
+        &self.options.bundle
+    }
+
+    /// What the business is set to.
+    pub fn settings(&self) -> &SettingValues {
+        &self.options.settings
+    }
+
+    /// The functions and queues that it is made of.
     pub fn registry(&self) -> &Registry {
-        &self.registry
+        &self.options.bundle.registry
     }
 
     /// The services, for whoever wants to look at them directly, or serve them on a port.
@@ -272,7 +284,7 @@ impl Stack {
     /// The functions that it runs: all of the registry, the simulators only if it was told to.
     pub fn running(&self) -> impl Iterator<Item = &Function> {
         let simulators = self.options.simulators;
-        self.registry
+        self.registry()
             .functions
             .iter()
             .filter(move |f| simulators || !matches!(f.trigger, Trigger::Outbound(_)))
@@ -285,7 +297,7 @@ impl Stack {
             sqs.create_queue(&name, attributes)
                 .map_err(|source| StackError::Queue { queue: name, source })
         };
-        for queue in self.registry.queues() {
+        for queue in self.registry().queues() {
             let dead_letter_queue = self.names.dead_letter_queue(queue);
             create(
                 dead_letter_queue.clone(),
@@ -327,7 +339,7 @@ impl Stack {
         let (on_streams, on_queues): (Vec<_>, Vec<_>) = self
             .running()
             .map(|function| function.name.clone())
-            .partition(|name| name == functions::RELAY);
+            .partition(|name| name == bundle::RELAY);
         let relays = self.options.relays;
         for name in on_streams
             .iter()
@@ -344,7 +356,7 @@ impl Stack {
 
     /// Starts one more relay. It reads the stream from now on: what was appended before, it never sees.
     pub async fn start_relay(&mut self) -> Result<(), StackError> {
-        self.start_mapping(functions::RELAY);
+        self.start_mapping(bundle::RELAY);
         self.until_listening().await
     }
 
@@ -361,7 +373,8 @@ impl Stack {
     }
 
     fn start_mapping(&mut self, name: &str) {
-        let Some(function) = self.registry.function(name) else {
+        let bundle = self.options.bundle.clone();
+        let Some(function) = bundle.registry.function(name) else {
             return;
         };
         let hosted = mapping::Function {
@@ -422,7 +435,7 @@ impl Stack {
             maximum_record_age: Some(Function::STREAM_RECORD_AGE),
             on_failure: Some(OnFailure {
                 sqs: self.wire.sqs().clone(),
-                queue: self.names.of_function(functions::RECOVERY),
+                queue: self.names.of_function(bundle::RECOVERY),
             }),
             order: self.options.order,
             ..mapping::stream::Settings::of(self.names.events_table())
@@ -431,10 +444,14 @@ impl Stack {
 
     /// A function as its mapping invokes it.
     fn code(&self, function: &Function) -> Arc<dyn mapping::Invoke> {
-        let (registry, name, parts) = (self.registry.clone(), function.name.clone(), self.parts(function));
+        let (bundle, name, parts) = (
+            self.options.bundle.clone(),
+            function.name.clone(),
+            self.parts(function),
+        );
         let started = function.start(&parts());
         let start = move || {
-            let function = registry.function(&name)?;
+            let function = bundle.registry.function(&name)?;
             Some(function.start(&parts()))
         };
         let hosted = Hosted::new(started, start, self.generation.clone());
@@ -453,7 +470,7 @@ impl Stack {
         let settings = Settings {
             names: self.names.clone(),
             queue_url_prefix: self.queue_url_prefix(),
-            deadlines: self.options.deadlines,
+            values: self.options.settings.clone(),
         };
         let (transport, endpoint, caller) = (
             self.transport.clone(),
@@ -477,7 +494,7 @@ impl Stack {
         let bus = Bus::new(connection.sqs.clone(), &self.queue_url_prefix());
         let republisher = Republisher::new(
             connection.dynamodb.clone(),
-            Publisher::new(self.registry.routes(), bus),
+            Publisher::new(self.registry().routes(), bus),
             Outbox::new(connection.dynamodb, self.names.outbox_table()),
             Arc::new(StackClock(self.clock.clone())),
         );

@@ -4,11 +4,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use aws_adapters::source_queue;
-use domain::Deadlines;
 use embedded_aws::mapping::Notice;
 use embedded_aws::server::{self, Bound, ServerError};
 use embedded_aws::{Clock, Sqs};
 use embedded_sqs::Counts;
+use eventsourcing::SettingValues;
 use terminal::note;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
@@ -41,8 +41,8 @@ pub struct UpOptions {
     pub stack: String,
     /// The folder in which the tables survive; in memory if none.
     pub data: Option<PathBuf>,
-    /// How long the outside world has for its answers.
-    pub deadlines: Deadlines,
+    /// What the business is set to.
+    pub settings: SettingValues,
     /// Whether the simulators answer the outbound queues.
     pub simulators: bool,
     /// Whether the functions run; without them, tables and queues are served to functions elsewhere.
@@ -64,11 +64,11 @@ async fn serve(options: UpOptions) -> Result<(), UpError> {
         name: options.stack,
         base_url: url.clone(),
         storage: options.data.map_or(Storage::Memory, Storage::Folder),
-        deadlines: options.deadlines,
+        settings: options.settings,
         simulators: options.simulators,
         functions: options.functions,
         clock: Some(Clock::real()),
-        ..StackOptions::default()
+        ..StackOptions::of(functions::bundle())
     })
     .await?;
     if stack.republished() > 0 {

@@ -6,9 +6,9 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use aws_adapters::pascal_case;
+use bundle::Function;
 use clap::Args;
 use eventsourcing::{Draft, DraftFault, Form, written};
-use functions::Function;
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -366,7 +366,7 @@ mod tests {
     use super::*;
 
     fn sent(command: &str, fields: &[&str]) -> Result<Ready, String> {
-        let registry = functions::registry();
+        let registry = functions::bundle().registry;
         let function = registry.function(command).expect("the command is registered");
         let command = Send {
             r#type: command.into(),

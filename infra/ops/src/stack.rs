@@ -9,8 +9,8 @@ use aws_adapters::{Bus, Connection, Environment, Names, Proxies, kebab_case, pas
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::operation::receive_message::builders::ReceiveMessageFluentBuilder;
 use aws_sdk_sqs::types::Message;
+use bundle::{Function, Registry, Trigger};
 use eventsourcing::nearest;
-use functions::{Function, Registry, Trigger, registry};
 use terminal::note;
 use tokio::sync::RwLock;
 
@@ -71,7 +71,7 @@ impl Stack {
             bus: Bus::new(connection.sqs.clone(), &prefix),
             names,
             connection,
-            registry: registry(),
+            registry: functions::bundle().registry,
             clock: date.clock(),
             interruption: Interruption::listen()?,
             held: Arc::default(),

@@ -1,10 +1,9 @@
 //! Alarms: what somebody has to look at, in few alarms that watch several metrics each.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_adapters::{dead_letter_queue, pascal_case};
-use functions::{Context, Function, RECOVERY, Registry, Trigger};
+use bundle::{Bundle, Context, Function, RECOVERY, Registry, Trigger};
 
 use crate::functions::{is_simulator, sends_to_itself};
 use crate::intrinsics::{only_if, reference, stack_name};
@@ -27,33 +26,8 @@ const _: () = assert!(UNRELAYED.as_secs() < Function::STREAM_RECORD_AGE.as_secs(
 /// The namespace of the functions' own metrics.
 pub(crate) const NAMESPACE: &str = "SagaBundle";
 
-/// What alarms are grouped by: a context, or the outbound queues.
-pub(crate) struct Area {
-    /// Its kebab-case name, part of its alarms' names.
-    pub(crate) name: &'static str,
-    /// Its name in a sentence.
-    pub(crate) title: &'static str,
-}
-
-/// The area of a context.
-pub(crate) fn area(context: Context) -> Area {
-    let (name, title) = match context {
-        Context::Cart => ("cart", "Cart"),
-        Context::Order => ("order", "Order and its saga"),
-        Context::Payment => ("payment", "Payment"),
-        Context::Shipment => ("shipment", "Shipment"),
-        Context::GuestStay => ("guest-stay", "Guest stay"),
-        Context::GroupCheckout => ("group-checkout", "Group checkout"),
-        Context::Delivery => ("delivery", "Delivery of events"),
-        Context::Simulators => ("simulators", "Simulators"),
-    };
-    Area { name, title }
-}
-
-const OUTBOUND: Area = Area {
-    name: "outbound",
-    title: "Outbound queues",
-};
+/// What the alarms of the outbound queues are grouped by.
+const OUTBOUND: Context = Context::new("outbound", "Outbound queues");
 
 /// A series of numbers.
 #[derive(Clone, Debug)]
@@ -131,11 +105,12 @@ const AT_ONCE: (u32, u32) = (1, 1);
 const REPEATEDLY: (u32, u32) = (2, 3);
 
 /// All alarms, with their ids.
-pub(crate) fn alarms(registry: &Registry) -> Vec<(String, Map)> {
+pub(crate) fn alarms(bundle: &Bundle) -> Vec<(String, Map)> {
+    let registry = &bundle.registry;
     let alarms = [
-        dead_letters(registry),
-        waiting(registry),
-        of_functions(registry),
+        dead_letters(bundle),
+        waiting(bundle),
+        of_functions(bundle),
         of_relay(registry),
         late_facts(registry),
         loops(registry),
@@ -212,8 +187,8 @@ fn query((number, metric): (usize, &Metric)) -> Map {
         .with("MetricStat", statistic)
 }
 
-fn dead_letters(registry: &Registry) -> Vec<Alarm> {
-    let alarm = |area: &Area, metrics| Alarm {
+fn dead_letters(bundle: &Bundle) -> Vec<Alarm> {
+    let alarm = |area: &Context, metrics| Alarm {
         kind: "dead-letters",
         name: format!("{}-dead-letters", area.name),
         about: format!(
@@ -228,14 +203,18 @@ fn dead_letters(registry: &Registry) -> Vec<Alarm> {
         periods: AT_ONCE,
     };
     let mut alarms = Vec::new();
-    for (area, functions) in by_area(registry) {
+    for (area, functions) in by_context(bundle) {
         let depths = functions
             .iter()
             .filter_map(|function| function.queue())
             .map(depth);
         alarms.push(alarm(&area, depths.collect()));
     }
-    let outbound = registry.outbound.iter().map(|outbound| depth(outbound.queue));
+    let outbound = bundle
+        .registry
+        .outbound
+        .iter()
+        .map(|outbound| depth(outbound.queue));
     alarms.push(alarm(&OUTBOUND, outbound.collect()));
     alarms
 }
@@ -244,9 +223,9 @@ fn depth(queue: &str) -> Metric {
     Metric::of_queue("ApproximateNumberOfMessagesVisible", &dead_letter_queue(queue))
 }
 
-fn waiting(registry: &Registry) -> Vec<Alarm> {
+fn waiting(bundle: &Bundle) -> Vec<Alarm> {
     let age = |queue: &str| Metric::of_queue("ApproximateAgeOfOldestMessage", queue);
-    let alarm = |area: &Area, who: &str, metrics| Alarm {
+    let alarm = |area: &Context, who: &str, metrics| Alarm {
         kind: "waiting",
         name: format!("{}-waiting", area.name),
         about: format!(
@@ -260,7 +239,7 @@ fn waiting(registry: &Registry) -> Vec<Alarm> {
         periods: AT_ONCE,
     };
     let mut alarms = Vec::new();
-    for (area, functions) in by_area(registry) {
+    for (area, functions) in by_context(bundle) {
         let ages = functions.iter().filter_map(|function| function.queue()).map(age);
         alarms.push(alarm(
             &area,
@@ -268,7 +247,11 @@ fn waiting(registry: &Registry) -> Vec<Alarm> {
             ages.collect(),
         ));
     }
-    let outbound = registry.outbound.iter().map(|outbound| age(outbound.queue));
+    let outbound = bundle
+        .registry
+        .outbound
+        .iter()
+        .map(|outbound| age(outbound.queue));
     alarms.push(alarm(
         &OUTBOUND,
         "the system outside does not take it",
@@ -277,8 +260,8 @@ fn waiting(registry: &Registry) -> Vec<Alarm> {
     alarms
 }
 
-fn of_functions(registry: &Registry) -> Vec<Alarm> {
-    let alarm = |area: &Area, kind, about: &str, metrics| Alarm {
+fn of_functions(bundle: &Bundle) -> Vec<Alarm> {
+    let alarm = |area: &Context, kind, about: &str, metrics| Alarm {
         kind,
         name: format!("{}-{kind}", area.name),
         about: format!("{}: {about}", area.title),
@@ -288,7 +271,7 @@ fn of_functions(registry: &Registry) -> Vec<Alarm> {
         periods: REPEATEDLY,
     };
     let mut alarms = Vec::new();
-    for (area, functions) in by_area(registry) {
+    for (area, functions) in by_context(bundle) {
         let metrics = |name| {
             functions
                 .iter()
@@ -413,17 +396,13 @@ fn loops(registry: &Registry) -> Vec<Alarm> {
 }
 
 /// The functions of each context, but for the simulators, which are no part of what has to run.
-fn by_area(registry: &Registry) -> Vec<(Area, Vec<&Function>)> {
-    let mut contexts: BTreeMap<Context, Vec<&Function>> = BTreeMap::new();
-    for function in registry
-        .functions
-        .iter()
-        .filter(|function| !is_simulator(function))
-    {
-        contexts.entry(function.context).or_default().push(function);
-    }
-    contexts
-        .into_iter()
-        .map(|(context, functions)| (area(context), functions))
-        .collect()
+fn by_context(bundle: &Bundle) -> Vec<(Context, Vec<&Function>)> {
+    let has_to_run = bundle.registry.functions.iter().filter(|f| !is_simulator(f));
+    let functions: Vec<_> = has_to_run.collect();
+    let of = |context: Context| {
+        let own = functions.iter().filter(|f| f.context == context);
+        (context, own.copied().collect::<Vec<_>>())
+    };
+    let all = bundle.all_contexts().map(of);
+    all.filter(|(_, functions)| !functions.is_empty()).collect()
 }

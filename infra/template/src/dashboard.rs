@@ -1,22 +1,12 @@
-//! The dashboard: a row for each stage of an order's way, then the groups', then what all depend on.
+//! The dashboard: a row for each context, in the order in which things go through them, then what all depend on.
 
-use functions::{Context, Function, Registry};
+use bundle::{Bundle, Function, Registry};
 use serde_json::{Value, json};
 
-use crate::alarms::{NAMESPACE, area};
+use crate::alarms::NAMESPACE;
 use crate::intrinsics::stack_name;
 use crate::parameters::WITH_ALARMS;
 use crate::yaml::{Map, Yaml};
-
-/// The stages, in the order in which an order and then a group goes through them.
-const STAGES: [Context; 6] = [
-    Context::Cart,
-    Context::Order,
-    Context::Payment,
-    Context::Shipment,
-    Context::GuestStay,
-    Context::GroupCheckout,
-];
 
 /// The width of a dashboard, in its own units.
 const WIDTH: u32 = 24;
@@ -26,18 +16,21 @@ const HEIGHT: u32 = 6;
 const LINE: u32 = 2;
 
 /// The dashboard; `alarms` are the ids of all alarms.
-pub(crate) fn dashboard(registry: &Registry, alarms: &[String]) -> Map {
+pub(crate) fn dashboard(bundle: &Bundle, alarms: &[String]) -> Map {
+    let registry = &bundle.registry;
     let mut board = Board::default();
-    board.text("An order's way, from the cart down to its parcel, and a group's. Left: what was done. Middle: what was \
-                refused for good, or has to come again. Right: how long messages wait.");
+    board.text(&format!(
+        "{} Left: what was done. Middle: what was refused for good, or has to come again. Right: how long messages wait.",
+        bundle.ways
+    ));
     board.alarms(alarms);
-    for context in STAGES {
+    for context in &bundle.contexts {
         let functions: Vec<_> = registry
             .functions
             .iter()
-            .filter(|f| f.context == context)
+            .filter(|f| f.context == *context)
             .collect();
-        board.stage(area(context).title, &functions);
+        board.stage(context.title, &functions);
     }
     board.delivery(registry);
     let properties = Map::new().with("DashboardName", stack_name("saga")).with(
@@ -97,15 +90,12 @@ impl Board {
     }
 
     fn delivery(&mut self, registry: &Registry) {
-        let relay = stack_named(functions::RELAY);
+        let relay = stack_named(bundle::RELAY);
         self.row([
             Graph {
                 title: "Relay: delivered, and saved in the outbox".into(),
                 stat: "Sum",
-                metrics: vec![
-                    own("Handled", functions::RELAY),
-                    own("Undelivered", functions::RELAY),
-                ],
+                metrics: vec![own("Handled", bundle::RELAY), own("Undelivered", bundle::RELAY)],
             },
             Graph {
                 title: "Relay: behind, in milliseconds".into(),

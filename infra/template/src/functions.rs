@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use functions::{Function, RECOVERY, Trigger};
+use bundle::{Function, RECOVERY, Trigger};
+use eventsourcing::Setting;
 
 use crate::checkov::skipped_on_functions;
 use crate::ids;
@@ -63,7 +64,7 @@ pub(crate) fn function(function: &Function) -> Map {
             "LoggingConfig",
             Map::new().with("LogGroup", reference(&ids::log_group(name))),
         );
-    if let Some(variable) = function.deadline {
+    if let Some(Setting { variable, .. }) = function.deadline {
         let variables = Map::new().with(variable, reference(&parameter_of(variable)));
         properties.put("Environment", Map::new().with("Variables", variables));
     }

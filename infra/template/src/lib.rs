@@ -16,12 +16,9 @@ mod roles;
 mod tables;
 mod yaml;
 
-use std::collections::BTreeMap;
-
-use ::functions::{Context, Function, Registry, Sender, Trigger};
 use aws_adapters::pascal_case;
+use bundle::{Bundle, Function, Registry, Sender, Trigger};
 
-use crate::alarms::area;
 use crate::intrinsics::{arn, reference};
 use crate::yaml::{Map, Yaml};
 
@@ -32,25 +29,28 @@ use crate::yaml::{Map, Yaml};
 pub const STACK_NAME_LIMIT: usize = 30;
 
 /// The text of `template.yaml`.
-pub fn template(registry: &Registry) -> String {
+pub fn template(bundle: &Bundle) -> String {
+    let registry = &bundle.registry;
     let about = format!(
-        "Order saga and group checkout on Lambda, SQS and DynamoDB. The stack's name may have up to {STACK_NAME_LIMIT} \
-         characters."
+        "{} on Lambda, SQS and DynamoDB. The stack's name may have up to {STACK_NAME_LIMIT} \
+         characters.",
+        bundle.about
     );
     let mut document = Map::apart()
         .note("Generated from functions/src/registry.rs by `cargo template`; edit that, not this.")
         .with("AWSTemplateFormatVersion", "2010-09-09")
         .with("Transform", "AWS::Serverless-2016-10-31")
         .with("Description", about);
-    document.put("Parameters", parameters::parameters(registry));
+    document.put("Parameters", parameters::parameters(bundle));
     document.put("Conditions", parameters::conditions());
     document.put("Globals", functions::globals());
-    document.put("Resources", resources(registry));
+    document.put("Resources", resources(bundle));
     document.put("Outputs", outputs(registry));
     document.document()
 }
 
-fn resources(registry: &Registry) -> Map {
+fn resources(bundle: &Bundle) -> Map {
+    let registry = &bundle.registry;
     let mut resources = Map::apart();
     resources.heading("Tables");
     resources.remark(
@@ -60,12 +60,15 @@ fn resources(registry: &Registry) -> Map {
     resources.remark("Events that the relay could not deliver, as references to where they are.");
     resources.put(ids::OUTBOX_TABLE, tables::outbox());
 
-    let mut contexts: BTreeMap<Context, Vec<&Function>> = BTreeMap::new();
-    for function in &registry.functions {
-        contexts.entry(function.context).or_default().push(function);
-    }
-    for (context, functions) in contexts {
-        resources.heading(area(context).title);
+    for context in bundle.all_contexts() {
+        let mut functions = registry
+            .functions
+            .iter()
+            .filter(|f| f.context == context)
+            .peekable();
+        if functions.peek().is_some() {
+            resources.heading(context.title);
+        }
         for function in functions {
             put_function(&mut resources, registry, function);
         }
@@ -81,13 +84,13 @@ fn resources(registry: &Registry) -> Map {
     resources.remark(
         "For whoever sends dead letters again; queues that only steps send to let no other person in.",
     );
-    resources.put(ids::OPERATOR_ROLE, roles::operator_role(registry));
-    let alarms = alarms::alarms(registry);
+    resources.put(ids::OPERATOR_ROLE, roles::operator_role(bundle));
+    let alarms = alarms::alarms(bundle);
     let ids: Vec<_> = alarms.iter().map(|(id, _)| id.clone()).collect();
     for (id, alarm) in alarms {
         resources.put(id, alarm);
     }
-    resources.put("Dashboard", dashboard::dashboard(registry, &ids));
+    resources.put("Dashboard", dashboard::dashboard(bundle, &ids));
     resources
 }
 

@@ -6,7 +6,7 @@ use std::{fs, io};
 
 fn main() -> io::Result<()> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../template.yaml");
-    let new = template::template(&functions::registry());
+    let new = template::template(&functions::bundle());
     let old = match fs::read_to_string(&path) {
         Ok(old) => old,
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),

@@ -1,8 +1,7 @@
 //! What whoever deploys can choose, and the conditions that follow from it.
 
-use std::time::Duration;
-
-use functions::{Function, Registry, Settings};
+use bundle::{Bundle, Function, Registry};
+use eventsourcing::MAX_SETTING_SECONDS;
 
 use crate::intrinsics::{equals, not};
 use crate::yaml::{Map, Yaml, inline};
@@ -38,7 +37,7 @@ const RETENTIONS: [u32; 22] = [
 ];
 
 /// The section `Parameters`.
-pub(crate) fn parameters(registry: &Registry) -> Map {
+pub(crate) fn parameters(bundle: &Bundle) -> Map {
     let mut parameters = Map::apart()
         .note("arm64 costs a fifth less for the same work.")
         .with(
@@ -49,7 +48,7 @@ pub(crate) fn parameters(registry: &Registry) -> Map {
                 "Processor that the functions run on.",
             ),
         );
-    deadlines(&mut parameters);
+    settings(&mut parameters, bundle);
     parameters
         .remark("Never in production: the simulators take the messages that are meant for the real ones.");
     parameters.put(
@@ -59,7 +58,7 @@ pub(crate) fn parameters(registry: &Registry) -> Map {
             "Whether stand-ins for payment provider and carrier answer the outbound queues.",
         ),
     );
-    load(&mut parameters, registry);
+    load(&mut parameters, &bundle.registry);
     logs(&mut parameters);
     alarms(&mut parameters);
     protection(&mut parameters);
@@ -67,27 +66,12 @@ pub(crate) fn parameters(registry: &Registry) -> Map {
     parameters
 }
 
-fn deadlines(parameters: &mut Map) {
-    let defaults = Settings::deadlines(|_| None).expect("without variables there are only defaults");
-    let mut put = |name, default: Duration, about: &str| {
-        let about = format!("{about} In seconds, a year at most.");
-        parameters.put(name, number(default.as_secs(), 1, 31_536_000, &about));
-    };
-    put(
-        "PaymentDeadlineSeconds",
-        defaults.payment,
-        "How long the payment provider has, from the order's initialization, until the payment counts as failed.",
-    );
-    put(
-        "ShipmentDeadlineSeconds",
-        defaults.shipment,
-        "How long the carrier has, from the order's confirmation, until the shipment counts as failed.",
-    );
-    put(
-        "GroupCheckoutDeadlineSeconds",
-        defaults.group_checkout,
-        "How long a group's guests have, from its initiation, until the group counts as timed out.",
-    );
+fn settings(parameters: &mut Map, bundle: &Bundle) {
+    for setting in bundle.settings() {
+        let about = format!("{} In seconds, a year at most.", setting.about);
+        let seconds = number(setting.default.as_secs(), 1, MAX_SETTING_SECONDS, &about);
+        parameters.put(parameter_of(setting.variable), seconds);
+    }
 }
 
 fn load(parameters: &mut Map, registry: &Registry) {
@@ -232,7 +216,7 @@ pub(crate) fn conditions() -> Map {
 
 /// Whether a function takes batches of another size than most.
 pub(crate) fn has_own_batch_size(function: &Function) -> bool {
-    function.batching.size != functions::Batching::default().size
+    function.batching.size != bundle::Batching::default().size
 }
 
 /// The parameter that a function's variable of the environment is set from: `PaymentDeadlineSeconds` of

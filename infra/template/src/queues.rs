@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_adapters::{MAX_RECEIVE_COUNT, dead_letter_queue};
-use functions::{Function, Registry, Sender, Trigger};
+use bundle::{Function, Registry, Sender, Trigger};
 
 use crate::functions::is_simulator;
 use crate::ids;

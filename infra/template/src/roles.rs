@@ -1,7 +1,7 @@
 //! Who may do what: a role for each function, with what its declaration implies and nothing else.
 
 use aws_adapters::{OUTBOX_INDEX, dead_letter_queue};
-use functions::{Function, OutboxAccess, Registry, StoreAccess, Trigger};
+use bundle::{Bundle, Function, OutboxAccess, StoreAccess, Trigger};
 
 use crate::functions::conditional;
 use crate::ids;
@@ -26,7 +26,8 @@ pub(crate) fn role(function: &Function) -> Map {
 
 /// The role of an operator, who moves messages out of dead-letter queues, back to where they came from, and
 /// does whatever else `cargo ops` does. Queues that only steps send to let nobody else in.
-pub(crate) fn operator_role(registry: &Registry) -> Map {
+pub(crate) fn operator_role(bundle: &Bundle) -> Map {
+    let registry = &bundle.registry;
     let account = substituted("arn:${AWS::Partition}:iam::${AWS::AccountId}:root");
     let trust = Map::new()
         .with("Effect", "Allow")
@@ -46,13 +47,17 @@ pub(crate) fn operator_role(registry: &Registry) -> Map {
         "sqs:ChangeMessageVisibility",
         "sqs:GetQueueAttributes",
     ];
-    let found_by = vec![substituted(queue_arn("finalize-cart"))];
+    let entrance = bundle.entrance().map(|name| substituted(queue_arn(name)));
     let read = ["dynamodb:Query", "dynamodb:Scan"];
     let mend = ["dynamodb:UpdateItem", "dynamodb:DeleteItem"];
     let statements = vec![
         allow("TakeDeadLetters", &take, dead_letters.collect()),
         allow("SendThemAgain", &["sqs:SendMessage"], queues.collect()),
-        allow("FindTheStack", &["sqs:GetQueueUrl"], found_by),
+        allow(
+            "FindTheStack",
+            &["sqs:GetQueueUrl"],
+            entrance.into_iter().collect(),
+        ),
         allow("ReadEvents", &read, vec![arn(ids::EVENTS_TABLE)]),
         allow("ListTheOutbox", &["dynamodb:Query"], vec![outbox_index()]),
         allow("MendTheOutbox", &mend, vec![arn(ids::OUTBOX_TABLE)]),

@@ -5,6 +5,7 @@
 //! The types of fields (ids, money, items) are in [`values`].
 
 pub mod cart;
+pub mod deadlines;
 pub mod group_checkout;
 pub mod group_checkout_process;
 pub mod guest_stay;
@@ -14,4 +15,4 @@ pub mod payment;
 pub mod shipment;
 pub mod values;
 
-pub use order_saga::Deadlines;
+pub use deadlines::Deadlines;

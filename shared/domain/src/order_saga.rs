@@ -15,10 +15,9 @@
 //! carry all that it takes to fail a payment or shipment whose request never arrived, so that an
 //! order closes even then.
 
-use std::time::Duration;
-
 use eventsourcing::{Dispatch, Message, Step};
 
+use crate::Deadlines;
 use crate::cart::{Cart, CartFinalized, CartState};
 use crate::order::{
     CancelOrder, Cause, CompleteOrder, ConfirmOrder, InitializeOrder, Order, OrderCancelled, OrderConfirmed,
@@ -32,28 +31,6 @@ use crate::shipment::{
     CallOffShipment, RequestShipment, Shipment, ShipmentFailed, ShipmentSent, ShipmentState, TimeOutShipment,
 };
 use crate::values::{OrderId, PaymentId, ShipmentId};
-
-/// How long the outside world, and a group's guests, have for their answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Deadlines {
-    /// The payment provider, from the order's initialization.
-    pub payment: Duration,
-    /// The carrier, from the order's confirmation.
-    pub shipment: Duration,
-    /// All guests of a group, from its checkout's initiation.
-    pub group_checkout: Duration,
-}
-
-impl Default for Deadlines {
-    /// 15 minutes for a payment, a day for a shipment, an hour for a group's checkout.
-    fn default() -> Self {
-        Self {
-            payment: Duration::from_mins(15),
-            shipment: Duration::from_hours(24),
-            group_checkout: Duration::from_hours(1),
-        }
-    }
-}
 
 /// A finalized cart becomes an order.
 #[derive(Debug)]

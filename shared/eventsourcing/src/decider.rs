@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use crate::{Category, Message, StreamId, Timestamp, Unreadable};
+use crate::{Category, Message, RuleSettings, StreamId, Timestamp, Unreadable};
 
 /// The rules of one kind of stream, as pure functions of values.
 pub trait Decider: Send + Sync + 'static {
@@ -16,7 +16,7 @@ pub trait Decider: Send + Sync + 'static {
     type State: Clone + Debug + Default + Send + Sync;
     /// What it can be set to, such as deadlines. What is decided by a setting is recorded, so that
     /// nobody has to know it who reads the stream later.
-    type Settings: Send + Sync;
+    type Settings: RuleSettings;
 
     /// Whether its streams grow so long that a function does well to keep the state between
     /// invocations and to read only what is new. What is kept can't go stale, since commits never

@@ -1,6 +1,6 @@
 //! The shape of a saga step: what an event makes the bundle do next.
 
-use crate::{Command, Decider, Message, StreamId, Timestamp};
+use crate::{Command, Decider, Message, RuleSettings, StreamId, Timestamp};
 
 /// One step of a saga or process: turns an event into commands. Pure, like the rules.
 pub trait Step: Send + Sync + 'static {
@@ -10,7 +10,7 @@ pub trait Step: Send + Sync + 'static {
     /// says.
     type Source: Decider;
     /// What it can be set to, such as deadlines.
-    type Settings: Send + Sync;
+    type Settings: RuleSettings;
     /// Whether it needs the state of the event's stream; otherwise it gets the empty state, unread.
     const READS_STATE: bool = false;
     /// The types of the commands that it sends.

@@ -18,7 +18,7 @@ pub fn runtime() -> Runtime {
 pub async fn still_stack() -> Stack {
     let options = StackOptions {
         functions: false,
-        ..StackOptions::default()
+        ..StackOptions::of(functions::bundle())
     };
     Stack::start(options)
         .await

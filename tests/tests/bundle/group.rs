@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aws_adapters::{Handler, StdoutMetrics};
+use bundle::{Parts, Settings};
 use embedded_aws::transport::Fault;
-use eventsourcing::{StreamId, SystemClock};
-use functions::{Parts, Settings};
+use eventsourcing::{SettingValues, StreamId, SystemClock};
 use futures::future::join;
 use lambda_runtime::{Context, LambdaEvent};
 use local::StackOptions;
@@ -228,7 +228,7 @@ fn instance(bundle: &Bundle, name: &str) -> Arc<dyn Handler> {
         settings: Settings {
             names: bundle.stack.names().clone(),
             queue_url_prefix: bundle.queue_url_prefix(),
-            deadlines: domain::Deadlines::default(),
+            values: SettingValues::default(),
         },
         connection: bundle.stack.connection(name),
         clock: Arc::new(SystemClock),

@@ -14,9 +14,9 @@ use serde_json::{Value, json};
 use testkit::bundle::{Bundle, at, options, text};
 use testkit::weather::{broken, faults};
 
-const RELAY: &str = functions::RELAY;
-const SWEEPER: &str = functions::SWEEPER;
-const RECOVERY: &str = functions::RECOVERY;
+const RELAY: &str = bundle::RELAY;
+const SWEEPER: &str = bundle::SWEEPER;
+const RECOVERY: &str = bundle::RECOVERY;
 const QUEUE: &str = "local-on-cart-finalized";
 
 /// Something that fails until it is mended.

@@ -12,7 +12,7 @@ use testkit::bundle::{Bundle, Item, options, text};
 use testkit::weather::{at_first, broken, faults};
 use tokio::time::Instant;
 
-const RELAY: &str = functions::RELAY;
+const RELAY: &str = bundle::RELAY;
 
 async fn bundle(faults: Option<Arc<dyn Faults>>) -> Bundle {
     Bundle::start(StackOptions {
@@ -215,7 +215,7 @@ async fn a_batch_comes_again_if_the_outbox_cannot_be_written_either_and_nothing_
     }
     assert!(bundle.age() >= Duration::from_secs(20));
     assert_eq!(bundle.outbox().await.len(), 0);
-    let told = bundle.calls_of(functions::RECOVERY, "UpdateItem");
+    let told = bundle.calls_of(bundle::RECOVERY, "UpdateItem");
     assert_eq!(told.len(), 0, "the mapping gave nothing up");
 }
 

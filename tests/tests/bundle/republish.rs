@@ -23,10 +23,11 @@ async fn without_relay(faults: Option<Arc<dyn Faults>>) -> Bundle {
     Bundle::start(StackOptions {
         relays: 0,
         faults,
-        deadlines: Deadlines {
+        settings: Deadlines {
             shipment: Duration::from_hours(1),
             ..Deadlines::default()
-        },
+        }
+        .into(),
         ..options()
     })
     .await

@@ -116,7 +116,7 @@ async fn every_scenario_ends_right_in_whatever_order_commits_reach_the_relay() {
         let shuffled = StackOptions {
             order: Order::Shuffled(seed),
             faults: Some(Weather::calm(seed, Duration::from_millis(20))),
-            deadlines: hopping_deadlines(),
+            settings: hopping_deadlines().into(),
             ..options()
         };
         all_end_right(&format!("order {seed}"), shuffled).await;
@@ -127,7 +127,7 @@ async fn every_scenario_ends_right_in_whatever_order_commits_reach_the_relay() {
 async fn every_scenario_ends_right_with_two_relays() {
     let two = StackOptions {
         relays: 2,
-        deadlines: hopping_deadlines(),
+        settings: hopping_deadlines().into(),
         ..options()
     };
     all_end_right("two relays", two).await;
@@ -135,7 +135,7 @@ async fn every_scenario_ends_right_with_two_relays() {
         relays: 2,
         order: Order::Shuffled(7),
         faults: Some(Weather::calm(7, Duration::from_millis(20))),
-        deadlines: hopping_deadlines(),
+        settings: hopping_deadlines().into(),
         ..options()
     };
     all_end_right("two relays, shuffled", shuffled).await;
@@ -145,7 +145,7 @@ async fn every_scenario_ends_right_with_two_relays() {
 async fn every_scenario_ends_right_when_every_call_arrives_twice() {
     let twice = StackOptions {
         faults: Some(faults(|_| Fault::Twice)),
-        deadlines: short_deadlines(),
+        settings: short_deadlines().into(),
         ..options()
     };
     all_end_right("twice", twice).await;
@@ -161,7 +161,7 @@ async fn every_scenario_ends_right_when_every_message_is_delivered_twice() {
                 Fault::None
             }
         })),
-        deadlines: short_deadlines(),
+        settings: short_deadlines().into(),
         ..options()
     };
     all_end_right("delivered twice", twice).await;
@@ -177,7 +177,7 @@ async fn every_scenario_ends_right_when_the_simulators_answer_everything_twice()
                 Fault::None
             }
         })),
-        deadlines: hopping_deadlines(),
+        settings: hopping_deadlines().into(),
         ..options()
     };
     all_end_right("simulators twice", twice).await;
@@ -188,7 +188,7 @@ async fn every_scenario_ends_right_when_reads_that_may_be_stale_are() {
     for writes in [1, 2, 100] {
         let stale = StackOptions {
             faults: Some(faults(move |_| Fault::StaleRead(writes))),
-            deadlines: hopping_deadlines(),
+            settings: hopping_deadlines().into(),
             ..options()
         };
         all_end_right(&format!("{writes} writes behind"), stale).await;
@@ -205,7 +205,7 @@ async fn every_scenario_ends_right_when_one_acknowledgement_in_four_is_lost() {
                 Fault::None
             }
         }))),
-        deadlines: short_deadlines(),
+        settings: short_deadlines().into(),
         ..options()
     };
     all_end_right("acknowledgements lost", lost).await;
@@ -217,7 +217,7 @@ async fn every_scenario_ends_right_in_a_storm() {
         let storm = StackOptions {
             faults: Some(Weather::storm(seed)),
             order: Order::Shuffled(seed),
-            deadlines: short_deadlines(),
+            settings: short_deadlines().into(),
             ..options()
         };
         all_end_right(&format!("storm {seed}"), storm).await;
@@ -634,11 +634,12 @@ async fn a_payment_that_cannot_be_discarded_stays_visible_and_can_be_redriven() 
 async fn the_time_that_a_deadline_is_recorded_with_is_when_it_passes() {
     let seconds = Duration::from_secs;
     let bundle = Bundle::start(StackOptions {
-        deadlines: Deadlines {
+        settings: Deadlines {
             payment: seconds(77),
             shipment: seconds(4_000),
             group_checkout: seconds(55),
-        },
+        }
+        .into(),
         // No group hears of its guests.
         faults: Some(faults(|call| match &*call.caller {
             "record-guest-checkout" if call.service == Service::DynamoDb => broken(call.service),

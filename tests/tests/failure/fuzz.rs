@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 
 use aws_adapters::{Handler, MAX_MESSAGE_BYTES, MAX_RECEIVE_COUNT};
-use functions::{RELAY, Trigger};
+use bundle::{RELAY, Trigger};
 use futures::FutureExt;
 use serde_json::{Value, json};
 use testkit::bundle::{Bundle, Letter, text};

@@ -7,9 +7,9 @@
 use std::time::{Duration, Instant};
 
 use aws_adapters::{Delivery, Outbox};
+use bundle::SWEEPER;
 use domain::cart::CartFinalized;
 use eventsourcing::{Commit, EventStore, Message, NewEvent, Position, Timestamp};
-use functions::SWEEPER;
 use serde_json::{Value, json};
 use testkit::bundle::{Bundle, Letter, options, text};
 use testkit::invariants::Findings;

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use bundle::Function;
 use embedded_aws::mapping::{Invocation, Invoke, InvokeError};
-use functions::{Function, registry};
 use local::{Intercept, StackOptions};
 use serde_json::Value;
 use testkit::bundle::{Bundle, Letter};
@@ -166,7 +166,7 @@ impl Reference {
     /// While a function does not work, nothing wrong may happen, and what it was to handle waits where it
     /// gives it up. Once it is mended, a redrive brings everything to its end.
     async fn fails_for_ever(&self, bundle: &Bundle, treated: &Treated) -> Vec<String> {
-        let functions = registry().functions;
+        let functions = functions::bundle().registry.functions;
         let function = functions
             .iter()
             .find(|function| function.name == treated.function);
@@ -237,7 +237,7 @@ async fn answers_to_nothing(bundle: &Bundle) -> usize {
 fn every_function(treatment: Treatment, stories_each: usize) {
     let (started, references) = (Instant::now(), references());
     let (mut runs, mut problems) = (0, Vec::new());
-    let functions = registry().functions;
+    let functions = functions::bundle().registry.functions;
     for function in &functions {
         let reach = references
             .iter()

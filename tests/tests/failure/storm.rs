@@ -92,7 +92,7 @@ async fn weather(seed: u64, orders: usize) -> Counts {
         faults: Some(storm.clone()),
         order: Order::Shuffled(seed),
         relays: 2,
-        deadlines: DEADLINES,
+        settings: DEADLINES.into(),
         ..options()
     })
     .await;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bundle::{Function, RELAY};
 use domain::Deadlines;
-use functions::{Function, RELAY};
 use local::StackOptions;
 use local::groups::{GroupScenario, group_scenarios};
 use local::scenarios::{PlayError, Player, Refused, Scenario, order_scenarios};
@@ -49,7 +49,7 @@ pub fn deadlines() -> Deadlines {
 /// The options of a bundle with those deadlines.
 pub fn hopping() -> StackOptions {
     StackOptions {
-        deadlines: deadlines(),
+        settings: deadlines().into(),
         ..options()
     }
 }

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use aws_adapters::Metrics;
-use domain::Deadlines;
+use eventsourcing::SettingValues;
 
 use super::{DemoError, progress, settle, start};
 use crate::Stack;
@@ -48,9 +48,9 @@ impl GroupCost {
 }
 
 /// Plays a group of 50 and one of `count`; whether both ended as completed, once.
-pub(super) async fn play(count: usize, deadlines: Deadlines) -> Result<bool, DemoError> {
+pub(super) async fn play(count: usize, settings: SettingValues) -> Result<bool, DemoError> {
     let started = Instant::now();
-    let (stack, player) = start(deadlines).await?;
+    let (stack, player) = start(settings).await?;
     let small = checkout(&stack, &player, "demo-small", SMALL).await?;
     let large = checkout(&stack, &player, "demo-large", count).await?;
     let right = print(&mut terminal::out(), &[&small, &large], started.elapsed())?;

@@ -38,7 +38,7 @@ async fn start(system: &System) -> Stack {
     let system = system.clone();
     let options = StackOptions {
         clock: Some(Clock::following(Arc::new(move || system.now()))),
-        ..StackOptions::default()
+        ..StackOptions::of(functions::bundle())
     };
     Stack::start(options)
         .await

@@ -42,7 +42,7 @@ async fn a_redriven_entry_is_due_by_the_sweepers_clock() {
     let up = Up::with(StackOptions {
         epoch: SystemTime::now() - Duration::from_hours(24),
         functions: false,
-        ..StackOptions::default()
+        ..StackOptions::of(functions::bundle())
     })
     .await;
     up.put_item("local-outbox", &entry("cart-c-1", "parked"));

@@ -10,7 +10,7 @@ async fn a_stack_may_be_called_as_its_queues_begin_or_end() {
         let up = Up::with(StackOptions {
             name: name.into(),
             functions: false,
-            ..StackOptions::default()
+            ..StackOptions::of(functions::bundle())
         })
         .await;
         let (queue, dead_letters) = (

@@ -91,7 +91,7 @@ async fn the_trace_of_an_open_order_says_who_has_to_answer_and_until_when() {
 async fn the_trace_of_a_group_names_the_guests_who_are_open() {
     let up = Up::with(local::StackOptions {
         functions: false,
-        ..local::StackOptions::default()
+        ..local::StackOptions::of(functions::bundle())
     })
     .await;
     let initiated = json!({

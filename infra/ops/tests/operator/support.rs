@@ -42,14 +42,14 @@ impl Ran {
 impl Up {
     /// A stack with all its functions.
     pub async fn start() -> Self {
-        Self::with(StackOptions::default()).await
+        Self::with(StackOptions::of(functions::bundle())).await
     }
 
     /// A stack whose queues nobody reads.
     pub async fn without_functions() -> Self {
         Self::with(StackOptions {
             functions: false,
-            ..StackOptions::default()
+            ..StackOptions::of(functions::bundle())
         })
         .await
     }

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
+use bundle::{Function, RECOVERY, RELAY, Trigger};
 use embedded_aws::Service;
 use embedded_aws::transport::{Call, Fault};
-use functions::{Function, RECOVERY, RELAY, Trigger};
 use local::StackOptions;
 use testkit::bundle::{Bundle, Seen, options};
 use testkit::stories::Stories;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_adapters::Environment;
-use functions::Settings;
+use bundle::Settings;
 use serde_json::Value;
 
 use crate::document::Document;
@@ -61,7 +61,8 @@ fn an_endpoint_that_is_empty_or_not_there_is_awss_own() {
 fn with_the_parameter_functions_work_on_the_tables_and_queues_of_a_local_stack() {
     let endpoint = "http://host.docker.internal:4566";
     let variables = variables(&IN_SAM_LOCAL, endpoint);
-    let settings = Settings::read(|name| variables.get(name).cloned()).expect("the variables of a function");
+    let settings =
+        Settings::read(&[], |name| variables.get(name).cloned()).expect("the variables of a function");
     assert_eq!(settings.names.events_table(), "local-events");
     assert_eq!(
         settings.queue_url_prefix,

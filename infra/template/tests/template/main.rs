@@ -12,7 +12,7 @@ mod rest;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use functions::{Function, Registry, Trigger, registry};
+use bundle::{Function, Registry, Trigger};
 use serde_json::Value;
 
 use document::{Document, pascal_case, text};
@@ -21,16 +21,16 @@ use document::{Document, pascal_case, text};
 const MOST_RESOURCES: usize = 450;
 
 fn document() -> (Registry, Document) {
-    let registry = registry();
-    let document = Document::read(&template::template(&registry));
-    (registry, document)
+    let bundle = functions::bundle();
+    let document = Document::read(&template::template(&bundle));
+    (bundle.registry, document)
 }
 
 #[test]
 fn the_template_that_is_checked_in_is_what_the_registry_says() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../template.yaml");
     let checked_in = std::fs::read_to_string(&path).unwrap_or_default();
-    let written = template::template(&registry());
+    let written = template::template(&functions::bundle());
     let differs = (1..)
         .zip(written.lines().zip(checked_in.lines()))
         .find(|(_, (new, old))| new != old);
@@ -122,7 +122,7 @@ fn every_function_is_the_same_build_under_its_own_name() {
 #[test]
 fn deadlines_are_told_to_those_who_go_by_them() {
     let (registry, document) = document();
-    let defaults = functions::Settings::deadlines(|_| None).expect("defaults");
+    let settings = functions::bundle().settings();
     for function in &registry.functions {
         let resource = document.resource(&pascal_case(&function.name));
         let variables = &resource["Properties"]["Environment"]["Variables"];
@@ -134,12 +134,14 @@ fn deadlines_are_told_to_those_who_go_by_them() {
             function.name
         );
         for (variable, parameter) in told {
-            assert_eq!(Some(variable.as_str()), function.deadline);
+            let setting = function.deadline.expect("it goes by one");
+            assert_eq!(variable, setting.variable);
             let parameter = &document.section("Parameters")[text(parameter)];
             let ask = |seconds: &Value| {
-                functions::Settings::deadlines(|name| (name == variable).then(|| seconds.to_string()))
+                bundle::Settings::values(&settings, |name| (name == variable).then(|| seconds.to_string()))
             };
-            assert_eq!(ask(&parameter["Default"]), Ok(defaults), "{variable}");
+            let default = ask(&parameter["Default"]).map(|values| values.get(&setting));
+            assert_eq!(default, Ok(setting.default), "{variable}");
             assert!(
                 ask(&parameter["MinValue"]).is_ok() && ask(&parameter["MaxValue"]).is_ok(),
                 "{variable}"
@@ -271,7 +273,7 @@ fn an_alarm_watches_every_dead_letter_queue_and_every_function() {
     let (dead, alive): (BTreeSet<_>, BTreeSet<_>) = queues.partition(|name| name.ends_with("-dlq"));
     assert_eq!(watched("ApproximateNumberOfMessagesVisible"), dead);
     assert_eq!(watched("ApproximateAgeOfOldestMessage"), alive);
-    let is_simulator = |function: &&Function| function.context == functions::Context::Simulators;
+    let is_simulator = |function: &&Function| function.context == bundle::Context::SIMULATORS;
     let functions: BTreeSet<_> = registry
         .functions
         .iter()

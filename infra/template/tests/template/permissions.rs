@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use functions::{Function, OutboxAccess, StoreAccess, Trigger};
+use bundle::{Function, OutboxAccess, StoreAccess, Trigger};
 use serde_json::Value;
 
 use crate::document;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use functions::{Function, Sender, Trigger};
+use bundle::{Function, Sender, Trigger};
 use serde_json::Value;
 
 use crate::document;

@@ -1,8 +1,8 @@
 //! What a stack costs while nothing happens: computed from the template, and said on this crate's page.
 
 use aws_adapters::{Backlog, Metrics};
+use bundle::Trigger;
 use eventsourcing::Timestamp;
-use functions::Trigger;
 use testkit::prices::{MONTH_SECONDS, Resting};
 
 use crate::document;
@@ -61,7 +61,7 @@ fn metrics_of_a_sweep() -> usize {
         }),
         ..Metrics::default()
     };
-    let line = metrics.embedded("shop", functions::SWEEPER, Timestamp::from_millis(0));
+    let line = metrics.embedded("shop", bundle::SWEEPER, Timestamp::from_millis(0));
     let written = line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array();
     written.map_or(0, Vec::len)
 }

@@ -7,8 +7,7 @@ use aws_adapters::{
     Bus, Connection, DynamoDbEventStore, MetricSink, Names, Outbox, Publisher, Routes, stack_name_problem,
     url_problem,
 };
-use domain::Deadlines;
-use eventsourcing::{Clock, EventStore};
+use eventsourcing::{Clock, EventStore, MAX_SETTING_SECONDS, Setting, SettingValues};
 
 /// What the environment says beyond the SDK's own variables.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,9 +17,8 @@ pub struct Settings {
     /// `QUEUE_URL_PREFIX`: what the URLs of the stack's queues begin with, up to and including the
     /// stack's name and a dash.
     pub queue_url_prefix: String,
-    /// `PAYMENT_DEADLINE_SECONDS`, `SHIPMENT_DEADLINE_SECONDS` and `GROUP_CHECKOUT_DEADLINE_SECONDS`,
-    /// 1 to 31,536,000 (a year).
-    pub deadlines: Deadlines,
+    /// What the business can be set to, each by its own variable, 1 to 31,536,000 seconds (a year).
+    pub values: SettingValues,
 }
 
 /// A variable of the environment that is missing or invalid.
@@ -36,8 +34,11 @@ const SECONDS: &str = "a whole number of seconds from 1 to 31536000";
 const STACK_NAME: &str = "the stack's name: a letter, then up to 39 letters, digits or dashes";
 
 impl Settings {
-    /// Reads them from wherever `variable` looks.
-    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, InvalidSetting> {
+    /// Reads them, and what `declared` says, from wherever `variable` looks.
+    pub fn read(
+        declared: &[Setting],
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, InvalidSetting> {
         let required = |name, expected, problem_of: fn(&str) -> Option<String>| {
             let value = variable(name).filter(|value| !value.is_empty());
             let problem = match &value {
@@ -60,47 +61,33 @@ impl Settings {
                 "what the queues' URLs begin with, such as https://sqs.eu-central-1.amazonaws.com/123456789012/shop-",
                 url_problem,
             )?,
-            deadlines: Self::deadlines(&variable)?,
+            values: Self::values(declared, &variable)?,
         })
     }
 
-    /// Reads the deadlines alone; those that are not set have their defaults.
-    pub fn deadlines(variable: impl Fn(&str) -> Option<String>) -> Result<Deadlines, InvalidSetting> {
-        let defaults = Deadlines::default();
-        let seconds = |name, default: Duration| match variable(name).filter(|value| !value.is_empty()) {
-            None => Ok(default),
-            Some(value) => match value.parse() {
-                Ok(seconds @ 1..=31_536_000) => Ok(Duration::from_secs(seconds)),
-                _ => Err(InvalidSetting {
-                    name,
-                    problem: format!("is {value:?}"),
-                    expected: SECONDS,
-                }),
-            },
-        };
-        Ok(Deadlines {
-            payment: seconds("PAYMENT_DEADLINE_SECONDS", defaults.payment)?,
-            shipment: seconds("SHIPMENT_DEADLINE_SECONDS", defaults.shipment)?,
-            group_checkout: seconds("GROUP_CHECKOUT_DEADLINE_SECONDS", defaults.group_checkout)?,
-        })
+    /// Reads what `declared` says alone; what is not set has its default.
+    pub fn values(
+        declared: &[Setting],
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<SettingValues, InvalidSetting> {
+        let mut values = SettingValues::default();
+        for setting in declared {
+            let Some(value) = variable(setting.variable).filter(|value| !value.is_empty()) else {
+                continue;
+            };
+            values = match value.parse() {
+                Ok(seconds @ 1..=MAX_SETTING_SECONDS) => values.with(setting, Duration::from_secs(seconds)),
+                _ => {
+                    return Err(InvalidSetting {
+                        name: setting.variable,
+                        problem: format!("is {value:?}"),
+                        expected: SECONDS,
+                    });
+                }
+            };
+        }
+        Ok(values)
     }
-}
-
-/// What rules can be set to.
-pub trait RuleSettings {
-    /// Those that these deadlines make.
-    fn of(deadlines: &Deadlines) -> Self;
-}
-
-impl RuleSettings for Deadlines {
-    fn of(deadlines: &Deadlines) -> Self {
-        *deadlines
-    }
-}
-
-/// Rules that can't be set to anything.
-impl RuleSettings for () {
-    fn of(_: &Deadlines) -> Self {}
 }
 
 /// What functions are built from. Whoever hosts them chooses the clients, the clock and where metrics
@@ -131,7 +118,8 @@ impl Parts {
         Publisher::new(routes, self.bus())
     }
 
-    pub(crate) fn bus(&self) -> Bus {
+    /// The command bus.
+    pub fn bus(&self) -> Bus {
         Bus::new(self.connection.sqs.clone(), &self.settings.queue_url_prefix)
     }
 
@@ -147,15 +135,22 @@ impl Parts {
 mod tests {
     use super::*;
 
+    const PATIENCE: Setting = Setting {
+        variable: "PATIENCE_SECONDS",
+        default: Duration::from_mins(15),
+        about: "How long an answer is waited for.",
+    };
+
     #[test]
-    fn a_deadline_that_makes_no_sense_is_refused_by_name() {
+    fn a_setting_that_makes_no_sense_is_refused_by_name() {
         for value in ["0", "-1", "soon", "31536001"] {
-            let error =
-                Settings::deadlines(|name| (name == "PAYMENT_DEADLINE_SECONDS").then(|| value.to_owned()));
+            let error = Settings::values(&[PATIENCE], |name| {
+                (name == PATIENCE.variable).then(|| value.to_owned())
+            });
             let error = error.expect_err(value).to_string();
             assert_eq!(
                 error,
-                format!("environment variable PAYMENT_DEADLINE_SECONDS is {value:?}; expected {SECONDS}")
+                format!("environment variable PATIENCE_SECONDS is {value:?}; expected {SECONDS}")
             );
         }
     }
@@ -164,7 +159,7 @@ mod tests {
     fn names_and_urls_that_no_request_can_carry_are_refused() {
         let read = |stack: &str, prefix: &str| {
             let (stack, prefix) = (stack.to_owned(), prefix.to_owned());
-            Settings::read(move |name| match name {
+            Settings::read(&[], move |name| match name {
                 "STACK_NAME" => Some(stack.clone()),
                 "QUEUE_URL_PREFIX" => Some(prefix.clone()),
                 _ => None,
@@ -191,7 +186,10 @@ mod tests {
     }
 
     #[test]
-    fn deadlines_have_defaults() {
-        assert_eq!(Settings::deadlines(|_| None), Ok(Deadlines::default()));
+    fn what_is_not_set_has_its_default() {
+        let values = Settings::values(&[PATIENCE], |_| None).expect("nothing is wrong");
+        assert_eq!(values.get(&PATIENCE), PATIENCE.default);
+        let set = Settings::values(&[PATIENCE], |_| Some("7".to_owned())).expect("7 is in range");
+        assert_eq!(set.get(&PATIENCE), Duration::from_secs(7));
     }
 }

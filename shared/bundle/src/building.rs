@@ -7,14 +7,13 @@ use aws_adapters::{
     BatchHandler, CommandFunction, Handler, QueueFunction, Relay, Routes, SWEEP_INTERVAL, StepFunction,
     StreamRecovery, Sweeper, kebab_case,
 };
-use domain::Deadlines;
 use eventsourcing::{
-    Command, CommandEnvelope, Decider, Draft, Malformed, Message, Step, StreamId, Timestamp,
+    Command, CommandEnvelope, Draft, Malformed, Message, RuleSettings, Step, StreamId, Timestamp,
 };
 
-use super::Context;
-use super::function::{Batching, Function, OutboxAccess, Read, Sender, StoreAccess, Trigger};
-use crate::settings::{Parts, RuleSettings};
+use crate::context::Context;
+use crate::function::{Batching, Function, OutboxAccess, Read, Sender, StoreAccess, Trigger};
+use crate::settings::Parts;
 
 /// The name of the relay, without the stack's.
 pub const RELAY: &str = "relay-events";
@@ -23,10 +22,8 @@ pub const SWEEPER: &str = "sweep-outbox";
 /// The name of the function that is told what the relay's mapping gave up, and of its queue.
 pub const RECOVERY: &str = "recover-stream-records";
 
-pub(super) fn command<C: Command>(context: Context, sender: Sender, about: &'static str) -> Function
-where
-    <C::Decider as Decider>::Settings: RuleSettings,
-{
+/// The function of a command: loads its stream, lets the rules decide, appends.
+pub fn command<C: Command>(context: Context, sender: Sender, about: &'static str) -> Function {
     let name = kebab_case(C::TYPE);
     Function {
         sends_to: if C::DEADLINE { vec![name.clone()] } else { vec![] },
@@ -36,7 +33,7 @@ where
             draft: Draft::of::<C>,
         }),
         ..Function::of(name, about, context, Trigger::Commands(sender), |name, parts| {
-            let settings = RuleSettings::of(&parts.settings.deadlines);
+            let settings = RuleSettings::of(&parts.settings.values);
             let handler =
                 CommandFunction::<C>::new(parts.store(), parts.bus(), parts.clock.clone(), settings);
             on_queue(name, name, handler, parts)
@@ -51,7 +48,8 @@ fn read<C: Command>(body: &str) -> Result<StreamId, Malformed> {
     Ok(envelope.command.stream())
 }
 
-pub(super) fn step<S: Step<Settings = Deadlines>>(context: Context, about: &'static str) -> Function {
+/// The function of a saga step: turns an event into commands.
+pub fn step<S: Step>(context: Context, about: &'static str) -> Function {
     let name = format!("on-{}", kebab_case(S::Event::TYPE));
     Function {
         sends_to: S::SENDS.iter().map(|command| kebab_case(command)).collect(),
@@ -66,7 +64,7 @@ pub(super) fn step<S: Step<Settings = Deadlines>>(context: Context, about: &'sta
             context,
             Trigger::Events(S::Event::TYPE),
             |name, parts| {
-                let (clock, settings) = (parts.clock.clone(), parts.settings.deadlines);
+                let (clock, settings) = (parts.clock.clone(), RuleSettings::of(&parts.settings.values));
                 let handler = StepFunction::<S>::new(parts.store(), parts.bus(), clock, settings);
                 on_queue(name, name, handler, parts)
             },
@@ -74,7 +72,7 @@ pub(super) fn step<S: Step<Settings = Deadlines>>(context: Context, about: &'sta
     }
 }
 
-pub(super) fn relay(routes: Routes) -> Function {
+pub(crate) fn relay(routes: Routes) -> Function {
     let about = "Copies each stored event to the queues of those who asked for it";
     Function {
         sends_to: routes.queues(),
@@ -87,7 +85,7 @@ pub(super) fn relay(routes: Routes) -> Function {
         ..Function::of(
             RELAY,
             about,
-            Context::Delivery,
+            Context::DELIVERY,
             Trigger::EventStream,
             move |name, parts| {
                 let (clock, metrics) = (parts.clock.clone(), parts.metrics.clone());
@@ -98,14 +96,14 @@ pub(super) fn relay(routes: Routes) -> Function {
     }
 }
 
-pub(super) fn recovery() -> Function {
+pub(crate) fn recovery() -> Function {
     let about = "Saves in the outbox what the relay's mapping gave up";
     Function {
         outbox: OutboxAccess::Save,
         ..Function::of(
             RECOVERY,
             about,
-            Context::Delivery,
+            Context::DELIVERY,
             Trigger::GivenUpRecords,
             |name, parts| {
                 let streams = parts.connection.streams.clone();
@@ -116,14 +114,14 @@ pub(super) fn recovery() -> Function {
     }
 }
 
-pub(super) fn sweeper(routes: Routes) -> Function {
+pub(crate) fn sweeper(routes: Routes) -> Function {
     let about = "Sends again what is due in the outbox; parks what fails for the third time";
     let trigger = Trigger::Schedule(SWEEP_INTERVAL);
     Function {
         sends_to: routes.queues(),
         store: StoreAccess::Fetch,
         outbox: OutboxAccess::Sweep,
-        ..Function::of(SWEEPER, about, Context::Delivery, trigger, move |name, parts| {
+        ..Function::of(SWEEPER, about, Context::DELIVERY, trigger, move |name, parts| {
             let (clock, metrics) = (parts.clock.clone(), parts.metrics.clone());
             let (publisher, store) = (parts.publisher(routes.clone()), parts.event_store());
             Arc::new(Sweeper::new(
@@ -138,7 +136,8 @@ pub(super) fn sweeper(routes: Routes) -> Function {
     }
 }
 
-pub(super) fn on_queue<H: BatchHandler + 'static>(
+/// A function that takes the messages of `queue` and deals with them by `handler`.
+pub fn on_queue<H: BatchHandler + 'static>(
     name: &'static str,
     queue: &'static str,
     handler: H,

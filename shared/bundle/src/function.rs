@@ -4,11 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_adapters::{Handler, Routes, dead_letter_queue};
-use eventsourcing::{Draft, Form, Malformed, StreamId};
+use aws_adapters::{Handler, dead_letter_queue};
+use eventsourcing::{Draft, Form, Malformed, Setting, StreamId};
 
-use super::Context;
-use super::building::{RECOVERY, recovery, relay, sweeper};
+use crate::building::RECOVERY;
+use crate::context::Context;
 use crate::settings::Parts;
 
 /// Who sends a command.
@@ -87,13 +87,14 @@ impl Default for Batching {
     }
 }
 
-pub(super) type Build = Box<dyn Fn(&'static str, &Parts) -> Arc<dyn Handler> + Send + Sync>;
+/// How a function is built, from its name and its parts.
+pub type Build = Box<dyn Fn(&'static str, &Parts) -> Arc<dyn Handler> + Send + Sync>;
 
 /// How the body of a command is read: by its function, and as what somebody wrote.
 #[derive(Clone, Copy)]
-pub(super) struct Read {
-    pub(super) body: fn(&str) -> Result<StreamId, Malformed>,
-    pub(super) draft: fn(&str, Form) -> Draft,
+pub(crate) struct Read {
+    pub(crate) body: fn(&str) -> Result<StreamId, Malformed>,
+    pub(crate) draft: fn(&str, Form) -> Draft,
 }
 
 /// One function.
@@ -114,13 +115,12 @@ pub struct Function {
     pub outbox: OutboxAccess,
     /// How its messages are taken together.
     pub batching: Batching,
-    /// The variable of the environment with the deadline that it records, sets, or waits for; none if it
-    /// has nothing to do with deadlines.
-    pub deadline: Option<&'static str>,
+    /// The deadline that it records, sets, or waits for; none if it has nothing to do with deadlines.
+    pub deadline: Option<Setting>,
     /// The events it may record that tell of a fact which came too late, and which an alarm counts.
     pub late_facts: &'static [&'static str],
-    pub(super) read: Option<Read>,
-    pub(super) build: Build,
+    pub(crate) read: Option<Read>,
+    pub(crate) build: Build,
 }
 
 impl fmt::Debug for Function {
@@ -155,7 +155,7 @@ impl Function {
     pub const VISIBILITY_TIMEOUT: Duration = Duration::from_mins(3);
 
     /// A function that sends nothing and touches no table, in batches as most take them.
-    pub(super) fn of(
+    pub fn of(
         name: impl Into<String>,
         about: &'static str,
         context: Context,
@@ -178,11 +178,24 @@ impl Function {
         }
     }
 
-    pub(super) fn batched(self, batching: Batching) -> Self {
+    /// The queues that it sends to, without the stack's name.
+    #[must_use]
+    pub fn sending_to(self, queues: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self {
+            sends_to: queues.into_iter().map(Into::into).collect(),
+            ..self
+        }
+    }
+
+    /// How its messages are taken together.
+    #[must_use]
+    pub fn batched(self, batching: Batching) -> Self {
         Self { batching, ..self }
     }
 
-    pub(super) fn told(self, deadline: &'static str) -> Self {
+    /// Tells it a deadline.
+    #[must_use]
+    pub fn told(self, deadline: Setting) -> Self {
         Self {
             deadline: Some(deadline),
             ..self
@@ -190,14 +203,17 @@ impl Function {
     }
 
     /// One that finds what it asks for done, or refuses: it never appends.
-    pub(super) fn confirming(self) -> Self {
+    #[must_use]
+    pub fn confirming(self) -> Self {
         Self {
             store: StoreAccess::Load,
             ..self
         }
     }
 
-    pub(super) fn counting(self, late_facts: &'static [&'static str]) -> Self {
+    /// Counts these late facts.
+    #[must_use]
+    pub fn counting(self, late_facts: &'static [&'static str]) -> Self {
         Self { late_facts, ..self }
     }
 
@@ -237,68 +253,5 @@ impl Function {
         // long as the process lives.
         let name: &'static str = Box::leak(self.name.clone().into_boxed_str());
         (self.build)(name, parts)
-    }
-}
-
-/// A queue that systems outside the bundle read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Outbound {
-    /// Its name, without the stack's.
-    pub queue: &'static str,
-    /// The events that go there.
-    pub events: &'static [&'static str],
-    /// Whom it is for.
-    pub about: &'static str,
-}
-
-/// All functions, and the queues for systems outside.
-#[derive(Debug)]
-pub struct Registry {
-    /// The functions.
-    pub functions: Vec<Function>,
-    /// The queues for systems outside.
-    pub outbound: Vec<Outbound>,
-}
-
-impl Registry {
-    pub(super) fn of(functions: Vec<Function>, outbound: Vec<Outbound>) -> Self {
-        let mut registry = Self { functions, outbound };
-        let routes = registry.routes();
-        let delivery = [relay(routes.clone()), recovery(), sweeper(routes)];
-        registry.functions.extend(delivery);
-        registry
-    }
-
-    /// The function of that name.
-    pub fn function(&self, name: &str) -> Option<&Function> {
-        self.functions.iter().find(|function| function.name == name)
-    }
-
-    /// Which queues get which events.
-    pub fn routes(&self) -> Routes {
-        let mut routes = Routes::default();
-        for outbound in &self.outbound {
-            for event in outbound.events {
-                routes.add(event, outbound.queue);
-            }
-        }
-        for function in &self.functions {
-            if let Trigger::Events(event) = function.trigger {
-                routes.add(event, &function.name);
-            }
-        }
-        routes
-    }
-
-    /// All queues, without the stack's name; each has a dead-letter queue.
-    pub fn queues(&self) -> Vec<&str> {
-        let inbound = self
-            .functions
-            .iter()
-            .filter(|f| !matches!(f.trigger, Trigger::Outbound(_)));
-        inbound
-            .filter_map(Function::queue)
-            .chain(self.outbound.iter().map(|outbound| outbound.queue))
-            .collect()
     }
 }

@@ -1,0 +1,22 @@
+//! The parts of a business. Functions are declared, shown and watched by them.
+
+/// What part of the business a function belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Context {
+    /// Its kebab-case name, part of its alarms' names.
+    pub name: &'static str,
+    /// Its name in a sentence.
+    pub title: &'static str,
+}
+
+impl Context {
+    /// What all businesses share: the relay, and what makes up for its failures.
+    pub const DELIVERY: Self = Self::new("delivery", "Delivery of events");
+    /// Stand-ins for the outside world.
+    pub const SIMULATORS: Self = Self::new("simulators", "Simulators");
+
+    /// A part of that name.
+    pub const fn new(name: &'static str, title: &'static str) -> Self {
+        Self { name, title }
+    }
+}

@@ -1,0 +1,78 @@
+//! What a business tells the engine, in one declared value: the [`Bundle`].
+//!
+//! The engine (`eventsourcing`, `aws-adapters`, this crate, and everything in `infra`) knows no business. A
+//! business is rules and one function that answers its bundle; the bootstrap binary, the local stack, the
+//! template and the operator's commands follow from that value, so they can't disagree.
+//!
+//! | module | what it is |
+//! | --- | --- |
+//! | [`context`] | the parts of a business, and what all businesses have |
+//! | [`function`] | what is declared of a function: name, trigger, what it sends, reads and writes |
+//! | [`building`] | how a function is built from its line |
+//! | [`registry`] | all functions, the queues for systems outside, and what follows from both |
+//! | [`streams`] | the kinds of streams that there are |
+//! | [`settings`] | what a function is told by its environment, and what it is built from |
+
+pub mod building;
+pub mod context;
+pub mod function;
+pub mod registry;
+pub mod settings;
+pub mod streams;
+
+use std::time::Duration;
+
+use eventsourcing::{Setting, SettingValues};
+
+pub use building::{RECOVERY, RELAY, SWEEPER, command, on_queue, step};
+pub use context::Context;
+pub use function::{Batching, Build, Function, OutboxAccess, Sender, StoreAccess, Trigger};
+pub use registry::{Outbound, Registry};
+pub use settings::{InvalidSetting, Parts, Settings};
+pub use streams::StreamKind;
+
+/// A business, as the engine knows it.
+#[derive(Debug)]
+pub struct Bundle {
+    /// What it does, as the beginning of a sentence: `Order saga and group checkout`.
+    pub about: &'static str,
+    /// What happens in it, in a sentence, for whoever looks at it from outside.
+    pub ways: &'static str,
+    /// Its parts, in the order in which things go through them.
+    pub contexts: Vec<Context>,
+    /// The kinds of its streams, in the order in which they come to be.
+    pub streams: Vec<StreamKind>,
+    /// Its functions, and the queues for systems outside.
+    pub registry: Registry,
+}
+
+impl Bundle {
+    /// What can be chosen when it is deployed: whatever one of its functions goes by.
+    pub fn settings(&self) -> Vec<Setting> {
+        let mut settings: Vec<Setting> = Vec::new();
+        for setting in self.registry.functions.iter().filter_map(|f| f.deadline) {
+            if !settings.contains(&setting) {
+                settings.push(setting);
+            }
+        }
+        settings
+    }
+
+    /// The longest time that anything waits for something else to happen: no longer than all settings together.
+    pub fn longest_wait(&self, values: &SettingValues) -> Duration {
+        self.settings().iter().map(|setting| values.get(setting)).sum()
+    }
+
+    /// The queue by which a stack is found: that of its first command from outside.
+    pub fn entrance(&self) -> Option<&str> {
+        let is_open = |function: &&Function| function.trigger == Trigger::Commands(Sender::Outside);
+        let first = self.registry.functions.iter().find(is_open)?;
+        Some(&first.name)
+    }
+
+    /// Its own contexts, then those that every bundle has.
+    pub fn all_contexts(&self) -> impl Iterator<Item = Context> {
+        let own = self.contexts.iter().copied();
+        own.chain([Context::DELIVERY, Context::SIMULATORS])
+    }
+}

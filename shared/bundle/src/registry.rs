@@ -1,0 +1,70 @@
+//! All functions, the queues for systems outside, and what follows from both.
+
+use aws_adapters::Routes;
+
+use crate::building::{recovery, relay, sweeper};
+use crate::function::{Function, Trigger};
+
+/// A queue that systems outside the bundle read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outbound {
+    /// Its name, without the stack's.
+    pub queue: &'static str,
+    /// The events that go there.
+    pub events: &'static [&'static str],
+    /// Whom it is for.
+    pub about: &'static str,
+}
+
+/// All functions, and the queues for systems outside.
+#[derive(Debug)]
+pub struct Registry {
+    /// The functions.
+    pub functions: Vec<Function>,
+    /// The queues for systems outside.
+    pub outbound: Vec<Outbound>,
+}
+
+impl Registry {
+    /// These functions and queues, and the functions that every bundle has: relay, recovery and sweeper.
+    pub fn of(functions: Vec<Function>, outbound: Vec<Outbound>) -> Self {
+        let mut registry = Self { functions, outbound };
+        let routes = registry.routes();
+        let delivery = [relay(routes.clone()), recovery(), sweeper(routes)];
+        registry.functions.extend(delivery);
+        registry
+    }
+
+    /// The function of that name.
+    pub fn function(&self, name: &str) -> Option<&Function> {
+        self.functions.iter().find(|function| function.name == name)
+    }
+
+    /// Which queues get which events.
+    pub fn routes(&self) -> Routes {
+        let mut routes = Routes::default();
+        for outbound in &self.outbound {
+            for event in outbound.events {
+                routes.add(event, outbound.queue);
+            }
+        }
+        for function in &self.functions {
+            if let Trigger::Events(event) = function.trigger {
+                routes.add(event, &function.name);
+            }
+        }
+        routes
+    }
+
+    /// All queues, without the stack's name; each has a dead-letter queue.
+    pub fn queues(&self) -> Vec<&str> {
+        let inbound = self
+            .functions
+            .iter()
+            .filter(|f| !matches!(f.trigger, Trigger::Outbound(_)));
+        inbound
+            .filter_map(Function::queue)
+            .chain(self.outbound.iter().map(|outbound| outbound.queue))
+            .collect()
+    }
+}
