@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use aws_adapters::kebab_case;
 use bundle::{
-    Batching, Bundle, Context, Function, Outbound, Registry, Sender, StreamKind, Trigger, command, on_queue,
-    step,
+    Batching, Bundle, Context, Function, Outbound, Parameter, Registry, Sender, StreamKind, Trigger, command,
+    on_queue, step,
 };
 use domain::cart::{Cart, FinalizeCart};
 use domain::deadlines::{GROUP_CHECKOUT_DEADLINE, PAYMENT_DEADLINE, SHIPMENT_DEADLINE};
@@ -192,6 +192,11 @@ const RESULTS: Batching = Batching {
     size: 25,
     window: Duration::from_secs(1),
     concurrency: Some(2),
+    parameter: Some(Parameter {
+        name: "ResultsBatchSize",
+        why: "Results that come together are one commit: larger batches make large groups cheaper.",
+        about: "How many guests' results one invocation takes at most.",
+    }),
 };
 
 const PAYMENT_GATEWAY: &str = "payment-gateway";

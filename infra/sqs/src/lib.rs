@@ -26,10 +26,10 @@
 //!     base_url: "http://127.0.0.1:4566".to_owned(),
 //!     clock: Arc::new(SystemTime::now),
 //! });
-//! sqs.create_queue("orders", QueueAttributes::default())?;
-//! sqs.send("orders", Outgoing { body: "one".to_owned(), ..Outgoing::default() })?;
-//! for message in sqs.receive("orders", Receive { wait: Duration::from_secs(20), ..Receive::default() }).await? {
-//!     sqs.delete("orders", &message.receipt_handle)?;
+//! sqs.create_queue("jobs", QueueAttributes::default())?;
+//! sqs.send("jobs", Outgoing { body: "one".to_owned(), ..Outgoing::default() })?;
+//! for message in sqs.receive("jobs", Receive { wait: Duration::from_secs(20), ..Receive::default() }).await? {
+//!     sqs.delete("jobs", &message.receipt_handle)?;
 //! }
 //! # Ok(())
 //! # }

@@ -5,11 +5,11 @@
 
 use embedded_sqs::{Answer, Operation, Sqs};
 use serde_json::{Value, json};
-use support::{START_S, message, pass, service, service_with_orders};
+use support::{START_S, message, pass, service, service_with_jobs};
 
 mod support;
 
-const ORDERS: &str = "http://127.0.0.1:4566/123456789012/orders";
+const JOBS: &str = "http://127.0.0.1:4566/123456789012/jobs";
 
 async fn call(sqs: &Sqs, operation: &str, request: Value) -> Answer {
     sqs.handle(operation, request.to_string().as_bytes()).await
@@ -47,7 +47,7 @@ async fn refused(sqs: &Sqs, operation: &str, request: Value) -> String {
 }
 
 async fn receipt_handle(sqs: &Sqs) -> String {
-    let answer = ok(sqs, "ReceiveMessage", json!({ "QueueUrl": ORDERS })).await;
+    let answer = ok(sqs, "ReceiveMessage", json!({ "QueueUrl": JOBS })).await;
     answer["Messages"][0]["ReceiptHandle"]
         .as_str()
         .unwrap()
@@ -64,19 +64,19 @@ async fn a_queue_is_created_found_and_listed() {
     let created = ok(
         &sqs,
         "CreateQueue",
-        json!({ "QueueName": "orders", "tags": { "team": "a" } }),
+        json!({ "QueueName": "jobs", "tags": { "team": "a" } }),
     )
     .await;
-    assert_eq!(created, json!({ "QueueUrl": ORDERS }));
+    assert_eq!(created, json!({ "QueueUrl": JOBS }));
     assert_eq!(
-        ok(&sqs, "GetQueueUrl", json!({ "QueueName": "orders" })).await,
+        ok(&sqs, "GetQueueUrl", json!({ "QueueName": "jobs" })).await,
         created
     );
     assert_eq!(
         ok(&sqs, "ListQueues", json!({})).await,
-        json!({ "QueueUrls": [ORDERS] })
+        json!({ "QueueUrls": [JOBS] })
     );
-    let tags = ok(&sqs, "ListQueueTags", json!({ "QueueUrl": ORDERS })).await;
+    let tags = ok(&sqs, "ListQueueTags", json!({ "QueueUrl": JOBS })).await;
     assert_eq!(tags, json!({ "Tags": { "team": "a" } }));
 }
 
@@ -107,7 +107,7 @@ async fn queues_are_listed_by_prefix_and_page() {
 #[tokio::test(start_paused = true)]
 async fn creating_a_queue_compares_the_attributes_that_are_given() {
     let sqs = service();
-    let create = |attributes: Value| json!({ "QueueName": "orders", "Attributes": attributes });
+    let create = |attributes: Value| json!({ "QueueName": "jobs", "Attributes": attributes });
     ok(
         &sqs,
         "CreateQueue",
@@ -127,40 +127,40 @@ async fn creating_a_queue_compares_the_attributes_that_are_given() {
 #[tokio::test(start_paused = true)]
 async fn all_attributes_of_a_queue_are_told() {
     let sqs = service();
-    ok(&sqs, "CreateQueue", json!({ "QueueName": "orders-dlq" })).await;
-    let policy = json!({ "deadLetterTargetArn": sqs.queue_arn("orders-dlq"), "maxReceiveCount": "5" });
+    ok(&sqs, "CreateQueue", json!({ "QueueName": "jobs-dlq" })).await;
+    let policy = json!({ "deadLetterTargetArn": sqs.queue_arn("jobs-dlq"), "maxReceiveCount": "5" });
     let attributes = json!({ "DelaySeconds": "1", "RedrivePolicy": policy.to_string() });
     ok(
         &sqs,
         "CreateQueue",
-        json!({ "QueueName": "orders", "Attributes": attributes }),
+        json!({ "QueueName": "jobs", "Attributes": attributes }),
     )
     .await;
     ok(
         &sqs,
         "SendMessage",
-        json!({ "QueueUrl": ORDERS, "MessageBody": "x", "DelaySeconds": 0 }),
+        json!({ "QueueUrl": JOBS, "MessageBody": "x", "DelaySeconds": 0 }),
     )
     .await;
     ok(
         &sqs,
         "SendMessage",
-        json!({ "QueueUrl": ORDERS, "MessageBody": "y" }),
+        json!({ "QueueUrl": JOBS, "MessageBody": "y" }),
     )
     .await;
-    ok(&sqs, "ReceiveMessage", json!({ "QueueUrl": ORDERS })).await;
+    ok(&sqs, "ReceiveMessage", json!({ "QueueUrl": JOBS })).await;
 
     let all = ok(
         &sqs,
         "GetQueueAttributes",
-        json!({ "QueueUrl": ORDERS, "AttributeNames": ["All"] }),
+        json!({ "QueueUrl": JOBS, "AttributeNames": ["All"] }),
     )
     .await;
 
     let told = &all["Attributes"];
     let policy: Value = serde_json::from_str(told["RedrivePolicy"].as_str().unwrap()).unwrap();
     assert_eq!(policy["maxReceiveCount"], 5);
-    assert_eq!(policy["deadLetterTargetArn"], sqs.queue_arn("orders-dlq"));
+    assert_eq!(policy["deadLetterTargetArn"], sqs.queue_arn("jobs-dlq"));
     for (name, value) in [
         ("ApproximateNumberOfMessages", "0"),
         ("ApproximateNumberOfMessagesNotVisible", "1"),
@@ -173,7 +173,7 @@ async fn all_attributes_of_a_queue_are_told() {
         ("MaximumMessageSize", "1048576"),
         ("ReceiveMessageWaitTimeSeconds", "0"),
         ("SqsManagedSseEnabled", "true"),
-        ("QueueArn", "arn:aws:sqs:eu-central-1:123456789012:orders"),
+        ("QueueArn", "arn:aws:sqs:eu-central-1:123456789012:jobs"),
     ] {
         assert_eq!(told[name], value, "{name}");
     }
@@ -181,8 +181,8 @@ async fn all_attributes_of_a_queue_are_told() {
 
 #[tokio::test(start_paused = true)]
 async fn attributes_of_a_queue_are_told_by_name_and_unknown_names_are_refused() {
-    let sqs = service_with_orders();
-    let get = |names: Value| json!({ "QueueUrl": ORDERS, "AttributeNames": names });
+    let sqs = service_with_jobs();
+    let get = |names: Value| json!({ "QueueUrl": JOBS, "AttributeNames": names });
     let one = ok(
         &sqs,
         "GetQueueAttributes",
@@ -191,7 +191,7 @@ async fn attributes_of_a_queue_are_told_by_name_and_unknown_names_are_refused() 
     .await;
     assert_eq!(one, json!({ "Attributes": { "VisibilityTimeout": "30" } }));
     assert_eq!(
-        ok(&sqs, "GetQueueAttributes", json!({ "QueueUrl": ORDERS })).await,
+        ok(&sqs, "GetQueueAttributes", json!({ "QueueUrl": JOBS })).await,
         json!({})
     );
     assert_eq!(
@@ -202,16 +202,16 @@ async fn attributes_of_a_queue_are_told_by_name_and_unknown_names_are_refused() 
 
 #[tokio::test(start_paused = true)]
 async fn attributes_of_a_queue_can_be_changed() {
-    let sqs = service_with_orders();
+    let sqs = service_with_jobs();
     pass(10).await;
-    let set = |attributes: Value| json!({ "QueueUrl": ORDERS, "Attributes": attributes });
+    let set = |attributes: Value| json!({ "QueueUrl": JOBS, "Attributes": attributes });
     let changes = json!({ "VisibilityTimeout": "5", "ReceiveMessageWaitTimeSeconds": "20" });
     ok(&sqs, "SetQueueAttributes", set(changes)).await;
     let names = json!(["VisibilityTimeout", "LastModifiedTimestamp"]);
     let told = ok(
         &sqs,
         "GetQueueAttributes",
-        json!({ "QueueUrl": ORDERS, "AttributeNames": names }),
+        json!({ "QueueUrl": JOBS, "AttributeNames": names }),
     )
     .await;
     let expected = json!({ "VisibilityTimeout": "5", "LastModifiedTimestamp": (START_S + 10).to_string() });
@@ -230,65 +230,60 @@ async fn attributes_of_a_queue_can_be_changed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_shorter_retention_period_holds_for_messages_that_are_there() {
-    let sqs = service_with_orders();
-    sqs.send("orders", message("old")).unwrap();
+    let sqs = service_with_jobs();
+    sqs.send("jobs", message("old")).unwrap();
     pass(60).await;
     let attributes = json!({ "MessageRetentionPeriod": "60" });
     ok(
         &sqs,
         "SetQueueAttributes",
-        json!({ "QueueUrl": ORDERS, "Attributes": attributes }),
+        json!({ "QueueUrl": JOBS, "Attributes": attributes }),
     )
     .await;
-    assert_eq!(sqs.counts("orders").unwrap().visible, 0);
+    assert_eq!(sqs.counts("jobs").unwrap().visible, 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn tags_are_added_and_taken_away() {
-    let sqs = service_with_orders();
+    let sqs = service_with_jobs();
     ok(
         &sqs,
         "TagQueue",
-        json!({ "QueueUrl": ORDERS, "Tags": { "a": "1", "b": "2" } }),
+        json!({ "QueueUrl": JOBS, "Tags": { "a": "1", "b": "2" } }),
     )
     .await;
     ok(
         &sqs,
         "TagQueue",
-        json!({ "QueueUrl": ORDERS, "Tags": { "b": "3" } }),
+        json!({ "QueueUrl": JOBS, "Tags": { "b": "3" } }),
     )
     .await;
-    ok(
-        &sqs,
-        "UntagQueue",
-        json!({ "QueueUrl": ORDERS, "TagKeys": ["a"] }),
-    )
-    .await;
-    let tags = ok(&sqs, "ListQueueTags", json!({ "QueueUrl": ORDERS })).await;
+    ok(&sqs, "UntagQueue", json!({ "QueueUrl": JOBS, "TagKeys": ["a"] })).await;
+    let tags = ok(&sqs, "ListQueueTags", json!({ "QueueUrl": JOBS })).await;
     assert_eq!(tags, json!({ "Tags": { "b": "3" } }));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_purge_takes_every_message_and_a_deletion_the_queue() {
-    let sqs = service_with_orders();
+    let sqs = service_with_jobs();
     for body in ["a", "b"] {
-        sqs.send("orders", message(body)).unwrap();
+        sqs.send("jobs", message(body)).unwrap();
     }
     receipt_handle(&sqs).await;
-    ok(&sqs, "PurgeQueue", json!({ "QueueUrl": ORDERS })).await;
-    assert_eq!(sqs.counts("orders"), Some(embedded_sqs::Counts::default()));
-    ok(&sqs, "DeleteQueue", json!({ "QueueUrl": ORDERS })).await;
-    assert_eq!(sqs.counts("orders"), None);
+    ok(&sqs, "PurgeQueue", json!({ "QueueUrl": JOBS })).await;
+    assert_eq!(sqs.counts("jobs"), Some(embedded_sqs::Counts::default()));
+    ok(&sqs, "DeleteQueue", json!({ "QueueUrl": JOBS })).await;
+    assert_eq!(sqs.counts("jobs"), None);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_message_goes_over_the_wire_and_back_with_all_that_it_carries() {
-    let sqs = service_with_orders();
+    let sqs = service_with_jobs();
     let sent = ok(
         &sqs,
         "SendMessage",
         json!({
-            "QueueUrl": ORDERS,
+            "QueueUrl": JOBS,
             "MessageBody": "hello",
             "MessageAttributes": {
                 "tenant": { "DataType": "String", "StringValue": "acme" },
@@ -311,7 +306,7 @@ async fn a_message_goes_over_the_wire_and_back_with_all_that_it_carries() {
     );
 
     let request = json!({
-        "QueueUrl": ORDERS,
+        "QueueUrl": JOBS,
         "MessageSystemAttributeNames": ["All"],
         "MessageAttributeNames": ["All"],
     });
@@ -338,14 +333,14 @@ async fn a_message_goes_over_the_wire_and_back_with_all_that_it_carries() {
 
 #[tokio::test(start_paused = true)]
 async fn a_receive_tells_the_attributes_that_it_asked_for_and_their_own_digest() {
-    let sqs = service_with_orders();
+    let sqs = service_with_jobs();
     let text = |value: &str| json!({ "DataType": "String", "StringValue": value });
-    let attributes = json!({ "order.id": text("1"), "order.kind": text("2"), "tenant": text("acme") });
-    let send = json!({ "QueueUrl": ORDERS, "MessageBody": "x", "MessageAttributes": attributes });
+    let attributes = json!({ "job.id": text("1"), "job.kind": text("2"), "tenant": text("acme") });
+    let send = json!({ "QueueUrl": JOBS, "MessageBody": "x", "MessageAttributes": attributes });
     ok(&sqs, "SendMessage", send).await;
     let receive = |names: Value| {
         json!({
-            "QueueUrl": ORDERS,
+            "QueueUrl": JOBS,
             "VisibilityTimeout": 0,
             "MessageAttributeNames": names,
             "AttributeNames": ["ApproximateReceiveCount"],
@@ -354,8 +349,8 @@ async fn a_receive_tells_the_attributes_that_it_asked_for_and_their_own_digest()
     for (names, expected) in [
         (json!([]), vec![]),
         (json!(["tenant"]), vec!["tenant"]),
-        (json!(["order.*"]), vec!["order.id", "order.kind"]),
-        (json!([".*"]), vec!["order.id", "order.kind", "tenant"]),
+        (json!(["job.*"]), vec!["job.id", "job.kind"]),
+        (json!([".*"]), vec!["job.id", "job.kind", "tenant"]),
         (json!(["other"]), vec![]),
     ] {
         let received = ok(&sqs, "ReceiveMessage", receive(names)).await;
@@ -371,7 +366,7 @@ async fn a_receive_tells_the_attributes_that_it_asked_for_and_their_own_digest()
         );
         assert_eq!(received["Attributes"].as_object().unwrap().len(), 1);
     }
-    let unknown = json!({ "QueueUrl": ORDERS, "MessageSystemAttributeNames": ["Colour"] });
+    let unknown = json!({ "QueueUrl": JOBS, "MessageSystemAttributeNames": ["Colour"] });
     assert_eq!(
         refused(&sqs, "ReceiveMessage", unknown).await,
         "InvalidAttributeName"
@@ -380,30 +375,30 @@ async fn a_receive_tells_the_attributes_that_it_asked_for_and_their_own_digest()
 
 #[tokio::test(start_paused = true)]
 async fn an_empty_receive_answers_without_messages() {
-    let sqs = service_with_orders();
+    let sqs = service_with_jobs();
     assert_eq!(
-        ok(&sqs, "ReceiveMessage", json!({ "QueueUrl": ORDERS })).await,
+        ok(&sqs, "ReceiveMessage", json!({ "QueueUrl": JOBS })).await,
         json!({})
     );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_receive_that_names_no_wait_waits_as_long_as_its_queue_says() {
-    let sqs = service_with_orders();
+    let sqs = service_with_jobs();
     let attributes = json!({ "ReceiveMessageWaitTimeSeconds": "7" });
     ok(
         &sqs,
         "SetQueueAttributes",
-        json!({ "QueueUrl": ORDERS, "Attributes": attributes }),
+        json!({ "QueueUrl": JOBS, "Attributes": attributes }),
     )
     .await;
     let start = tokio::time::Instant::now();
-    ok(&sqs, "ReceiveMessage", json!({ "QueueUrl": ORDERS })).await;
+    ok(&sqs, "ReceiveMessage", json!({ "QueueUrl": JOBS })).await;
     assert_eq!(start.elapsed().as_secs(), 7);
     ok(
         &sqs,
         "ReceiveMessage",
-        json!({ "QueueUrl": ORDERS, "WaitTimeSeconds": 0 }),
+        json!({ "QueueUrl": JOBS, "WaitTimeSeconds": 0 }),
     )
     .await;
     assert_eq!(start.elapsed().as_secs(), 7);
@@ -411,11 +406,11 @@ async fn a_receive_that_names_no_wait_waits_as_long_as_its_queue_says() {
 
 #[tokio::test(start_paused = true)]
 async fn a_queue_is_found_by_the_last_segment_of_its_url() {
-    let sqs = service_with_orders();
+    let sqs = service_with_jobs();
     for url in [
-        "https://sqs.eu-central-1.amazonaws.com/999999999999/orders",
-        "/orders",
-        "orders",
+        "https://sqs.eu-central-1.amazonaws.com/999999999999/jobs",
+        "/jobs",
+        "jobs",
     ] {
         ok(
             &sqs,
@@ -424,15 +419,15 @@ async fn a_queue_is_found_by_the_last_segment_of_its_url() {
         )
         .await;
     }
-    assert_eq!(sqs.counts("orders").unwrap().visible, 3);
+    assert_eq!(sqs.counts("jobs").unwrap().visible, 3);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_message_is_deleted_and_its_visibility_changed_over_the_wire() {
-    let sqs = service_with_orders();
-    sqs.send("orders", message("x")).unwrap();
+    let sqs = service_with_jobs();
+    sqs.send("jobs", message("x")).unwrap();
     let handle = receipt_handle(&sqs).await;
-    let change = json!({ "QueueUrl": ORDERS, "ReceiptHandle": handle, "VisibilityTimeout": 0 });
+    let change = json!({ "QueueUrl": JOBS, "ReceiptHandle": handle, "VisibilityTimeout": 0 });
     assert_eq!(
         ok(&sqs, "ChangeMessageVisibility", change.clone()).await,
         json!({})
@@ -441,14 +436,14 @@ async fn a_message_is_deleted_and_its_visibility_changed_over_the_wire() {
         refused(&sqs, "ChangeMessageVisibility", change).await,
         "MessageNotInflight"
     );
-    let delete = json!({ "QueueUrl": ORDERS, "ReceiptHandle": handle });
+    let delete = json!({ "QueueUrl": JOBS, "ReceiptHandle": handle });
     assert_eq!(ok(&sqs, "DeleteMessage", delete).await, json!({}));
-    assert_eq!(sqs.counts("orders").unwrap().visible, 0);
+    assert_eq!(sqs.counts("jobs").unwrap().visible, 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn batches_tell_the_outcome_of_each_entry() {
-    let sqs = service_with_orders();
+    let sqs = service_with_jobs();
     let entries = json!([
         { "Id": "good", "MessageBody": "a" },
         { "Id": "bad", "MessageBody": "\u{1}" },
@@ -457,7 +452,7 @@ async fn batches_tell_the_outcome_of_each_entry() {
     let sent = ok(
         &sqs,
         "SendMessageBatch",
-        json!({ "QueueUrl": ORDERS, "Entries": entries }),
+        json!({ "QueueUrl": JOBS, "Entries": entries }),
     )
     .await;
     assert_eq!(sent["Successful"][0]["Id"], "good");
@@ -471,7 +466,7 @@ async fn batches_tell_the_outcome_of_each_entry() {
         { "Id": "2", "ReceiptHandle": "nonsense", "VisibilityTimeout": 60 },
     ]);
     for operation in ["ChangeMessageVisibilityBatch", "DeleteMessageBatch"] {
-        let answer = ok(&sqs, operation, json!({ "QueueUrl": ORDERS, "Entries": entries })).await;
+        let answer = ok(&sqs, operation, json!({ "QueueUrl": JOBS, "Entries": entries })).await;
         assert_eq!(answer["Successful"], json!([{ "Id": "1" }]), "{operation}");
         assert_eq!(answer["Failed"][0]["Id"], "2");
         assert_eq!(answer["Failed"][0]["Code"], "ReceiptHandleIsInvalid");
@@ -481,7 +476,7 @@ async fn batches_tell_the_outcome_of_each_entry() {
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_that_is_wrong_as_a_whole_is_refused_as_a_whole() {
-    let sqs = service_with_orders();
+    let sqs = service_with_jobs();
     let entry = |id: &str, body: &str| json!({ "Id": id, "MessageBody": body });
     let eleven: Vec<Value> = (0..11).map(|id| entry(&id.to_string(), "x")).collect();
     let half = "x".repeat(512 * 1024);
@@ -498,11 +493,11 @@ async fn a_batch_that_is_wrong_as_a_whole_is_refused_as_a_whole() {
             "BatchRequestTooLong",
         ),
     ] {
-        let request = json!({ "QueueUrl": ORDERS, "Entries": entries });
+        let request = json!({ "QueueUrl": JOBS, "Entries": entries });
         assert_eq!(refused(&sqs, "SendMessageBatch", request).await, error);
     }
-    assert_eq!(sqs.counts("orders").unwrap().visible, 0);
-    let fits = json!({ "QueueUrl": ORDERS, "Entries": [entry("a", &half), entry("b", &half)] });
+    assert_eq!(sqs.counts("jobs").unwrap().visible, 0);
+    let fits = json!({ "QueueUrl": JOBS, "Entries": [entry("a", &half), entry("b", &half)] });
     ok(&sqs, "SendMessageBatch", fits).await;
     assert_eq!(sqs.totals().billing_units, 1 + 5 + 16);
 }
@@ -513,7 +508,7 @@ async fn an_error_has_the_names_of_both_protocols() {
     let answer = call(
         &sqs,
         "SendMessage",
-        json!({ "QueueUrl": ORDERS, "MessageBody": "x" }),
+        json!({ "QueueUrl": JOBS, "MessageBody": "x" }),
     )
     .await;
     let body: Value = serde_json::from_slice(&answer.body).unwrap();
@@ -531,9 +526,9 @@ async fn an_error_has_the_names_of_both_protocols() {
     );
 }
 
-/// The request, on `orders`.
-fn on_orders(mut request: Value) -> Value {
-    request["QueueUrl"] = ORDERS.into();
+/// The request, on `jobs`.
+fn on_jobs(mut request: Value) -> Value {
+    request["QueueUrl"] = JOBS.into();
     request
 }
 
@@ -542,13 +537,13 @@ async fn a_send_that_is_wrong_in_itself_is_refused_by_what_is_wrong() {
     const INVALID: &str = "InvalidParameterValueException";
     const MISSING: &str = "MissingRequiredParameterException";
     const UNSUPPORTED: &str = "UnsupportedOperation";
-    let sqs = service_with_orders();
-    let with = |member: &str, value: Value| on_orders(json!({ "MessageBody": "x", member: value }));
+    let sqs = service_with_jobs();
+    let with = |member: &str, value: Value| on_jobs(json!({ "MessageBody": "x", member: value }));
     let attribute = |value: Value| with("MessageAttributes", json!({ "a": value }));
     let text = json!({ "DataType": "String", "StringValue": "x" });
     for (request, error) in [
         (json!({ "MessageBody": "x" }), MISSING),
-        (on_orders(json!({})), MISSING),
+        (on_jobs(json!({})), MISSING),
         (with("MessageBody", json!("\u{1}")), "InvalidMessageContents"),
         (with("DelaySeconds", json!(-1)), INVALID),
         (with("DelaySeconds", json!("1")), "SerializationException"),
@@ -582,7 +577,7 @@ async fn a_send_that_is_wrong_in_itself_is_refused_by_what_is_wrong() {
 
 #[tokio::test(start_paused = true)]
 async fn a_character_that_sqs_does_not_carry_is_refused_wherever_it_stands_and_one_beside_it_is_not() {
-    let sqs = service_with_orders();
+    let sqs = service_with_jobs();
     let attribute = |data_type: &str, text: &str| json!({ "DataType": data_type, "StringValue": text });
     let with = |part: &str, text: &str| match part {
         "body" => json!({ "MessageBody": text }),
@@ -596,7 +591,7 @@ async fn a_character_that_sqs_does_not_carry_is_refused_wherever_it_stands_and_o
         for character in [
             "\u{0}", "\u{8}", "\u{b}", "\u{c}", "\u{e}", "\u{1f}", "\u{fffe}", "\u{ffff}",
         ] {
-            let message = on_orders(with(part, &format!("a{character}")));
+            let message = on_jobs(with(part, &format!("a{character}")));
             let error = refused(&sqs, "SendMessage", message).await;
             assert_eq!(error, "InvalidMessageContents", "{character:?} in {part}");
         }
@@ -612,12 +607,7 @@ async fn a_character_that_sqs_does_not_carry_is_refused_wherever_it_stands_and_o
             "\u{10000}",
             "\u{10ffff}",
         ] {
-            ok(
-                &sqs,
-                "SendMessage",
-                on_orders(with(part, &format!("a{character}"))),
-            )
-            .await;
+            ok(&sqs, "SendMessage", on_jobs(with(part, &format!("a{character}")))).await;
         }
     }
     // In a batch it is the entry's own trouble.
@@ -628,7 +618,7 @@ async fn a_character_that_sqs_does_not_carry_is_refused_wherever_it_stands_and_o
     });
     let mut entries: Vec<_> = entries.collect();
     entries.push(json!({ "Id": "good", "MessageBody": r#""\uffff""# }));
-    let sent = ok(&sqs, "SendMessageBatch", on_orders(json!({ "Entries": entries }))).await;
+    let sent = ok(&sqs, "SendMessageBatch", on_jobs(json!({ "Entries": entries }))).await;
     assert_eq!(
         sent["Successful"][0]["Id"], "good",
         "an escape is as good as any text"
@@ -645,14 +635,14 @@ async fn a_character_that_sqs_does_not_carry_is_refused_wherever_it_stands_and_o
 async fn a_request_that_is_wrong_in_itself_is_refused_by_what_is_wrong() {
     const INVALID: &str = "InvalidParameterValueException";
     const MISSING: &str = "MissingRequiredParameterException";
-    let sqs = service_with_orders();
+    let sqs = service_with_jobs();
     for (operation, request, error) in [
         ("Nonsense", json!({}), "UnknownOperationException"),
         ("AddPermission", json!({}), "UnsupportedOperation"),
         ("CreateQueue", json!({}), MISSING),
         (
             "CreateQueue",
-            json!({ "QueueName": "orders.fifo" }),
+            json!({ "QueueName": "jobs.fifo" }),
             "UnsupportedOperation",
         ),
         ("CreateQueue", json!({ "QueueName": 7 }), "SerializationException"),
@@ -680,7 +670,7 @@ async fn a_request_that_is_wrong_in_itself_is_refused_by_what_is_wrong() {
         ("UntagQueue", json!({}), MISSING),
         ("SetQueueAttributes", json!({}), MISSING),
     ] {
-        let request = on_orders(request);
+        let request = on_jobs(request);
         assert_eq!(
             refused(&sqs, operation, request.clone()).await,
             error,
@@ -690,51 +680,51 @@ async fn a_request_that_is_wrong_in_itself_is_refused_by_what_is_wrong() {
     assert_eq!(sqs.totals().requests[&Operation::DeleteMessage], 2);
 }
 
-/// `orders`, with one message that `orders` gave up and one that was sent to `orders-dlq` itself.
+/// `jobs`, with one message that `jobs` gave up and one that was sent to `jobs-dlq` itself.
 async fn service_with_dead_letters() -> Sqs {
     let sqs = service();
-    ok(&sqs, "CreateQueue", json!({ "QueueName": "orders-dlq" })).await;
-    let policy = json!({ "deadLetterTargetArn": sqs.queue_arn("orders-dlq"), "maxReceiveCount": 1 });
+    ok(&sqs, "CreateQueue", json!({ "QueueName": "jobs-dlq" })).await;
+    let policy = json!({ "deadLetterTargetArn": sqs.queue_arn("jobs-dlq"), "maxReceiveCount": 1 });
     let attributes = json!({ "RedrivePolicy": policy.to_string() });
     ok(
         &sqs,
         "CreateQueue",
-        json!({ "QueueName": "orders", "Attributes": attributes }),
+        json!({ "QueueName": "jobs", "Attributes": attributes }),
     )
     .await;
     ok(
         &sqs,
         "SendMessage",
-        json!({ "QueueUrl": ORDERS, "MessageBody": "given up" }),
+        json!({ "QueueUrl": JOBS, "MessageBody": "given up" }),
     )
     .await;
     receipt_handle(&sqs).await;
     pass(30).await;
     assert_eq!(
-        ok(&sqs, "ReceiveMessage", json!({ "QueueUrl": ORDERS })).await,
+        ok(&sqs, "ReceiveMessage", json!({ "QueueUrl": JOBS })).await,
         json!({})
     );
-    sqs.send("orders-dlq", message("sent there")).unwrap();
+    sqs.send("jobs-dlq", message("sent there")).unwrap();
     sqs
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_sources_of_a_dead_letter_queue_are_listed() {
     let sqs = service_with_dead_letters().await;
-    let request = json!({ "QueueUrl": sqs.queue_url("orders-dlq") });
+    let request = json!({ "QueueUrl": sqs.queue_url("jobs-dlq") });
     let sources = ok(&sqs, "ListDeadLetterSourceQueues", request).await;
-    assert_eq!(sources, json!({ "queueUrls": [ORDERS] }));
-    let none = ok(&sqs, "ListDeadLetterSourceQueues", json!({ "QueueUrl": ORDERS })).await;
+    assert_eq!(sources, json!({ "queueUrls": [JOBS] }));
+    let none = ok(&sqs, "ListDeadLetterSourceQueues", json!({ "QueueUrl": JOBS })).await;
     assert_eq!(none, json!({ "queueUrls": [] }));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_redrive_brings_messages_back_as_new_ones_and_leaves_those_of_unknown_origin() {
     let sqs = service_with_dead_letters().await;
-    let source = sqs.queue_arn("orders-dlq");
+    let source = sqs.queue_arn("jobs-dlq");
     let started = ok(&sqs, "StartMessageMoveTask", json!({ "SourceArn": source })).await;
 
-    let request = json!({ "QueueUrl": ORDERS, "AttributeNames": ["All"] });
+    let request = json!({ "QueueUrl": JOBS, "AttributeNames": ["All"] });
     let received = ok(&sqs, "ReceiveMessage", request).await;
     let received = &received["Messages"][0];
     assert_eq!(received["Body"], "given up");
@@ -744,7 +734,7 @@ async fn a_redrive_brings_messages_back_as_new_ones_and_leaves_those_of_unknown_
         ((START_S + 30) * 1000).to_string()
     );
     assert_eq!(received["Attributes"].get("DeadLetterQueueSourceArn"), None);
-    assert_eq!(sqs.counts("orders-dlq").unwrap().visible, 1);
+    assert_eq!(sqs.counts("jobs-dlq").unwrap().visible, 1);
 
     let tasks = ok(&sqs, "ListMessageMoveTasks", json!({ "SourceArn": source })).await;
     let expected = json!({
@@ -767,12 +757,12 @@ async fn a_redrive_brings_messages_back_as_new_ones_and_leaves_those_of_unknown_
 async fn a_redrive_to_a_named_queue_moves_every_visible_message() {
     let sqs = service_with_dead_letters().await;
     ok(&sqs, "CreateQueue", json!({ "QueueName": "repair" })).await;
-    let (source, destination) = (sqs.queue_arn("orders-dlq"), sqs.queue_arn("repair"));
+    let (source, destination) = (sqs.queue_arn("jobs-dlq"), sqs.queue_arn("repair"));
     let request =
         json!({ "SourceArn": source, "DestinationArn": destination, "MaxNumberOfMessagesPerSecond": 50 });
     ok(&sqs, "StartMessageMoveTask", request).await;
     assert_eq!(sqs.counts("repair").unwrap().visible, 2);
-    assert_eq!(sqs.counts("orders-dlq").unwrap().visible, 0);
+    assert_eq!(sqs.counts("jobs-dlq").unwrap().visible, 0);
     let tasks = ok(
         &sqs,
         "ListMessageMoveTasks",
@@ -786,13 +776,13 @@ async fn a_redrive_to_a_named_queue_moves_every_visible_message() {
 #[tokio::test(start_paused = true)]
 async fn a_redrive_starts_only_from_a_dead_letter_queue_to_another_queue() {
     let sqs = service_with_dead_letters().await;
-    let (orders, dlq, nowhere) = (
-        sqs.queue_arn("orders"),
-        sqs.queue_arn("orders-dlq"),
+    let (jobs, dlq, nowhere) = (
+        sqs.queue_arn("jobs"),
+        sqs.queue_arn("jobs-dlq"),
         sqs.queue_arn("nowhere"),
     );
     for (request, error) in [
-        (json!({ "SourceArn": orders }), "InvalidParameterValueException"),
+        (json!({ "SourceArn": jobs }), "InvalidParameterValueException"),
         (
             json!({ "SourceArn": dlq, "DestinationArn": dlq }),
             "InvalidParameterValueException",

@@ -10,7 +10,7 @@ use embedded_sqs::{
     Counts, IN_FLIGHT_LIMIT, MAX_MESSAGE_BYTES, MessageAttribute, Operation, Outgoing, QueueAttributes,
     Receive, Received, RedrivePolicy, Sqs, SqsError,
 };
-use support::{START_S, message, pass, service, service_with_orders};
+use support::{START_S, message, pass, service, service_with_jobs};
 use tokio::time::Instant;
 
 mod support;
@@ -45,36 +45,35 @@ async fn receive_one(sqs: &Sqs, queue: &str) -> Received {
     received.remove(0)
 }
 
-/// `orders`, which gives up to `orders-dlq` what was received twice.
+/// `jobs`, which gives up to `jobs-dlq` what was received twice.
 fn service_with_dead_letters() -> Sqs {
     let sqs = service();
-    sqs.create_queue("orders-dlq", QueueAttributes::default())
-        .unwrap();
+    sqs.create_queue("jobs-dlq", QueueAttributes::default()).unwrap();
     let redrive = RedrivePolicy {
-        dead_letter_queue: "orders-dlq".to_owned(),
+        dead_letter_queue: "jobs-dlq".to_owned(),
         max_receive_count: 2,
     };
     let attributes = QueueAttributes {
         redrive: Some(redrive),
         ..QueueAttributes::default()
     };
-    sqs.create_queue("orders", attributes).unwrap();
+    sqs.create_queue("jobs", attributes).unwrap();
     sqs
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_sent_message_is_received_with_what_it_was_sent_with() {
-    let sqs = service_with_orders();
+    let sqs = service_with_jobs();
     let attributes = BTreeMap::from([("tenant".to_owned(), MessageAttribute::string("acme"))]);
     let outgoing = Outgoing {
         attributes: attributes.clone(),
         trace_header: Some("Root=1-5759e988-bd862e3fe1be46a994272793".to_owned()),
         ..message("hello")
     };
-    let sent = sqs.send("orders", outgoing).unwrap();
+    let sent = sqs.send("jobs", outgoing).unwrap();
     pass(3).await;
 
-    let received = receive_one(&sqs, "orders").await;
+    let received = receive_one(&sqs, "jobs").await;
 
     assert_eq!(received.message_id, sent.message_id);
     assert_eq!(received.body, "hello");
@@ -97,47 +96,47 @@ async fn a_sent_message_is_received_with_what_it_was_sent_with() {
 
 #[tokio::test(start_paused = true)]
 async fn messages_come_in_the_order_in_which_they_become_visible() {
-    let sqs = service_with_orders();
+    let sqs = service_with_jobs();
     let delayed = Outgoing {
         delay: Some(Duration::from_secs(2)),
         ..message("third")
     };
-    sqs.send("orders", message("first")).unwrap();
-    sqs.send("orders", delayed).unwrap();
+    sqs.send("jobs", message("first")).unwrap();
+    sqs.send("jobs", delayed).unwrap();
     pass(1).await;
-    sqs.send("orders", message("second")).unwrap();
+    sqs.send("jobs", message("second")).unwrap();
     pass(2).await;
-    sqs.send("orders", message("fourth")).unwrap();
+    sqs.send("jobs", message("fourth")).unwrap();
 
-    let received = sqs.receive("orders", TEN).await.unwrap();
+    let received = sqs.receive("jobs", TEN).await.unwrap();
 
     assert_eq!(bodies(&received), ["first", "second", "third", "fourth"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_receive_hands_out_no_more_than_it_was_asked_for() {
-    let sqs = service_with_orders();
+    let sqs = service_with_jobs();
     for number in 0..12 {
-        sqs.send("orders", message(&number.to_string())).unwrap();
+        sqs.send("jobs", message(&number.to_string())).unwrap();
     }
     let three = Receive { max: 3, ..ONE };
     assert_eq!(
-        bodies(&sqs.receive("orders", three).await.unwrap()),
+        bodies(&sqs.receive("jobs", three).await.unwrap()),
         ["0", "1", "2"]
     );
-    assert_eq!(sqs.receive("orders", TEN).await.unwrap().len(), 9);
+    assert_eq!(sqs.receive("jobs", TEN).await.unwrap().len(), 9);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_message_comes_back_when_its_visibility_timeout_is_over_and_not_before() {
-    let sqs = service_with_orders();
-    sqs.send("orders", message("hello")).unwrap();
-    let first = receive_one(&sqs, "orders").await;
+    let sqs = service_with_jobs();
+    sqs.send("jobs", message("hello")).unwrap();
+    let first = receive_one(&sqs, "jobs").await;
 
     pass(29).await;
-    assert_eq!(sqs.receive("orders", TEN).await.unwrap(), []);
+    assert_eq!(sqs.receive("jobs", TEN).await.unwrap(), []);
     pass(1).await;
-    let second = receive_one(&sqs, "orders").await;
+    let second = receive_one(&sqs, "jobs").await;
 
     assert_eq!(second.message_id, first.message_id);
     assert_ne!(second.receipt_handle, first.receipt_handle);
@@ -150,42 +149,42 @@ async fn a_message_comes_back_when_its_visibility_timeout_is_over_and_not_before
 
 #[tokio::test(start_paused = true)]
 async fn a_receive_can_bring_its_own_visibility_timeout() {
-    let sqs = service_with_orders();
-    sqs.send("orders", message("hello")).unwrap();
+    let sqs = service_with_jobs();
+    sqs.send("jobs", message("hello")).unwrap();
     let five_seconds = Receive {
         visibility: Some(Duration::from_secs(5)),
         ..ONE
     };
-    sqs.receive("orders", five_seconds).await.unwrap();
+    sqs.receive("jobs", five_seconds).await.unwrap();
     pass(5).await;
-    receive_one(&sqs, "orders").await;
+    receive_one(&sqs, "jobs").await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_receive_without_visibility_timeout_leaves_the_message_visible_and_hands_it_out_once() {
-    let sqs = service_with_orders();
-    sqs.send("orders", message("hello")).unwrap();
+    let sqs = service_with_jobs();
+    sqs.send("jobs", message("hello")).unwrap();
     let at_once = Receive {
         visibility: Some(Duration::ZERO),
         ..TEN
     };
-    assert_eq!(sqs.receive("orders", at_once).await.unwrap().len(), 1);
-    assert_eq!(sqs.receive("orders", at_once).await.unwrap().len(), 1);
-    assert_eq!(sqs.counts("orders").unwrap().visible, 1);
+    assert_eq!(sqs.receive("jobs", at_once).await.unwrap().len(), 1);
+    assert_eq!(sqs.receive("jobs", at_once).await.unwrap().len(), 1);
+    assert_eq!(sqs.counts("jobs").unwrap().visible, 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_delayed_message_is_hidden_until_its_delay_is_over() {
-    let sqs = service_with_orders();
+    let sqs = service_with_jobs();
     let delayed = Outgoing {
         delay: Some(Duration::from_mins(15)),
         ..message("later")
     };
-    sqs.send("orders", delayed).unwrap();
+    sqs.send("jobs", delayed).unwrap();
     pass(899).await;
-    assert_eq!(sqs.receive("orders", TEN).await.unwrap(), []);
+    assert_eq!(sqs.receive("jobs", TEN).await.unwrap(), []);
     pass(1).await;
-    assert_eq!(receive_one(&sqs, "orders").await.body, "later");
+    assert_eq!(receive_one(&sqs, "jobs").await.body, "later");
 }
 
 #[tokio::test(start_paused = true)]
@@ -195,32 +194,32 @@ async fn the_delay_of_a_message_goes_before_that_of_its_queue() {
         delay: Duration::from_secs(10),
         ..QueueAttributes::default()
     };
-    sqs.create_queue("orders", attributes).unwrap();
-    sqs.send("orders", message("queue's delay")).unwrap();
+    sqs.create_queue("jobs", attributes).unwrap();
+    sqs.send("jobs", message("queue's delay")).unwrap();
     sqs.send(
-        "orders",
+        "jobs",
         Outgoing {
             delay: Some(Duration::ZERO),
             ..message("no delay")
         },
     )
     .unwrap();
-    assert_eq!(bodies(&sqs.receive("orders", TEN).await.unwrap()), ["no delay"]);
+    assert_eq!(bodies(&sqs.receive("jobs", TEN).await.unwrap()), ["no delay"]);
     pass(10).await;
     assert_eq!(
-        bodies(&sqs.receive("orders", TEN).await.unwrap()),
+        bodies(&sqs.receive("jobs", TEN).await.unwrap()),
         ["queue's delay"]
     );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_delay_over_900_seconds_is_refused() {
-    let sqs = service_with_orders();
+    let sqs = service_with_jobs();
     let delayed = Outgoing {
         delay: Some(Duration::from_secs(901)),
         ..message("later")
     };
-    let error = sqs.send("orders", delayed).unwrap_err();
+    let error = sqs.send("jobs", delayed).unwrap_err();
     assert!(
         matches!(
             error,
@@ -235,45 +234,45 @@ async fn a_delay_over_900_seconds_is_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn a_deleted_message_is_gone_and_deleting_it_again_is_no_error() {
-    let sqs = service_with_orders();
-    sqs.send("orders", message("hello")).unwrap();
-    let received = receive_one(&sqs, "orders").await;
-    sqs.delete("orders", &received.receipt_handle).unwrap();
-    sqs.delete("orders", &received.receipt_handle).unwrap();
+    let sqs = service_with_jobs();
+    sqs.send("jobs", message("hello")).unwrap();
+    let received = receive_one(&sqs, "jobs").await;
+    sqs.delete("jobs", &received.receipt_handle).unwrap();
+    sqs.delete("jobs", &received.receipt_handle).unwrap();
     pass(3600).await;
-    assert_eq!(sqs.counts("orders"), Some(Counts::default()));
+    assert_eq!(sqs.counts("jobs"), Some(Counts::default()));
     assert_eq!(sqs.totals().deletes, 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_older_receipt_handle_still_deletes_the_message() {
-    let sqs = service_with_orders();
-    sqs.send("orders", message("hello")).unwrap();
-    let first = receive_one(&sqs, "orders").await;
+    let sqs = service_with_jobs();
+    sqs.send("jobs", message("hello")).unwrap();
+    let first = receive_one(&sqs, "jobs").await;
     pass(30).await;
-    receive_one(&sqs, "orders").await;
-    sqs.delete("orders", &first.receipt_handle).unwrap();
-    assert_eq!(sqs.counts("orders"), Some(Counts::default()));
+    receive_one(&sqs, "jobs").await;
+    sqs.delete("jobs", &first.receipt_handle).unwrap();
+    assert_eq!(sqs.counts("jobs"), Some(Counts::default()));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_message_whose_visibility_timeout_has_passed_can_still_be_deleted() {
-    let sqs = service_with_orders();
-    sqs.send("orders", message("hello")).unwrap();
-    let received = receive_one(&sqs, "orders").await;
+    let sqs = service_with_jobs();
+    sqs.send("jobs", message("hello")).unwrap();
+    let received = receive_one(&sqs, "jobs").await;
     pass(31).await;
-    sqs.delete("orders", &received.receipt_handle).unwrap();
-    assert_eq!(sqs.receive("orders", TEN).await.unwrap(), []);
+    sqs.delete("jobs", &received.receipt_handle).unwrap();
+    assert_eq!(sqs.receive("jobs", TEN).await.unwrap(), []);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_receipt_handle_that_the_queue_never_made_is_refused() {
-    let sqs = service_with_orders();
+    let sqs = service_with_jobs();
     sqs.create_queue("others", QueueAttributes::default()).unwrap();
     sqs.send("others", message("hello")).unwrap();
     let received = receive_one(&sqs, "others").await;
     for handle in ["nonsense", "", "aGVsbG8=", &received.receipt_handle] {
-        let refused = sqs.delete("orders", handle);
+        let refused = sqs.delete("jobs", handle);
         assert!(
             matches!(refused, Err(SqsError::ReceiptHandleIsInvalid { .. })),
             "{handle}: {refused:?}"
@@ -283,40 +282,40 @@ async fn a_receipt_handle_that_the_queue_never_made_is_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn deleting_a_batch_is_one_request_and_tells_each_outcome() {
-    let sqs = service_with_orders();
-    sqs.send("orders", message("hello")).unwrap();
-    let received = receive_one(&sqs, "orders").await;
+    let sqs = service_with_jobs();
+    sqs.send("jobs", message("hello")).unwrap();
+    let received = receive_one(&sqs, "jobs").await;
     let outcomes = sqs
-        .delete_batch("orders", [received.receipt_handle.as_str(), "nonsense"])
+        .delete_batch("jobs", [received.receipt_handle.as_str(), "nonsense"])
         .unwrap();
     assert!(outcomes[0].is_ok() && outcomes[1].is_err());
     assert_eq!(sqs.totals().requests[&Operation::DeleteMessageBatch], 1);
-    assert_eq!(sqs.delete_batch("orders", []), Err(SqsError::EmptyBatchRequest));
+    assert_eq!(sqs.delete_batch("jobs", []), Err(SqsError::EmptyBatchRequest));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_changed_visibility_timeout_counts_from_the_change() {
-    let sqs = service_with_orders();
-    sqs.send("orders", message("hello")).unwrap();
-    let received = receive_one(&sqs, "orders").await;
+    let sqs = service_with_jobs();
+    sqs.send("jobs", message("hello")).unwrap();
+    let received = receive_one(&sqs, "jobs").await;
     pass(20).await;
-    sqs.change_visibility("orders", &received.receipt_handle, Duration::from_mins(1))
+    sqs.change_visibility("jobs", &received.receipt_handle, Duration::from_mins(1))
         .unwrap();
     pass(59).await;
-    assert_eq!(sqs.receive("orders", TEN).await.unwrap(), []);
+    assert_eq!(sqs.receive("jobs", TEN).await.unwrap(), []);
     pass(1).await;
-    receive_one(&sqs, "orders").await;
+    receive_one(&sqs, "jobs").await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_visibility_timeout_of_zero_gives_the_message_back_at_once() {
-    let sqs = service_with_orders();
-    sqs.send("orders", message("hello")).unwrap();
-    let received = receive_one(&sqs, "orders").await;
-    sqs.change_visibility("orders", &received.receipt_handle, Duration::ZERO)
+    let sqs = service_with_jobs();
+    sqs.send("jobs", message("hello")).unwrap();
+    let received = receive_one(&sqs, "jobs").await;
+    sqs.change_visibility("jobs", &received.receipt_handle, Duration::ZERO)
         .unwrap();
     assert_eq!(
-        receive_one(&sqs, "orders")
+        receive_one(&sqs, "jobs")
             .await
             .attributes
             .approximate_receive_count,
@@ -326,21 +325,21 @@ async fn a_visibility_timeout_of_zero_gives_the_message_back_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_visible_message_has_no_visibility_timeout_to_change() {
-    let sqs = service_with_orders();
-    sqs.send("orders", message("hello")).unwrap();
-    let received = receive_one(&sqs, "orders").await;
+    let sqs = service_with_jobs();
+    sqs.send("jobs", message("hello")).unwrap();
+    let received = receive_one(&sqs, "jobs").await;
     pass(30).await;
-    let refused = sqs.change_visibility("orders", &received.receipt_handle, Duration::from_secs(1));
+    let refused = sqs.change_visibility("jobs", &received.receipt_handle, Duration::from_secs(1));
     assert_eq!(refused, Err(SqsError::MessageNotInflight));
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_visibility_timeout_of_a_deleted_message_cannot_be_changed() {
-    let sqs = service_with_orders();
-    sqs.send("orders", message("hello")).unwrap();
-    let received = receive_one(&sqs, "orders").await;
-    sqs.delete("orders", &received.receipt_handle).unwrap();
-    let refused = sqs.change_visibility("orders", &received.receipt_handle, Duration::from_secs(1));
+    let sqs = service_with_jobs();
+    sqs.send("jobs", message("hello")).unwrap();
+    let received = receive_one(&sqs, "jobs").await;
+    sqs.delete("jobs", &received.receipt_handle).unwrap();
+    let refused = sqs.change_visibility("jobs", &received.receipt_handle, Duration::from_secs(1));
     assert!(matches!(
         refused,
         Err(SqsError::InvalidParameterValue {
@@ -352,20 +351,20 @@ async fn the_visibility_timeout_of_a_deleted_message_cannot_be_changed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_message_is_hidden_for_at_most_12_hours_from_its_receive() {
-    let sqs = service_with_orders();
-    sqs.send("orders", message("hello")).unwrap();
-    let handle = receive_one(&sqs, "orders").await.receipt_handle;
-    sqs.change_visibility("orders", &handle, Duration::from_hours(12))
+    let sqs = service_with_jobs();
+    sqs.send("jobs", message("hello")).unwrap();
+    let handle = receive_one(&sqs, "jobs").await.receipt_handle;
+    sqs.change_visibility("jobs", &handle, Duration::from_hours(12))
         .unwrap();
     pass(3600).await;
-    sqs.change_visibility("orders", &handle, Duration::from_hours(11))
+    sqs.change_visibility("jobs", &handle, Duration::from_hours(11))
         .unwrap();
     for too_long in [
         Duration::from_secs(11 * 3600 + 1),
         Duration::from_secs(12 * 3600 + 1),
         Duration::MAX,
     ] {
-        let refused = sqs.change_visibility("orders", &handle, too_long);
+        let refused = sqs.change_visibility("jobs", &handle, too_long);
         assert!(matches!(
             refused,
             Err(SqsError::InvalidParameterValue {
@@ -378,16 +377,16 @@ async fn a_message_is_hidden_for_at_most_12_hours_from_its_receive() {
 
 #[tokio::test(start_paused = true)]
 async fn counts_follow_a_message_from_delayed_to_deleted() {
-    let sqs = service_with_orders();
+    let sqs = service_with_jobs();
     sqs.send(
-        "orders",
+        "jobs",
         Outgoing {
             delay: Some(Duration::from_secs(5)),
             ..message("hello")
         },
     )
     .unwrap();
-    let counts = |sqs: &Sqs| sqs.counts("orders").unwrap();
+    let counts = |sqs: &Sqs| sqs.counts("jobs").unwrap();
     assert_eq!(
         counts(&sqs),
         Counts {
@@ -403,7 +402,7 @@ async fn counts_follow_a_message_from_delayed_to_deleted() {
             ..Counts::default()
         }
     );
-    let received = receive_one(&sqs, "orders").await;
+    let received = receive_one(&sqs, "jobs").await;
     assert_eq!(
         counts(&sqs),
         Counts {
@@ -411,82 +410,82 @@ async fn counts_follow_a_message_from_delayed_to_deleted() {
             ..Counts::default()
         }
     );
-    sqs.delete("orders", &received.receipt_handle).unwrap();
+    sqs.delete("jobs", &received.receipt_handle).unwrap();
     assert_eq!(counts(&sqs), Counts::default());
     assert_eq!(sqs.counts("nowhere"), None);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_long_poll_ends_empty_when_its_wait_is_over() {
-    let sqs = service_with_orders();
+    let sqs = service_with_jobs();
     let start = Instant::now();
-    assert_eq!(sqs.receive("orders", waiting(20)).await.unwrap(), []);
+    assert_eq!(sqs.receive("jobs", waiting(20)).await.unwrap(), []);
     assert_eq!(start.elapsed(), Duration::from_secs(20));
     assert_eq!(sqs.totals().empty_receives, 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_long_poll_ends_as_soon_as_a_message_is_sent() {
-    let sqs = service_with_orders();
+    let sqs = service_with_jobs();
     let start = Instant::now();
     let sender = async {
         tokio::time::sleep(Duration::from_secs(7)).await;
-        sqs.send("orders", message("hello")).unwrap();
+        sqs.send("jobs", message("hello")).unwrap();
     };
-    let (received, ()) = tokio::join!(sqs.receive("orders", waiting(20)), sender);
+    let (received, ()) = tokio::join!(sqs.receive("jobs", waiting(20)), sender);
     assert_eq!(bodies(&received.unwrap()), ["hello"]);
     assert_eq!(start.elapsed(), Duration::from_secs(7));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_long_poll_ends_when_a_delay_or_a_visibility_timeout_is_over() {
-    let sqs = service_with_orders();
+    let sqs = service_with_jobs();
     let start = Instant::now();
     sqs.send(
-        "orders",
+        "jobs",
         Outgoing {
             delay: Some(Duration::from_secs(4)),
             ..message("hello")
         },
     )
     .unwrap();
-    assert_eq!(sqs.receive("orders", waiting(20)).await.unwrap().len(), 1);
+    assert_eq!(sqs.receive("jobs", waiting(20)).await.unwrap().len(), 1);
     assert_eq!(start.elapsed(), Duration::from_secs(4));
     pass(20).await;
-    assert_eq!(sqs.receive("orders", waiting(20)).await.unwrap().len(), 1);
+    assert_eq!(sqs.receive("jobs", waiting(20)).await.unwrap().len(), 1);
     assert_eq!(start.elapsed(), Duration::from_secs(34));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_long_poll_notices_a_message_that_becomes_due_earlier_than_it_was_going_to_look() {
-    let sqs = service_with_orders();
-    sqs.send("orders", message("in flight")).unwrap();
-    let handle = receive_one(&sqs, "orders").await.receipt_handle;
+    let sqs = service_with_jobs();
+    sqs.send("jobs", message("in flight")).unwrap();
+    let handle = receive_one(&sqs, "jobs").await.receipt_handle;
     let start = Instant::now();
     let hasten = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        sqs.change_visibility("orders", &handle, Duration::from_secs(2))
+        sqs.change_visibility("jobs", &handle, Duration::from_secs(2))
             .unwrap();
     };
-    let (received, ()) = tokio::join!(sqs.receive("orders", waiting(20)), hasten);
+    let (received, ()) = tokio::join!(sqs.receive("jobs", waiting(20)), hasten);
     assert_eq!(bodies(&received.unwrap()), ["in flight"]);
     assert_eq!(start.elapsed(), Duration::from_secs(3));
 }
 
 #[tokio::test(start_paused = true)]
 async fn each_of_several_long_polls_gets_a_message_of_its_own() {
-    let sqs = service_with_orders();
+    let sqs = service_with_jobs();
     let start = Instant::now();
     let sender = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        sqs.send("orders", message("one")).unwrap();
-        sqs.send("orders", message("two")).unwrap();
+        sqs.send("jobs", message("one")).unwrap();
+        sqs.send("jobs", message("two")).unwrap();
     };
     let one = Receive {
         max: 1,
         ..waiting(20)
     };
-    let (first, second, ()) = tokio::join!(sqs.receive("orders", one), sqs.receive("orders", one), sender);
+    let (first, second, ()) = tokio::join!(sqs.receive("jobs", one), sqs.receive("jobs", one), sender);
     let mut received = [first.unwrap(), second.unwrap()].concat();
     received.sort_by(|left, right| left.body.cmp(&right.body));
     assert_eq!(bodies(&received), ["one", "two"]);
@@ -495,12 +494,12 @@ async fn each_of_several_long_polls_gets_a_message_of_its_own() {
 
 #[tokio::test(start_paused = true)]
 async fn a_long_poll_that_is_dropped_loses_no_message() {
-    let sqs = service_with_orders();
-    let abandoned = tokio::time::timeout(Duration::from_secs(1), sqs.receive("orders", waiting(20))).await;
+    let sqs = service_with_jobs();
+    let abandoned = tokio::time::timeout(Duration::from_secs(1), sqs.receive("jobs", waiting(20))).await;
     assert!(abandoned.is_err());
-    sqs.send("orders", message("hello")).unwrap();
+    sqs.send("jobs", message("hello")).unwrap();
     assert_eq!(
-        receive_one(&sqs, "orders")
+        receive_one(&sqs, "jobs")
             .await
             .attributes
             .approximate_receive_count,
@@ -510,19 +509,19 @@ async fn a_long_poll_that_is_dropped_loses_no_message() {
 
 #[tokio::test(start_paused = true)]
 async fn deleting_a_queue_ends_its_long_polls_even_if_it_is_created_again() {
-    let sqs = service_with_orders();
+    let sqs = service_with_jobs();
     let start = Instant::now();
-    let body = format!(r#"{{"QueueUrl":"{}"}}"#, sqs.queue_url("orders"));
+    let body = format!(r#"{{"QueueUrl":"{}"}}"#, sqs.queue_url("jobs"));
     let delete = async {
         tokio::time::sleep(Duration::from_secs(2)).await;
         assert_eq!(sqs.handle("DeleteQueue", body.as_bytes()).await.status, 200);
-        sqs.create_queue("orders", QueueAttributes::default()).unwrap();
+        sqs.create_queue("jobs", QueueAttributes::default()).unwrap();
     };
-    let (received, ()) = tokio::join!(sqs.receive("orders", waiting(20)), delete);
+    let (received, ()) = tokio::join!(sqs.receive("jobs", waiting(20)), delete);
     assert_eq!(
         received,
         Err(SqsError::QueueDoesNotExist {
-            queue: "orders".to_owned()
+            queue: "jobs".to_owned()
         })
     );
     assert_eq!(start.elapsed(), Duration::from_secs(2));
@@ -534,7 +533,7 @@ async fn a_message_that_was_received_too_often_moves_at_the_next_receive() {
     let attributes = BTreeMap::from([("tenant".to_owned(), MessageAttribute::string("acme"))]);
     let sent = sqs
         .send(
-            "orders",
+            "jobs",
             Outgoing {
                 attributes: attributes.clone(),
                 ..message("poison")
@@ -542,19 +541,15 @@ async fn a_message_that_was_received_too_often_moves_at_the_next_receive() {
         )
         .unwrap();
     for _ in 0..2 {
-        receive_one(&sqs, "orders").await;
+        receive_one(&sqs, "jobs").await;
         pass(30).await;
     }
-    assert_eq!(
-        sqs.counts("orders").unwrap().visible,
-        1,
-        "nothing moves by itself"
-    );
+    assert_eq!(sqs.counts("jobs").unwrap().visible, 1, "nothing moves by itself");
 
-    assert_eq!(sqs.receive("orders", TEN).await.unwrap(), []);
+    assert_eq!(sqs.receive("jobs", TEN).await.unwrap(), []);
 
-    assert_eq!(sqs.counts("orders"), Some(Counts::default()));
-    let received = receive_one(&sqs, "orders-dlq").await;
+    assert_eq!(sqs.counts("jobs"), Some(Counts::default()));
+    let received = receive_one(&sqs, "jobs-dlq").await;
     assert_eq!(received.message_id, sent.message_id);
     assert_eq!(received.body, "poison");
     assert_eq!(received.message_attributes, attributes);
@@ -562,7 +557,7 @@ async fn a_message_that_was_received_too_often_moves_at_the_next_receive() {
     assert_eq!(received.attributes.approximate_receive_count, 3);
     assert_eq!(
         received.attributes.dead_letter_queue_source_arn,
-        Some(sqs.queue_arn("orders"))
+        Some(sqs.queue_arn("jobs"))
     );
     assert_eq!(sqs.totals().dead_lettered, 1);
 }
@@ -570,22 +565,22 @@ async fn a_message_that_was_received_too_often_moves_at_the_next_receive() {
 #[tokio::test(start_paused = true)]
 async fn a_receive_hands_out_what_stands_behind_a_message_that_moves() {
     let sqs = service_with_dead_letters();
-    sqs.send("orders", message("poison")).unwrap();
+    sqs.send("jobs", message("poison")).unwrap();
     for _ in 0..2 {
-        receive_one(&sqs, "orders").await;
+        receive_one(&sqs, "jobs").await;
         pass(30).await;
     }
-    sqs.send("orders", message("good")).unwrap();
-    assert_eq!(bodies(&sqs.receive("orders", ONE).await.unwrap()), ["good"]);
+    sqs.send("jobs", message("good")).unwrap();
+    assert_eq!(bodies(&sqs.receive("jobs", ONE).await.unwrap()), ["good"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_message_that_moves_ends_a_long_poll_on_the_dead_letter_queue() {
     let sqs = service_with_dead_letters();
-    sqs.send("orders", message("poison")).unwrap();
+    sqs.send("jobs", message("poison")).unwrap();
     let give_up = async {
         for _ in 0..3 {
-            sqs.receive("orders", ONE).await.unwrap();
+            sqs.receive("jobs", ONE).await.unwrap();
             tokio::time::sleep(Duration::from_secs(30)).await;
         }
     };
@@ -593,7 +588,7 @@ async fn a_message_that_moves_ends_a_long_poll_on_the_dead_letter_queue() {
     let dead_letters = async {
         let mut received = Vec::new();
         while received.is_empty() {
-            received = sqs.receive("orders-dlq", waiting(20)).await.unwrap();
+            received = sqs.receive("jobs-dlq", waiting(20)).await.unwrap();
         }
         (bodies(&received) == ["poison"], start.elapsed())
     };
@@ -635,10 +630,10 @@ async fn a_message_expires_at_the_end_of_its_retention_in_whatever_state() {
         retention: Duration::from_mins(1),
         ..QueueAttributes::default()
     };
-    sqs.create_queue("orders", attributes).unwrap();
-    sqs.send("orders", message("in flight")).unwrap();
+    sqs.create_queue("jobs", attributes).unwrap();
+    sqs.send("jobs", message("in flight")).unwrap();
     sqs.receive(
-        "orders",
+        "jobs",
         Receive {
             visibility: Some(Duration::from_hours(1)),
             ..ONE
@@ -646,9 +641,9 @@ async fn a_message_expires_at_the_end_of_its_retention_in_whatever_state() {
     )
     .await
     .unwrap();
-    sqs.send("orders", message("visible")).unwrap();
+    sqs.send("jobs", message("visible")).unwrap();
     sqs.send(
-        "orders",
+        "jobs",
         Outgoing {
             delay: Some(Duration::from_mins(5)),
             ..message("delayed")
@@ -657,7 +652,7 @@ async fn a_message_expires_at_the_end_of_its_retention_in_whatever_state() {
     .unwrap();
     pass(59).await;
     assert_eq!(
-        sqs.counts("orders"),
+        sqs.counts("jobs"),
         Some(Counts {
             visible: 1,
             in_flight: 1,
@@ -665,29 +660,29 @@ async fn a_message_expires_at_the_end_of_its_retention_in_whatever_state() {
         })
     );
     pass(1).await;
-    assert_eq!(sqs.counts("orders"), Some(Counts::default()));
+    assert_eq!(sqs.counts("jobs"), Some(Counts::default()));
     assert_eq!(sqs.totals().expired, 3);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_age_of_a_message_counts_from_its_first_queue_when_it_is_a_dead_letter() {
     let sqs = service_with_dead_letters();
-    sqs.send("orders", message("poison")).unwrap();
+    sqs.send("jobs", message("poison")).unwrap();
     for _ in 0..2 {
-        receive_one(&sqs, "orders").await;
+        receive_one(&sqs, "jobs").await;
         pass(2 * 24 * 3600 - 1).await;
     }
-    assert_eq!(sqs.receive("orders", TEN).await.unwrap(), []);
-    assert_eq!(sqs.counts("orders-dlq").unwrap().visible, 1);
+    assert_eq!(sqs.receive("jobs", TEN).await.unwrap(), []);
+    assert_eq!(sqs.counts("jobs-dlq").unwrap().visible, 1);
     pass(2).await;
-    assert_eq!(sqs.counts("orders-dlq"), Some(Counts::default()));
+    assert_eq!(sqs.counts("jobs-dlq"), Some(Counts::default()));
 }
 
 #[tokio::test(start_paused = true)]
 async fn at_the_limit_of_messages_in_flight_a_receive_is_refused_and_a_long_poll_waits() {
-    let sqs = service_with_orders();
+    let sqs = service_with_jobs();
     for _ in 0..=IN_FLIGHT_LIMIT {
-        sqs.send("orders", message("x")).unwrap();
+        sqs.send("jobs", message("x")).unwrap();
     }
     let long = Receive {
         visibility: Some(Duration::from_hours(1)),
@@ -695,9 +690,9 @@ async fn at_the_limit_of_messages_in_flight_a_receive_is_refused_and_a_long_poll
     };
     let mut handle = String::new();
     for _ in 0..IN_FLIGHT_LIMIT / 10 {
-        handle.clone_from(&sqs.receive("orders", long).await.unwrap()[0].receipt_handle);
+        handle.clone_from(&sqs.receive("jobs", long).await.unwrap()[0].receipt_handle);
     }
-    let refused = sqs.receive("orders", long).await;
+    let refused = sqs.receive("jobs", long).await;
     assert!(
         matches!(
             refused,
@@ -712,16 +707,16 @@ async fn at_the_limit_of_messages_in_flight_a_receive_is_refused_and_a_long_poll
     let start = Instant::now();
     let make_room = async {
         tokio::time::sleep(Duration::from_secs(3)).await;
-        sqs.delete("orders", &handle).unwrap();
+        sqs.delete("jobs", &handle).unwrap();
     };
-    let (received, ()) = tokio::join!(sqs.receive("orders", waiting(20)), make_room);
+    let (received, ()) = tokio::join!(sqs.receive("jobs", waiting(20)), make_room);
     assert_eq!(received.unwrap().len(), 1);
     assert_eq!(start.elapsed(), Duration::from_secs(3));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_receive_out_of_its_limits_is_refused() {
-    let sqs = service_with_orders();
+    let sqs = service_with_jobs();
     let requests = [
         Receive { max: 0, ..ONE },
         Receive { max: 11, ..ONE },
@@ -735,7 +730,7 @@ async fn a_receive_out_of_its_limits_is_refused() {
         },
     ];
     for request in requests {
-        let refused = sqs.receive("orders", request).await;
+        let refused = sqs.receive("jobs", request).await;
         assert!(
             matches!(refused, Err(SqsError::InvalidParameterValue { .. })),
             "{request:?}"
@@ -745,7 +740,7 @@ async fn a_receive_out_of_its_limits_is_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn a_message_may_have_1_mib_with_its_attributes_and_not_a_byte_more() {
-    let sqs = service_with_orders();
+    let sqs = service_with_jobs();
     let attributes = BTreeMap::from([("k".to_owned(), MessageAttribute::string("v"))]);
     let room = MAX_MESSAGE_BYTES - "kStringv".len();
     let fits = Outgoing {
@@ -756,9 +751,9 @@ async fn a_message_may_have_1_mib_with_its_attributes_and_not_a_byte_more() {
         attributes,
         ..message(&"x".repeat(room + 1))
     };
-    sqs.send("orders", fits).unwrap();
+    sqs.send("jobs", fits).unwrap();
     assert!(matches!(
-        sqs.send("orders", too_long),
+        sqs.send("jobs", too_long),
         Err(SqsError::InvalidParameterValue { .. })
     ));
 }
@@ -770,22 +765,22 @@ async fn a_queue_can_have_a_lower_limit_of_size() {
         max_message_bytes: 1024,
         ..QueueAttributes::default()
     };
-    sqs.create_queue("orders", attributes).unwrap();
-    sqs.send("orders", message(&"x".repeat(1024))).unwrap();
-    let error = sqs.send("orders", message(&"x".repeat(1025))).unwrap_err();
+    sqs.create_queue("jobs", attributes).unwrap();
+    sqs.send("jobs", message(&"x".repeat(1024))).unwrap();
+    let error = sqs.send("jobs", message(&"x".repeat(1025))).unwrap_err();
     assert!(error.to_string().contains("1024 bytes"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn control_characters_are_refused_in_bodies_and_attributes() {
-    let sqs = service_with_orders();
+    let sqs = service_with_jobs();
     sqs.send(
-        "orders",
+        "jobs",
         message("tab\t, line feed\n, return\r, \u{FFFD}, \u{1F600}"),
     )
     .unwrap();
     for body in ["\u{0}", "a\u{1b}b", "\u{FFFE}", "\u{FFFF}"] {
-        let refused = sqs.send("orders", message(body));
+        let refused = sqs.send("jobs", message(body));
         assert!(
             matches!(refused, Err(SqsError::InvalidMessageContents { .. })),
             "{body:?}: {refused:?}"
@@ -793,7 +788,7 @@ async fn control_characters_are_refused_in_bodies_and_attributes() {
     }
     let attributes = BTreeMap::from([("k".to_owned(), MessageAttribute::string("\u{7}"))]);
     let refused = sqs.send(
-        "orders",
+        "jobs",
         Outgoing {
             attributes,
             ..message("x")
@@ -807,7 +802,7 @@ async fn control_characters_are_refused_in_bodies_and_attributes() {
 
 #[tokio::test(start_paused = true)]
 async fn an_empty_body_is_refused() {
-    let refused = service_with_orders().send("orders", message(""));
+    let refused = service_with_jobs().send("jobs", message(""));
     assert_eq!(
         refused,
         Err(SqsError::MissingParameter {
@@ -818,7 +813,7 @@ async fn an_empty_body_is_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn attributes_must_keep_to_the_rules_for_names_types_values_and_number() {
-    let sqs = service_with_orders();
+    let sqs = service_with_jobs();
     let number = |text: &str| MessageAttribute {
         data_type: "Number".to_owned(),
         string_value: Some(text.to_owned()),
@@ -831,7 +826,7 @@ async fn attributes_must_keep_to_the_rules_for_names_types_values_and_number() {
     let send = |name: &str, attribute: MessageAttribute| {
         let attributes = BTreeMap::from([(name.to_owned(), attribute)]);
         sqs.send(
-            "orders",
+            "jobs",
             Outgoing {
                 attributes,
                 ..message("x")
@@ -875,7 +870,7 @@ async fn attributes_must_keep_to_the_rules_for_names_types_values_and_number() {
     };
     assert!(
         sqs.send(
-            "orders",
+            "jobs",
             Outgoing {
                 attributes: many(10),
                 ..message("x")
@@ -885,7 +880,7 @@ async fn attributes_must_keep_to_the_rules_for_names_types_values_and_number() {
     );
     assert!(
         sqs.send(
-            "orders",
+            "jobs",
             Outgoing {
                 attributes: many(11),
                 ..message("x")
@@ -897,15 +892,15 @@ async fn attributes_must_keep_to_the_rules_for_names_types_values_and_number() {
 
 #[tokio::test(start_paused = true)]
 async fn creating_a_queue_again_is_fine_with_the_same_attributes_and_refused_with_others() {
-    let sqs = service_with_orders();
-    sqs.create_queue("orders", QueueAttributes::default()).unwrap();
+    let sqs = service_with_jobs();
+    sqs.create_queue("jobs", QueueAttributes::default()).unwrap();
     let other = QueueAttributes {
         visibility_timeout: Duration::from_secs(31),
         ..QueueAttributes::default()
     };
-    let refused = sqs.create_queue("orders", other);
+    let refused = sqs.create_queue("jobs", other);
     let expected = SqsError::QueueNameExists {
-        queue: "orders".to_owned(),
+        queue: "jobs".to_owned(),
         attribute: "VisibilityTimeout",
     };
     assert_eq!(refused, Err(expected));
@@ -924,7 +919,7 @@ async fn queue_names_are_checked_and_fifo_is_refused_by_name() {
         );
     }
     let error = sqs
-        .create_queue("orders.fifo", QueueAttributes::default())
+        .create_queue("jobs.fifo", QueueAttributes::default())
         .unwrap_err();
     assert!(
         error.to_string().contains("Only standard queues are supported"),
@@ -968,7 +963,7 @@ async fn queue_attributes_out_of_their_limits_are_refused() {
         },
     ];
     for attributes in bad {
-        let refused = sqs.create_queue("orders", attributes);
+        let refused = sqs.create_queue("jobs", attributes);
         assert!(
             matches!(refused, Err(SqsError::InvalidAttributeValue { .. })),
             "{refused:?}"
@@ -979,7 +974,7 @@ async fn queue_attributes_out_of_their_limits_are_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn a_dead_letter_queue_must_exist_and_be_another_queue() {
-    let sqs = service_with_orders();
+    let sqs = service_with_jobs();
     let redrive = |target: &str, max_receive_count| QueueAttributes {
         redrive: Some(RedrivePolicy {
             dead_letter_queue: target.to_owned(),
@@ -989,9 +984,9 @@ async fn a_dead_letter_queue_must_exist_and_be_another_queue() {
     };
     assert!(sqs.create_queue("more", redrive("nowhere", 3)).is_err());
     assert!(sqs.create_queue("more", redrive("more", 3)).is_err());
-    assert!(sqs.create_queue("more", redrive("orders", 0)).is_err());
-    assert!(sqs.create_queue("more", redrive("orders", 1001)).is_err());
-    sqs.create_queue("more", redrive("orders", 1000)).unwrap();
+    assert!(sqs.create_queue("more", redrive("jobs", 0)).is_err());
+    assert!(sqs.create_queue("more", redrive("jobs", 1001)).is_err());
+    sqs.create_queue("more", redrive("jobs", 1000)).unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -1007,13 +1002,13 @@ async fn requests_on_a_queue_that_is_not_there_are_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn totals_count_messages_requests_and_units_of_64_kib() {
-    let sqs = service_with_orders();
-    sqs.send("orders", message(&"x".repeat(64 * 1024))).unwrap();
-    sqs.send("orders", message(&"x".repeat(64 * 1024 + 1))).unwrap();
-    let received = sqs.receive("orders", TEN).await.unwrap();
-    assert_eq!(sqs.receive("orders", waiting(20)).await.unwrap(), []);
+    let sqs = service_with_jobs();
+    sqs.send("jobs", message(&"x".repeat(64 * 1024))).unwrap();
+    sqs.send("jobs", message(&"x".repeat(64 * 1024 + 1))).unwrap();
+    let received = sqs.receive("jobs", TEN).await.unwrap();
+    assert_eq!(sqs.receive("jobs", waiting(20)).await.unwrap(), []);
     for message in &received {
-        sqs.delete("orders", &message.receipt_handle).unwrap();
+        sqs.delete("jobs", &message.receipt_handle).unwrap();
     }
     assert!(sqs.send("nowhere", message("x")).is_err());
 
@@ -1042,16 +1037,13 @@ async fn totals_count_messages_requests_and_units_of_64_kib() {
 
 #[tokio::test(start_paused = true)]
 async fn names_urls_and_arns_are_those_of_the_settings() {
-    let sqs = service_with_orders();
+    let sqs = service_with_jobs();
     sqs.create_queue("a", QueueAttributes::default()).unwrap();
-    assert_eq!(sqs.queue_names(), ["a", "orders"]);
+    assert_eq!(sqs.queue_names(), ["a", "jobs"]);
+    assert_eq!(sqs.queue_url("jobs"), "http://127.0.0.1:4566/123456789012/jobs");
     assert_eq!(
-        sqs.queue_url("orders"),
-        "http://127.0.0.1:4566/123456789012/orders"
-    );
-    assert_eq!(
-        sqs.queue_arn("orders"),
-        "arn:aws:sqs:eu-central-1:123456789012:orders"
+        sqs.queue_arn("jobs"),
+        "arn:aws:sqs:eu-central-1:123456789012:jobs"
     );
 }
 
@@ -1061,14 +1053,13 @@ fn threads_that_send_and_receive_at_once_lose_and_double_nothing() {
         .enable_time()
         .build()
         .unwrap();
-    let sqs = service_with_orders();
+    let sqs = service_with_jobs();
     std::thread::scope(|scope| {
         for thread in 0..4 {
             let sqs = sqs.clone();
             scope.spawn(move || {
                 for number in 0..500 {
-                    sqs.send("orders", message(&format!("{thread}/{number}")))
-                        .unwrap();
+                    sqs.send("jobs", message(&format!("{thread}/{number}"))).unwrap();
                 }
             });
         }
@@ -1076,31 +1067,31 @@ fn threads_that_send_and_receive_at_once_lose_and_double_nothing() {
     let mut seen = std::collections::BTreeSet::new();
     runtime.block_on(async {
         while seen.len() < 2000 {
-            let received = sqs.receive("orders", TEN).await.unwrap();
+            let received = sqs.receive("jobs", TEN).await.unwrap();
             assert!(!received.is_empty());
             for message in received {
-                sqs.delete("orders", &message.receipt_handle).unwrap();
+                sqs.delete("jobs", &message.receipt_handle).unwrap();
                 assert!(seen.insert(message.body));
             }
         }
     });
-    assert_eq!(sqs.counts("orders"), Some(Counts::default()));
+    assert_eq!(sqs.counts("jobs"), Some(Counts::default()));
 }
 
 #[tokio::test(start_paused = true)]
 async fn time_that_passed_without_the_timers_counts_for_delays_visibility_and_retention() {
-    let sqs = service_with_orders();
+    let sqs = service_with_jobs();
     let delayed = Outgoing {
         delay: Some(Duration::from_mins(15)),
         ..message("delayed")
     };
-    sqs.send("orders", message("in flight")).unwrap();
-    receive_one(&sqs, "orders").await;
-    sqs.send("orders", delayed).unwrap();
+    sqs.send("jobs", message("in flight")).unwrap();
+    receive_one(&sqs, "jobs").await;
+    sqs.send("jobs", delayed).unwrap();
     // A long poll that waits meanwhile hears of it.
     let polling = tokio::spawn({
         let sqs = sqs.clone();
-        async move { sqs.receive("orders", waiting(20)).await }
+        async move { sqs.receive("jobs", waiting(20)).await }
     });
     pass(1).await;
     let before = Instant::now();
@@ -1111,10 +1102,10 @@ async fn time_that_passed_without_the_timers_counts_for_delays_visibility_and_re
 
     // Timers go on from there: 30 seconds of visibility are 30 seconds.
     pass(29).await;
-    assert_eq!(sqs.receive("orders", TEN).await.unwrap(), []);
-    assert_eq!(sqs.receive("orders", waiting(2)).await.unwrap().len(), 2);
+    assert_eq!(sqs.receive("jobs", TEN).await.unwrap(), []);
+    assert_eq!(sqs.receive("jobs", waiting(2)).await.unwrap().len(), 2);
     sqs.skip(Duration::from_hours(24 * 5));
-    assert_eq!(sqs.counts("orders"), Some(Counts::default()));
+    assert_eq!(sqs.counts("jobs"), Some(Counts::default()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -1122,11 +1113,11 @@ async fn whoever_waits_for_a_queue_hears_when_it_is_made() {
     let sqs = service();
     let waiting = tokio::spawn({
         let sqs = sqs.clone();
-        async move { sqs.until_exists("orders").await }
+        async move { sqs.until_exists("jobs").await }
     });
     pass(3_600).await;
     assert!(!waiting.is_finished());
-    sqs.create_queue("orders", QueueAttributes::default()).unwrap();
+    sqs.create_queue("jobs", QueueAttributes::default()).unwrap();
     waiting.await.unwrap();
-    sqs.until_exists("orders").await;
+    sqs.until_exists("jobs").await;
 }

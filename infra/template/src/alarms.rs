@@ -362,7 +362,7 @@ fn late_facts(registry: &Registry) -> Vec<Alarm> {
         kind: "late-facts",
         name: "late-facts".into(),
         about: "Something happened outside after the bundle had stopped waiting for it, or contradicts what came \
-                first. It is recorded, and money is given back; someone may need to contact the customer, the provider or the carrier."
+                first. It is recorded, and compensated where need be; someone may need to talk to whoever is concerned."
             .into(),
         metrics: registry.functions.iter().flat_map(counted).collect(),
         combined: TOTAL,

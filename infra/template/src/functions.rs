@@ -9,8 +9,7 @@ use crate::checkov::skipped_on_functions;
 use crate::ids;
 use crate::intrinsics::{arn, attribute, either, only_if, reference, stack_name, substituted};
 use crate::parameters::{
-    ENDPOINT_URL, RESULTS_BATCH_SIZE, WITH_ENDPOINT, WITH_KEY, WITH_MAXIMUM_CONCURRENCY, WITH_SIMULATORS,
-    has_own_batch_size, parameter_of,
+    ENDPOINT_URL, WITH_ENDPOINT, WITH_KEY, WITH_MAXIMUM_CONCURRENCY, WITH_SIMULATORS, parameter_of,
 };
 use crate::yaml::{Map, Yaml, inline};
 
@@ -150,10 +149,9 @@ fn event(source: &str, properties: Map) -> Map {
 }
 
 fn messages(function: &Function, queue: &str) -> Map {
-    let size = if has_own_batch_size(function) {
-        reference(RESULTS_BATCH_SIZE)
-    } else {
-        function.batching.size.into()
+    let size = match function.batching.parameter {
+        Some(parameter) => reference(parameter.name),
+        None => function.batching.size.into(),
     };
     let bound = |limit: Yaml| Map::new().with("MaximumConcurrency", limit);
     let scaling = match function.batching.concurrency {

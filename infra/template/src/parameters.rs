@@ -1,6 +1,6 @@
 //! What whoever deploys can choose, and the conditions that follow from it.
 
-use bundle::{Bundle, Function, Registry};
+use bundle::{Batching, Bundle, Function, Parameter, Registry};
 use eventsourcing::MAX_SETTING_SECONDS;
 
 use crate::intrinsics::{equals, not};
@@ -26,8 +26,6 @@ pub(crate) const WITH_ENDPOINT: &str = "WithEndpoint";
 pub(crate) const ENDPOINT_URL: &str = "EndpointUrl";
 /// How long a received message is invisible.
 pub(crate) const VISIBILITY_TIMEOUT: &str = "VisibilityTimeoutSeconds";
-/// How many messages a function takes at once that gains by more than most do.
-pub(crate) const RESULTS_BATCH_SIZE: &str = "ResultsBatchSize";
 
 /// The days for which CloudWatch Logs can keep lines.
 ///
@@ -55,7 +53,7 @@ pub(crate) fn parameters(bundle: &Bundle) -> Map {
         "DeploySimulators",
         flag(
             false,
-            "Whether stand-ins for payment provider and carrier answer the outbound queues.",
+            "Whether stand-ins for the systems outside answer the outbound queues.",
         ),
     );
     load(&mut parameters, &bundle.registry);
@@ -104,22 +102,11 @@ fn load(parameters: &mut Map, registry: &Registry) {
              refuses it.",
         ),
     );
-    if let Some(function) = registry
-        .functions
-        .iter()
-        .find(|function| has_own_batch_size(function))
-    {
-        parameters
-            .remark("Results that come together are one commit: larger batches make large groups cheaper.");
-        parameters.put(
-            RESULTS_BATCH_SIZE,
-            number(
-                function.batching.size.into(),
-                10,
-                1000,
-                "How many guests' results one invocation takes at most.",
-            ),
-        );
+    for Batching { size, parameter, .. } in registry.functions.iter().map(|function| function.batching) {
+        if let Some(Parameter { name, why, about }) = parameter {
+            parameters.remark(why);
+            parameters.put(name, number(size.into(), 10, 1000, about));
+        }
     }
 }
 
@@ -214,13 +201,8 @@ pub(crate) fn conditions() -> Map {
         .with(WITH_ENDPOINT, not(equals(ENDPOINT_URL, "")))
 }
 
-/// Whether a function takes batches of another size than most.
-pub(crate) fn has_own_batch_size(function: &Function) -> bool {
-    function.batching.size != bundle::Batching::default().size
-}
-
-/// The parameter that a function's variable of the environment is set from: `PaymentDeadlineSeconds` of
-/// `PAYMENT_DEADLINE_SECONDS`.
+/// The parameter that a function's variable of the environment is set from: `LoanSeconds` of
+/// `LOAN_SECONDS`.
 pub(crate) fn parameter_of(variable: &str) -> String {
     let capitalized = |word: &str| {
         let (first, rest) = word.split_at(1);
@@ -271,9 +253,6 @@ mod tests {
 
     #[test]
     fn a_variable_is_set_from_the_parameter_of_its_name() {
-        assert_eq!(
-            parameter_of("GROUP_CHECKOUT_DEADLINE_SECONDS"),
-            "GroupCheckoutDeadlineSeconds"
-        );
+        assert_eq!(parameter_of("READING_ROOM_SECONDS"), "ReadingRoomSeconds");
     }
 }

@@ -16,7 +16,7 @@ use crate::settings::Parts;
 pub enum Sender {
     /// Systems outside the bundle.
     Outside,
-    /// Payment provider or carrier.
+    /// Systems outside that answer what the bundle asked of them: a provider, a carrier.
     Gateways,
     /// The bundle's own steps.
     Steps,
@@ -74,6 +74,19 @@ pub struct Batching {
     pub window: Duration,
     /// The most invocations at once; as many as Lambda likes if none.
     pub concurrency: Option<u32>,
+    /// How the size can be chosen when the bundle is deployed; not at all if none.
+    pub parameter: Option<Parameter>,
+}
+
+/// A parameter of the template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// Its name, in `PascalCase`.
+    pub name: &'static str,
+    /// Why it is there.
+    pub why: &'static str,
+    /// What it is, for whoever chooses.
+    pub about: &'static str,
 }
 
 impl Default for Batching {
@@ -83,6 +96,7 @@ impl Default for Batching {
             size: 10,
             window: Duration::ZERO,
             concurrency: None,
+            parameter: None,
         }
     }
 }

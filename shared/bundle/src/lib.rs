@@ -26,7 +26,7 @@ use eventsourcing::{Setting, SettingValues};
 
 pub use building::{RECOVERY, RELAY, SWEEPER, command, on_queue, step};
 pub use context::Context;
-pub use function::{Batching, Build, Function, OutboxAccess, Sender, StoreAccess, Trigger};
+pub use function::{Batching, Build, Function, OutboxAccess, Parameter, Sender, StoreAccess, Trigger};
 pub use registry::{Outbound, Registry};
 pub use settings::{InvalidSetting, Parts, Settings};
 pub use streams::StreamKind;
@@ -34,7 +34,7 @@ pub use streams::StreamKind;
 /// A business, as the engine knows it.
 #[derive(Debug)]
 pub struct Bundle {
-    /// What it does, as the beginning of a sentence: `Order saga and group checkout`.
+    /// What it does, as the beginning of a sentence: `Lending books`.
     pub about: &'static str,
     /// What happens in it, in a sentence, for whoever looks at it from outside.
     pub ways: &'static str,

@@ -7,7 +7,7 @@ use eventsourcing::{Category, Decider, EventSet};
 pub struct StreamKind {
     /// What begins the streams' names.
     pub category: Category,
-    /// What one is of, in a sentence: `an order`.
+    /// What one is of, in a sentence: `a loan`.
     pub title: &'static str,
     /// The types of the events in it.
     pub events: &'static [&'static str],

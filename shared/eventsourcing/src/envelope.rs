@@ -521,12 +521,12 @@ mod tests {
             let body = json!({ "id": "e", "stream_id": stream, "revision": 1, "event": { "name": "Ada" } });
             EventEnvelope::<Greet>::read(&body.to_string(), Timestamp::from_millis(0))
         };
-        assert!(read(&format!("order-{}", "x".repeat(128))).is_ok());
+        assert!(read(&format!("loan-{}", "x".repeat(128))).is_ok());
         for stream in [
-            "order-\u{7}",
-            "order-Zoë",
-            "order-a b",
-            &format!("order-{}", "x".repeat(155)),
+            "loan-\u{7}",
+            "loan-Zoë",
+            "loan-a b",
+            &format!("loan-{}", "x".repeat(155)),
         ] {
             let error = read(stream).expect_err(stream).to_string();
             assert!(error.starts_with("field `stream_id` holds a string"), "{error}");
@@ -569,7 +569,7 @@ mod tests {
             let error = format!("field `{path}` is given twice; expected once");
             assert_eq!(read(body).expect_err(body), error);
         }
-        let event = r#"{"id":"e","stream_id":"order-1","revision":1,"event":{"name":"Ada","x":1,"x":1}}"#;
+        let event = r#"{"id":"e","stream_id":"loan-1","revision":1,"event":{"name":"Ada","x":1,"x":1}}"#;
         let error = EventEnvelope::<Greet>::read(event, Timestamp::from_millis(0)).expect_err("x twice");
         assert_eq!(error.to_string(), "field `event.x` is given twice; expected once");
         let error = read(r#"{"command":{"name":"Ada"},"id":1,"id":1"#).expect_err("it is cut off");

@@ -1,6 +1,6 @@
 //! Stream names and the ids that are computed instead of drawn.
 //!
-//! A repeat of anything computes the same ids, so a repeated event can't make a second order and a
+//! A repeat of anything computes the same ids, so a repeated event can't begin a second stream and a
 //! repeated step can't send a second command.
 
 use std::fmt;
@@ -11,7 +11,7 @@ use uuid::{Uuid, uuid};
 /// The `UUIDv5` namespace (RFC 9562, section 5.5) of every id that the bundle makes.
 pub const NAMESPACE: Uuid = uuid!("3f0c1a52-5d0e-5b57-9c53-6d0c6f1f1b7e");
 
-/// The id for a name, such as `order/c-1` or `event/order-…/1`.
+/// The id for a name, such as `loan/b-1` or `event/loan-…/1`.
 pub fn computed_id(name: &str) -> Uuid {
     Uuid::new_v5(&NAMESPACE, name.as_bytes())
 }
@@ -106,23 +106,23 @@ mod tests {
     fn anyone_can_compute_the_ids_from_the_published_names() {
         // As Python's uuid.uuid5 computes it.
         assert_eq!(
-            computed_id("order/c-1"),
-            uuid!("9e815dd3-e4b8-5d5e-865d-c1a9e0c3e2ff")
+            computed_id("loan/b-1"),
+            uuid!("80ba0e42-efc3-5fb5-a63d-927cabf8b7f0")
         );
-        let order = Category::new("order").stream(&"x");
-        assert_eq!(event_id(&order, 1), uuid!("c667649f-4ae7-57f0-893c-4fdec40f9dbd"));
+        let loan = Category::new("loan").stream(&"x");
+        assert_eq!(event_id(&loan, 1), uuid!("ac07faef-60fd-505a-afee-186ac9160537"));
     }
 
     #[test]
     fn the_first_dash_ends_the_category() {
-        let stream = Category::new("order").stream(&"a-b");
-        assert_eq!(stream.to_string(), "order-a-b");
-        assert_eq!(stream.category(), "order");
+        let stream = Category::new("loan").stream(&"a-b");
+        assert_eq!(stream.to_string(), "loan-a-b");
+        assert_eq!(stream.category(), "loan");
     }
 
     #[test]
     fn a_name_without_a_category_is_no_stream() {
-        assert!("order".parse::<StreamId>().is_err());
+        assert!("loan".parse::<StreamId>().is_err());
         assert!("-1".parse::<StreamId>().is_err());
     }
 }

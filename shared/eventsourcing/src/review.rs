@@ -61,7 +61,7 @@ pub(crate) fn inner<'p>(path: &'p str, outer: &str) -> &'p str {
     inner.unwrap_or(path)
 }
 
-/// A name as it is compared: people write `cartId` and `cart-id` for `cart_id`.
+/// A name as it is compared: people write `loanId` and `loan-id` for `loan_id`.
 fn plain(name: &str) -> Vec<char> {
     let letters = name.chars().filter(|letter| letter.is_alphanumeric());
     letters.flat_map(char::to_lowercase).take(64).collect()
@@ -190,11 +190,11 @@ mod tests {
 
     #[test]
     fn a_name_that_is_spelt_wrong_is_told_with_the_one_that_is_meant() {
-        let known = ["guest_stay_id", "group_checkout_id", "amount"];
+        let known = ["member_id", "reading_room_id", "amount"];
         for (name, meant) in [
-            ("group_chekout_id", "group_checkout_id"),
-            ("groupCheckoutId", "group_checkout_id"),
-            ("GUEST-STAY-ID", "guest_stay_id"),
+            ("reading_rom_id", "reading_room_id"),
+            ("readingRoomId", "reading_room_id"),
+            ("MEMBER-ID", "member_id"),
             ("amuont", "amount"),
         ] {
             assert_eq!(
@@ -204,7 +204,7 @@ mod tests {
         }
         assert_eq!(
             unknown("colour", &known),
-            "field `command.colour` is unknown; the fields there are guest_stay_id, group_checkout_id, amount"
+            "field `command.colour` is unknown; the fields there are member_id, reading_room_id, amount"
         );
     }
 

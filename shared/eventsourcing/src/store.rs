@@ -8,7 +8,7 @@ use crate::{Commit, Position, Stream, StreamFault, StreamId};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{doing} failed: {why}")]
 pub struct Transient {
-    /// What was tried, such as `append to order-…`.
+    /// What was tried, such as `append to loan-…`.
     pub doing: String,
     /// What went wrong, without any payload.
     pub why: String,

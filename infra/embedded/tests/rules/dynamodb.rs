@@ -34,7 +34,7 @@ fn refused(stack: &Stack, operation: &str, request: &Value) -> Value {
 fn only_new() -> Value {
     json!({
         "TableName": TABLE,
-        "Item": item("order", 1, 1),
+        "Item": item("item", 1, 1),
         "ConditionExpression": "attribute_not_exists(id)",
     })
 }
@@ -43,15 +43,15 @@ fn only_new() -> Value {
 async fn capacity_units_are_added_up_by_operation_and_table() {
     let stack = stack();
     stack.create_table("other");
-    stack.put(TABLE, "order", 1, 1);
-    stack.put("other", "order", 1, 1);
-    let key = json!({ "id": { "S": "order" }, "revision": { "N": "1" } });
+    stack.put(TABLE, "item", 1, 1);
+    stack.put("other", "item", 1, 1);
+    let key = json!({ "id": { "S": "item" }, "revision": { "N": "1" } });
     stack.ask("GetItem", &json!({ "TableName": TABLE, "Key": key }));
     stack.ask(
         "GetItem",
         &json!({ "TableName": TABLE, "Key": key, "ConsistentRead": true }),
     );
-    let put = |table: &str| json!({ "Put": { "TableName": table, "Item": item("order", 2, 2) } });
+    let put = |table: &str| json!({ "Put": { "TableName": table, "Item": item("item", 2, 2) } });
     stack.ask(
         "TransactWriteItems",
         &json!({ "TransactItems": [put(TABLE), put("other")] }),
@@ -68,16 +68,16 @@ async fn capacity_units_are_added_up_by_operation_and_table() {
 #[tokio::test(start_paused = true)]
 async fn a_share_of_the_totals_is_the_difference_to_an_earlier_copy() {
     let stack = stack();
-    stack.put(TABLE, "order", 1, 1);
+    stack.put(TABLE, "item", 1, 1);
     let before = stack.dynamodb.totals();
-    stack.put(TABLE, "order", 2, 2);
+    stack.put(TABLE, "item", 2, 2);
     assert_eq!(stack.dynamodb.totals().since(&before).all(), units(1, 0.0, 1.0));
 }
 
 #[tokio::test(start_paused = true)]
 async fn consumed_capacity_is_shown_only_to_who_asks_for_it() {
     let stack = stack();
-    let mut put = json!({ "TableName": TABLE, "Item": item("order", 1, 1) });
+    let mut put = json!({ "TableName": TABLE, "Item": item("item", 1, 1) });
     assert_eq!(stack.ask("PutItem", &put), json!({}));
     put["ReturnConsumedCapacity"] = "TOTAL".into();
     let shown = stack.ask("PutItem", &put);
@@ -88,7 +88,7 @@ async fn consumed_capacity_is_shown_only_to_who_asks_for_it() {
 #[tokio::test(start_paused = true)]
 async fn a_failed_condition_costs_as_much_as_the_larger_of_the_two_items() {
     let stack = stack();
-    let mut large = item("order", 1, 1);
+    let mut large = item("item", 1, 1);
     large["text"] = json!({ "S": "x".repeat(2_500) });
     stack.ask("PutItem", &json!({ "TableName": TABLE, "Item": large }));
     let before = stack.dynamodb.totals();
@@ -107,7 +107,7 @@ async fn a_failed_condition_costs_as_much_as_the_larger_of_the_two_items() {
 #[tokio::test(start_paused = true)]
 async fn the_item_that_stood_in_the_way_is_shown_to_who_asks_for_it() {
     let stack = stack();
-    stack.put(TABLE, "order", 1, 7);
+    stack.put(TABLE, "item", 1, 7);
     let mut put = only_new();
     put["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD".into();
     assert_eq!(refused(&stack, "PutItem", &put)["Item"]["n"], json!({ "N": "7" }));
@@ -116,11 +116,11 @@ async fn the_item_that_stood_in_the_way_is_shown_to_who_asks_for_it() {
 #[tokio::test(start_paused = true)]
 async fn a_cancelled_transaction_costs_two_units_for_each_item() {
     let stack = stack();
-    stack.put(TABLE, "order", 1, 1);
+    stack.put(TABLE, "item", 1, 1);
     let before = stack.dynamodb.totals();
     let puts = json!({ "TransactItems": [
         { "Put": only_new() },
-        { "Put": { "TableName": TABLE, "Item": item("order", 2, 2) } },
+        { "Put": { "TableName": TABLE, "Item": item("item", 2, 2) } },
     ] });
     let error = refused(&stack, "TransactWriteItems", &puts);
     assert_eq!(error["CancellationReasons"][0]["Code"], "ConditionalCheckFailed");
@@ -132,14 +132,14 @@ async fn each_kind_of_write_is_announced_to_readers_of_the_stream() {
     let stack = stack();
     stack.create_table("other");
     let mut changes = stack.dynamodb.changes(TABLE);
-    let key = json!({ "id": { "S": "order" }, "revision": { "N": "1" } });
-    let put = json!({ "TableName": TABLE, "Item": item("order", 1, 1) });
-    let batch = json!({ "RequestItems": { TABLE: [{ "PutRequest": { "Item": item("order", 2, 2) } }] } });
+    let key = json!({ "id": { "S": "item" }, "revision": { "N": "1" } });
+    let put = json!({ "TableName": TABLE, "Item": item("item", 1, 1) });
+    let batch = json!({ "RequestItems": { TABLE: [{ "PutRequest": { "Item": item("item", 2, 2) } }] } });
     let update = json!({
         "TableName": TABLE, "Key": key, "UpdateExpression": "SET n = :n",
         "ExpressionAttributeValues": { ":n": { "N": "9" } },
     });
-    let statement = json!({ "Statement": "DELETE FROM events WHERE id = 'order' AND revision = 2" });
+    let statement = json!({ "Statement": "DELETE FROM events WHERE id = 'item' AND revision = 2" });
     for (operation, request) in [
         ("PutItem", put.clone()),
         ("BatchWriteItem", batch),
@@ -156,10 +156,10 @@ async fn each_kind_of_write_is_announced_to_readers_of_the_stream() {
         "Query",
         &json!({
             "TableName": TABLE, "KeyConditionExpression": "id = :s",
-            "ExpressionAttributeValues": { ":s": { "S": "order" } },
+            "ExpressionAttributeValues": { ":s": { "S": "item" } },
         }),
     );
-    stack.put("other", "order", 1, 1);
+    stack.put("other", "item", 1, 1);
     assert!(!changes.has_changed().unwrap());
 }
 
@@ -213,7 +213,7 @@ async fn items_expire_by_the_stacks_clock() {
         "UpdateTimeToLive",
         &json!({ "TableName": TABLE, "TimeToLiveSpecification": ttl }),
     );
-    let mut item = item("order", 1, 1);
+    let mut item = item("item", 1, 1);
     let now = stack
         .clock
         .now()
@@ -238,7 +238,7 @@ async fn a_database_in_a_file_is_there_again_after_it_was_closed() {
     };
     let stack = open();
     stack.ask("CreateTable", &table(TABLE));
-    stack.put(TABLE, "order", 1, 1);
+    stack.put(TABLE, "item", 1, 1);
     drop(stack);
     let scanned = open().ask("Scan", &json!({ "TableName": TABLE }));
     assert_eq!(scanned["Count"], 1);

@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 use crate::support::{FUNCTION, Probe, Reply, Running, START, Stack, at, failures, records, seconds};
 
-const QUEUE: &str = "orders";
+const QUEUE: &str = "jobs";
 
 fn stack() -> Stack {
     let stack = Stack::new();
@@ -38,7 +38,7 @@ fn start(stack: &Stack, settings: Settings, probe: &Arc<Probe>) -> Running<Mappi
 async fn an_event_holds_each_message_in_the_shape_that_lambda_documents() {
     let stack = stack();
     let attributes = BTreeMap::from([
-        ("kind".to_owned(), MessageAttribute::string("place-order")),
+        ("kind".to_owned(), MessageAttribute::string("do-job")),
         ("seal".to_owned(), MessageAttribute::binary([1, 2, 3])),
     ]);
     let trace = "Root=1-5e1b4151-5ac6c58d7ef2a3e3f0e7a1b2;Parent=53995c3f42cd8ad8;Sampled=1";
@@ -73,7 +73,7 @@ async fn an_event_holds_each_message_in_the_shape_that_lambda_documents() {
             },
             "messageAttributes": {
                 "kind": {
-                    "stringValue": "place-order",
+                    "stringValue": "do-job",
                     "stringListValues": [], "binaryListValues": [], "dataType": "String",
                 },
                 "seal": {
@@ -83,7 +83,7 @@ async fn an_event_holds_each_message_in_the_shape_that_lambda_documents() {
             },
             "md5OfBody": "5d41402abc4b2a76b9719d911017c592",
             "eventSource": "aws:sqs",
-            "eventSourceARN": "arn:aws:sqs:eu-central-1:123456789012:orders",
+            "eventSourceARN": "arn:aws:sqs:eu-central-1:123456789012:jobs",
             "awsRegion": "eu-central-1",
         })
     );
@@ -503,12 +503,12 @@ async fn a_queue_that_is_deleted_is_told_of_waited_for_and_read_again() {
     delete(&stack).await;
     let lost = told.recv().await.unwrap();
     assert!(
-        matches!(&lost, Notice::Lost { source, .. } if source == "queue orders"),
+        matches!(&lost, Notice::Lost { source, .. } if source == "queue jobs"),
         "{lost}"
     );
     assert!(
         lost.to_string()
-            .starts_with("queue orders was deleted, and its messages with it: probe waits")
+            .starts_with("queue jobs was deleted, and its messages with it: probe waits")
     );
 
     sleep(seconds(3_600)).await;
@@ -516,7 +516,7 @@ async fn a_queue_that_is_deleted_is_told_of_waited_for_and_read_again() {
     stack.send(QUEUE, "found");
     assert_eq!(
         told.recv().await.unwrap().to_string(),
-        "queue orders is there again: probe reads it"
+        "queue jobs is there again: probe reads it"
     );
     sleep(seconds(1)).await;
     assert_eq!(probe.bodies(), [["lost"], ["found"]]);
@@ -531,7 +531,7 @@ async fn a_queue_that_is_deleted_is_told_of_waited_for_and_read_again() {
     assert!(matches!(told.recv().await.unwrap(), Notice::Lost { .. }));
     let found = told.recv().await.unwrap().to_string();
     assert!(
-        found.contains("probe reads it, but queue orders shows a message again after 5s"),
+        found.contains("probe reads it, but queue jobs shows a message again after 5s"),
         "{found}"
     );
 

@@ -53,7 +53,7 @@ async fn use_dynamodb(client: &aws_sdk_dynamodb::Client) {
         .attribute_type(ScalarAttributeType::S);
     client
         .create_table()
-        .table_name("orders")
+        .table_name("jobs")
         .key_schema(key)
         .attribute_definitions(id.build().unwrap())
         .billing_mode(BillingMode::PayPerRequest)
@@ -63,7 +63,7 @@ async fn use_dynamodb(client: &aws_sdk_dynamodb::Client) {
     let put = || {
         let put = client
             .put_item()
-            .table_name("orders")
+            .table_name("jobs")
             .item("id", AttributeValue::S("1".to_owned()));
         put.condition_expression("attribute_not_exists(id)").send()
     };
@@ -77,14 +77,14 @@ async fn use_dynamodb(client: &aws_sdk_dynamodb::Client) {
     );
     let get = client
         .get_item()
-        .table_name("orders")
+        .table_name("jobs")
         .key("id", AttributeValue::S("1".to_owned()));
     assert!(get.send().await.unwrap().item.is_some());
 }
 
 /// A queue, a message there and back; the client checks the digests. A queue that is missing.
 async fn use_sqs(client: &aws_sdk_sqs::Client) {
-    let queue = client.create_queue().queue_name("orders").send().await.unwrap();
+    let queue = client.create_queue().queue_name("jobs").send().await.unwrap();
     let url = queue.queue_url().unwrap();
     client
         .send_message()
@@ -161,8 +161,8 @@ async fn the_sdk_works_through_the_listener() {
 #[tokio::test]
 async fn a_long_poll_does_not_hold_up_the_end_of_the_listener() {
     let stack = Stack::new();
-    stack.create_queue("orders", Duration::from_secs(30));
-    let url = stack.sqs.queue_url("orders");
+    stack.create_queue("jobs", Duration::from_secs(30));
+    let url = stack.sqs.queue_url("jobs");
     let bound = listener().await;
     let endpoint = format!("http://{}", bound.address());
     let (stop, stopped) = oneshot::channel::<()>();

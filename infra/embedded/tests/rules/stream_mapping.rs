@@ -89,7 +89,7 @@ fn reporting(poison: u64) -> Arc<Probe> {
 #[tokio::test(start_paused = true)]
 async fn an_event_holds_each_record_in_the_shape_that_lambda_documents() {
     let stack = stack();
-    stack.put(TABLE, "order-1", 1, 42);
+    stack.put(TABLE, "item-1", 1, 42);
     let probe = Probe::content();
     let mapping = start(&stack, defaults(), &probe);
     mapping.until_quiet().await;
@@ -110,9 +110,9 @@ async fn an_event_holds_each_record_in_the_shape_that_lambda_documents() {
             "awsRegion": "eu-central-1",
             "dynamodb": {
                 "ApproximateCreationDateTime": START.as_secs(),
-                "Keys": { "id": { "S": "order-1" }, "revision": { "N": "1" } },
+                "Keys": { "id": { "S": "item-1" }, "revision": { "N": "1" } },
                 "NewImage": {
-                    "id": { "S": "order-1" }, "revision": { "N": "1" }, "n": { "N": "42" },
+                    "id": { "S": "item-1" }, "revision": { "N": "1" }, "n": { "N": "42" },
                 },
                 "SequenceNumber": null,
                 "SizeBytes": null,
@@ -178,7 +178,7 @@ async fn a_write_is_delivered_without_waiting_for_a_poll() {
     let mapping = start(&stack, defaults(), &probe);
     sleep(seconds(3_600)).await;
     let written = Instant::now();
-    stack.put(TABLE, "order", 1, 1);
+    stack.put(TABLE, "item", 1, 1);
     mapping.until_quiet().await;
     assert_eq!(probe.times(), [written]);
 }
@@ -227,7 +227,7 @@ async fn a_window_gathers_records_until_it_ends() {
     mapping.until_quiet().await;
     let opened = Instant::now();
     for n in 1..=10 {
-        stack.put(TABLE, "order", n, n);
+        stack.put(TABLE, "item", n, n);
         sleep(seconds(1)).await;
     }
     mapping.until_quiet().await;
@@ -283,7 +283,7 @@ async fn the_parallelization_factor_lets_partition_keys_go_side_by_side_each_in_
     let stack = stack();
     for revision in 1..=5 {
         for stream in 0..20 {
-            stack.put(TABLE, &format!("order-{stream}"), revision, revision);
+            stack.put(TABLE, &format!("item-{stream}"), revision, revision);
         }
     }
     let probe = Probe::new(|_, _| Reply::After(seconds(2)));

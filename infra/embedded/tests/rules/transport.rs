@@ -71,7 +71,7 @@ fn scene_with(faults: Vec<Fault>, retries: RetryConfig) -> Scene {
 impl Scene {
     async fn put(&self, revision: u64) -> Result<(), Box<aws_sdk_dynamodb::Error>> {
         let put = self.client.put_item().table_name(TABLE);
-        let put = put.item("id", AttributeValue::S("order".to_owned()));
+        let put = put.item("id", AttributeValue::S("item".to_owned()));
         let put = put.item("revision", AttributeValue::N(revision.to_string()));
         put.send().await.map(drop).map_err(|e| Box::new(e.into()))
     }
@@ -83,7 +83,7 @@ impl Scene {
             .query()
             .table_name(TABLE)
             .key_condition_expression("id = :s");
-        let query = query.expression_attribute_values(":s", AttributeValue::S("order".to_owned()));
+        let query = query.expression_attribute_values(":s", AttributeValue::S("item".to_owned()));
         let found = query
             .consistent_read(consistent)
             .scan_index_forward(forward)
@@ -148,7 +148,7 @@ async fn the_sdk_repeats_a_call_whose_connection_was_lost() {
 async fn a_doubled_call_happens_twice_and_its_second_answer_arrives() {
     let scene = scene(vec![Fault::Twice]);
     let put = scene.client.put_item().table_name(TABLE);
-    let put = put.item("id", AttributeValue::S("order".to_owned()));
+    let put = put.item("id", AttributeValue::S("item".to_owned()));
     let put = put.item("revision", AttributeValue::N("1".to_owned()));
     let error = put
         .condition_expression("attribute_not_exists(id)")
@@ -222,7 +222,7 @@ async fn a_stale_get_finds_nothing() {
     scene.put(1).await.unwrap();
     let get = || {
         let get = scene.client.get_item().table_name(TABLE);
-        let get = get.key("id", AttributeValue::S("order".to_owned()));
+        let get = get.key("id", AttributeValue::S("item".to_owned()));
         get.key("revision", AttributeValue::N("1".to_owned())).send()
     };
     assert_eq!(get().await.unwrap().item, None);
@@ -235,7 +235,7 @@ async fn faults_and_counts_know_who_called_what_and_where() {
     scene.put(1).await.unwrap();
     let sqs = sdk::sqs(scene.transport.client_for("relaying"), scene.stack.clock.clone()).build();
     let sqs = aws_sdk_sqs::Client::from_conf(sqs);
-    let queue = sqs.create_queue().queue_name("orders").send().await.unwrap();
+    let queue = sqs.create_queue().queue_name("jobs").send().await.unwrap();
     sqs.send_message()
         .queue_url(queue.queue_url().unwrap())
         .message_body("1")
@@ -247,8 +247,8 @@ async fn faults_and_counts_know_who_called_what_and_where() {
         *scene.script.seen.lock().unwrap(),
         [
             "0 placing PutItem events",
-            "1 relaying CreateQueue orders",
-            "2 relaying SendMessage orders",
+            "1 relaying CreateQueue jobs",
+            "2 relaying SendMessage jobs",
         ]
     );
     let calls = scene.transport.calls();

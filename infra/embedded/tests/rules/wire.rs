@@ -26,8 +26,8 @@ async fn the_target_decides_on_service_and_operation() {
     assert_eq!(created.status(), 200, "{}", body(&created));
     let streams = ask(&wire, "DynamoDBStreams_20120810.ListStreams", &json!({})).await;
     assert_eq!(body(&streams)["Streams"][0]["TableName"], "events");
-    let queue = ask(&wire, "AmazonSQS.CreateQueue", &json!({ "QueueName": "orders" })).await;
-    assert!(body(&queue)["QueueUrl"].as_str().unwrap().ends_with("/orders"));
+    let queue = ask(&wire, "AmazonSQS.CreateQueue", &json!({ "QueueName": "jobs" })).await;
+    assert!(body(&queue)["QueueUrl"].as_str().unwrap().ends_with("/jobs"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -20,10 +20,10 @@ pub fn service() -> Sqs {
     })
 }
 
-/// A service with one queue, `orders`, of default attributes.
-pub fn service_with_orders() -> Sqs {
+/// A service with one queue, `jobs`, of default attributes.
+pub fn service_with_jobs() -> Sqs {
     let sqs = service();
-    sqs.create_queue("orders", QueueAttributes::default()).unwrap();
+    sqs.create_queue("jobs", QueueAttributes::default()).unwrap();
     sqs
 }
 

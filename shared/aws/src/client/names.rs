@@ -25,7 +25,7 @@ pub fn stack_name_problem(name: &str) -> Option<String> {
 /// The names of one stack's queues, tables and functions.
 ///
 /// Names are made here and compared whole. What a stack's name would leave of another name says nothing: a
-/// stack called `complete` has a queue `complete-complete-payment`, and `complete-payment` is what people
+/// stack called `lend` has a queue `lend-lend-book`, and `lend-book` is what people
 /// call that queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Names {
@@ -109,7 +109,7 @@ pub fn source_queue(name: &str) -> Option<&str> {
     name.strip_suffix(DEAD_LETTERS)
 }
 
-/// The kebab-case of a message's type, which names its queue: `finalize-cart` of `FinalizeCart`.
+/// The kebab-case of a message's type, which names its queue: `lend-book` of `LendBook`.
 pub fn kebab_case(message_type: &str) -> String {
     let mut name = String::with_capacity(message_type.len() + 4);
     for (i, letter) in message_type.char_indices() {
@@ -122,7 +122,7 @@ pub fn kebab_case(message_type: &str) -> String {
 }
 
 /// The type of the message that a queue takes, by the queue's name; the id of its function in the template:
-/// `FinalizeCart` of `finalize-cart`.
+/// `LendBook` of `lend-book`.
 pub fn pascal_case(name: &str) -> String {
     let capitalized = |word: &str| {
         let mut letters = word.chars();
@@ -139,25 +139,17 @@ mod tests {
     #[test]
     fn a_queue_is_named_after_the_message_it_takes() {
         assert_eq!(
-            Names::of("local").of_function(&kebab_case("FinalizeCart")),
-            "local-finalize-cart"
+            Names::of("local").of_function(&kebab_case("LendBook")),
+            "local-lend-book"
         );
-        assert_eq!(kebab_case("TimeOutPayment"), "time-out-payment");
-        assert_eq!(pascal_case("time-out-payment"), "TimeOutPayment");
+        assert_eq!(kebab_case("RemindMember"), "remind-member");
+        assert_eq!(pascal_case("remind-member"), "RemindMember");
     }
-    const QUEUES: [&str; 3] = ["complete-payment", "payment", "payment-gateway"];
+    const QUEUES: [&str; 3] = ["lend-book", "book", "book-desk"];
 
     #[test]
     fn a_queue_is_found_by_each_of_its_names_whatever_the_stack_is_called() {
-        for stack in [
-            "local",
-            "complete-x",
-            "payment",
-            "payment-gateway",
-            "shop-dlq",
-            "Shop",
-            "s",
-        ] {
+        for stack in ["local", "lend-x", "book", "book-desk", "shop-dlq", "Shop", "s"] {
             let names = Names::of(stack);
             for queue in QUEUES {
                 let of_queue = [
@@ -170,15 +162,8 @@ mod tests {
                     assert_eq!(names.meant(&given, QUEUES), [queue], "{given} of stack {stack}");
                 }
             }
-            assert_eq!(names.meant("CompletePayment", QUEUES), ["complete-payment"]);
-            for other in [
-                "gateway",
-                "complete",
-                "",
-                "-dlq",
-                "Complete-payment",
-                "other-payment",
-            ] {
+            assert_eq!(names.meant("LendBook", QUEUES), ["lend-book"]);
+            for other in ["desk", "lend", "", "-dlq", "Lend-book", "other-book"] {
                 assert_eq!(names.meant(other, QUEUES), [""; 0], "{other} of stack {stack}");
             }
         }
@@ -186,38 +171,29 @@ mod tests {
 
     #[test]
     fn a_name_that_is_one_queues_without_the_stacks_and_anothers_with_it_names_both() {
-        let names = Names::of("complete");
-        assert_eq!(
-            names.meant("complete-payment", QUEUES),
-            ["complete-payment", "payment"]
-        );
-        assert_eq!(
-            names.meant("complete-payment-gateway", QUEUES),
-            ["payment-gateway"]
-        );
-        assert_eq!(
-            names.meant("complete-complete-payment", QUEUES),
-            ["complete-payment"]
-        );
+        let names = Names::of("lend");
+        assert_eq!(names.meant("lend-book", QUEUES), ["lend-book", "book"]);
+        assert_eq!(names.meant("lend-book-desk", QUEUES), ["book-desk"]);
+        assert_eq!(names.meant("lend-lend-book", QUEUES), ["lend-book"]);
     }
 
     #[test]
     fn urls_of_queues_begin_alike_whatever_the_stack_is_called() {
-        for stack in ["local", "finalize", "shop-dlq"] {
+        for stack in ["local", "lend", "shop-dlq"] {
             let names = Names::of(stack);
-            let url = format!("http://127.0.0.1:4566/0/{stack}-finalize-cart");
+            let url = format!("http://127.0.0.1:4566/0/{stack}-lend-book");
             assert_eq!(
-                names.queue_url_prefix(&url, "finalize-cart"),
+                names.queue_url_prefix(&url, "lend-book"),
                 Some(format!("http://127.0.0.1:4566/0/{stack}-"))
             );
-            let other = format!("http://127.0.0.1:4566/0/x-{stack}-finalize-cart");
-            assert_eq!(names.queue_url_prefix(&other, "finalize-cart"), None);
+            let other = format!("http://127.0.0.1:4566/0/x-{stack}-lend-book");
+            assert_eq!(names.queue_url_prefix(&other, "lend-book"), None);
         }
     }
 
     #[test]
     fn a_dead_letter_queue_and_its_queue_name_each_other() {
-        assert_eq!(source_queue(&dead_letter_queue("payment")), Some("payment"));
-        assert_eq!(source_queue("payment"), None);
+        assert_eq!(source_queue(&dead_letter_queue("book")), Some("book"));
+        assert_eq!(source_queue("book"), None);
     }
 }

@@ -45,7 +45,7 @@ const ATTEMPTS: u32 = 4;
 /// A message on its way out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outgoing {
-    /// The queue's name in the stack, such as `finalize-cart`.
+    /// The queue's name in the stack, such as `lend-book`.
     pub queue: String,
     /// The body.
     pub body: String,

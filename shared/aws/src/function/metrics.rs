@@ -178,8 +178,8 @@ mod tests {
             conflicts: 1,
             ..Metrics::default()
         };
-        metrics.count_late_facts(&["PaymentReceivedLate", "PaymentDiscarded"]);
-        let line = metrics.embedded("shop", "complete-payment", Timestamp::from_millis(5));
+        metrics.count_late_facts(&["BookReturnedLate", "BookReturned"]);
+        let line = metrics.embedded("shop", "return-book", Timestamp::from_millis(5));
         let declared = line["_aws"]["CloudWatchMetrics"][0]["Metrics"]
             .as_array()
             .expect("a list");
@@ -190,7 +190,7 @@ mod tests {
             );
         }
         assert_eq!(
-            (&line["Handled"], &line["PaymentReceivedLate"]),
+            (&line["Handled"], &line["BookReturnedLate"]),
             (&json!(3), &json!(1))
         );
         assert_eq!(line["_aws"]["Timestamp"], 5);
