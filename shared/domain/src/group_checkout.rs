@@ -13,9 +13,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use eventsourcing::{Category, Decider, Decision, FieldError, FieldValue, Message, Refusal, Text, Timestamp};
-use eventsourcing::{commands, events, message};
-use serde::Serialize;
+use eventsourcing::{Category, Decider, Decision, Message, Refusal, Text, Timestamp};
+use eventsourcing::{commands, events, message, words};
 
 use crate::Deadlines;
 use crate::values::{GroupCheckoutId, GuestStayId};
@@ -47,7 +46,6 @@ message! {
         /// What became of it.
         pub outcome: GuestOutcome,
         /// Why it failed, for people to read; part of the result, so another reason is another result.
-        #[serde(skip_serializing_if = "Option::is_none")]
         pub reason: Option<Text>,
     }
 }
@@ -109,7 +107,6 @@ message! {
         pub initiated_at: Timestamp,
         /// Until when its guests are waited for: the deadline as it was set. Not there in events that
         /// were written before it was recorded.
-        #[serde(skip_serializing_if = "Option::is_none")]
         pub due_at: Option<Timestamp>,
     }
 }
@@ -124,7 +121,6 @@ message! {
         /// What became of the guest's checkout.
         pub outcome: GuestOutcome,
         /// Why it failed.
-        #[serde(skip_serializing_if = "Option::is_none")]
         pub reason: Option<Text>,
         /// When.
         pub recorded_at: Timestamp,
@@ -142,7 +138,6 @@ message! {
         /// What became of the guest's checkout.
         pub outcome: GuestOutcome,
         /// Why it failed.
-        #[serde(skip_serializing_if = "Option::is_none")]
         pub reason: Option<Text>,
         /// When.
         pub recorded_at: Timestamp,
@@ -216,27 +211,13 @@ events! {
     }
 }
 
-/// What became of a guest's checkout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum GuestOutcome {
-    /// The guest has left.
-    Completed,
-    /// The guest can't be checked out.
-    Failed,
-}
-
-impl FieldValue for GuestOutcome {
-    fn expected() -> String {
-        "completed or failed".into()
-    }
-
-    fn read(raw: &str) -> Result<Self, FieldError> {
-        match raw {
-            r#""completed""# => Ok(Self::Completed),
-            r#""failed""# => Ok(Self::Failed),
-            _ => Err(FieldError::value::<Self>(raw)),
-        }
+words! {
+    /// What became of a guest's checkout.
+    pub enum GuestOutcome {
+        /// The guest has left.
+        Completed = "completed",
+        /// The guest can't be checked out.
+        Failed = "failed",
     }
 }
 

@@ -53,7 +53,6 @@ message! {
         /// Which stay.
         pub guest_stay_id: GuestStayId,
         /// The group that asks; none if the guest does. Set by the group's steps only.
-        #[serde(skip_serializing_if = "Option::is_none")]
         pub group_checkout_id: Option<GroupCheckoutId>,
     }
 }
@@ -112,7 +111,6 @@ message! {
         /// Which stay.
         pub guest_stay_id: GuestStayId,
         /// The group that asked; none if the guest did.
-        #[serde(skip_serializing_if = "Option::is_none")]
         pub group_checkout_id: Option<GroupCheckoutId>,
         /// When.
         pub completed_at: Timestamp,
@@ -125,7 +123,6 @@ message! {
         /// Which stay.
         pub guest_stay_id: GuestStayId,
         /// The group that asked; none if the guest did.
-        #[serde(skip_serializing_if = "Option::is_none")]
         pub group_checkout_id: Option<GroupCheckoutId>,
         /// Why, for people to read.
         pub reason: Text,

@@ -8,9 +8,8 @@
 //! may come before its order. It is recorded, and the order is cancelled by the commit that initializes
 //! it.
 
-use eventsourcing::{Category, Decider, Decision, FieldError, FieldValue, Refusal, Text, Timestamp};
-use eventsourcing::{commands, events, message};
-use serde::Serialize;
+use eventsourcing::{Category, Decider, Decision, Refusal, Text, Timestamp};
+use eventsourcing::{commands, events, message, words};
 
 use crate::Deadlines;
 use crate::values::{CartId, ClientId, Money, OrderId, PaymentId, ProductItems};
@@ -111,7 +110,6 @@ message! {
         pub initialized_at: Timestamp,
         /// Until when its payment is waited for: the deadline as it was set. Not there in events that
         /// were written before it was recorded.
-        #[serde(skip_serializing_if = "Option::is_none")]
         pub due_at: Option<Timestamp>,
     }
 }
@@ -127,7 +125,6 @@ message! {
         pub confirmed_at: Timestamp,
         /// Until when its shipment is waited for: the deadline as it was set. Not there in events that
         /// were written before it was recorded.
-        #[serde(skip_serializing_if = "Option::is_none")]
         pub due_at: Option<Timestamp>,
     }
 }
@@ -167,30 +164,15 @@ events! {
     }
 }
 
-/// Why an order was cancelled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Cause {
-    /// The payment failed or was not answered in time.
-    PaymentFailed,
-    /// The shipment failed or was not answered in time.
-    ShipmentFailed,
-    /// The customer withdrew it.
-    Withdrawn,
-}
-
-impl FieldValue for Cause {
-    fn expected() -> String {
-        "payment_failed, shipment_failed or withdrawn".into()
-    }
-
-    fn read(raw: &str) -> Result<Self, FieldError> {
-        match raw {
-            r#""payment_failed""# => Ok(Self::PaymentFailed),
-            r#""shipment_failed""# => Ok(Self::ShipmentFailed),
-            r#""withdrawn""# => Ok(Self::Withdrawn),
-            _ => Err(FieldError::value::<Self>(raw)),
-        }
+words! {
+    /// Why an order was cancelled.
+    pub enum Cause {
+        /// The payment failed or was not answered in time.
+        PaymentFailed = "payment_failed",
+        /// The shipment failed or was not answered in time.
+        ShipmentFailed = "shipment_failed",
+        /// The customer withdrew it.
+        Withdrawn = "withdrawn",
     }
 }
 

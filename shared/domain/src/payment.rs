@@ -56,7 +56,6 @@ message! {
         /// The order it was for.
         pub order_id: OrderId,
         /// Why the order was cancelled. Said by the saga alone: without it, the order may be open.
-        #[serde(skip_serializing_if = "Option::is_none")]
         pub cause: Option<Cause>,
     }
 }
@@ -140,7 +139,6 @@ message! {
         /// When.
         pub voided_at: Timestamp,
         /// Why the order was cancelled; not there if it was not, as far as whoever asked for this knew.
-        #[serde(skip_serializing_if = "Option::is_none")]
         pub cause: Option<Cause>,
     }
 }
@@ -154,7 +152,6 @@ message! {
         pub order_id: OrderId,
         /// How much; not there if the payment was voided before it was requested, so that nobody here
         /// ever learnt it.
-        #[serde(skip_serializing_if = "Option::is_none")]
         pub amount: Option<Money>,
         /// When.
         pub received_at: Timestamp,
@@ -169,7 +166,6 @@ message! {
         /// The order it was for.
         pub order_id: OrderId,
         /// How much; not there where [`PaymentReceivedLate`] has none: then all that was received.
-        #[serde(skip_serializing_if = "Option::is_none")]
         pub amount: Option<Money>,
         /// When.
         pub discarded_at: Timestamp,
@@ -198,7 +194,6 @@ message! {
         /// The order it was for.
         pub order_id: OrderId,
         /// How much had come in, in time, and was given back; not there if the provider had not answered.
-        #[serde(skip_serializing_if = "Option::is_none")]
         pub amount: Option<Money>,
         /// When.
         pub revoked_at: Timestamp,

@@ -3,65 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use eventsourcing::{FieldError, FieldValue, Review, computed_id, message};
+use eventsourcing::{DecimalForm, FieldError, FieldForm, FieldValue, Review, computed_id, ids, object};
 use rust_decimal::Decimal;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
-
-/// Declares the id of a business object: a string of 1 to 128 characters from
-/// `A-Z a-z 0-9 . _ ~ : -`.
-macro_rules! ids {
-    ($($(#[$meta:meta])* $name:ident,)*) => {$(
-        $(#[$meta])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-        #[serde(transparent)]
-        pub struct $name(String);
-
-        impl $name {
-            /// The id as text.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = InvalidId;
-
-            fn from_str(text: &str) -> Result<Self, InvalidId> {
-                is_id(text).then(|| Self(text.to_owned())).ok_or(InvalidId)
-            }
-        }
-
-        impl FieldValue for $name {
-            fn expected() -> String {
-                ID_FORM.into()
-            }
-
-            fn read(raw: &str) -> Result<Self, FieldError> {
-                let text = String::read(raw).map_err(|_| FieldError::value::<Self>(raw))?;
-                text.parse().map_err(|_| FieldError::value::<Self>(raw))
-            }
-        }
-    )*};
-}
-
-const ID_FORM: &str = "a string of 1 to 128 characters from A-Z a-z 0-9 . _ ~ : -";
-
-/// A text that can't be an id.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("not an id; expected {ID_FORM}")]
-pub struct InvalidId;
-
-fn is_id(text: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._~:-".contains(&byte);
-    (1..=128).contains(&text.len()) && text.bytes().all(allowed)
-}
 
 ids! {
     /// A shopping cart, named by whoever runs the shop.
@@ -114,15 +59,19 @@ pub struct Money(Decimal);
 
 /// A number that is no amount of money.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("not an amount; expected {MONEY_FORM}")]
+#[error("not an amount; expected {}", Money::FORM)]
 pub struct InvalidMoney;
 
-const MONEY_FORM: &str = "a number from 0 to 999999999.99 with at most two decimals";
-
 /// 999,999,999.99 has nine digits before the point, and no larger number of hundredths has.
-const MAX_WHOLE_DIGITS: i64 = 9;
+const MAX_WHOLE_DIGITS: u32 = 9;
 
 impl Money {
+    const FORM: DecimalForm = DecimalForm {
+        least: 0,
+        most: 10_i64.pow(MAX_WHOLE_DIGITS + 2) - 1,
+        decimals: 2,
+    };
+
     /// A whole amount, without hundredths.
     pub fn whole(amount: u16) -> Self {
         Self(Decimal::from(amount))
@@ -148,7 +97,8 @@ impl FromStr for Money {
         }
         // Neither the first digit nor the last is a zero, so they show where the number begins and ends.
         let places = i64::try_from(number.digits.len()).map_err(|_| InvalidMoney)?;
-        let in_range = !number.negative && number.power >= -2 && places + number.power <= MAX_WHOLE_DIGITS;
+        let in_range =
+            !number.negative && number.power >= -2 && places + number.power <= i64::from(MAX_WHOLE_DIGITS);
         let power = u32::try_from(number.power + 2)
             .ok()
             .filter(|_| in_range)
@@ -228,8 +178,8 @@ impl Serialize for Money {
 }
 
 impl FieldValue for Money {
-    fn expected() -> String {
-        MONEY_FORM.into()
+    fn form() -> FieldForm {
+        FieldForm::Decimal(Self::FORM)
     }
 
     fn read(raw: &str) -> Result<Self, FieldError> {
@@ -243,18 +193,24 @@ impl FieldValue for Money {
 pub struct Quantity(u32);
 
 impl Quantity {
+    /// The most of a product.
+    pub const MAX: u32 = 1_000_000;
+
     /// So many, if 1 to 1,000,000.
     pub fn new(count: u64) -> Option<Self> {
         u32::try_from(count)
             .ok()
-            .filter(|count| (1..=1_000_000).contains(count))
+            .filter(|count| (1..=Self::MAX).contains(count))
             .map(Self)
     }
 }
 
 impl FieldValue for Quantity {
-    fn expected() -> String {
-        "a whole number from 1 to 1000000".into()
+    fn form() -> FieldForm {
+        FieldForm::Whole {
+            least: 1,
+            most: Self::MAX.into(),
+        }
     }
 
     fn read(raw: &str) -> Result<Self, FieldError> {
@@ -265,8 +221,7 @@ impl FieldValue for Quantity {
     }
 }
 
-message! {
-    @fields
+object! {
     /// One line of a cart.
     pub struct ProductItem {
         /// What.
@@ -275,33 +230,6 @@ message! {
         pub quantity: Quantity,
         /// What one costs.
         pub unit_price: Money,
-    }
-}
-
-impl FieldValue for ProductItem {
-    fn expected() -> String {
-        "an object with product_id, quantity and unit_price".into()
-    }
-
-    fn read(raw: &str) -> Result<Self, FieldError> {
-        let fields = eventsourcing::Fields::of(raw).ok_or_else(|| FieldError::value::<Self>(raw))?;
-        Ok(Self {
-            product_id: fields.get("product_id")?,
-            quantity: fields.get("quantity")?,
-            unit_price: fields.get("unit_price")?,
-        })
-    }
-
-    fn review(raw: &str) -> Review {
-        let Some(fields) = eventsourcing::Fields::of(raw) else {
-            return Review::of(Self::read(raw));
-        };
-        fields
-            .review()
-            .field::<ProductId>("product_id")
-            .field::<Quantity>("quantity")
-            .field::<Money>("unit_price")
-            .finish()
     }
 }
 
@@ -326,8 +254,12 @@ impl ProductItems {
 }
 
 impl FieldValue for ProductItems {
-    fn expected() -> String {
-        format!("a list of 1 to {} items", Self::MAX)
+    fn form() -> FieldForm {
+        FieldForm::List {
+            of: Box::new(ProductItem::form()),
+            least: 1,
+            most: Some(Self::MAX),
+        }
     }
 
     fn read(raw: &str) -> Result<Self, FieldError> {
@@ -445,7 +377,7 @@ mod tests {
             "a/b".into(),
             "a\n".into(),
         ] {
-            assert_eq!(text.parse::<CartId>(), Err(InvalidId), "{text:?}");
+            assert_eq!(text.parse::<CartId>(), Err(eventsourcing::InvalidId), "{text:?}");
         }
     }
 

@@ -2,14 +2,14 @@
 
 use std::fmt::Debug;
 
-use crate::{Category, Message, RuleSettings, StreamId, Timestamp, Unreadable};
+use crate::{Category, Message, RuleSettings, Shape, StreamId, Timestamp, Unreadable};
 
 /// The rules of one kind of stream, as pure functions of values.
 pub trait Decider: Send + Sync + 'static {
     /// The kind of stream it decides for.
     const CATEGORY: Category;
     /// What it is asked to do.
-    type Command: Clone + Debug + Send + Sync;
+    type Command: CommandSet;
     /// What has happened.
     type Event: EventSet;
     /// What of the past the rules need; the default is the state before the first event.
@@ -57,6 +57,33 @@ pub trait EventSet: Clone + Debug + Send + Sync + Sized + 'static {
 
     /// Reads an event as it was stored.
     fn decode(event_type: &str, version: u32, json: &str) -> Result<Self, Unreadable>;
+
+    /// The shapes of all of them.
+    fn shapes() -> Vec<Shape>;
+
+    /// Shows the type of each of them to `visitor`, for what is done with every event alike.
+    fn visit(visitor: &mut impl EventVisitor<Self>);
+}
+
+/// Does something with every event of a set.
+pub trait EventVisitor<S: EventSet> {
+    /// With this one.
+    fn event<E: Message + Into<S>>(&mut self);
+}
+
+/// The commands that one decider takes.
+pub trait CommandSet: Clone + Debug + Send + Sync + Sized + 'static {
+    /// The shapes of all of them.
+    fn shapes() -> Vec<Shape>;
+
+    /// Shows the type of each of them to `visitor`, for what is done with every command alike.
+    fn visit(visitor: &mut impl CommandVisitor);
+}
+
+/// Does something with every command of a set.
+pub trait CommandVisitor {
+    /// With this one.
+    fn command<C: Command>(&mut self);
 }
 
 /// A message that asks a decider to do something.

@@ -83,7 +83,7 @@ impl Draft {
         }
         let inside = |fault| match fault {
             Malformed::Field(error) if error.path() == "command" => {
-                DraftFault::NotAnObject(C::FIELDS.join(", "))
+                DraftFault::NotAnObject(C::shape().names().join(", "))
             }
             Malformed::Field(error) => Malformed::Field(error.inside("command")).into(),
             other => other.into(),
@@ -110,7 +110,8 @@ fn is_message<C: Message>(json: &str) -> bool {
     // Its name may be spelt wrong, too.
     let has_like = |wanted: &str| fields.names().any(|name| nearest(name, [wanted]).is_some());
     has_any(&["command"])
-        || ((has_any(&["type", "metadata", "schema_version"]) || has_like("command")) && !has_any(C::FIELDS))
+        || ((has_any(&["type", "metadata", "schema_version"]) || has_like("command"))
+            && !has_any(&C::shape().names()))
 }
 
 /// A file that is no text.

@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 
 use crate::structure::Structure;
 use crate::{
-    Dispatch, FieldError, FieldValue, Fields, Message, RecordedEvent, Review, StreamId, Timestamp,
-    Unreadable, command_id, decode, write_body,
+    Characters, Dispatch, FieldError, FieldForm, FieldValue, Fields, Message, RecordedEvent, Review,
+    StreamId, TextForm, Timestamp, Unreadable, command_id, decode, write_body,
 };
 
 /// How deep JSON may be nested: 64 lists and objects in each other.
@@ -182,11 +182,13 @@ fn content_of<M: Message>(envelope: &Fields<'_>, content: &'static str, json: &s
 
 fn read_metadata(fields: &Fields<'_>, id: &EnvelopeId, now: Timestamp) -> Result<Metadata, Malformed> {
     let given: Option<PartialMetadata> = fields.get("metadata")?;
-    let given = given.unwrap_or_default();
+    let (correlation, causation, timestamp) = given.map_or((None, None, None), |given| {
+        (given.correlation_id, given.causation_id, given.timestamp)
+    });
     Ok(Metadata {
-        correlation_id: given.correlation_id.unwrap_or_else(|| id.clone()).0,
-        causation_id: given.causation_id.unwrap_or_else(|| id.clone()).0,
-        timestamp: given.timestamp.unwrap_or(now),
+        correlation_id: correlation.unwrap_or_else(|| id.clone()).0,
+        causation_id: causation.unwrap_or_else(|| id.clone()).0,
+        timestamp: timestamp.unwrap_or(now),
     })
 }
 
@@ -210,6 +212,15 @@ pub fn ids_of(body: &str, message_id: &str) -> (String, String) {
 struct Content<M>(String, PhantomData<M>);
 
 impl<M: Message> FieldValue for Content<M> {
+    fn form() -> FieldForm {
+        let shape = M::shape();
+        FieldForm::Object {
+            name: shape.message_type,
+            about: shape.about,
+            fields: shape.fields,
+        }
+    }
+
     fn expected() -> String {
         format!("the fields of {} as an object", M::TYPE)
     }
@@ -224,6 +235,10 @@ impl<M: Message> FieldValue for Content<M> {
 struct Reviewed<M>(PhantomData<M>);
 
 impl<M: Message> FieldValue for Reviewed<M> {
+    fn form() -> FieldForm {
+        Content::<M>::form()
+    }
+
     fn expected() -> String {
         Content::<M>::expected()
     }
@@ -244,6 +259,14 @@ impl<M: Message> FieldValue for Reviewed<M> {
 struct Data(String);
 
 impl FieldValue for Data {
+    fn form() -> FieldForm {
+        FieldForm::Object {
+            name: "event",
+            about: "What happened.",
+            fields: vec![],
+        }
+    }
+
     fn expected() -> String {
         "the event's fields as an object".into()
     }
@@ -259,70 +282,54 @@ impl FieldValue for Data {
 
 /// The id of a command or event: whatever the sender likes, within reason. It ends up in every log
 /// line and every event, so it has no control characters and a bounded length.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(transparent)]
 struct EnvelopeId(String);
 
+impl EnvelopeId {
+    const FORM: TextForm = TextForm::of(Characters::NoControls, 1, Some(128));
+}
+
 impl FieldValue for EnvelopeId {
-    fn expected() -> String {
-        "a string of 1 to 128 characters without control characters".into()
+    fn form() -> FieldForm {
+        FieldForm::Text(Self::FORM)
     }
 
     fn read(raw: &str) -> Result<Self, FieldError> {
-        let id = String::read(raw).map_err(|_| FieldError::value::<Self>(raw))?;
-        let fits = (1..=128).contains(&id.chars().count()) && !id.chars().any(char::is_control);
-        fits.then_some(Self(id))
+        String::read(raw)
+            .ok()
+            .filter(|id| Self::FORM.fits(id))
+            .map(Self)
             .ok_or_else(|| FieldError::value::<Self>(raw))
     }
 }
 
-#[derive(Default)]
-struct PartialMetadata {
-    correlation_id: Option<EnvelopeId>,
-    causation_id: Option<EnvelopeId>,
-    timestamp: Option<Timestamp>,
-}
-
-impl FieldValue for PartialMetadata {
-    fn expected() -> String {
-        "an object with correlation_id, causation_id and timestamp".into()
-    }
-
-    fn read(raw: &str) -> Result<Self, FieldError> {
-        let fields = Fields::of(raw).ok_or_else(|| FieldError::value::<Self>(raw))?;
-        Ok(Self {
-            correlation_id: fields.get("correlation_id")?,
-            causation_id: fields.get("causation_id")?,
-            timestamp: fields.get("timestamp")?,
-        })
-    }
-
-    fn review(raw: &str) -> Review {
-        let Some(fields) = Fields::of(raw) else {
-            return Review::of(Self::read(raw));
-        };
-        fields
-            .review()
-            .field::<Option<EnvelopeId>>("correlation_id")
-            .field::<Option<EnvelopeId>>("causation_id")
-            .field::<Option<Timestamp>>("timestamp")
-            .finish()
+crate::object! {
+    /// Where a message comes from, and when, as far as its sender says.
+    struct PartialMetadata {
+        /// The id of the first message of the chain, passed on unchanged.
+        correlation_id: Option<EnvelopeId>,
+        /// Of a command the event that caused it, of an event the command.
+        causation_id: Option<EnvelopeId>,
+        /// When it was made.
+        timestamp: Option<Timestamp>,
     }
 }
 
 impl FieldValue for StreamId {
-    fn expected() -> String {
-        "a stream's name, <category>-<id>, of up to 160 characters from A-Z a-z 0-9 . _ ~ : -".into()
+    fn form() -> FieldForm {
+        FieldForm::StreamName
     }
 
     /// It ends up in log lines and errors, and as a key in the table: nothing may stand in it that they
     /// can't hold.
     fn read(raw: &str) -> Result<Self, FieldError> {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._~:-".contains(&byte);
-        let name = String::read(raw).map_err(|_| FieldError::value::<Self>(raw))?;
-        if name.len() > 160 || !name.bytes().all(allowed) {
-            return Err(FieldError::value::<Self>(raw));
-        }
-        name.parse().map_err(|_| FieldError::value::<Self>(raw))
+        const FORM: TextForm = TextForm::of(Characters::Id, 0, Some(StreamId::MAX_CHARS));
+        String::read(raw)
+            .ok()
+            .filter(|name| FORM.fits(name))
+            .and_then(|name| name.parse().ok())
+            .ok_or_else(|| FieldError::value::<Self>(raw))
     }
 }
 
@@ -445,6 +452,12 @@ mod tests {
             /// Whom.
             pub name: String,
         }
+    }
+
+    #[test]
+    fn the_form_of_every_value_of_an_envelope_is_what_its_reader_reads() {
+        crate::samples::assert_form_is_what_is_read::<EnvelopeId>();
+        crate::samples::assert_form_is_what_is_read::<PartialMetadata>();
     }
 
     fn read(body: &str) -> Result<CommandEnvelope<Greet>, String> {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use crate::review::{self, Review, Reviewer};
+use crate::{Characters, FieldForm, TextForm};
 
 /// A field that is missing or holds something else than it should.
 ///
@@ -27,18 +28,24 @@ pub struct FieldError {
 impl FieldError {
     /// The value `raw` is not a valid `T`.
     pub fn value<T: FieldValue>(raw: &str) -> Self {
+        Self::wrong(raw, T::expected())
+    }
+
+    /// The value `raw` is not what is expected.
+    pub(crate) fn wrong(raw: &str, expected: String) -> Self {
         Self {
             path: String::new(),
             holds: kind(raw),
-            expected: T::expected(),
+            expected,
         }
     }
 
-    fn missing<T: FieldValue>(name: &str) -> Self {
+    /// The field of that name is not there.
+    pub(crate) fn missing(name: &str, expected: String) -> Self {
         Self {
             path: name.to_owned(),
             holds: "is missing",
-            expected: T::expected(),
+            expected,
         }
     }
 
@@ -91,8 +98,13 @@ fn kind(raw: &str) -> &'static str {
 
 /// A value that a field of a message can hold.
 pub trait FieldValue: Sized {
-    /// What the field takes, to complete the sentence "expected …".
-    fn expected() -> String;
+    /// What the field takes.
+    fn form() -> FieldForm;
+
+    /// The same, to complete the sentence "expected …".
+    fn expected() -> String {
+        Self::form().to_string()
+    }
 
     /// Reads the value from its JSON text (not from a parsed tree, in which a number has already
     /// become a binary fraction).
@@ -101,6 +113,11 @@ pub trait FieldValue: Sized {
     /// The value of a field that is not there; none if it must be.
     fn absent() -> Option<Self> {
         None
+    }
+
+    /// Whether it is the value of a field that is not there; it is not written then.
+    fn is_absent(&self) -> bool {
+        false
     }
 
     /// All that is wrong with the value. What holds other values looks at each of them.
@@ -128,7 +145,7 @@ impl<'a> Fields<'a> {
     pub fn get<T: FieldValue>(&self, name: &str) -> Result<T, FieldError> {
         match self.raw(name) {
             Some(raw) => T::read(raw).map_err(|error| error.within(name)),
-            None => T::absent().ok_or_else(|| FieldError::missing::<T>(name)),
+            None => T::absent().ok_or_else(|| FieldError::missing(name, T::expected())),
         }
     }
 
@@ -235,6 +252,10 @@ impl<'de> Deserialize<'de> for Unescaped<'de> {
 }
 
 impl<T: FieldValue> FieldValue for Option<T> {
+    fn form() -> FieldForm {
+        T::form()
+    }
+
     fn expected() -> String {
         T::expected()
     }
@@ -247,14 +268,22 @@ impl<T: FieldValue> FieldValue for Option<T> {
         Some(None)
     }
 
+    fn is_absent(&self) -> bool {
+        self.is_none()
+    }
+
     fn review(raw: &str) -> Review {
         T::review(raw)
     }
 }
 
 impl<T: FieldValue> FieldValue for Vec<T> {
-    fn expected() -> String {
-        format!("a list, each entry {}", T::expected())
+    fn form() -> FieldForm {
+        FieldForm::List {
+            of: Box::new(T::form()),
+            least: 0,
+            most: None,
+        }
     }
 
     fn read(raw: &str) -> Result<Self, FieldError> {
@@ -277,8 +306,8 @@ impl<T: FieldValue> FieldValue for Vec<T> {
 }
 
 impl FieldValue for String {
-    fn expected() -> String {
-        "a string".into()
+    fn form() -> FieldForm {
+        FieldForm::Text(TextForm::ANY)
     }
 
     fn read(raw: &str) -> Result<Self, FieldError> {
@@ -289,8 +318,11 @@ impl FieldValue for String {
 }
 
 impl FieldValue for u64 {
-    fn expected() -> String {
-        "a whole number".into()
+    fn form() -> FieldForm {
+        FieldForm::Whole {
+            least: 0,
+            most: u64::MAX,
+        }
     }
 
     fn read(raw: &str) -> Result<Self, FieldError> {
@@ -307,6 +339,8 @@ pub struct Text(String);
 impl Text {
     /// The most characters a text has.
     pub const MAX_CHARS: usize = 10_000;
+
+    const FORM: TextForm = TextForm::of(Characters::Any, 0, Some(Self::MAX_CHARS));
 
     /// These words, cut to what a text may have.
     pub fn cut(words: impl Into<String>) -> Self {
@@ -336,14 +370,14 @@ impl fmt::Display for Text {
 }
 
 impl FieldValue for Text {
-    fn expected() -> String {
-        format!("a string of at most {} characters", Self::MAX_CHARS)
+    fn form() -> FieldForm {
+        FieldForm::Text(Self::FORM)
     }
 
     fn read(raw: &str) -> Result<Self, FieldError> {
         String::read(raw)
             .ok()
-            .filter(|words| words.chars().count() <= Self::MAX_CHARS)
+            .filter(|words| Self::FORM.fits(words))
             .map(Self)
             .ok_or_else(|| FieldError::value::<Self>(raw))
     }

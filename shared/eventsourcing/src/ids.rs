@@ -63,6 +63,9 @@ impl Category {
 pub struct StreamId(String);
 
 impl StreamId {
+    /// The most characters of a name that comes in a message: room for a category and an id.
+    pub const MAX_CHARS: usize = 160;
+
     /// The whole name.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -12,14 +12,17 @@ mod decider;
 mod draft;
 mod envelope;
 mod fields;
+mod form;
 mod ids;
 mod message;
 mod review;
 mod saga;
+mod samples;
 mod settings;
 mod store;
 mod structure;
 mod timestamp;
+mod values;
 mod wire;
 
 pub use batch::{CommandMeta, History, Outcome, Planned, plan};
@@ -27,18 +30,21 @@ pub use commit::{
     Commit, MAX_COMMIT_BYTES, NewEvent, Position, RecordedEvent, Stream, StreamFault, assemble,
     assemble_after,
 };
-pub use decider::{Command, Decider, Decision, EventSet, Refusal};
+pub use decider::{Command, CommandSet, CommandVisitor, Decider, Decision, EventSet, EventVisitor, Refusal};
 pub use draft::{Draft, DraftFault, Form, NotJson, NotText, Written, text_of, written};
 pub use envelope::{
     CommandEnvelope, EventEnvelope, MAX_DEPTH, Malformed, Metadata, TraceHeader, encode_command,
     encode_event, ids_of,
 };
 pub use fields::{FieldError, FieldValue, Fields, Text};
+pub use form::{Characters, DecimalForm, Field, FieldForm, Shape, TextForm};
 pub use ids::{Category, NAMESPACE, StreamId, command_id, computed_id, event_id};
 pub use message::{Message, Unreadable, decode};
 pub use review::{Review, Reviewer, UnknownField, nearest};
 pub use saga::{Dispatch, Step};
+pub use samples::Wrong;
 pub use settings::{MAX_SETTING_SECONDS, RuleSettings, Setting, SettingValues};
 pub use store::{AppendError, EventStore, LoadError, Read, Transient};
 pub use timestamp::{Clock, InvalidTimestamp, SystemClock, Timestamp};
+pub use values::InvalidId;
 pub use wire::{is_sendable, sendable, write_body};

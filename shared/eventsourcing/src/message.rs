@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{FieldError, Fields, Review};
+use crate::{FieldError, Fields, Review, Shape};
 
 /// A command or an event, with the name and the fields that it has on the wire.
 pub trait Message: Sized + Serialize + Send + Sync + 'static {
@@ -13,8 +13,8 @@ pub trait Message: Sized + Serialize + Send + Sync + 'static {
     /// [`Message::read`] can't bridge by itself, and teach [`Message::lift`] the step.
     const SCHEMA_VERSION: u32 = 1;
 
-    /// The names of its fields, as far as they are declared.
-    const FIELDS: &'static [&'static str] = &[];
+    /// Its name, its meaning and its fields.
+    fn shape() -> Shape;
 
     /// Reads it from its fields; unknown fields are ignored.
     fn read(fields: &Fields<'_>) -> Result<Self, FieldError>;
@@ -79,7 +79,7 @@ pub fn decode<M: Message>(version: u32, json: &str) -> Result<M, Unreadable> {
     Ok(M::read(&fields)?)
 }
 
-/// Declares a message: a struct, its wire name (the struct's own) and how it is read and written.
+/// Declares a message: a struct, its wire name (the struct's own), its fields and how it is read and written.
 ///
 /// ```
 /// eventsourcing::message! {
@@ -90,32 +90,56 @@ pub fn decode<M: Message>(version: u32, json: &str) -> Result<M, Unreadable> {
 ///     }
 /// }
 /// ```
+///
+/// A message that has had other fields says its version, and how each earlier one is lifted to the next:
+///
+/// ```
+/// fn renamed(from: u32, json: &str) -> Option<String> {
+///     (from == 1).then(|| json.replace("\"who\"", "\"by\""))
+/// }
+///
+/// eventsourcing::message! {
+///     /// Somebody said something.
+///     pub struct SomethingSaid, version 2, lifted by renamed {
+///         /// Who.
+///         pub by: String,
+///     }
+/// }
+/// ```
 #[macro_export]
 macro_rules! message {
-    ($(#[$meta:meta])* pub struct $name:ident {
-        $($(#[$field_meta:meta])* pub $field:ident : $type:ty,)*
+    ($(#[doc = $doc:literal])* pub struct $name:ident $(, version $version:literal, lifted by $lift:path)? {
+        $($(#[doc = $field_doc:literal])* pub $field:ident : $type:ty,)*
     }) => {
-        $crate::message! { @fields $(#[$meta])* pub struct $name { $($(#[$field_meta])* pub $field: $type,)* } }
+        $crate::object! { @struct $(#[doc = $doc])* pub struct $name {
+            $($(#[doc = $field_doc])* pub $field: $type,)*
+        } }
 
         impl $crate::Message for $name {
             const TYPE: &'static str = stringify!($name);
-            const FIELDS: &'static [&'static str] = &[$(stringify!($field)),*];
+            $(const SCHEMA_VERSION: u32 = $version;)?
+
+            fn shape() -> $crate::Shape {
+                $crate::Shape {
+                    message_type: Self::TYPE,
+                    about: concat!($($doc),*).trim(),
+                    schema_version: Self::SCHEMA_VERSION,
+                    fields: Self::fields(),
+                }
+            }
 
             fn read(fields: &$crate::Fields<'_>) -> Result<Self, $crate::FieldError> {
-                Ok(Self { $($field: fields.get(stringify!($field))?,)* })
+                Self::read_from(fields)
             }
 
             fn review(fields: &$crate::Fields<'_>) -> $crate::Review {
-                fields.review()$(.field::<$type>(stringify!($field)))*.finish()
+                Self::review_of(fields)
             }
+
+            $(fn lift(from: u32, json: &str) -> Option<String> {
+                $lift(from, json)
+            })?
         }
-    };
-    (@fields $(#[$meta:meta])* pub struct $name:ident {
-        $($(#[$field_meta:meta])* pub $field:ident : $type:ty,)*
-    }) => {
-        $(#[$meta])*
-        #[derive(Clone, Debug, PartialEq, Eq, Hash, ::serde::Serialize)]
-        pub struct $name { $($(#[$field_meta])* pub $field: $type,)* }
     };
 }
 
@@ -156,6 +180,14 @@ macro_rules! events {
                     _ => Err($crate::Unreadable::UnknownType),
                 }
             }
+
+            fn shapes() -> Vec<$crate::Shape> {
+                vec![$(<$event as $crate::Message>::shape()),*]
+            }
+
+            fn visit(visitor: &mut impl $crate::EventVisitor<Self>) {
+                $(visitor.event::<$event>();)*
+            }
         }
     };
 }
@@ -175,6 +207,16 @@ macro_rules! commands {
         #[derive(Clone, Debug, PartialEq, Eq, Hash)]
         pub enum $name {
             $(#[doc = concat!("See [`", stringify!($command), "`].")] $command($command),)*
+        }
+
+        impl $crate::CommandSet for $name {
+            fn shapes() -> Vec<$crate::Shape> {
+                vec![$(<$command as $crate::Message>::shape()),*]
+            }
+
+            fn visit(visitor: &mut impl $crate::CommandVisitor) {
+                $(visitor.command::<$command>();)*
+            }
         }
 
         $(impl From<$command> for $name {
@@ -200,28 +242,16 @@ mod tests {
     use crate::FieldValue;
 
     message! {
-        @fields
         /// A greeting, which in version 1 had its name in `who`.
-        pub struct Greeted {
+        pub struct Greeted, version 2, lifted by of_who {
             /// Whom.
             pub name: String,
         }
     }
 
-    impl Message for Greeted {
-        const TYPE: &'static str = "Greeted";
-        const SCHEMA_VERSION: u32 = 2;
-
-        fn read(fields: &Fields<'_>) -> Result<Self, FieldError> {
-            Ok(Self {
-                name: fields.get("name")?,
-            })
-        }
-
-        fn lift(from: u32, json: &str) -> Option<String> {
-            let who = Fields::of(json)?.get::<String>("who").ok()?;
-            (from == 1).then(|| Self { name: who }.json())
-        }
+    fn of_who(from: u32, json: &str) -> Option<String> {
+        let name = Fields::of(json)?.get::<String>("who").ok()?;
+        (from == 1).then(|| Greeted { name }.json())
     }
 
     #[test]

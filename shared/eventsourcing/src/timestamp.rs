@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::{FieldError, FieldValue};
+use crate::{FieldError, FieldForm, FieldValue};
 
 /// Milliseconds since 1970-01-01T00:00:00Z; written as RFC 3339 in UTC with exactly three decimals.
 ///
@@ -96,8 +96,8 @@ impl Serialize for Timestamp {
 }
 
 impl FieldValue for Timestamp {
-    fn expected() -> String {
-        "an RFC 3339 timestamp, such as 2026-11-23T08:00:00Z".into()
+    fn form() -> FieldForm {
+        FieldForm::Timestamp
     }
 
     fn read(raw: &str) -> Result<Self, FieldError> {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use aws_adapters::{Bus, CommandFunction, Handler, MetricSink, Metrics, QueueFunction, StepFunction};
 use embedded_sqs::QueueAttributes;
 use eventsourcing::{
-    Category, Clock, Commit, Decider, Decision, Dispatch, EventStore, FieldError, Fields, Message, NewEvent,
-    Position, Refusal, Step, StreamId, SystemClock, Timestamp, commands, events, message,
+    Category, Clock, Commit, Decider, Decision, Dispatch, EventStore, Message, NewEvent, Position, Refusal,
+    Step, StreamId, SystemClock, Timestamp, commands, events, message,
 };
 use local::StackOptions;
 use serde_json::{Value, json};
@@ -16,9 +16,8 @@ use testkit::instance::{again, invoke, queue_record};
 use testkit::stories::Stories;
 
 message! {
-    @fields
     /// Somebody is to be greeted. In version 1 the name was in `who`.
-    pub struct Greet {
+    pub struct Greet, version 2, lifted by renamed {
         /// Which door they come through.
         pub door: String,
         /// Whom.
@@ -27,9 +26,8 @@ message! {
 }
 
 message! {
-    @fields
     /// Somebody was greeted. In version 1 the name was in `who`.
-    pub struct Greeted {
+    pub struct Greeted, version 2, lifted by renamed {
         /// At which door.
         pub door: String,
         /// Whom.
@@ -44,27 +42,6 @@ fn renamed(from: u32, json: &str) -> Option<String> {
     fields["name"] = who;
     (from == 1).then(|| fields.to_string())
 }
-
-macro_rules! second_version {
-    ($name:ident) => {
-        impl Message for $name {
-            const TYPE: &'static str = stringify!($name);
-            const SCHEMA_VERSION: u32 = 2;
-
-            fn read(fields: &Fields<'_>) -> Result<Self, FieldError> {
-                let (door, name) = (fields.get("door")?, fields.get("name")?);
-                Ok(Self { door, name })
-            }
-
-            fn lift(from: u32, json: &str) -> Option<String> {
-                renamed(from, json)
-            }
-        }
-    };
-}
-
-second_version!(Greet);
-second_version!(Greeted);
 
 commands! {
     /// What a door is asked to do.
