@@ -1,61 +1,48 @@
 //! What is written is read back the same, to the last digit and the last character.
 
-use std::fmt::Debug;
-
-use domain::cart::{CartFinalized, FinalizeCart};
-use domain::order::{
-    CancelOrder, CompleteOrder, ConfirmOrder, InitializeOrder, OrderCancelled, OrderCompleted,
-    OrderConfirmed, OrderInitialized, OrderWithdrawnEarly, WithdrawOrder,
-};
-use domain::payment::{
-    CompletePayment, DiscardPayment, FailPayment, PaymentCompleted, PaymentDiscarded, PaymentFailed,
-    PaymentFailedLate, PaymentReceivedLate, PaymentRequested, PaymentRevoked, PaymentVoided, RequestPayment,
-    TimeOutPayment,
-};
-use domain::shipment::{
-    CallOffShipment, FailShipment, RequestShipment, SendShipment, ShipmentCalledOffLate, ShipmentFailed,
-    ShipmentFailedLate, ShipmentRequested, ShipmentSent, ShipmentSentLate, TimeOutShipment,
-};
+use domain::payment::{PaymentReceivedLate, PaymentRequested, RequestPayment};
 use eventsourcing::{
-    Category, Command, CommandEnvelope, Commit, Decider, Dispatch, EventEnvelope, EventSet, Message,
+    Category, Command, CommandEnvelope, CommandVisitor, Commit, Dispatch, EventSet, EventVisitor, Message,
     NewEvent, Position, Timestamp, command_id, computed_id, encode_command, encode_event, event_id,
 };
-use proptest::option;
 use proptest::prelude::*;
 use rust_decimal::Decimal;
 
-use crate::any::{any_of, cause, cents, id, items, money, text, time};
+use crate::any::{self, Spelling, cents};
+use crate::every::{command_body, event_body, every_command, every_event, read_command, read_event};
 
 fn epoch() -> Timestamp {
     Timestamp::from_millis(0)
 }
 
-fn command_survives<C: Command + Clone + PartialEq + Debug>(command: &C, caused_by: &str, at: Timestamp) {
-    let dispatch = Dispatch::now(command);
+/// Reads a command with these fields, has a step send it, and reads it again.
+fn command_survives<C: Command>(fields: &str) {
+    let received = read_command::<C>(&command_body::<C>(fields));
+    let received = received.unwrap_or_else(|error| panic!("{}: {error}: {fields}", C::TYPE));
+    assert_eq!(received.command.json(), fields, "{} as it was read", C::TYPE);
+
+    let (caused_by, at) = ("6f1c", Timestamp::from_millis(1_795_420_801_204));
+    let dispatch = Dispatch::now(&received.command);
     let body = encode_command(&dispatch, caused_by, "chain", at).expect("a command is JSON");
-    let envelope = CommandEnvelope::<C>::read(&body, "m-1", epoch()).expect("what is written can be read");
-    assert_eq!(&envelope.command, command);
-    assert_eq!(envelope.command.stream(), dispatch.stream);
+    let sent: CommandEnvelope<C> = read_command(&body).expect("what is written can be read");
+    assert_eq!(sent.command.json(), fields, "{} as it was sent", C::TYPE);
+    assert_eq!(sent.command.stream(), dispatch.stream);
     assert_eq!(
-        envelope.id,
+        sent.id,
         command_id(caused_by, C::TYPE, &dispatch.stream).to_string()
     );
     assert_eq!(
-        (
-            envelope.metadata.correlation_id.as_str(),
-            envelope.metadata.timestamp
-        ),
+        (sent.metadata.correlation_id.as_str(), sent.metadata.timestamp),
         ("chain", at)
     );
-    assert_eq!(envelope.metadata.causation_id, caused_by);
+    assert_eq!(sent.metadata.causation_id, caused_by);
 }
 
-fn event_survives<D, E>(event: &E, committed_at: Timestamp)
-where
-    D: Decider<Event: From<E> + PartialEq>,
-    E: Message + Clone + PartialEq + Debug,
-{
-    let recorded = D::Event::from(event.clone());
+/// Reads an event with these fields, stores it, has the relay send it, and reads it again.
+fn event_survives<S: EventSet, E: Message + Into<S>>(fields: &str) {
+    let received = read_event::<E>(&event_body::<E>(fields));
+    let received = received.unwrap_or_else(|error| panic!("{}: {error}: {fields}", E::TYPE));
+    let recorded: S = received.event.into();
     let stream = Category::new("stream").stream(&"1");
     let new = NewEvent {
         event_type: recorded.event_type(),
@@ -65,6 +52,7 @@ where
         causation_id: "command".into(),
         trace: None,
     };
+    let committed_at = Timestamp::from_millis(1_795_420_801_204);
     let commit = Commit::at(
         Position::START,
         &stream,
@@ -73,135 +61,100 @@ where
         vec![new],
     );
     let stored = &commit.events[0];
-    let decoded = D::Event::decode(&stored.event_type, stored.schema_version, &stored.data);
-    assert_eq!(decoded.as_ref(), Ok(&recorded), "as it is stored");
+    assert_eq!(stored.data, fields, "{} as it is stored", E::TYPE);
+    let decoded = S::decode(&stored.event_type, stored.schema_version, &stored.data);
+    let decoded = decoded.expect("what is stored can be read");
+    assert_eq!(
+        (decoded.event_type(), decoded.json().as_str()),
+        (E::TYPE, fields),
+        "as it is read from the store"
+    );
 
     let body = encode_event(&stream, stored, commit.committed_at).expect("an event is JSON");
-    let envelope = EventEnvelope::<E>::read(&body, epoch()).expect("what is written can be read");
-    assert_eq!(&envelope.event, event, "as it is relayed");
+    let relayed = read_event::<E>(&body).expect("what is written can be read");
+    assert_eq!(relayed.event.json(), fields, "{} as it is relayed", E::TYPE);
     assert_eq!(
-        (envelope.id, envelope.revision),
+        (relayed.id, relayed.revision),
         (event_id(&stream, 1).to_string(), 1)
     );
-    assert_eq!(envelope.stream, stream);
+    assert_eq!(relayed.stream, stream);
     assert_eq!(
         (
-            envelope.metadata.correlation_id.as_str(),
-            envelope.metadata.causation_id.as_str()
+            relayed.metadata.correlation_id.as_str(),
+            relayed.metadata.causation_id.as_str()
         ),
         ("chain", "command")
     );
-    assert_eq!(envelope.metadata.timestamp, committed_at);
+    assert_eq!(relayed.metadata.timestamp, committed_at);
 }
 
-/// One property for each command: any that is valid survives its envelope.
-macro_rules! commands_survive {
-    ($($name:ident: $command:ident { $($field:ident: $strategy:expr),* };)*) => {
-        proptest! {
-            // Some thirty of these; each has few fields, and they are of the same few types.
-            #![proptest_config(ProptestConfig::with_cases(64))]
+/// Tries the samples of each message.
+struct Samples;
 
-            $(#[test]
-            fn $name(
-                command in any_of!($command { $($field: $strategy),* }),
-                caused_by in "[0-9a-f-]{36}",
-                at in time(),
-            ) {
-                command_survives(&command, &caused_by, at);
-            })*
+impl CommandVisitor for Samples {
+    fn command<C: Command>(&mut self) {
+        for fields in C::shape().samples() {
+            command_survives::<C>(&fields);
         }
-    };
+    }
 }
 
-commands_survive! {
-    finalize_cart_survives_its_envelope:
-        FinalizeCart { cart_id: id(), client_id: id(), product_items: items(), total_price: money() };
-    initialize_order_survives_its_envelope: InitializeOrder {
-        order_id: id(), cart_id: id(), client_id: id(), product_items: items(), total_price: money()
-    };
-    confirm_order_survives_its_envelope: ConfirmOrder { order_id: id(), payment_id: id() };
-    withdraw_order_survives_its_envelope: WithdrawOrder { order_id: id(), reason: text() };
-    cancel_order_survives_its_envelope: CancelOrder { order_id: id(), cause: cause(), reason: text() };
-    complete_order_survives_its_envelope: CompleteOrder { order_id: id() };
-    request_payment_survives_its_envelope: RequestPayment { payment_id: id(), order_id: id(), amount: money() };
-    complete_payment_survives_its_envelope: CompletePayment { payment_id: id() };
-    fail_payment_survives_its_envelope: FailPayment { payment_id: id(), error: text() };
-    discard_payment_survives_its_envelope: DiscardPayment {
-        payment_id: id(), order_id: id(), cause: option::of(cause())
-    };
-    time_out_payment_survives_its_envelope:
-        TimeOutPayment { payment_id: id(), order_id: id(), amount: money(), due_at: time() };
-    request_shipment_survives_its_envelope:
-        RequestShipment { shipment_id: id(), order_id: id(), product_items: items() };
-    send_shipment_survives_its_envelope: SendShipment { shipment_id: id() };
-    fail_shipment_survives_its_envelope: FailShipment { shipment_id: id(), error: text() };
-    call_off_shipment_survives_its_envelope:
-        CallOffShipment { shipment_id: id(), order_id: id(), reason: text() };
-    time_out_shipment_survives_its_envelope: TimeOutShipment { shipment_id: id(), order_id: id(), due_at: time() };
-}
-
-/// One property for each event: any survives the store and its envelope.
-macro_rules! events_survive {
-    ($($name:ident: $decider:ty, $event:ident { $($field:ident: $strategy:expr),* };)*) => {
-        proptest! {
-            // Some thirty of these; each has few fields, and they are of the same few types.
-            #![proptest_config(ProptestConfig::with_cases(64))]
-
-            $(#[test]
-            fn $name(event in any_of!($event { $($field: $strategy),* }), at in time()) {
-                event_survives::<$decider, $event>(&event, at);
-            })*
+impl<S: EventSet> EventVisitor<S> for Samples {
+    fn event<E: Message + Into<S>>(&mut self) {
+        for fields in E::shape().samples() {
+            event_survives::<S, E>(&fields);
         }
-    };
+    }
 }
 
-events_survive! {
-    cart_finalized_survives_the_store: domain::cart::Cart, CartFinalized {
-        cart_id: id(), client_id: id(), product_items: items(), total_price: money(), confirmed_at: time()
-    };
-    order_withdrawn_early_survives_the_store: domain::order::Order,
-        OrderWithdrawnEarly { order_id: id(), reason: text(), withdrawn_at: time() };
-    order_initialized_survives_the_store: domain::order::Order, OrderInitialized {
-        order_id: id(), cart_id: id(), client_id: id(), product_items: items(), total_price: money(),
-        initialized_at: time(), due_at: option::of(time())
-    };
-    order_confirmed_survives_the_store: domain::order::Order,
-        OrderConfirmed { order_id: id(), payment_id: id(), confirmed_at: time(), due_at: option::of(time()) };
-    order_completed_survives_the_store: domain::order::Order,
-        OrderCompleted { order_id: id(), completed_at: time() };
-    order_cancelled_survives_the_store: domain::order::Order,
-        OrderCancelled { order_id: id(), cause: cause(), reason: text(), cancelled_at: time() };
-    payment_requested_survives_the_store: domain::payment::Payment,
-        PaymentRequested { payment_id: id(), order_id: id(), amount: money(), requested_at: time() };
-    payment_completed_survives_the_store: domain::payment::Payment,
-        PaymentCompleted { payment_id: id(), order_id: id(), amount: money(), completed_at: time() };
-    payment_failed_survives_the_store: domain::payment::Payment,
-        PaymentFailed { payment_id: id(), order_id: id(), amount: money(), error: text(), failed_at: time() };
-    payment_voided_survives_the_store: domain::payment::Payment,
-        PaymentVoided { payment_id: id(), order_id: id(), voided_at: time(), cause: option::of(cause()) };
-    payment_revoked_survives_the_store: domain::payment::Payment, PaymentRevoked {
-        payment_id: id(), order_id: id(), amount: option::of(money()), revoked_at: time()
-    };
-    payment_received_late_survives_the_store: domain::payment::Payment, PaymentReceivedLate {
-        payment_id: id(), order_id: id(), amount: option::of(money()), received_at: time()
-    };
-    payment_discarded_survives_the_store: domain::payment::Payment, PaymentDiscarded {
-        payment_id: id(), order_id: id(), amount: option::of(money()), discarded_at: time()
-    };
-    payment_failed_late_survives_the_store: domain::payment::Payment,
-        PaymentFailedLate { payment_id: id(), order_id: id(), error: text(), failed_at: time() };
-    shipment_requested_survives_the_store: domain::shipment::Shipment,
-        ShipmentRequested { shipment_id: id(), order_id: id(), product_items: items(), requested_at: time() };
-    shipment_sent_survives_the_store: domain::shipment::Shipment,
-        ShipmentSent { shipment_id: id(), order_id: id(), sent_at: time() };
-    shipment_failed_survives_the_store: domain::shipment::Shipment,
-        ShipmentFailed { shipment_id: id(), order_id: id(), error: text(), failed_at: time() };
-    shipment_sent_late_survives_the_store: domain::shipment::Shipment,
-        ShipmentSentLate { shipment_id: id(), order_id: id(), sent_at: time() };
-    shipment_failed_late_survives_the_store: domain::shipment::Shipment,
-        ShipmentFailedLate { shipment_id: id(), order_id: id(), error: text(), failed_at: time() };
-    shipment_called_off_late_survives_the_store: domain::shipment::Shipment,
-        ShipmentCalledOffLate { shipment_id: id(), order_id: id(), reason: text(), called_off_at: time() };
+#[test]
+fn every_sample_of_every_command_survives_its_envelope() {
+    every_command(&mut Samples);
+}
+
+#[test]
+fn every_sample_of_every_event_survives_the_store() {
+    every_event(&mut Samples);
+}
+
+/// Tries arbitrary values in each message.
+struct Arbitrary;
+
+impl Arbitrary {
+    /// Some sixty of these; each has few fields, and they are of the same few types.
+    fn try_all<M: Message>(test: impl Fn(&str)) {
+        any::run(
+            64,
+            M::TYPE,
+            &any::object(&M::shape().fields, Spelling::Own),
+            |fields| {
+                test(fields);
+                Ok(())
+            },
+        );
+    }
+}
+
+impl CommandVisitor for Arbitrary {
+    fn command<C: Command>(&mut self) {
+        Self::try_all::<C>(command_survives::<C>);
+    }
+}
+
+impl<S: EventSet> EventVisitor<S> for Arbitrary {
+    fn event<E: Message + Into<S>>(&mut self) {
+        Self::try_all::<E>(event_survives::<S, E>);
+    }
+}
+
+#[test]
+fn whatever_is_in_its_fields_a_command_survives_its_envelope() {
+    every_command(&mut Arbitrary);
+}
+
+#[test]
+fn whatever_is_in_its_fields_an_event_survives_the_store() {
+    every_event(&mut Arbitrary);
 }
 
 /// The amount in a JSON text that has one, without binary floating point on the way.
