@@ -539,7 +539,7 @@ mod tests {
             "loan-\u{7}",
             "loan-Zoë",
             "loan-a b",
-            &format!("loan-{}", "x".repeat(155)),
+            &format!("loan-{}", "x".repeat(156)),
         ] {
             let error = read(stream).expect_err(stream).to_string();
             assert!(error.starts_with("field `stream_id` holds a string"), "{error}");
