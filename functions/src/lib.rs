@@ -7,9 +7,11 @@
 //! | module | what it is |
 //! | --- | --- |
 //! | [`registry`] | every function, and the queues for systems outside |
+//! | [`samples`] | a sample of each function: what is given, what comes, what follows |
 //! | [`simulators`] | stand-ins for the payment provider and the carrier |
 
 pub mod registry;
+pub mod samples;
 pub mod simulators;
 
 pub use registry::bundle;

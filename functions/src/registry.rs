@@ -32,6 +32,7 @@ use domain::shipment::{
 };
 use eventsourcing::Message;
 
+use crate::samples::{group, order, payment, shipment};
 use crate::simulators::{PaymentGateway, ShippingGateway};
 
 use Sender::{Gateways, Outside, OutsideAndSteps, Steps};
@@ -63,78 +64,150 @@ const GROUP_CHECKOUT: Context = Context::new("group-checkout", "Group checkout")
 
 /// All functions, each in a line.
 fn functions() -> Vec<Function> {
+    [
+        orders(),
+        payments(),
+        shipments(),
+        guests(),
+        groups(),
+        simulators(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// From the cart to the end of its order.
+fn orders() -> Vec<Function> {
     vec![
-        command::<FinalizeCart>(CART, Outside, "Fixes a cart's content, once"),
-        step::<OnCartFinalized>(ORDER, "A finalized cart becomes an order"),
-        command::<InitializeOrder>(ORDER, Steps, "Makes the order of a cart").told(PAYMENT_DEADLINE),
+        command::<FinalizeCart>(CART, Outside, "Fixes a cart's content, once").sample(order::finalize_cart),
+        step::<OnCartFinalized>(ORDER, "A finalized cart becomes an order").sample(order::on_cart_finalized),
+        command::<InitializeOrder>(ORDER, Steps, "Makes the order of a cart")
+            .sample(order::initialize_order)
+            .told(PAYMENT_DEADLINE),
         step::<OnOrderInitialized>(ORDER, "Requests the payment and sets its deadline")
+            .sample(order::on_order_initialized)
             .told(PAYMENT_DEADLINE),
         command::<ConfirmOrder>(
             ORDER,
             Steps,
             "Confirms an order that is paid for, unless it was cancelled",
         )
+        .sample(order::confirm_order)
         .told(SHIPMENT_DEADLINE),
         step::<OnOrderConfirmed>(ORDER, "Requests the shipment and sets its deadline")
+            .sample(order::on_order_confirmed)
             .told(SHIPMENT_DEADLINE),
-        command::<CompleteOrder>(ORDER, Steps, "Completes an order whose parcel has left"),
+        command::<CompleteOrder>(ORDER, Steps, "Completes an order whose parcel has left")
+            .sample(order::complete_order),
         command::<WithdrawOrder>(
             ORDER,
             Outside,
             "Cancels an order for its customer, until it is confirmed",
-        ),
-        command::<CancelOrder>(ORDER, Steps, "Cancels an order that can't be fulfilled"),
-        step::<OnOrderCancelled>(ORDER, "Voids or refunds a cancelled order's payment"),
-        command::<RequestPayment>(PAYMENT, Steps, "Asks the payment provider for the money"),
+        )
+        .sample(order::withdraw_order),
+        command::<CancelOrder>(ORDER, Steps, "Cancels an order that can't be fulfilled")
+            .sample(order::cancel_order),
+        step::<OnOrderCancelled>(ORDER, "Voids or refunds a cancelled order's payment")
+            .sample(order::on_order_cancelled),
+    ]
+}
+
+/// What the payment provider is asked and says.
+fn payments() -> Vec<Function> {
+    vec![
+        command::<RequestPayment>(PAYMENT, Steps, "Asks the payment provider for the money")
+            .sample(payment::request_payment),
         command::<CompletePayment>(PAYMENT, Gateways, "Records that the money is in")
+            .sample(payment::complete_payment)
             .counting(&[PaymentReceivedLate::TYPE]),
-        step::<OnPaymentCompleted>(PAYMENT, "Confirms an order once it is paid"),
+        step::<OnPaymentCompleted>(PAYMENT, "Confirms an order once it is paid")
+            .sample(payment::on_payment_completed),
         command::<FailPayment>(
             PAYMENT,
             Gateways,
             "Records that the provider could not get the money",
         )
+        .sample(payment::fail_payment)
         .counting(&[PaymentFailedLate::TYPE]),
-        command::<TimeOutPayment>(PAYMENT, Steps, "Fails a payment that was not answered in time"),
-        step::<OnPaymentFailed>(PAYMENT, "Cancels an order whose payment failed"),
-        command::<DiscardPayment>(PAYMENT, Steps, "Gives the money back, or calls the payment off"),
-        step::<OnPaymentRevoked>(PAYMENT, "Ends an order whose payment was discarded by hand"),
-        command::<RequestShipment>(SHIPMENT, Steps, "Asks the carrier to send the items"),
+        command::<TimeOutPayment>(PAYMENT, Steps, "Fails a payment that was not answered in time")
+            .sample(payment::time_out_payment),
+        step::<OnPaymentFailed>(PAYMENT, "Cancels an order whose payment failed")
+            .sample(payment::on_payment_failed),
+        command::<DiscardPayment>(PAYMENT, Steps, "Gives the money back, or calls the payment off")
+            .sample(payment::discard_payment),
+        step::<OnPaymentRevoked>(PAYMENT, "Ends an order whose payment was discarded by hand")
+            .sample(payment::on_payment_revoked)
+            .sample(payment::on_payment_revoked_when_paid),
+    ]
+}
+
+/// What the carrier is asked and says.
+fn shipments() -> Vec<Function> {
+    vec![
+        command::<RequestShipment>(SHIPMENT, Steps, "Asks the carrier to send the items")
+            .sample(shipment::request_shipment),
         command::<SendShipment>(SHIPMENT, Gateways, "Records that the parcel has left")
+            .sample(shipment::send_shipment)
             .counting(&[ShipmentSentLate::TYPE]),
-        step::<OnShipmentSent>(SHIPMENT, "Completes an order once its parcel has left"),
+        step::<OnShipmentSent>(SHIPMENT, "Completes an order once its parcel has left")
+            .sample(shipment::on_shipment_sent),
         command::<FailShipment>(SHIPMENT, Gateways, "Records that the carrier could not send it")
+            .sample(shipment::fail_shipment)
             .counting(&[ShipmentFailedLate::TYPE]),
         command::<CallOffShipment>(
             SHIPMENT,
             Steps,
             "Fails a shipment whose payment was given back, unless the parcel has left",
         )
+        .sample(shipment::call_off_shipment)
         .counting(&[ShipmentCalledOffLate::TYPE]),
-        command::<TimeOutShipment>(SHIPMENT, Steps, "Fails a shipment that was not answered in time"),
-        step::<OnShipmentFailed>(SHIPMENT, "Cancels an order whose shipment failed"),
-        command::<CheckInGuest>(GUEST_STAY, Outside, "Opens a guest's account"),
-        command::<RecordCharge>(GUEST_STAY, Outside, "Puts a charge on a guest's account"),
-        command::<RecordPayment>(GUEST_STAY, Outside, "Records what a guest has paid"),
+        command::<TimeOutShipment>(SHIPMENT, Steps, "Fails a shipment that was not answered in time")
+            .sample(shipment::time_out_shipment),
+        step::<OnShipmentFailed>(SHIPMENT, "Cancels an order whose shipment failed")
+            .sample(shipment::on_shipment_failed),
+    ]
+}
+
+/// What happens during a stay, and what a group hears of it.
+fn guests() -> Vec<Function> {
+    vec![
+        command::<CheckInGuest>(GUEST_STAY, Outside, "Opens a guest's account").sample(group::check_in_guest),
+        command::<RecordCharge>(GUEST_STAY, Outside, "Puts a charge on a guest's account")
+            .sample(group::record_charge),
+        command::<RecordPayment>(GUEST_STAY, Outside, "Records what a guest has paid")
+            .sample(group::record_payment),
         command::<CheckoutGuestAccount>(
             GUEST_STAY,
             OutsideAndSteps,
             "Checks a guest out, if nothing is open",
-        ),
-        step::<OnGuestCheckoutCompleted>(GROUP_CHECKOUT, "Reports a guest who has left to the group"),
-        step::<OnGuestCheckoutFailed>(GROUP_CHECKOUT, "Reports a guest who can't leave to the group"),
+        )
+        .sample(group::checkout_guest_account),
+        step::<OnGuestCheckoutCompleted>(GROUP_CHECKOUT, "Reports a guest who has left to the group")
+            .sample(group::on_guest_checkout_completed),
+        step::<OnGuestCheckoutFailed>(GROUP_CHECKOUT, "Reports a guest who can't leave to the group")
+            .sample(group::on_guest_checkout_failed),
+    ]
+}
+
+/// From the group to its guests and back.
+fn groups() -> Vec<Function> {
+    vec![
         command::<InitiateGroupCheckout>(GROUP_CHECKOUT, Outside, "Starts the checkout of a group")
+            .sample(group::initiate_group_checkout)
             .told(GROUP_CHECKOUT_DEADLINE),
         step::<OnGroupCheckoutInitiated>(
             GROUP_CHECKOUT,
             "Checks out every guest of the group, and sets the deadline",
         )
+        .sample(group::on_group_checkout_initiated)
         .told(GROUP_CHECKOUT_DEADLINE),
         command::<RecordGuestCheckout>(
             GROUP_CHECKOUT,
             Steps,
             "Counts a guest's result; tells of failures and ends the group",
         )
+        .sample(group::record_guest_checkout)
         .batched(RESULTS)
         .counting(&[GuestCheckoutRecordedLate::TYPE]),
         command::<CompleteGroupCheckout>(
@@ -142,21 +215,27 @@ fn functions() -> Vec<Function> {
             Steps,
             "Confirms that a group whose guests are all in has ended",
         )
+        .sample(group::complete_group_checkout)
         .confirming(),
         command::<NotifyGroupCheckoutFailure>(
             GROUP_CHECKOUT,
             Steps,
             "Confirms that a guest's failure was told",
         )
+        .sample(group::notify_group_checkout_failure)
         .confirming(),
         command::<TimeOutGroupCheckout>(
             GROUP_CHECKOUT,
             Steps,
             "Ends a group of which not all guests were heard in time",
-        ),
-        payment_gateway_simulator(),
-        shipping_gateway_simulator(),
+        )
+        .sample(group::time_out_group_checkout),
     ]
+}
+
+/// Stand-ins for the outside world.
+fn simulators() -> Vec<Function> {
+    vec![payment_gateway_simulator(), shipping_gateway_simulator()]
 }
 
 /// The queues for systems outside of the bundle.
@@ -217,6 +296,9 @@ fn payment_gateway_simulator() -> Function {
     simulator
         .sending_to(answers.into_iter().chain([PAYMENT_GATEWAY.into()]))
         .told(PAYMENT_DEADLINE)
+        .sample(payment::simulate_payment_gateway)
+        .sample(payment::simulate_payment_gateway_declining)
+        .sample(payment::simulate_payment_gateway_late)
 }
 
 fn shipping_gateway_simulator() -> Function {
@@ -229,7 +311,10 @@ fn shipping_gateway_simulator() -> Function {
         let handler = ShippingGateway::new(parts.bus(), parts.clock.clone());
         on_queue(name, SHIPPING_GATEWAY, handler, parts)
     });
-    simulator.sending_to([SendShipment::TYPE, FailShipment::TYPE].map(kebab_case))
+    simulator
+        .sending_to([SendShipment::TYPE, FailShipment::TYPE].map(kebab_case))
+        .sample(shipment::simulate_shipping_gateway)
+        .sample(shipment::simulate_shipping_gateway_out_of_stock)
 }
 
 #[cfg(test)]

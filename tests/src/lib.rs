@@ -9,6 +9,7 @@
 //! | [`storm`] | everything goes wrong at once, over a whole bundle |
 //! | [`tap`] | the same for a single client, on any HTTP client, a real socket's too |
 //! | [`stories`] | all scenarios played on one stack, and every message that they sent |
+//! | [`sampled`] | each function alone, played by its samples |
 //! | [`malformed`] | all the ways in which a message can be wrong |
 //! | [`instance`] | one function by itself, invoked with whatever a test likes |
 //! | [`nonsense`] | arbitrary and damaged messages, by seed |
@@ -22,6 +23,7 @@ pub mod logs;
 pub mod malformed;
 pub mod nonsense;
 pub mod prices;
+pub mod sampled;
 pub mod stories;
 pub mod storm;
 pub mod tap;

@@ -4,6 +4,7 @@
 //! out. Clock and transport are parameters: on a paused tokio clock hours pass at once, and a
 //! [`Faults`] decides what goes wrong with which call.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use aws_adapters::{
 };
 use aws_credential_types::Credentials;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
-use bundle::{Batching, Bundle, Function, Parts, Registry, Settings, Trigger};
+use bundle::{Batching, Bundle, Function, Parts, Registry, SWEEPER, Settings, Trigger};
 use embedded_aws::clock::Jumps;
 use embedded_aws::dynamodb::StreamPosition;
 use embedded_aws::mapping::stream::{OnFailure, Order};
@@ -70,6 +71,8 @@ pub struct StackOptions {
     pub simulators: bool,
     /// Whether the functions run. A stack without them leaves messages queued for inspection.
     pub functions: bool,
+    /// Those that run alone, by name; all if none.
+    pub only: Option<BTreeSet<String>>,
     /// What goes wrong with the functions' calls.
     pub faults: Option<Arc<dyn Faults>>,
     /// Who stands between the mappings and the functions.
@@ -96,6 +99,7 @@ impl StackOptions {
             settings: SettingValues::default(),
             simulators: true,
             functions: true,
+            only: None,
             faults: None,
             intercept: None,
             order: Order::Arrival,
@@ -248,7 +252,7 @@ impl Stack {
                 let counts = sqs.counts(&self.names.of_function(queue));
                 counts.is_none_or(|counts| counts.visible + counts.in_flight + counts.delayed == 0)
             })
-            && (!self.options.functions || tables::is_swept(self.wire.dynamodb(), &self.names))
+            && (!self.sweeps() || tables::is_swept(self.wire.dynamodb(), &self.names))
     }
 
     /// Waits until everything has come to rest, looking every `interval`.
@@ -281,13 +285,19 @@ impl Stack {
         Ok(())
     }
 
-    /// The functions that it runs: all of the registry, the simulators only if it was told to.
+    /// The functions that it runs: all of the registry unless it was told which; the simulators only if it was
+    /// told to.
     pub fn running(&self) -> impl Iterator<Item = &Function> {
-        let simulators = self.options.simulators;
+        let (simulators, only) = (self.options.simulators, self.options.only.as_ref());
         self.registry()
             .functions
             .iter()
             .filter(move |f| simulators || !matches!(f.trigger, Trigger::Outbound(_)))
+            .filter(move |f| only.is_none_or(|only| only.contains(&f.name)))
+    }
+
+    fn sweeps(&self) -> bool {
+        self.options.functions && self.running().any(|function| function.name == SWEEPER)
     }
 
     fn create_queues(&self) -> Result<(), StackError> {

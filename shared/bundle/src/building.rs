@@ -13,6 +13,7 @@ use eventsourcing::{
 
 use crate::context::Context;
 use crate::function::{Batching, Function, OutboxAccess, Read, Sender, StoreAccess, Trigger};
+use crate::sample::{MakeSample, Sample};
 use crate::settings::Parts;
 
 /// The name of the relay, without the stack's.
@@ -72,9 +73,11 @@ pub fn step<S: Step>(context: Context, about: &'static str) -> Function {
     }
 }
 
-pub(crate) fn relay(routes: Routes) -> Function {
+pub(crate) fn relay(routes: Routes, event: Option<MakeSample>) -> Function {
     let about = "Copies each stored event to the queues of those who asked for it";
+    let sampled = routes.clone();
     Function {
+        samples: following(event, move |event| event.relayed(&sampled)),
         sends_to: routes.queues(),
         outbox: OutboxAccess::Save,
         // Lambda reads a shard in order: fuller batches make fuller calls to the queues.
@@ -96,9 +99,10 @@ pub(crate) fn relay(routes: Routes) -> Function {
     }
 }
 
-pub(crate) fn recovery() -> Function {
+pub(crate) fn recovery(event: Option<MakeSample>) -> Function {
     let about = "Saves in the outbox what the relay's mapping gave up";
     Function {
+        samples: following(event, Sample::recovered),
         outbox: OutboxAccess::Save,
         ..Function::of(
             RECOVERY,
@@ -114,10 +118,12 @@ pub(crate) fn recovery() -> Function {
     }
 }
 
-pub(crate) fn sweeper(routes: Routes) -> Function {
+pub(crate) fn sweeper(routes: Routes, event: Option<MakeSample>) -> Function {
     let about = "Sends again what is due in the outbox; parks what fails for the third time";
     let trigger = Trigger::Schedule(SWEEP_INTERVAL);
+    let sampled = routes.clone();
     Function {
+        samples: following(event, move |event| event.swept(&sampled)),
         sends_to: routes.queues(),
         store: StoreAccess::Fetch,
         outbox: OutboxAccess::Sweep,
@@ -134,6 +140,15 @@ pub(crate) fn sweeper(routes: Routes) -> Function {
             ))
         })
     }
+}
+
+/// The sample that follows from another one, if there is any.
+fn following(
+    event: Option<MakeSample>,
+    follows: impl Fn(&Sample) -> Sample + Send + Sync + 'static,
+) -> Vec<MakeSample> {
+    let follow = |event: MakeSample| Arc::new(move || follows(&event())) as MakeSample;
+    event.map(follow).into_iter().collect()
 }
 
 /// A function that takes the messages of `queue` and deals with them by `handler`.

@@ -9,6 +9,7 @@ use eventsourcing::{Draft, Form, Malformed, Setting, StreamId};
 
 use crate::building::RECOVERY;
 use crate::context::Context;
+use crate::sample::{MakeSample, Sample};
 use crate::settings::Parts;
 
 /// Who sends a command.
@@ -133,6 +134,7 @@ pub struct Function {
     pub deadline: Option<Setting>,
     /// The events it may record that tell of a fact which came too late, and which an alarm counts.
     pub late_facts: &'static [&'static str],
+    pub(crate) samples: Vec<MakeSample>,
     pub(crate) read: Option<Read>,
     pub(crate) build: Build,
 }
@@ -187,6 +189,7 @@ impl Function {
             batching: Batching::default(),
             deadline: None,
             late_facts: &[],
+            samples: vec![],
             read: None,
             build: Box::new(build),
         }
@@ -229,6 +232,19 @@ impl Function {
     #[must_use]
     pub fn counting(self, late_facts: &'static [&'static str]) -> Self {
         Self { late_facts, ..self }
+    }
+
+    /// Shows it at work by this sample. One that does different things in different cases has several: each
+    /// call that its role allows has to be in one of them.
+    #[must_use]
+    pub fn sample(mut self, sample: fn() -> Sample) -> Self {
+        self.samples.push(Arc::new(sample));
+        self
+    }
+
+    /// Its samples, made anew.
+    pub fn samples(&self) -> Vec<Sample> {
+        self.samples.iter().map(|make| make()).collect()
     }
 
     /// The queue that invokes it, without the stack's name; none if something else does.

@@ -10,6 +10,7 @@
 //! | [`function`] | what is declared of a function: name, trigger, what it sends, reads and writes |
 //! | [`building`] | how a function is built from its line |
 //! | [`registry`] | all functions, the queues for systems outside, and what follows from both |
+//! | [`sample`] | what stands in the tables, what comes to a function, and what follows |
 //! | [`streams`] | the kinds of streams that there are |
 //! | [`settings`] | what a function is told by its environment, and what it is built from |
 
@@ -17,6 +18,7 @@ pub mod building;
 pub mod context;
 pub mod function;
 pub mod registry;
+pub mod sample;
 pub mod settings;
 pub mod streams;
 
@@ -28,6 +30,7 @@ pub use building::{RECOVERY, RELAY, SWEEPER, command, on_queue, step};
 pub use context::Context;
 pub use function::{Batching, Build, Function, OutboxAccess, Parameter, Sender, StoreAccess, Trigger};
 pub use registry::{Outbound, Registry};
+pub use sample::{Comes, Follows, Given, Sample, at};
 pub use settings::{InvalidSetting, Parts, Settings};
 pub use streams::StreamKind;
 

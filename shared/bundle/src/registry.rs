@@ -30,7 +30,17 @@ impl Registry {
     pub fn of(functions: Vec<Function>, outbound: Vec<Outbound>) -> Self {
         let mut registry = Self { functions, outbound };
         let routes = registry.routes();
-        let delivery = [relay(routes.clone()), recovery(), sweeper(routes)];
+        // What those three do is shown by the event that the first step waits for.
+        let steps = registry
+            .functions
+            .iter()
+            .filter(|f| matches!(f.trigger, Trigger::Events(_)));
+        let event = steps.flat_map(|step| &step.samples).next().cloned();
+        let delivery = [
+            relay(routes.clone(), event.clone()),
+            recovery(event.clone()),
+            sweeper(routes, event),
+        ];
         registry.functions.extend(delivery);
         registry
     }
