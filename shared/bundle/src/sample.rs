@@ -4,53 +4,10 @@
 //! files for `sam local invoke`, the test that plays the function alone, and the calls that its role has to
 //! allow. It is made only when it is asked for, since a function that starts has no use for it.
 //!
-//! ```
-//! # use bundle::Given;
-//! # use eventsourcing::{Category, Decider, Decision, Message, Refusal, Timestamp, commands, events, message};
-//! # message! {
-//! #     /// Asks for a door to be opened.
-//! #     pub struct OpenDoor {
-//! #         /// Which door.
-//! #         pub door: String,
-//! #     }
-//! # }
-//! # message! {
-//! #     /// It is open.
-//! #     pub struct DoorOpened {
-//! #         /// Which door.
-//! #         pub door: String,
-//! #     }
-//! # }
-//! # commands! {
-//! #     /// What a door is asked.
-//! #     pub enum DoorCommand for Door { OpenDoor => door + creates }
-//! # }
-//! # events! {
-//! #     /// What happens to a door.
-//! #     pub enum DoorEvent { DoorOpened }
-//! # }
-//! # /// The rules of a door.
-//! # #[derive(Debug)]
-//! # pub struct Door;
-//! # impl Decider for Door {
-//! #     const CATEGORY: Category = Category::new("door");
-//! #     type Command = DoorCommand;
-//! #     type Event = DoorEvent;
-//! #     type State = ();
-//! #     type Settings = ();
-//! #     fn evolve((): (), _: &DoorEvent) {}
-//! #     fn decide(
-//! #         (): &(), command: &DoorCommand, (): &(), _: Timestamp,
-//! #     ) -> Result<Decision<DoorEvent>, Refusal> {
-//! #         let DoorCommand::OpenDoor(open) = command;
-//! #         Ok(Decision::one(DoorOpened { door: open.door.clone() }))
-//! #     }
-//! # }
-//! let sample = Given::nothing()
-//!     .command(&OpenDoor { door: "front".into() })
-//!     .records(&[DoorOpened::TYPE]);
-//! assert!(sample.given.is_empty());
-//! assert_eq!(sample.follows.recorded.len(), 1);
+//! ```text
+//! Given::stream::<Payment>(&payment_id, [requested.into()])
+//!     .command(&FailPayment { payment_id, error: "card declined".into() })
+//!     .records(&[PaymentFailed::TYPE])
 //! ```
 
 pub mod files;
