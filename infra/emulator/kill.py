@@ -1,8 +1,9 @@
-"""Kills functions of a stack on an emulator while orders run, and checks that every order ends as expected.
+"""Kills functions of a stack on an emulator while it works, and checks that everything ends as expected.
 
-    python infra/emulator/kill.py STACK EMULATOR_PID EMULATOR_LOG [--orders 200] [--kills 50] [--seed N]
+    python infra/emulator/kill.py STACK EMULATOR_PID EMULATOR_LOG LOAD [--count 200] [--kills 50] [--seed N]
 
-Function processes are the emulator's descendants that run for the stack; they get SIGKILL, which leaves
+What the stack works on, and what has to be true of it in the end, is the business's: LOAD is a Python file that
+says it. Function processes are the emulator's descendants that run for the stack; they get SIGKILL, which leaves
 them no time to settle anything. What must hold then is read from the event table alone.
 """
 
@@ -10,7 +11,7 @@ import argparse
 import collections
 import contextlib
 import datetime
-import json
+import importlib.util
 import os
 import pathlib
 import random
@@ -21,36 +22,7 @@ import uuid
 
 import boto3
 
-NAMESPACE = uuid.UUID("3f0c1a52-5d0e-5b57-9c53-6d0c6f1f1b7e")
 PATIENCE = 900
-# What the simulators answer by. Most orders are ordinary ones.
-KINDS = [{}] * 12 + [
-    {"total_price": 402},
-    {"total_price": 408},
-    {"total_price": 409},
-    {"total_price": 410},
-    {"product_id": "out-of-stock"},
-    {"product_id": "lost-parcel"},
-]
-# All of which may happen once in a stream's life.
-ONCE = {
-    *("CartFinalized", "OrderInitialized", "OrderConfirmed", "OrderCompleted", "OrderCancelled"),
-    *("PaymentRequested", "PaymentCompleted", "PaymentFailed", "PaymentDiscarded", "PaymentVoided"),
-    *("ShipmentRequested", "ShipmentSent", "ShipmentFailed"),
-}
-
-
-class Cart:
-    """A cart, and where what becomes of it is recorded."""
-
-    def __init__(self, cart_id, total_price=19.98, product_id="p-1"):
-        self.id = cart_id
-        item = {"product_id": product_id, "quantity": 2, "unit_price": 9.99}
-        command = {"cart_id": cart_id, "client_id": "kill", "product_items": [item], "total_price": total_price}
-        self.message = json.dumps({"command": command})
-        order = uuid.uuid5(NAMESPACE, f"order/{cart_id}")
-        self.cart, self.order = f"cart-{cart_id}", f"order-{order}"
-        self.payment, self.shipment = (f"{of}-{uuid.uuid5(NAMESPACE, f'{of}/{order}')}" for of in ("payment", "shipment"))
 
 
 def descendants(pid):
@@ -109,18 +81,17 @@ def kill_one(emulator, stack, chance):
 class Stack:
     """What is sent to a stack and read from it."""
 
-    def __init__(self, name):
+    def __init__(self, name, load):
         self.sqs, self.dynamodb = boto3.client("sqs"), boto3.client("dynamodb")
         self.table = f"{name}-events"
         pages = self.sqs.get_paginator("list_queues").paginate(QueueNamePrefix=f"{name}-")
         urls = [url for page in pages for url in page.get("QueueUrls", [])]
         self.dead_letters, self.queues = ([u for u in urls if u.endswith("-dlq") == dead] for dead in (True, False))
-        self.first = next(url for url in self.queues if url.endswith(f"/{name}-finalize-cart"))
-        # What nobody reads here is no unfinished business.
-        self.queues = [url for url in self.queues if not url.endswith("-group-checkout-notifications")]
+        self.first = next(url for url in self.queues if url.endswith(f"/{name}-{load.QUEUE}"))
+        self.queues = [url for url in self.queues if not url.endswith(tuple(f"/{name}-{queue}" for queue in load.UNREAD))]
 
-    def send(self, carts):
-        entries = [{"Id": str(i), "MessageBody": cart.message} for i, cart in enumerate(carts)]
+    def send(self, things):
+        entries = [{"Id": str(i), "MessageBody": thing.message} for i, thing in enumerate(things)]
         sent = self.sqs.send_message_batch(QueueUrl=self.first, Entries=entries)
         assert not sent.get("Failed"), sent
 
@@ -150,61 +121,62 @@ def types(commits):
     return [event["M"]["event_type"]["S"] for item in commits for event in item["events"]["L"]]
 
 
-def problems(cart, streams):
-    """What is wrong with a cart's end; nothing if all is right. A hole in a stream is something lost."""
+def types_of(thing, streams):
+    return [types(streams[stream]) for stream in thing.streams]
+
+
+def problems(thing, streams, once):
+    """What is wrong with a thing's end; nothing if all is right. A hole in a stream is something lost."""
     found = []
-    for stream in (cart.cart, cart.order, cart.payment, cart.shipment):
+    for stream in thing.streams:
         revision = 1
         for item in streams[stream]:
             if int(item["revision"]["N"]) != revision:
                 found.append(f"lost: {stream} has a hole at {revision}")
             revision = int(item["last_revision"]["N"]) + 1
         counts = collections.Counter(types(streams[stream]))
-        found.extend(f"doubled: {stream} holds {n} {t}" for t, n in counts.items() if n > 1 and t in ONCE)
-    order, payment, shipment = (types(streams[s]) for s in (cart.order, cart.payment, cart.shipment))
-    if not order or order[-1] not in ("OrderCompleted", "OrderCancelled"):
-        return [*found, f"open: {cart.order} holds {order}"]
-    captured = "PaymentCompleted" in payment or "PaymentReceivedLate" in payment
-    discarded = payment.count("PaymentDiscarded")
-    if order[-1] == "OrderCompleted":
-        if "OrderCancelled" in order or "PaymentCompleted" not in payment or discarded or "ShipmentSent" not in shipment:
-            found.append(f"wrong: completed, with {order}, {payment}, {shipment}")
-    elif "OrderCompleted" in order or discarded != captured:
-        found.append(f"wrong: cancelled, with {order}, {payment}")
-    elif "ShipmentRequested" in shipment and "OrderConfirmed" not in order:
-        found.append(f"wrong: cancelled before it was confirmed, and {shipment}")
-    return found
+        found.extend(f"doubled: {stream} holds {n} {t}" for t, n in counts.items() if n > 1 and t in once)
+    return found + thing.problems(types_of(thing, streams))
 
 
-def seconds(cart, streams):
-    """From the cart's commit to its order's last one."""
+def seconds(thing, streams):
+    """From the last commit of its first stream to that of its last one."""
     first, last = (
-        datetime.datetime.fromisoformat(streams[stream][-1]["committed_at"]["S"]) for stream in (cart.cart, cart.order)
+        datetime.datetime.fromisoformat(streams[stream][-1]["committed_at"]["S"])
+        for stream in (thing.streams[0], thing.streams[-1])
     )
     return (last - first).total_seconds()
 
 
-def play(stack, carts, kill, kills, chance):
-    """Sends the carts, a few at a time, and kills functions until all is sent and enough were killed."""
+def load_of(file):
+    """The Python file as a module."""
+    spec = importlib.util.spec_from_file_location("load", file)
+    load = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(load)
+    return load
+
+
+def play(stack, things, kill, kills, chance):
+    """Sends the messages, a few at a time, and kills functions until all is sent and enough were killed."""
     killed, sent, began = 0, 0, time.monotonic()
-    while sent < len(carts) or killed < kills:
+    while sent < len(things) or killed < kills:
         if time.monotonic() - began > PATIENCE:
             sys.exit(f"only {killed} functions could be killed in {PATIENCE} s: nothing is running any more")
-        # Some orders are always left for the kills that are still to come.
-        if sent < len(carts) and sent * kills <= (killed + 1) * len(carts):
-            stack.send(carts[sent : sent + 5])
+        # Some are always left for the kills that are still to come.
+        if sent < len(things) and sent * kills <= (killed + 1) * len(things):
+            stack.send(things[sent : sent + 5])
             sent += 5
         killed += kill()
         time.sleep(chance.uniform(0, 0.6))
     return killed
 
 
-def settle(stack, carts):
-    """Waits until every order is closed and every queue is empty, and tells the end."""
+def settle(stack, things, once):
+    """Waits until everything has ended and every queue is empty, and tells the end."""
     began, told = time.monotonic(), 0
     while True:
         streams = stack.streams()
-        wrong = [problem for cart in carts for problem in problems(cart, streams)]
+        wrong = [problem for thing in things for problem in problems(thing, streams, once)]
         left = stack.waiting(stack.queues)
         if not (wrong or left) or time.monotonic() - began > PATIENCE:
             return streams, wrong, left
@@ -219,33 +191,36 @@ def main():
     parser.add_argument("stack")
     parser.add_argument("emulator", type=int)
     parser.add_argument("log")
-    parser.add_argument("--orders", type=int, default=200)
+    parser.add_argument("load")
+    parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     options = parser.parse_args()
     chance = random.Random(options.seed)
-    stack, run = Stack(options.stack), uuid.uuid4().hex[:8]
-    carts = [Cart(f"kill-{run}-{i}", **KINDS[i % len(KINDS)]) for i in range(options.orders)]
-    chance.shuffle(carts)
+    load = load_of(options.load)
+    stack, run = Stack(options.stack, load), uuid.uuid4().hex[:8]
+    things = load.things(run, options.count)
+    chance.shuffle(things)
 
     began, before = time.monotonic(), interrupted(options.log)
-    killed = play(stack, carts, lambda: kill_one(options.emulator, options.stack, chance), options.kills, chance)
-    streams, wrong, left = settle(stack, carts)
+    killed = play(stack, things, lambda: kill_one(options.emulator, options.stack, chance), options.kills, chance)
+    streams, wrong, left = settle(stack, things, load.ONCE)
 
-    closed = [cart for cart in carts if types(streams[cart.order])[-1:] in (["OrderCompleted"], ["OrderCancelled"])]
-    completed = sum(types(streams[cart.order])[-1] == "OrderCompleted" for cart in closed)
-    times = sorted(seconds(cart, streams) for cart in closed)
+    closed = [thing for thing in things if thing.ending(types_of(thing, streams))]
+    endings = collections.Counter(thing.ending(types_of(thing, streams)) for thing in closed)
+    times = sorted(seconds(thing, streams) for thing in closed)
     count = collections.Counter(problem.partition(":")[0] for problem in wrong)
     print(*wrong[:20], sep="\n", end="\n" * bool(wrong))
     in_hand = interrupted(options.log) - before
-    print(f"{len(carts)} orders, {killed} functions killed, {in_hand} with an invocation in hand (seed {options.seed})")
-    print(f"{len(closed)} closed: {completed} completed, {len(closed) - completed} cancelled; {count['open']} open")
+    print(f"{len(things)} messages, {killed} functions killed, {in_hand} with an invocation in hand (seed {options.seed})")
+    ended = ", ".join(f"{n} {ending}" for ending, n in sorted(endings.items(), reverse=True))
+    print(f"{len(closed)} closed: {ended}; {count['open']} open")
     print(f"{count['lost']} lost, {count['doubled']} doubled, {count['wrong']} ended wrong, {left} messages left in queues")
     if times:
         p50, p99 = (times[int(len(times) * share)] for share in (0.5, 0.99))
-        print(f"from the cart to the order's end: p50 {p50:.1f} s, p99 {p99:.1f} s; in all {time.monotonic() - began:.0f} s")
+        print(f"from the first commit to the end: p50 {p50:.1f} s, p99 {p99:.1f} s; in all {time.monotonic() - began:.0f} s")
     print(f"{stack.waiting(stack.dead_letters)} dead letters: messages whose function was killed five times")
-    return 0 if not wrong and not left and len(closed) == len(carts) else 1
+    return 0 if not wrong and not left and len(closed) == len(things) else 1
 
 
 if __name__ == "__main__":
