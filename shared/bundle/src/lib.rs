@@ -12,11 +12,13 @@
 //! | [`registry`] | all functions, the queues for systems outside, and what follows from both |
 //! | [`sample`] | what stands in the tables, what comes to a function, and what follows |
 //! | [`streams`] | the kinds of streams that there are |
+//! | [`lambda`] | what the one executable of all functions does |
 //! | [`settings`] | what a function is told by its environment, and what it is built from |
 
 pub mod building;
 pub mod context;
 pub mod function;
+pub mod lambda;
 pub mod registry;
 pub mod sample;
 pub mod settings;

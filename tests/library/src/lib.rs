@@ -1,0 +1,57 @@
+//! A lending library: a book is lent, and its member is reminded when it is due.
+//!
+//! It is a whole business, as small as one can be: the engine's tests run on it, so that they stay when
+//! another business takes the place of the one in this repository. A team that begins its own copies it;
+//! *Your own business* in `shared/bundle/README.md` leads from here to a deployed stack.
+//!
+//! | module | what it is |
+//! | --- | --- |
+//! | [`loan`] | messages, events and rules of a loan: pure, without AWS |
+//! | [`samples`] | each function at work, once |
+//!
+//! ```text
+//! LendBook ─► BookLent ─► OnBookLent ─► RemindMember, when the book is due ─► MemberReminded ─► mail
+//! ```
+
+pub mod loan;
+pub mod samples;
+
+use bundle::{Bundle, Context, Function, Outbound, Registry, Sender, StreamKind, command, step};
+use eventsourcing::Message;
+
+use loan::{LOAN_SECONDS, LendBook, Loan, MemberReminded, OnBookLent, RemindMember};
+
+/// The business, as the engine knows it.
+pub fn bundle() -> Bundle {
+    Bundle {
+        about: "A lending library",
+        ways: "A book's way, from the shelf to its member, and back.",
+        contexts: vec![LENDING],
+        streams: vec![StreamKind::of::<Loan>("a loan")],
+        registry: Registry::of(functions(), outbound()),
+    }
+}
+
+const LENDING: Context = Context::new("lending", "Lending");
+
+/// Every function, each in a line. Queues, dead-letter queues, roles, alarms and the rest follow from it.
+fn functions() -> Vec<Function> {
+    vec![
+        command::<LendBook>(LENDING, Sender::Outside, "Lends a book to a member")
+            .sample(samples::lend_book)
+            .told(LOAN_SECONDS),
+        step::<OnBookLent>(LENDING, "Sets the time at which the member is reminded")
+            .sample(samples::on_book_lent),
+        command::<RemindMember>(LENDING, Sender::Steps, "Reminds a member whose book is due")
+            .sample(samples::remind_member),
+    ]
+}
+
+/// The queues that systems outside read.
+fn outbound() -> Vec<Outbound> {
+    vec![Outbound {
+        queue: "mail",
+        events: &[MemberReminded::TYPE],
+        about: "To whoever writes to members",
+    }]
+}
