@@ -8,7 +8,8 @@ use aws_adapters::{
     StreamRecovery, Sweeper, kebab_case,
 };
 use eventsourcing::{
-    Command, CommandEnvelope, Draft, Malformed, Message, RuleSettings, Step, StreamId, Timestamp,
+    Command, CommandEnvelope, Draft, EventEnvelope, Malformed, Message, RuleSettings, Step, StreamId,
+    Timestamp,
 };
 
 use crate::context::Context;
@@ -29,6 +30,7 @@ pub fn command<C: Command>(context: Context, sender: Sender, about: &'static str
     Function {
         sends_to: if C::DEADLINE { vec![name.clone()] } else { vec![] },
         store: StoreAccess::LoadAndAppend,
+        shape: Some(CommandEnvelope::<C>::shape),
         read: Some(Read {
             body: read::<C>,
             draft: Draft::of::<C>,
@@ -59,6 +61,7 @@ pub fn step<S: Step>(context: Context, about: &'static str) -> Function {
         } else {
             StoreAccess::None
         },
+        shape: Some(EventEnvelope::<S::Event>::shape),
         ..Function::of(
             name,
             about,

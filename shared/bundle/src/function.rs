@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_adapters::{Handler, dead_letter_queue};
-use eventsourcing::{Draft, Form, Malformed, Setting, StreamId};
+use eventsourcing::{Draft, Form, Malformed, Setting, Shape, StreamId};
 
 use crate::building::RECOVERY;
 use crate::context::Context;
@@ -135,6 +135,7 @@ pub struct Function {
     /// The events it may record that tell of a fact which came too late, and which an alarm counts.
     pub late_facts: &'static [&'static str],
     pub(crate) samples: Vec<MakeSample>,
+    pub(crate) shape: Option<fn() -> Shape>,
     pub(crate) read: Option<Read>,
     pub(crate) build: Build,
 }
@@ -190,6 +191,7 @@ impl Function {
             deadline: None,
             late_facts: &[],
             samples: vec![],
+            shape: None,
             read: None,
             build: Box::new(build),
         }
@@ -263,6 +265,12 @@ impl Function {
             Trigger::EventStream => Some(RECOVERY.into()),
             _ => self.queue().map(dead_letter_queue),
         }
+    }
+
+    /// The shape of the messages that it takes, whole as they stand on its queue; none if they are of several
+    /// types, or of none.
+    pub fn shape(&self) -> Option<Shape> {
+        self.shape.map(|shape| shape())
     }
 
     /// Reads the body of a command as the function would, and names the stream that it is for; none if

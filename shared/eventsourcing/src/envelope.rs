@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 
 use crate::structure::Structure;
 use crate::{
-    Characters, Dispatch, FieldError, FieldForm, FieldValue, Fields, Message, RecordedEvent, Review,
-    StreamId, TextForm, Timestamp, Unreadable, command_id, decode, write_body,
+    Characters, Dispatch, Field, FieldError, FieldForm, FieldValue, Fields, Message, RecordedEvent, Review,
+    Shape, StreamId, TextForm, Timestamp, Unreadable, command_id, decode, write_body,
 };
 
 /// How deep JSON may be nested: 64 lists and objects in each other.
@@ -81,6 +81,22 @@ impl<C: Message> CommandEnvelope<C> {
         })
     }
 
+    /// The shape of the whole message, with the command's fields in it.
+    pub fn shape() -> Shape {
+        let shape = C::shape();
+        let fields = vec![
+            Field::of::<Option<EnvelopeId>>(
+                "id",
+                "Which command it is: whoever sends it again gives the same. SQS's message id if there is none.",
+            ),
+            type_field::<C>(),
+            version_field::<C>(),
+            Field::of::<Content<C>>("command", shape.about),
+            metadata_field(),
+        ];
+        Shape { fields, ..shape }
+    }
+
     /// All that is wrong with the message, and the names in it that nobody reads; but for what the first
     /// look of [`read`](Self::read) finds wrong with the whole.
     pub(crate) fn review(fields: &Fields<'_>) -> Review {
@@ -132,6 +148,21 @@ pub struct EventEnvelope<E> {
 }
 
 impl<E: Message> EventEnvelope<E> {
+    /// The shape of the whole message, with the event's fields in it.
+    pub fn shape() -> Shape {
+        let shape = E::shape();
+        let fields = vec![
+            Field::of::<EnvelopeId>("id", "Which event it is: its repeats have the same."),
+            type_field::<E>(),
+            Field::of::<StreamId>("stream_id", "The stream it is in."),
+            Field::of::<u64>("revision", "Its place there; the first is 1."),
+            version_field::<E>(),
+            Field::of::<Content<E>>("event", shape.about),
+            metadata_field(),
+        ];
+        Shape { fields, ..shape }
+    }
+
     /// Reads the body of a message from a queue that takes `E`. Everything but the metadata has to be
     /// there.
     pub fn read(body: &str, now: Timestamp) -> Result<Self, Malformed> {
@@ -150,6 +181,38 @@ impl<E: Message> EventEnvelope<E> {
             metadata,
         })
     }
+}
+
+/// A queue takes messages of one type, so that it may be left out.
+fn type_field<M: Message>() -> Field {
+    struct Types<M>(PhantomData<M>);
+    impl<M: Message> Types<M> {
+        const ALL: &'static [&'static str] = &[M::TYPE];
+    }
+    Field {
+        form: FieldForm::OneOf(Types::<M>::ALL),
+        ..Field::of::<Option<String>>(
+            "type",
+            "What kind of message it is; that of the queue if it does not say.",
+        )
+    }
+}
+
+fn version_field<M: Message>() -> Field {
+    let form = FieldForm::Whole {
+        least: 1,
+        most: M::SCHEMA_VERSION.into(),
+    };
+    let about = "The version of its fields; the first if it does not say.";
+    Field {
+        form,
+        required: M::SCHEMA_VERSION > 1,
+        ..Field::of::<Option<u64>>("schema_version", about)
+    }
+}
+
+fn metadata_field() -> Field {
+    Field::of::<Option<PartialMetadata>>("metadata", "Where it comes from, and when.")
 }
 
 fn object<'a, M: Message>(body: &'a str, content: &'static str) -> Result<Fields<'a>, Malformed> {
@@ -458,6 +521,33 @@ mod tests {
     fn the_form_of_every_value_of_an_envelope_is_what_its_reader_reads() {
         crate::samples::assert_form_is_what_is_read::<EnvelopeId>();
         crate::samples::assert_form_is_what_is_read::<PartialMetadata>();
+    }
+
+    /// Asserts that what is wrong with a message of that shape is refused by its reader, which names the field.
+    fn assert_refused<T: fmt::Debug>(shape: &Shape, read: impl Fn(&str) -> Result<T, Malformed>) {
+        for sample in shape.samples() {
+            assert!(read(&sample).is_ok(), "{sample}");
+        }
+        for crate::Wrong { json, error } in shape.wrong() {
+            let told = read(&json).expect_err(&json);
+            // Of a version that there is none of, the version is told, not the field.
+            let path = format!("field `{}` ", error.path());
+            let is_told = told.to_string().starts_with(&path) || matches!(told, Malformed::Content(..));
+            assert!(is_told, "{told}, and not {error}: {json}");
+        }
+    }
+
+    #[test]
+    fn the_shape_of_a_message_is_what_its_reader_reads() {
+        let now = Timestamp::from_millis(0);
+        let shape = CommandEnvelope::<Greet>::shape();
+        assert_eq!(
+            shape.names(),
+            ["id", "type", "schema_version", "command", "metadata"]
+        );
+        assert_refused(&shape, |body| CommandEnvelope::<Greet>::read(body, "m-1", now));
+        let shape = EventEnvelope::<Greet>::shape();
+        assert_refused(&shape, |body| EventEnvelope::<Greet>::read(body, now));
     }
 
     fn read(body: &str) -> Result<CommandEnvelope<Greet>, String> {
