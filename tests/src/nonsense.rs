@@ -74,6 +74,20 @@ impl Nonsense {
         from[self.0.usize(..from.len())]
     }
 
+    /// A body for the queue that takes `right`; at times one of those `by_shape`, or made of one.
+    pub fn message(&mut self, right: &str, by_shape: &[String]) -> String {
+        let place = self.below(0..4);
+        if by_shape.is_empty() || place > 1 {
+            return self.body(right);
+        }
+        let other = &by_shape[self.below(0..by_shape.len())];
+        if place == 0 {
+            other.clone()
+        } else {
+            self.body(other)
+        }
+    }
+
     /// A body that has little or nothing to do with `right`, which its queue takes.
     pub fn body(&mut self, right: &str) -> String {
         match self.below(0..100) {

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bundle::Function;
 use serde_json::json;
-use testkit::bundle::Bundle;
-use testkit::malformed::{Malformed, all_malformed};
+use testkit::malformed::all_malformed;
 use testkit::stories::Stories;
 
 use super::{assert_refused, cart, command, without_simulators};
@@ -17,15 +17,9 @@ const AT_ONCE: Duration = Duration::from_millis(900);
 #[tokio::test(start_paused = true)]
 async fn every_malformed_command_goes_to_the_dead_letter_queue_at_once_and_the_rest_of_its_batch_goes_on() {
     let stories = Stories::play().await;
-    let queues: Vec<_> = stories
-        .bundle
-        .command_functions()
-        .map(|function| function.name.clone())
-        .collect();
     let mut refused = 0;
-    for queue in queues {
-        let sample = stories.sample(&queue);
-        refused += refuse_all(&stories.bundle, &queue, sample, all_malformed(sample, "command")).await;
+    for function in stories.bundle.command_functions() {
+        refused += refuse_all(&stories, function, "command").await;
     }
     assert!(refused > 500, "only {refused} messages were tried");
 }
@@ -33,26 +27,23 @@ async fn every_malformed_command_goes_to_the_dead_letter_queue_at_once_and_the_r
 #[tokio::test(start_paused = true)]
 async fn every_malformed_event_goes_to_the_dead_letter_queue_at_once_and_the_rest_of_its_batch_goes_on() {
     let stories = Stories::play().await;
-    let queues: Vec<_> = stories
-        .bundle
-        .step_functions()
-        .map(|function| function.name.clone())
-        .collect();
     let mut refused = 0;
-    for queue in queues {
-        let sample = stories.sample(&queue);
-        refused += refuse_all(&stories.bundle, &queue, sample, all_malformed(sample, "event")).await;
+    for function in stories.bundle.step_functions() {
+        refused += refuse_all(&stories, function, "event").await;
     }
     assert!(refused > 200, "only {refused} messages were tried");
 }
 
-/// Sends the malformed ones in batches, each around the sample, which the queue took before and takes
-/// again. Answers how many there were.
-async fn refuse_all(bundle: &Bundle, queue: &str, sample: &str, malformed: Vec<Malformed>) -> usize {
+/// Sends malformed messages, whose fields are in `content`, to the function's queue in batches, each around a
+/// sample, which the queue took before and takes again. Answers how many there were.
+async fn refuse_all(stories: &Stories, function: &Function, content: &str) -> usize {
+    let (bundle, queue) = (&stories.bundle, function.name.as_str());
+    let sample = stories.sample(queue);
+    let shape = function.shape().expect("its messages have a shape");
+    let malformed: Vec<_> = all_malformed(sample, &shape, content).into_iter().collect();
     let commits = bundle.commits().await.len();
     let began = bundle.age();
-    let function = bundle.stack.registry().function(queue);
-    let at_once = AT_ONCE + function.expect("the queue has a function").batching.window;
+    let at_once = AT_ONCE + function.batching.window;
     for nine in malformed.chunks(9) {
         let mut batch: Vec<_> = nine.iter().map(|malformed| malformed.body.clone()).collect();
         batch.insert(batch.len() / 2, sample.to_owned());
