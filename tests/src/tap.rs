@@ -30,6 +30,9 @@ pub enum Mishap {
     /// Of a batch to SQS, the entry at this place is refused as if by a fault of the service. For
     /// services that check no signature only.
     RefuseEntry(usize),
+    /// Of a batch to SQS, the entry at this place is not carried out, and the answer says nothing about it.
+    /// For services that check no signature only.
+    LeaveOutEntry(usize),
 }
 
 /// The tap. Clones share the counts and the mishaps to come.
@@ -148,7 +151,20 @@ impl HttpConnector for Connector {
                     inner.call(request).await
                 }
                 Some(Mishap::Throttle) => throttled(),
-                Some(Mishap::RefuseEntry(place)) => refuse_entry(&inner, request, content, place).await,
+                Some(Mishap::RefuseEntry(place)) => {
+                    let refused = |entry: &Value| {
+                        json!([{
+                            "Id": entry["Id"],
+                            "Code": "InternalFailure",
+                            "Message": "The entry was not taken.",
+                            "SenderFault": false,
+                        }])
+                    };
+                    without_entry(&inner, request, content, place, refused).await
+                }
+                Some(Mishap::LeaveOutEntry(place)) => {
+                    without_entry(&inner, request, content, place, |_| json!([])).await
+                }
             }
         })
     }
@@ -164,15 +180,16 @@ fn throttled() -> Result<HttpResponse, ConnectorError> {
     )
 }
 
-async fn refuse_entry(
+/// Carries out the batch without the entry at `place`, and answers that `failed` of it failed.
+async fn without_entry(
     inner: &SharedHttpConnector,
     mut request: HttpRequest,
     mut content: Value,
     place: usize,
+    failed: impl Fn(&Value) -> Value,
 ) -> Result<HttpResponse, ConnectorError> {
-    let entry = content["Entries"]
-        .as_array_mut()
-        .map(|entries| entries.remove(place));
+    let entries = content["Entries"].as_array_mut();
+    let entry = entries.map_or(Value::Null, |entries| entries.remove(place));
     let body = content.to_string();
     request
         .headers_mut()
@@ -181,12 +198,7 @@ async fn refuse_entry(
     let answered = inner.call(request).await?;
     let mut shown: Value =
         serde_json::from_slice(answered.body().bytes().unwrap_or_default()).unwrap_or_default();
-    shown["Failed"] = json!([{
-        "Id": entry.map(|entry| entry["Id"].clone()),
-        "Code": "InternalFailure",
-        "Message": "The entry was not taken.",
-        "SenderFault": false,
-    }]);
+    shown["Failed"] = failed(&entry);
     answer(200, &shown)
 }
 

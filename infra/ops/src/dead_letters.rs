@@ -1,11 +1,13 @@
 //! Dead-letter queues: what is in them and why, sent back, mended on the way if need be, or dropped.
 
 use std::collections::BTreeMap;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use aws_adapters::{MAX_MESSAGE_BYTES, dead_letter_queue, source_queue};
+use aws_adapters::{
+    MAX_BATCH, MAX_MESSAGE_BYTES, Outgoing, QueueError, Received, dead_letter_queue, source_queue,
+};
 use clap::Args;
 use eventsourcing::{Clock, Form, Timestamp, ids_of, sendable, written};
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -13,12 +15,13 @@ use indicatif::ProgressBar;
 use serde::Serialize;
 use terminal::note;
 
+use crate::arguments::{Wait, Which, name_of, read_input};
+use crate::confirmation::{confirm, may_ask};
 use crate::failure::Failure;
-use crate::letters::{self, LOOK, Letter, Look, Outgoing, WORK, with_id};
+use crate::letters::{self, LOOK, Look, WORK, with_id};
 use crate::output::{Format, Report, age, count, narrow, one_or_more, progress, table, write_table};
 use crate::send::{Allowed, Problems};
 use crate::stack::Stack;
-use crate::{Wait, Which, name_of, read_input};
 
 /// How many messages of each queue `list` looks at to tell the reasons.
 const LOOKED_AT: usize = 1_000;
@@ -68,11 +71,11 @@ pub(crate) struct DropLetters {
 }
 
 impl Which {
-    fn matches(&self, letter: &Letter) -> bool {
+    fn matches(&self, letter: &Received) -> bool {
         let code = self
             .code
             .as_deref()
-            .is_none_or(|code| letter.code() == Some(code));
+            .is_none_or(|code| letters::code(letter) == Some(code));
         code && (self.ids.is_empty() || self.ids.contains(&letter.message_id))
     }
 
@@ -186,7 +189,7 @@ pub(crate) async fn list(stack: &Stack, format: Format) -> Result<(), Failure> {
 }
 
 /// The messages of all dead-letter queues that hold any, up to `limit` each, with how many there are.
-pub(crate) async fn all(stack: &Stack, limit: usize) -> Result<Vec<(String, usize, Vec<Letter>)>, Failure> {
+pub(crate) async fn all(stack: &Stack, limit: usize) -> Result<Vec<(String, usize, Vec<Received>)>, Failure> {
     let looks = look_at_all(stack, limit).await?;
     let with_size = |(queue, look): (String, Look)| (queue, look.of(), look.letters);
     Ok(looks.into_iter().map(with_size).collect())
@@ -231,13 +234,13 @@ impl Summary {
     }
 }
 
-fn summary(stack: &Stack, queue: &str, letters: &[Letter]) -> Summary {
+fn summary(stack: &Stack, queue: &str, letters: &[Received]) -> Summary {
     let mut codes: BTreeMap<Option<&str>, BTreeMap<&str, usize>> = BTreeMap::new();
     for letter in letters {
         *codes
-            .entry(letter.code())
+            .entry(letters::code(letter))
             .or_default()
-            .entry(letter.error())
+            .entry(letters::error(letter))
             .or_default() += 1;
     }
     let group = |(code, errors): (Option<&str>, BTreeMap<&str, usize>)| {
@@ -278,15 +281,15 @@ pub(crate) struct ShownLetter {
 }
 
 impl ShownLetter {
-    pub(crate) fn of(stack: &Stack, dead_letter_queue: &str, letter: &Letter, body: bool) -> Self {
+    pub(crate) fn of(stack: &Stack, dead_letter_queue: &str, letter: &Received, body: bool) -> Self {
         let queue = source_queue(dead_letter_queue).unwrap_or(dead_letter_queue);
         let function = stack.registry.function(queue);
         let stream = function.and_then(|function| function.read_command(&letter.body)?.ok());
         Self {
             queue: stack.names.of_function(dead_letter_queue),
             message_id: letter.message_id.clone(),
-            error_code: letter.code().map(str::to_owned),
-            error: letter.error().to_owned(),
+            error_code: letters::code(letter).map(str::to_owned),
+            error: letters::error(letter).to_owned(),
             sent_at: letter.sent_at,
             receive_count: letter.receives,
             stream_id: stream.map(|stream| stream.to_string()),
@@ -403,7 +406,7 @@ fn all_held(queue: &str, look: &Look) -> Failure {
 
 /// The messages of a dead-letter queue that are meant.
 struct Meant {
-    letters: Vec<Letter>,
+    letters: Vec<Received>,
     /// How many messages may be meant and could not be received, and what to know of them.
     held: usize,
     about_held: String,
@@ -582,7 +585,7 @@ pub(crate) async fn redrive(stack: &Stack, format: Format, redrive: Redrive) -> 
     let bar = progress(Some(letters.len() as u64), "sending messages back");
     let (mut messages, mut interrupted) = (Vec::with_capacity(letters.len()), false);
     stack.interruption.mind();
-    for batch in letters.chunks(10) {
+    for batch in letters.chunks(MAX_BATCH) {
         if stack.interruption.came() {
             interrupted = true;
             break;
@@ -695,16 +698,15 @@ impl Mended {
 
 /// Sends a batch, then deletes those of it that were sent. Whatever happens in between, each message is
 /// on one of the two queues.
-async fn send_back(stack: &Stack, queue: &str, batch: &[Letter], mended: Option<&str>) -> Vec<Settled> {
+async fn send_back(stack: &Stack, queue: &str, batch: &[Received], mended: Option<&str>) -> Vec<Settled> {
     let takes_commands = stack
         .registry
         .function(queue)
         .is_some_and(|function| function.read_command("").is_some());
-    let outgoing = |letter: &Letter| {
+    let outgoing = |letter: &Received| {
         let unchanged = Outgoing {
-            body: mended.unwrap_or(&letter.body).to_owned(),
-            attributes: letter.of_sender(),
-            trace: letter.trace.clone(),
+            attributes: letter.attributes_of_sender(),
+            ..Outgoing::now(queue, mended.unwrap_or(&letter.body), letter.trace.clone())
         };
         let (id, _) = ids_of(&letter.body, &letter.message_id);
         let named = Outgoing {
@@ -719,7 +721,7 @@ async fn send_back(stack: &Stack, queue: &str, batch: &[Letter], mended: Option<
         }
     };
     let messages: Vec<_> = batch.iter().map(outgoing).collect();
-    let sent = letters::send(stack, queue, &messages).await;
+    let sent = stack.queues.send(&messages).await;
     let went = batch.iter().zip(&sent).filter(|(_, sent)| sent.is_ok());
     let went: Vec<_> = went.map(|(letter, _)| letter).collect();
     let deleted = letters::delete(stack, &dead_letter_queue(queue), &went).await;
@@ -728,7 +730,7 @@ async fn send_back(stack: &Stack, queue: &str, batch: &[Letter], mended: Option<
         .zip(deleted)
         .filter_map(|(letter, deleted)| Some((letter.message_id.clone(), deleted.err()?)))
         .collect();
-    let settled = |(letter, sent): (&Letter, Result<String, String>)| {
+    let settled = |(letter, sent): (&Received, Result<String, QueueError>)| {
         let kept = kept.get(&letter.message_id);
         let kept = kept.map(|why| format!("sent back, but it is still in the dead-letter queue: {why}"));
         Settled {
@@ -742,8 +744,8 @@ async fn send_back(stack: &Stack, queue: &str, batch: &[Letter], mended: Option<
 }
 
 /// Messages whose request was not waited for.
-fn unknown(batch: &[Letter], what: &str) -> Vec<Settled> {
-    let settled = |letter: &Letter| Settled {
+fn unknown(batch: &[Received], what: &str) -> Vec<Settled> {
+    let settled = |letter: &Received| Settled {
         message_id: letter.message_id.clone(),
         new_message_id: None,
         failed: Some(format!(
@@ -779,14 +781,14 @@ pub(crate) async fn drop(stack: &Stack, format: Format, drop: DropLetters) -> Re
     let bar = progress(Some(letters.len() as u64), "dropping messages");
     let (mut messages, mut interrupted) = (Vec::with_capacity(letters.len()), false);
     stack.interruption.mind();
-    for batch in letters.chunks(10) {
+    for batch in letters.chunks(MAX_BATCH) {
         if stack.interruption.came() {
             interrupted = true;
             break;
         }
         let these: Vec<_> = batch.iter().collect();
         let deleted = letters::delete(stack, &dead_letter_queue, &these);
-        let settled = |(letter, deleted): (&Letter, Result<(), String>)| Settled {
+        let settled = |(letter, deleted): (&Received, Result<(), QueueError>)| Settled {
             message_id: letter.message_id.clone(),
             new_message_id: None,
             failed: deleted.err().map(|why| format!("not deleted: {why}")),
@@ -812,30 +814,4 @@ pub(crate) async fn drop(stack: &Stack, format: Format, drop: DropLetters) -> Re
         about_held,
     };
     outcome.print(format, "dropped")
-}
-
-/// Whether a person has to be asked; an error if that is so and nobody is there.
-pub(crate) fn may_ask(yes: bool) -> Result<bool, Failure> {
-    if !yes && !io::stdin().is_terminal() {
-        return Err(Failure::Usage(
-            "nothing is dropped without a confirmation, and there is no terminal to ask on; --yes confirms"
-                .into(),
-        ));
-    }
-    Ok(!yes)
-}
-
-/// Asks the person at the terminal.
-pub(crate) async fn confirm(question: &str) -> Result<(), Failure> {
-    terminal::ask(&format!("{question} [y/N] "))?;
-    // Beside the runtime, so that Ctrl-C is heard while the person thinks.
-    let asked = tokio::task::spawn_blocking(|| {
-        let mut answer = String::new();
-        io::stdin().read_line(&mut answer).map(|_| answer)
-    });
-    let answer = asked.await.map_err(io::Error::other)??;
-    if matches!(answer.trim(), "y" | "Y" | "yes") {
-        return Ok(());
-    }
-    Err(Failure::Usage("not confirmed; nothing was dropped".into()))
 }

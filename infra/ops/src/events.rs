@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 
-use aws_adapters::StoredCommit;
+use aws_adapters::{StoredCommit, reason};
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::order::{Cause, OrderCancelled};
 use eventsourcing::{
@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 
 use crate::failure::Failure;
 use crate::output::{Format, Report, table, write_table};
-use crate::stack::{Stack, why};
+use crate::stack::Stack;
 
 /// A stream as it is in the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,7 +125,7 @@ pub(crate) async fn read(stack: &Stack, id: &StreamId) -> Result<Stream, Failure
     let mut expected = 1;
     while let Some(page) = pages.next().await {
         let page =
-            page.map_err(|error| Failure::Failed(format!("stream {id} can't be read: {}", why(&error))))?;
+            page.map_err(|error| Failure::Failed(format!("stream {id} can't be read: {}", reason(&error))))?;
         for item in page.items.unwrap_or_default() {
             let revision = revision_of(&item);
             if revision != expected {

@@ -1,29 +1,20 @@
-//! Messages in queues: looked at and let go again, sent, deleted.
+//! Messages in queues: looked at and let go again, deleted.
 //!
 //! A queue can't be read without receiving from it. What is received is invisible to others for a
 //! while; every command lets go what it holds before it ends, also when it is interrupted, and a
 //! message that is not let go because the process dies comes back by itself.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use aws_adapters::MAX_MESSAGE_BYTES;
-use aws_sdk_sqs::types::{
-    ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message, MessageAttributeValue,
-    MessageSystemAttributeName, MessageSystemAttributeNameForSends, MessageSystemAttributeValue,
-    QueueAttributeName, SendMessageBatchRequestEntry,
-};
-use eventsourcing::{Fields, Timestamp, sendable};
+use aws_adapters::{Counts, QueueError, Receive, Received};
+use eventsourcing::{Fields, sendable};
 use indicatif::ProgressBar;
-use terminal::note;
 use tokio::time::Instant;
 
 use crate::failure::Failure;
 use crate::output::{age, one_or_more};
-use crate::stack::{Stack, why};
-
-/// The most messages in one request.
-const BATCH: usize = 10;
+use crate::stack::Stack;
 
 /// For how long messages are held that are only looked at.
 pub(crate) const LOOK: Duration = Duration::from_mins(2);
@@ -34,128 +25,25 @@ pub(crate) const WORK: Duration = Duration::from_mins(15);
 /// How often is looked whether messages have come back.
 const POLL: Duration = Duration::from_secs(1);
 
-/// A message that is held.
-#[derive(Clone, Debug)]
-pub(crate) struct Letter {
-    pub(crate) message_id: String,
-    pub(crate) receipt: String,
-    pub(crate) body: String,
-    pub(crate) attributes: HashMap<String, MessageAttributeValue>,
-    pub(crate) trace: Option<String>,
-    pub(crate) sent_at: Option<Timestamp>,
-    pub(crate) receives: u32,
+/// The attribute `error_code` of a dead letter; none if SQS moved it by itself, after a crash.
+pub(crate) fn code(letter: &Received) -> Option<&'static str> {
+    letter.refusal().map(|refusal| refusal.code.as_str())
 }
 
-/// What a function writes on a message that it moves to a dead-letter queue.
-const REASONS: [&str; 3] = ["error_code", "error", "function"];
-
-/// What the first of them says.
-const CODES: [&str; 3] = ["malformed", "rejected", "exhausted"];
-
-impl Letter {
-    fn of(message: Message) -> Self {
-        let system = message.attributes.unwrap_or_default();
-        let text = |name: MessageSystemAttributeName| system.get(&name).cloned();
-        let sent = text(MessageSystemAttributeName::SentTimestamp);
-        let receives = text(MessageSystemAttributeName::ApproximateReceiveCount);
-        Self {
-            message_id: message.message_id.unwrap_or_default(),
-            receipt: message.receipt_handle.unwrap_or_default(),
-            body: message.body.unwrap_or_default(),
-            attributes: message.message_attributes.unwrap_or_default(),
-            trace: text(MessageSystemAttributeName::AwsTraceHeader),
-            sent_at: sent.and_then(|ms| ms.parse().ok()).map(Timestamp::from_millis),
-            receives: receives.and_then(|count| count.parse().ok()).unwrap_or(1),
-        }
-    }
-
-    /// What a function wrote on it. Of a letter that SQS moved by itself, attributes of these names are the
-    /// sender's.
-    fn reason(&self, name: &str) -> Option<&str> {
-        let text = |name: &str| self.attributes.get(name).and_then(|value| value.string_value());
-        let by_function = REASONS.iter().all(|name| text(name).is_some());
-        let code = text(REASONS[0]).filter(|code| by_function && CODES.contains(code));
-        code.and_then(|_| text(name))
-    }
-
-    /// `malformed`, `rejected` or `exhausted`; none if SQS moved it by itself, after a crash.
-    pub(crate) fn code(&self) -> Option<&str> {
-        self.reason(REASONS[0])
-    }
-
-    /// What its sender put beside the body, as far as it is still there.
-    pub(crate) fn of_sender(&self) -> HashMap<String, MessageAttributeValue> {
-        let mut attributes = self.attributes.clone();
-        if self.code().is_some() {
-            attributes.retain(|name, _| !REASONS.contains(&name.as_str()));
-        }
-        attributes
-    }
-
-    /// What was wrong, in words.
-    pub(crate) fn error(&self) -> &str {
-        self.reason(REASONS[1])
-            .unwrap_or("moved by SQS: received too often without an answer from the function")
-    }
-}
-
-/// What SQS knows of the messages of a queue. On AWS its counts lag behind by up to a minute.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Counts {
-    /// Messages that can be received.
-    pub(crate) visible: usize,
-    /// Messages that a reader has received and not deleted, and messages that were sent with a delay: all
-    /// that are there and can't be received yet.
-    pub(crate) held: usize,
-    /// For how long a reader holds them that does not ask for another time.
-    pub(crate) visibility_timeout: Duration,
-}
-
-impl Counts {
-    /// All messages.
-    pub(crate) fn all(&self) -> usize {
-        self.visible + self.held
-    }
+/// What was wrong with a dead letter, in words.
+pub(crate) fn error(letter: &Received) -> &str {
+    letter.refusal().map_or(
+        "moved by SQS: received too often without an answer from the function",
+        |refusal| refusal.error,
+    )
 }
 
 /// How many messages a queue holds; none if there is no such queue.
 pub(crate) async fn counts(stack: &Stack, queue: &str) -> Result<Option<Counts>, Failure> {
-    use QueueAttributeName::{
-        ApproximateNumberOfMessages as Visible, ApproximateNumberOfMessagesDelayed as Delayed,
-        ApproximateNumberOfMessagesNotVisible as InFlight, VisibilityTimeout,
-    };
-    let asked = vec![Visible, InFlight, Delayed, VisibilityTimeout];
-    let request = stack
-        .bus
-        .client()
-        .get_queue_attributes()
-        .queue_url(stack.bus.url(queue));
-    match request.set_attribute_names(Some(asked)).send().await {
-        Ok(answer) => {
-            let attributes = answer.attributes.unwrap_or_default();
-            let number = |name| {
-                let value = attributes.get(&name);
-                value.and_then(|number| number.parse::<usize>().ok()).unwrap_or(0)
-            };
-            Ok(Some(Counts {
-                visible: number(Visible),
-                held: number(InFlight) + number(Delayed),
-                visibility_timeout: Duration::from_secs(number(VisibilityTimeout) as u64),
-            }))
-        }
-        Err(error) => {
-            let missing = error.as_service_error().is_some_and(
-                aws_sdk_sqs::operation::get_queue_attributes::GetQueueAttributesError::is_queue_does_not_exist,
-            );
-            if missing {
-                Ok(None)
-            } else {
-                Err(Failure::Failed(format!(
-                    "can't look at queue {queue}: {}",
-                    why(&error)
-                )))
-            }
-        }
+    match stack.queues.counts(queue).await {
+        Ok(counts) => Ok(Some(counts)),
+        Err(QueueError::NoQueue(_)) => Ok(None),
+        Err(error) => Err(Failure::Failed(format!("can't look at queue {queue}: {error}"))),
     }
 }
 
@@ -163,7 +51,7 @@ pub(crate) async fn counts(stack: &Stack, queue: &str) -> Result<Option<Counts>,
 #[derive(Debug, Default)]
 pub(crate) struct Look {
     /// Those that could be received.
-    pub(crate) letters: Vec<Letter>,
+    pub(crate) letters: Vec<Received>,
     /// What SQS said before they were.
     pub(crate) counts: Counts,
     /// Whether it was received until nothing more came.
@@ -254,26 +142,19 @@ async fn take(
     limit: usize,
     time: Duration,
     progress: &ProgressBar,
-) -> Result<Vec<Letter>, Failure> {
+) -> Result<Vec<Received>, Failure> {
     let mut letters = Vec::new();
     let mut seen = BTreeSet::new();
     while letters.len() < limit {
-        let most = (limit - letters.len()).min(BATCH);
-        let request = stack
-            .bus
-            .client()
-            .receive_message()
-            .queue_url(stack.bus.url(queue));
-        let request = request
-            .max_number_of_messages(i32::try_from(most).unwrap_or(1))
-            .visibility_timeout(i32::try_from(time.as_secs()).unwrap_or(i32::MAX))
+        let how = Receive {
+            limit: limit - letters.len(),
+            visibility: Some(time),
             // All servers of the queue are asked, where a receive that does not wait asks a few.
-            .wait_time_seconds(1)
-            .message_attribute_names("All")
-            .message_system_attribute_names(MessageSystemAttributeName::All);
-        let received = stack.receive(queue, request).await?;
+            wait: Duration::from_secs(1),
+        };
+        let received = stack.receive(queue, how).await?;
         let mut news = false;
-        for letter in received.into_iter().map(Letter::of) {
+        for letter in received {
             // One that comes twice is back because its time was over: then all the others are, too.
             if seen.insert(letter.message_id.clone()) {
                 news = true;
@@ -288,162 +169,17 @@ async fn take(
     Ok(letters)
 }
 
-/// Makes messages visible again. What can't be comes back by itself.
-pub(crate) async fn make_visible(stack: &Stack, queue: &str, receipts: &[String]) {
-    for batch in receipts.chunks(BATCH) {
-        let entry = |(id, receipt): (usize, &String)| {
-            ChangeMessageVisibilityBatchRequestEntry::builder()
-                .id(id.to_string())
-                .receipt_handle(receipt)
-                .visibility_timeout(0)
-                .build()
-        };
-        let Ok(entries) = batch.iter().enumerate().map(entry).collect() else {
-            continue;
-        };
-        let request = stack.bus.client().change_message_visibility_batch();
-        let request = request.queue_url(stack.bus.url(queue)).set_entries(Some(entries));
-        if let Err(error) = request.send().await {
-            let why = why(&error);
-            note!("messages of {queue} that were looked at come back within 15 minutes, not at once: {why}");
-        }
-    }
-}
-
-/// A message to send.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Outgoing {
-    pub(crate) body: String,
-    pub(crate) attributes: HashMap<String, MessageAttributeValue>,
-    pub(crate) trace: Option<String>,
-}
-
-impl Outgoing {
-    /// What counts towards the limit of a request.
-    pub(crate) fn bytes(&self) -> usize {
-        let attribute = |(name, value): (&String, &MessageAttributeValue)| {
-            let text = value.string_value().map_or(0, str::len);
-            let binary = value.binary_value().map_or(0, |blob| blob.as_ref().len());
-            name.len() + value.data_type().len() + text + binary
-        };
-        self.body.len() + self.attributes.iter().map(attribute).sum::<usize>()
-    }
-}
-
-/// Sends all, in requests of up to ten messages and 1 MiB; of each, its new message id or what went
-/// wrong.
-pub(crate) async fn send(stack: &Stack, queue: &str, messages: &[Outgoing]) -> Vec<Result<String, String>> {
-    let mut results = Vec::with_capacity(messages.len());
-    let mut rest = messages;
-    while !rest.is_empty() {
-        let mut bytes = 0;
-        let fits = |message: &&Outgoing| {
-            bytes += message.bytes();
-            bytes <= MAX_MESSAGE_BYTES
-        };
-        let fitting = rest.iter().take(BATCH).take_while(fits).count();
-        let (batch, later) = rest.split_at(fitting.max(1));
-        results.extend(send_batch(stack, queue, batch).await);
-        rest = later;
-    }
-    results
-}
-
-async fn send_batch(stack: &Stack, queue: &str, batch: &[Outgoing]) -> Vec<Result<String, String>> {
-    let all_failed = |why: String| vec![Err(why); batch.len()];
-    let entries = match batch.iter().enumerate().map(entry).collect::<Result<Vec<_>, _>>() {
-        Ok(entries) => entries,
-        Err(error) => return all_failed(error.to_string()),
-    };
-    let request = stack
-        .bus
-        .client()
-        .send_message_batch()
-        .queue_url(stack.bus.url(queue));
-    let answer = match request.set_entries(Some(entries)).send().await {
-        Ok(answer) => answer,
-        Err(error) => return all_failed(why(&error)),
-    };
-    let mut outcomes: BTreeMap<String, Result<String, String>> = BTreeMap::new();
-    for sent in answer.successful {
-        outcomes.insert(sent.id, Ok(sent.message_id));
-    }
-    for fault in answer.failed {
-        let words = fault.message.unwrap_or_else(|| "no message".into());
-        outcomes.insert(fault.id, Err(format!("{}: {words}", fault.code)));
-    }
-    let outcome = |id: usize| outcomes.remove(&id.to_string());
-    let unanswered = || Err("the service did not answer for it".to_owned());
-    (0..batch.len())
-        .map(outcome)
-        .map(|outcome| outcome.unwrap_or_else(unanswered))
-        .collect()
-}
-
-fn entry(
-    (id, message): (usize, &Outgoing),
-) -> Result<SendMessageBatchRequestEntry, aws_sdk_sqs::error::BuildError> {
-    let attributes = Some(message.attributes.clone()).filter(|attributes| !attributes.is_empty());
-    let mut entry = SendMessageBatchRequestEntry::builder()
-        .id(id.to_string())
-        .message_body(&message.body)
-        .set_message_attributes(attributes);
-    if let Some(trace) = &message.trace {
-        let value = MessageSystemAttributeValue::builder()
-            .data_type("String")
-            .string_value(trace)
-            .build()?;
-        entry = entry.message_system_attributes(MessageSystemAttributeNameForSends::AwsTraceHeader, value);
-    }
-    entry.build()
-}
-
 /// Deletes messages; of each, what went wrong if anything did.
-pub(crate) async fn delete(stack: &Stack, queue: &str, letters: &[&Letter]) -> Vec<Result<(), String>> {
-    let mut results = Vec::with_capacity(letters.len());
-    for batch in letters.chunks(BATCH) {
-        let outcomes = delete_batch(stack, queue, batch).await;
-        let gone: Vec<_> = batch
-            .iter()
-            .zip(&outcomes)
-            .filter(|(_, outcome)| outcome.is_ok())
-            .map(|(letter, _)| letter.receipt.as_str())
-            .collect();
-        stack.forget(queue, &gone);
-        results.extend(outcomes);
-    }
+pub(crate) async fn delete(stack: &Stack, queue: &str, letters: &[&Received]) -> Vec<Result<(), QueueError>> {
+    let receipts: Vec<_> = letters.iter().map(|letter| letter.receipt.as_str()).collect();
+    let results = stack.queues.delete(queue, &receipts).await;
+    let deleted = receipts.iter().zip(&results);
+    let gone: Vec<_> = deleted
+        .filter(|(_, deleted)| deleted.is_ok())
+        .map(|(receipt, _)| *receipt)
+        .collect();
+    stack.forget(queue, &gone);
     results
-}
-
-async fn delete_batch(stack: &Stack, queue: &str, batch: &[&Letter]) -> Vec<Result<(), String>> {
-    let entry = |(id, letter): (usize, &&Letter)| {
-        DeleteMessageBatchRequestEntry::builder()
-            .id(id.to_string())
-            .receipt_handle(&letter.receipt)
-            .build()
-    };
-    let all_failed = |why: String| vec![Err(why); batch.len()];
-    let entries = match batch.iter().enumerate().map(entry).collect::<Result<Vec<_>, _>>() {
-        Ok(entries) => entries,
-        Err(error) => return all_failed(error.to_string()),
-    };
-    let request = stack
-        .bus
-        .client()
-        .delete_message_batch()
-        .queue_url(stack.bus.url(queue));
-    match request.set_entries(Some(entries)).send().await {
-        Ok(answer) => {
-            let faults: BTreeMap<_, _> = answer
-                .failed
-                .into_iter()
-                .map(|fault| (fault.id, fault.code))
-                .collect();
-            let outcome = |id: usize| faults.get(&id.to_string()).map_or(Ok(()), |why| Err(why.clone()));
-            (0..batch.len()).map(outcome).collect()
-        }
-        Err(error) => all_failed(why(&error)),
-    }
 }
 
 /// The command in `body` under a fixed id, if it is a JSON object that has none: put in as text, so that

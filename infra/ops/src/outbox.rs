@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use eventsourcing::{Clock, Timestamp};
 use serde::Serialize;
 
-use crate::dead_letters::{confirm, may_ask};
+use crate::confirmation::{confirm, may_ask};
 use crate::failure::Failure;
 use crate::output::{Format, Report, age, count, narrow, progress, table, write_table};
 use crate::stack::Stack;
@@ -19,7 +19,7 @@ pub(crate) struct WhichEntries {
     #[arg(long, value_name = "STREAM")]
     stream_id: Option<String>,
     /// The one at this revision of the stream
-    #[arg(long, value_name = "N", requires = "stream_id", value_parser = crate::revision, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", requires = "stream_id", value_parser = crate::arguments::revision, allow_negative_numbers = true)]
     revision: Option<u64>,
 }
 

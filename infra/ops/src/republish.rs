@@ -198,7 +198,7 @@ pub(crate) async fn republish(stack: &Stack, format: Format, command: Republish)
         return Err(Failure::NotFound(format!("there is no stream {stream}")));
     }
     let checkpoint = begin(stack, &command)?;
-    let publisher = Publisher::new(stack.registry.routes(), stack.bus.clone());
+    let publisher = Publisher::new(stack.registry.routes(), stack.queues.clone().into());
     let dynamodb = stack.connection.dynamodb.clone();
     let republisher = Republisher::new(dynamodb, publisher, outbox::of(stack), Arc::new(stack.clock));
     let republisher = if command.dry_run {
@@ -281,7 +281,7 @@ fn begin(stack: &Stack, command: &Republish) -> Result<Checkpoint, Failure> {
         checkpoint: kept,
     } = kept;
     let is_other = *kept.selection() != selection
-        || queues != stack.bus.url("")
+        || queues != stack.queues.url_prefix()
         || kept.table() != stack.names.events_table();
     if is_other {
         return Err(Failure::Usage(format!(
@@ -343,7 +343,7 @@ fn kept(file: &Path) -> Result<Option<Kept>, Failure> {
 /// of one.
 fn keep(stack: &Stack, file: &Path, checkpoint: &Checkpoint) -> Result<(), Failure> {
     let kept = Kept {
-        queues: stack.bus.url(""),
+        queues: stack.queues.url_prefix().to_owned(),
         checkpoint: checkpoint.clone(),
     };
     let mut beside = file.as_os_str().to_owned();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use aws_adapters::pascal_case;
+use aws_adapters::{MAX_BATCH, Outgoing, pascal_case};
 use bundle::Function;
 use clap::Args;
 use eventsourcing::{Draft, DraftFault, Form, written};
@@ -14,11 +14,11 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use crate::arguments::{name_of, read_input};
 use crate::failure::Failure;
-use crate::letters::{self, Outgoing, with_id};
+use crate::letters::with_id;
 use crate::output::{Format, Report, count, progress, table, write_table};
 use crate::stack::Stack;
-use crate::{name_of, read_input};
 
 /// Which commands.
 #[allow(clippy::doc_markdown)]
@@ -102,18 +102,15 @@ pub(crate) async fn send(stack: &Stack, format: Format, command: Send) -> Result
     let mut rows = Vec::with_capacity(ready.len());
     let mut interrupted = false;
     stack.interruption.mind();
-    for batch in ready.chunks(10) {
+    for batch in ready.chunks(MAX_BATCH) {
         if stack.interruption.came() {
             interrupted = true;
             break;
         }
-        let outgoing = |ready: &Ready| Outgoing {
-            body: ready.body.clone(),
-            ..Outgoing::default()
-        };
+        let outgoing = |ready: &Ready| Outgoing::now(&function.name, &ready.body, None);
         let messages: Vec<_> = batch.iter().map(outgoing).collect();
         let sent = async {
-            let outcomes = letters::send(stack, &function.name, &messages).await;
+            let outcomes = stack.queues.send(&messages).await;
             let outcomes = outcomes.into_iter();
             outcomes
                 .map(|outcome| outcome.map_err(|why| format!("not sent: {why}")))

@@ -2,13 +2,13 @@
 //! looked at.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use aws_adapters::{Bus, Connection, Environment, Names, Proxies, kebab_case, pascal_case, source_queue};
-use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_sqs::operation::receive_message::builders::ReceiveMessageFluentBuilder;
-use aws_sdk_sqs::types::Message;
+use aws_adapters::{
+    Connection, Environment, Names, Proxies, Queues, Receive, Received, kebab_case, pascal_case, reason,
+    source_queue,
+};
 use bundle::{Function, Registry, Trigger};
 use eventsourcing::nearest;
 use terminal::note;
@@ -17,13 +17,13 @@ use tokio::sync::RwLock;
 use crate::clock::{ReadDate, ServiceClock};
 use crate::failure::Failure;
 use crate::interruption::Interruption;
-use crate::output::progress;
+use crate::output::{count, progress};
 
 /// A stack that was found.
 pub(crate) struct Stack {
     pub(crate) names: Names,
     pub(crate) connection: Connection,
-    pub(crate) bus: Bus,
+    pub(crate) queues: Queues,
     pub(crate) registry: Registry,
     pub(crate) clock: ServiceClock,
     pub(crate) interruption: Interruption,
@@ -68,7 +68,7 @@ impl Stack {
             note!("{warning}; ages are by the service's");
         }
         Ok(Self {
-            bus: Bus::new(connection.sqs.clone(), &prefix),
+            queues: Queues::new(connection.sqs.clone(), &prefix),
             names,
             connection,
             registry: functions::bundle().registry,
@@ -109,7 +109,7 @@ impl Stack {
         match self.names.meant(name, self.queues()).as_slice() {
             [queue] => Ok(queue),
             [] => {
-                let own = name.strip_prefix(&self.names.of_function("")).unwrap_or(name);
+                let own = name.strip_prefix(&self.names.prefix()).unwrap_or(name);
                 let meant = did_you_mean(source_queue(own).unwrap_or(own), self.queues());
                 let known = self.queues().join(", ");
                 Err(Failure::Usage(format!(
@@ -133,28 +133,22 @@ impl Stack {
     }
 
     /// Receives messages, and notes that they are invisible to others until they are let go.
-    pub(crate) async fn receive(
-        &self,
-        queue: &str,
-        request: ReceiveMessageFluentBuilder,
-    ) -> Result<Vec<Message>, Failure> {
+    pub(crate) async fn receive(&self, queue: &str, how: Receive) -> Result<Vec<Received>, Failure> {
         let (receiving, held) = (self.receiving.clone().read_owned().await, self.held.clone());
-        let owner = queue.to_owned();
+        let (queues, owner) = (self.queues.clone(), queue.to_owned());
         // A task of its own goes on when the command that waits for it is interrupted.
         let task = tokio::spawn(async move {
-            let received = request.send().await;
+            let received = queues.receive(&owner, how).await;
             if let Ok(received) = &received {
-                let receipts = received.messages().iter().filter_map(Message::receipt_handle);
-                let mut held = held.by_queue();
-                held.entry(owner).or_default().extend(receipts.map(str::to_owned));
+                let receipts = received.iter().map(|message| message.receipt.clone());
+                held.by_queue().entry(owner).or_default().extend(receipts);
             }
             drop(receiving);
             received
         });
         let failed = |why: String| Failure::Failed(format!("can't receive from queue {queue}: {why}"));
         let received = task.await.map_err(|error| failed(error.to_string()))?;
-        let received = received.map_err(|error| failed(why(&error)))?;
-        Ok(received.messages.unwrap_or_default())
+        received.map_err(|error| failed(error.to_string()))
     }
 
     /// Forgets messages that are gone.
@@ -170,7 +164,16 @@ impl Stack {
         drop(self.receiving.write().await);
         let held = std::mem::take(&mut *self.held.by_queue());
         for (queue, receipts) in held {
-            crate::letters::make_visible(self, &queue, &receipts).await;
+            let at_once = receipts.iter().map(|receipt| (receipt.as_str(), Duration::ZERO));
+            let at_once: Vec<_> = at_once.collect();
+            let changed = self.queues.change_visibility(&queue, &at_once).await;
+            let stuck: Vec<_> = changed.into_iter().filter_map(Result::err).collect();
+            if let Some(why) = stuck.first() {
+                let messages = count(stuck.len(), "message", "messages");
+                note!(
+                    "{messages} of {queue} that were looked at come back within 15 minutes, not at once: {why}"
+                );
+            }
         }
     }
 }
@@ -216,7 +219,7 @@ async fn queue_url_prefix(
         Failure::Failed(format!(
             "{at} does not answer as SQS: {}{}; is the stack running, and are AWS_ENDPOINT_URL, AWS_REGION and \
              the credentials those of its place?",
-            why(&error),
+            reason(&error),
             clock.unwrap_or_default()
         ))
     })?;
@@ -226,23 +229,6 @@ async fn queue_url_prefix(
             "the URL of queue {queue} is {url:?}; expected one that ends in /{queue}"
         ))
     })
-}
-
-/// What went wrong with a call: the service's code and message, or the innermost reason.
-pub(crate) fn why<E>(error: &SdkError<E>) -> String
-where
-    E: ProvideErrorMetadata + Error + 'static,
-{
-    if let Some(service) = error.as_service_error()
-        && let Some(code) = service.code()
-    {
-        return format!("{code}: {}", service.message().unwrap_or("no message"));
-    }
-    let mut inner: &dyn Error = error;
-    while let Some(source) = inner.source() {
-        inner = source;
-    }
-    inner.to_string()
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
-//! The way to the services: what the environment says, clients, names of queues and tables, and what a
-//! failed call comes to.
+//! The way to the services: what the environment says, clients, names of queues and tables, the queues
+//! themselves, and what a failed call comes to.
 
 pub(crate) mod connection;
 pub(crate) mod environment;
 pub(crate) mod failure;
 pub(crate) mod jitter;
+pub(crate) mod message;
 pub(crate) mod names;
 pub(crate) mod proxy;
+pub(crate) mod queues;

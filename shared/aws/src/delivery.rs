@@ -3,4 +3,5 @@
 pub(crate) mod bus;
 pub(crate) mod outbox;
 pub(crate) mod publisher;
+pub(crate) mod refusal;
 pub(crate) mod republish;

@@ -7,7 +7,7 @@
 //! can't deliver is the business of [`Sweeper`] and [`StreamRecovery`].
 //!
 //! ```text
-//! client     environment, clients, names, what a failed call comes to
+//! client     environment, clients, names, queues, what a failed call comes to
 //!    ▲
 //! store      streams of commits in the event table
 //!    ▲
@@ -25,15 +25,19 @@ mod store;
 
 pub use client::connection::{ClientParts, Connection};
 pub use client::environment::{Environment, EnvironmentError, process_variable, url_problem};
+pub use client::failure::reason;
+pub use client::message::{Attribute, MAX_ATTRIBUTES, MAX_DELAY, MAX_MESSAGE_BYTES, Outgoing, Received};
 pub use client::names::{
     Names, dead_letter_queue, kebab_case, pascal_case, source_queue, stack_name_problem,
 };
 pub use client::proxy::Proxies;
-pub use delivery::bus::{Attribute, Bus, MAX_ATTRIBUTES, MAX_DELAY, MAX_MESSAGE_BYTES, Outgoing, SendError};
+pub use client::queues::{Counts, MAX_BATCH, QueueError, Queues, Receive};
+pub use delivery::bus::{Bus, SendError};
 pub use delivery::outbox::{
     AfterFailure, Delivery, MAX_ATTEMPTS, OUTBOX_INDEX, Outbox, OutboxEntry, OutboxError, PUBLISHED_RETENTION,
 };
 pub use delivery::publisher::{Publisher, Routes, Undelivered};
+pub use delivery::refusal::{Refusal, RefusalCode};
 pub use delivery::republish::{
     Checkpoint, Republication, RepublishError, Republisher, Selection, Tally, Unpublished,
 };
@@ -42,8 +46,7 @@ pub use function::handler::Handler;
 pub use function::logging::init_logging;
 pub use function::metrics::{Backlog, MetricSink, Metrics, StdoutMetrics};
 pub use function::queue_function::{
-    BatchHandler, Identity, Invocation, MAX_RECEIVE_COUNT, Piece, QueueFunction, QueueRecord, RefusalCode,
-    Verdict,
+    BatchHandler, Identity, Invocation, MAX_RECEIVE_COUNT, Piece, QueueFunction, QueueRecord, Verdict,
 };
 pub use function::relay::Relay;
 pub use function::step_function::StepFunction;

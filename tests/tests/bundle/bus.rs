@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use aws_adapters::{Attribute, Bus, ClientParts, Connection, Environment, MAX_MESSAGE_BYTES, Outgoing};
+use aws_adapters::{
+    Attribute, Bus, ClientParts, Connection, Environment, MAX_MESSAGE_BYTES, Outgoing, QueueError, Receive,
+};
 use aws_credential_types::Credentials;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use embedded_aws::Transport;
@@ -79,6 +81,78 @@ async fn an_entry_that_the_service_fails_every_time_is_reported_and_the_others_a
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_entry_that_the_answer_says_nothing_about_is_tried_again_and_never_taken_for_sent() {
+    let idle = Idle::start().await;
+    idle.tap.next("SendMessageBatch", Mishap::LeaveOutEntry(1));
+    assert_eq!(idle.bus.send(numbered(3)).await, vec![Ok(()); 3]);
+    assert_eq!(idle.bodies().await, ["0", "1", "2"], "each once");
+    idle.tap.next("SendMessageBatch", Mishap::LeaveOutEntry(1));
+    for _ in 0..3 {
+        idle.tap.next("SendMessageBatch", Mishap::LeaveOutEntry(0));
+    }
+    let results = idle.bus.send(numbered(3)).await;
+    assert!(results[0].is_ok() && results[2].is_ok(), "{results:?}");
+    let error = results[1].as_ref().expect_err("it was never answered for");
+    assert_eq!(error.why, QueueError::Unanswered);
+    assert_eq!(idle.bodies().await, ["0", "2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_or_delay_that_is_not_answered_for_has_failed_and_the_others_of_its_batch_have_not() {
+    let idle = Idle::start().await;
+    let queues = idle.bus.queues();
+    assert_eq!(idle.bus.send(numbered(12)).await, vec![Ok(()); 12]);
+    let mut received = queues
+        .receive(QUEUE, Receive::default())
+        .await
+        .expect("ten messages");
+    received.extend(queues.receive(QUEUE, Receive::default()).await.expect("two more"));
+    let receipts: Vec<_> = received.iter().map(|message| message.receipt.as_str()).collect();
+    assert_eq!(receipts.len(), 12);
+
+    idle.tap
+        .next("ChangeMessageVisibilityBatch", Mishap::LeaveOutEntry(3));
+    let in_a_minute: Vec<_> = receipts
+        .iter()
+        .map(|receipt| (*receipt, Duration::from_mins(1)))
+        .collect();
+    let changed = queues.change_visibility(QUEUE, &in_a_minute).await;
+    let failed = |results: &[Result<(), QueueError>]| {
+        let places = results.iter().enumerate();
+        let failed = places.filter_map(|(place, result)| Some((place, result.clone().err()?)));
+        failed.collect::<Vec<_>>()
+    };
+    assert_eq!(failed(&changed), [(3, QueueError::Unanswered)]);
+
+    idle.tap.next("DeleteMessageBatch", Mishap::LeaveOutEntry(9));
+    let deleted = queues.delete(QUEUE, &receipts).await;
+    assert_eq!(failed(&deleted), [(9, QueueError::Unanswered)]);
+    assert_eq!(idle.tap.calls("DeleteMessageBatch"), 2);
+    assert_eq!(queues.counts(QUEUE).await.expect("it is there").all(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_that_is_not_there_is_told_apart_from_one_that_can_not_be_asked() {
+    let idle = Idle::start().await;
+    let queues = idle.bus.queues();
+    let missing = "no-such-queue";
+    let is_missing = |error: QueueError| matches!(error, QueueError::NoQueue(_));
+    assert!(queues.counts(missing).await.is_err_and(is_missing));
+    let received = queues.receive(missing, Receive::default()).await;
+    assert!(received.is_err_and(is_missing));
+    let sent = queues.send(&[Outgoing::now(missing, "{}", None)]).await;
+    assert!(sent.into_iter().all(|sent| sent.is_err_and(is_missing)));
+    for _ in 0..3 {
+        idle.tap.next("GetQueueAttributes", Mishap::Throttle);
+    }
+    let throttled = queues.counts(QUEUE).await;
+    assert!(
+        matches!(throttled, Err(QueueError::Call(_))),
+        "three attempts are the SDK's: {throttled:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_entry_that_is_the_senders_fault_is_not_tried_again() {
     let idle = Idle::start().await;
     let results = idle
@@ -91,7 +165,7 @@ async fn an_entry_that_is_the_senders_fault_is_not_tried_again() {
         .await;
     assert!(results[0].is_ok() && results[2].is_ok(), "{results:?}");
     let error = results[1].as_ref().expect_err("SQS takes no control characters");
-    assert!(error.why.contains("InvalidMessageContents"), "{error}");
+    assert!(matches!(&error.why, QueueError::Refused(why) if why.contains("InvalidMessageContents")));
     assert_eq!(idle.tap.calls("SendMessageBatch"), 1);
 }
 
@@ -105,7 +179,7 @@ async fn results_come_in_the_order_of_the_messages_whatever_their_queues() {
         match (n % 3, result) {
             (1, Err(error)) => {
                 assert_eq!(error.queue, "no-such-queue");
-                assert!(error.why.contains("does not exist"), "{error}");
+                assert!(error.why.to_string().contains("does not exist"), "{error}");
             }
             (0 | 2, Ok(())) => {}
             _ => panic!("message {n} was answered with {result:?}"),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
+use aws_adapters::Received;
 use uuid::Uuid;
 
 use super::key::{Key, Kind};
@@ -11,7 +12,6 @@ use super::subject::Subject;
 use crate::dead_letters::{self, ShownLetter};
 use crate::events::Stream;
 use crate::failure::Failure;
-use crate::letters::Letter;
 use crate::outbox::{self, Entry};
 use crate::output::count;
 use crate::stack::Stack;
@@ -21,7 +21,7 @@ const SEARCHED: usize = 10_000;
 
 /// All that is stuck in a stack.
 pub(crate) struct Leftovers {
-    letters: Vec<(String, Letter, Named)>,
+    letters: Vec<(String, Received, Named)>,
     entries: Vec<Entry>,
     /// What could not be searched, in words.
     pub(crate) unsearched: Vec<String>,

@@ -8,10 +8,10 @@
 
 use std::collections::BTreeSet;
 
+use aws_adapters::Received;
 use serde::de::IgnoredAny;
 
 use super::key::{Key, Kind};
-use crate::letters::Letter;
 
 /// How many strings of JSON within each other are opened: SQS around SNS around a sender's own is three.
 const LEVELS: usize = 5;
@@ -29,12 +29,12 @@ pub(crate) struct Named {
 
 impl Named {
     /// What a dead letter names: in its body, in its attributes, and as its own id.
-    pub(crate) fn by(letter: &Letter) -> Self {
+    pub(crate) fn by(letter: &Received) -> Self {
         let mut named = Self::in_body(&letter.body);
         named.others.insert(letter.message_id.clone());
         let mut fields = Vec::new();
-        for (name, value) in letter.of_sender() {
-            if let Some(value) = value.string_value() {
+        for (name, value) in letter.attributes_of_sender() {
+            if let Some(value) = value.as_text() {
                 fields.push(Field::text(words(&name), value));
             }
         }

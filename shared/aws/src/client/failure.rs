@@ -1,20 +1,25 @@
 //! What went wrong with a call, in words that quote nobody's data.
 
-use aws_sdk_dynamodb::error::SdkError;
+use std::error::Error;
 
-/// What went wrong with a call: the service's code and message, or how it did not get there.
-pub(crate) fn reason<E>(error: &SdkError<E>) -> String
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+
+/// What went wrong with a call: the service's code and message, or the innermost reason why there was no
+/// answer.
+pub fn reason<E>(error: &SdkError<E>) -> String
 where
-    E: aws_smithy_types::error::metadata::ProvideErrorMetadata + std::error::Error + 'static,
+    E: ProvideErrorMetadata + Error + 'static,
 {
-    use aws_smithy_types::error::display::DisplayErrorContext;
-    match error
-        .as_service_error()
-        .map(|service| (service.code(), service.message()))
+    if let Some(service) = error.as_service_error()
+        && let Some(code) = service.code()
     {
-        Some((Some(code), message)) => format!("{code}: {}", message.unwrap_or("no message")),
-        _ => DisplayErrorContext(error).to_string().chars().take(300).collect(),
+        return format!("{code}: {}", service.message().unwrap_or("no message"));
     }
+    let mut inner: &dyn Error = error;
+    while let Some(source) = inner.source() {
+        inner = source;
+    }
+    inner.to_string()
 }
 
 /// Why an item can't be read, without the value that serde quotes: it may be anybody's data.

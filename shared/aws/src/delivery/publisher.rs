@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use eventsourcing::{Commit, encode_event};
 
-use crate::delivery::bus::{Bus, Outgoing};
+use crate::client::message::Outgoing;
+use crate::delivery::bus::Bus;
 
 /// The queues that get events of a type.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

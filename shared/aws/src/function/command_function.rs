@@ -16,11 +16,13 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::client::jitter::jittered_pause;
+use crate::client::message::Outgoing;
 use crate::client::names::kebab_case;
-use crate::delivery::bus::{Bus, Outgoing};
+use crate::delivery::bus::Bus;
+use crate::delivery::refusal::RefusalCode;
 use crate::function::metrics::Metrics;
 use crate::function::queue_function::{
-    BatchHandler, Identity, Invocation, Piece, QueueRecord, RefusalCode, Verdict, grouped,
+    BatchHandler, Identity, Invocation, Piece, QueueRecord, Verdict, grouped,
 };
 use crate::function::warm::Warm;
 

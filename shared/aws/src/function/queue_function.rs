@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use aws_sdk_sqs::types::{BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry};
 use eventsourcing::{Clock, TraceHeader, ids_of};
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -21,10 +20,11 @@ use lambda_runtime::{Error, LambdaEvent};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::client::failure::reason;
 use crate::client::jitter::jittered;
+use crate::client::message::{Attribute, MAX_MESSAGE_BYTES, Outgoing};
 use crate::client::names::dead_letter_queue;
-use crate::delivery::bus::{Attribute, Bus, MAX_ATTRIBUTES, MAX_MESSAGE_BYTES, Outgoing};
+use crate::delivery::bus::Bus;
+use crate::delivery::refusal::{Refusal, RefusalCode};
 use crate::function::handler::Handler;
 use crate::function::metrics::{Meter, MetricSink, Metrics};
 
@@ -56,28 +56,6 @@ pub struct Identity {
     pub id: String,
     /// The id of the chain that it belongs to.
     pub correlation_id: String,
-}
-
-/// Why a record is moved to the dead-letter queue, as its attribute `error_code` says it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RefusalCode {
-    /// It can't be understood.
-    Malformed,
-    /// The rules forbid it.
-    Rejected,
-    /// It failed for a transient reason until its last receive.
-    Exhausted,
-}
-
-impl RefusalCode {
-    /// The attribute's value.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Malformed => "malformed",
-            Self::Rejected => "rejected",
-            Self::Exhausted => "exhausted",
-        }
-    }
 }
 
 /// What became of a record.
@@ -287,22 +265,15 @@ impl<H: BatchHandler> QueueFunction<H> {
         left
     }
 
-    /// The record with the reason beside its body. The sender's attributes stay, as far as there is room
-    /// beside those three, and but for one of the same name.
+    /// The record with the reason beside its body.
     fn letter(&self, record: &QueueRecord, code: RefusalCode, error: &str) -> Outgoing {
-        let error: String = error.chars().take(1000).collect();
-        let reason = [
-            ("error_code", code.as_str()),
-            ("error", &error),
-            ("function", self.name),
-        ];
-        let sender = record.attributes.iter();
-        let sender = sender.filter(|(name, _)| reason.iter().all(|(ours, _)| ours != name));
-        let sender = sender.take(MAX_ATTRIBUTES - reason.len());
-        let sender = sender.map(|(name, attribute)| (name.clone(), attribute.clone()));
-        let reason = reason.map(|(name, text)| (name.to_owned(), Attribute::text(text)));
+        let refusal = Refusal {
+            code,
+            error,
+            function: self.name,
+        };
         Outgoing {
-            attributes: sender.chain(reason).collect(),
+            attributes: refusal.beside(&record.attributes),
             ..Outgoing::now(
                 dead_letter_queue(self.queue),
                 record.body.clone(),
@@ -314,38 +285,19 @@ impl<H: BatchHandler> QueueFunction<H> {
     /// Has the records come again after their delay. If that fails they come again all the same, when
     /// the visibility timeout of their receive ends.
     async fn delay(&self, delays: &[(&QueueRecord, &Settled, Duration)]) {
-        for batch in delays.chunks(10) {
-            let entry = |(id, (record, _, delay)): (usize, &(&QueueRecord, &Settled, Duration))| {
-                ChangeMessageVisibilityBatchRequestEntry::builder()
-                    .id(id.to_string())
-                    .receipt_handle(&record.receipt_handle)
-                    .visibility_timeout(i32::try_from(delay.as_secs()).unwrap_or(i32::MAX))
-                    .build()
-                    .expect("an entry with id and receipt handle")
-            };
-            let entries = batch.iter().enumerate().map(entry).collect();
-            let request = self
-                .bus
-                .client()
-                .change_message_visibility_batch()
-                .queue_url(self.bus.url(self.queue));
-            let faults: Vec<_> = match request.set_entries(Some(entries)).send().await {
-                Ok(answer) => {
-                    let fault = |fault: BatchResultErrorEntry| {
-                        let place = fault.id.parse().unwrap_or(usize::MAX);
-                        (place, fault.message.unwrap_or(fault.code))
-                    };
-                    answer.failed.into_iter().map(fault).collect()
-                }
-                Err(error) => {
-                    let why = reason(&error);
-                    (0..batch.len()).map(|place| (place, why.clone())).collect()
-                }
-            };
-            for (place, why) in faults {
-                if let Some((record, settled, _)) = batch.get(place) {
-                    self.log(record, settled, "retried after the queue's own delay", &why);
-                }
+        let receipts = delays.iter();
+        let receipts: Vec<_> = receipts
+            .map(|(record, _, delay)| (record.receipt_handle.as_str(), *delay))
+            .collect();
+        let changed = self.bus.queues().change_visibility(self.queue, &receipts).await;
+        for ((record, settled, _), changed) in delays.iter().zip(changed) {
+            if let Err(error) = changed {
+                self.log(
+                    record,
+                    settled,
+                    "retried after the queue's own delay",
+                    &error.to_string(),
+                );
             }
         }
     }

@@ -9,12 +9,12 @@ use eventsourcing::{
 use futures::FutureExt;
 use futures::future::join_all;
 
+use crate::client::message::Outgoing;
 use crate::client::names::kebab_case;
-use crate::delivery::bus::{Bus, Outgoing};
+use crate::delivery::bus::Bus;
+use crate::delivery::refusal::RefusalCode;
 use crate::function::metrics::Metrics;
-use crate::function::queue_function::{
-    BatchHandler, Identity, Invocation, Piece, QueueRecord, RefusalCode, Verdict,
-};
+use crate::function::queue_function::{BatchHandler, Identity, Invocation, Piece, QueueRecord, Verdict};
 
 /// Handles the events of step `S`.
 pub struct StepFunction<S: Step> {

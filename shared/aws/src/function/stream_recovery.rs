@@ -19,8 +19,9 @@ use tokio::time::Instant;
 
 use crate::client::failure::reason;
 use crate::delivery::outbox::Outbox;
+use crate::delivery::refusal::RefusalCode;
 use crate::function::metrics::Metrics;
-use crate::function::queue_function::{BatchHandler, Invocation, Piece, QueueRecord, RefusalCode, Verdict};
+use crate::function::queue_function::{BatchHandler, Invocation, Piece, QueueRecord, Verdict};
 use crate::store::commit_ref::{CommitRef, KeyNumber};
 
 /// How many entries are written at a time.
