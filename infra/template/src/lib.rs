@@ -2,7 +2,7 @@
 //! themselves come from.
 //!
 //! The same registry gives the same text, to the byte. A test compares it with what is checked in;
-//! `cargo template` renews it.
+//! `cargo template` renews it, and with it the samples in `tests/events`.
 
 mod alarms;
 mod checkov;
@@ -14,6 +14,7 @@ mod parameters;
 mod queues;
 mod roles;
 mod tables;
+pub mod written;
 mod yaml;
 
 use aws_adapters::pascal_case;

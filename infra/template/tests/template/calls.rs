@@ -1,18 +1,21 @@
 //! The calls that functions make, against what their roles allow: nothing is missing, nothing is unused.
 //!
-//! The calls are those of two days on the embedded stack. On the first every scenario comes to its end. On
-//! the second all messages of the first come at once, and once more when all is done; whatever is called fails
-//! for a while, and every queue is sent something that nobody can understand.
+//! The calls are those of two days on the embedded stack, and of each function's samples. On the first day every
+//! scenario comes to its end. On the second all messages of the first come at once, and once more when all is
+//! done; whatever is called fails for a while, and every queue is sent something that nobody can understand. A
+//! sample is played in the same weather on a stack of its own, where only its function and the delivery of events
+//! run: so a function whose samples show all that it does needs no scenario.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
-use bundle::{Function, RECOVERY, RELAY, Trigger};
+use bundle::{Comes, Function, RECOVERY, RELAY, Sample, Trigger};
 use embedded_aws::Service;
-use embedded_aws::transport::{Call, Fault};
+use embedded_aws::transport::{Call, Fault, Faults};
 use local::StackOptions;
 use testkit::bundle::{Bundle, Seen, options};
+use testkit::sampled::{bring, waits, with_delivery};
 use testkit::stories::Stories;
 use testkit::weather::{broken, faults};
 use tokio::time::Instant;
@@ -50,8 +53,8 @@ fn a_difference_says_where_to_mend_it() {
         [
             "note-order calls dynamodb:Query on EventsTable.Arn, which its role does not allow: declare it in \
              functions/src/registry.rs, and run `cargo template`",
-            "no scenario has note-order call dynamodb:PutItem on EventsTable.Arn, which its role allows: add one to \
-             infra/local/src/scenarios.rs that does, or declare less in functions/src/registry.rs",
+            "no sample makes note-order call dynamodb:PutItem on EventsTable.Arn, which its role allows: add one that \
+             does in functions/src/samples.rs, or declare less in functions/src/registry.rs",
         ]
     );
 }
@@ -121,8 +124,8 @@ impl Difference {
         });
         let unused = self.unused.iter().map(|(action, resource)| {
             format!(
-                "no scenario has {name} call {action} on {resource}, which its role allows: add one to \
-                 infra/local/src/scenarios.rs that does, or declare less in functions/src/registry.rs"
+                "no sample makes {name} call {action} on {resource}, which its role allows: add one that does in \
+                 functions/src/samples.rs, or declare less in functions/src/registry.rs"
             )
         });
         missing.chain(unused).collect()
@@ -177,14 +180,14 @@ fn made_by(function: &Function) -> &'static Permissions {
         let (_, document) = document();
         let resources = resources(&document);
         let mut made: BTreeMap<String, Permissions> = BTreeMap::new();
-        for call in two_days() {
+        for call in two_days().into_iter().chain(all_samples()) {
             let permission = (action(&call), resource(&call, &resources));
             made.entry(call.caller).or_default().insert(permission);
         }
         made
     });
-    let made = MADE.get(&function.name);
-    made.unwrap_or_else(|| panic!("{} never did anything", function.name))
+    static NOTHING: Permissions = Permissions::new();
+    MADE.get(&function.name).unwrap_or(&NOTHING)
 }
 
 /// The IAM action that an operation needs. Those on batches have none of their own.
@@ -234,31 +237,79 @@ fn resources(document: &Document) -> BTreeMap<String, String> {
 
 /// All calls of both days.
 fn two_days() -> Vec<Seen> {
+    on_a_paused_clock(async {
+        let stories = Stories::play().await;
+        let mut calls = hard_day(&stories.accepted).await;
+        calls.extend(stories.calls);
+        of_functions(&stories.bundle, calls)
+    })
+}
+
+/// All calls that samples show.
+fn all_samples() -> Vec<Seen> {
+    let functions = functions::bundle().registry.functions;
+    let mut calls = Vec::new();
+    for function in &functions {
+        for sample in function.samples() {
+            calls.extend(on_a_paused_clock(hard_hour(function, &sample, Duration::ZERO)));
+            if waits(function) {
+                // What is not due is sent to its own queue.
+                calls.extend(on_a_paused_clock(hard_hour(
+                    function,
+                    &sample,
+                    Duration::from_hours(1),
+                )));
+            }
+        }
+    }
+    calls
+}
+
+fn on_a_paused_clock<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .start_paused(true)
         .build();
-    runtime.expect("a runtime of this thread alone").block_on(async {
-        let stories = Stories::play().await;
-        let mut calls = hard_day(&stories.accepted).await;
-        calls.extend(stories.calls);
-        let functions: BTreeSet<_> = stories
-            .bundle
-            .stack
-            .registry()
-            .functions
-            .iter()
-            .map(|f| f.name.clone())
-            .collect();
-        calls.retain(|call| functions.contains(&call.caller));
-        calls
-    })
+    runtime.expect("a runtime of this thread alone").block_on(future)
 }
 
-/// The second day, on which each queue gets `messages` of the first, and one that can't be understood.
-async fn hard_day(messages: &BTreeMap<String, Vec<String>>) -> Vec<Seen> {
+/// Those calls that functions made.
+fn of_functions(bundle: &Bundle, mut calls: Vec<Seen>) -> Vec<Seen> {
+    let functions = bundle.stack.registry().functions.iter();
+    let functions: BTreeSet<_> = functions.map(|function| function.name.clone()).collect();
+    calls.retain(|call| functions.contains(&call.caller));
+    calls
+}
+
+/// A sample in bad weather, so much earlier than it is due.
+async fn hard_hour(function: &Function, sample: &Sample, earlier: Duration) -> Vec<Seen> {
+    let options = options();
+    let bundle = Bundle::start(StackOptions {
+        faults: Some(bad_weather()),
+        only: Some(with_delivery(function)),
+        epoch: options.epoch - earlier,
+        ..options
+    })
+    .await;
+    bring(&bundle, function, sample).await;
+    if let Some(queue) = function.queue() {
+        bundle.send(queue, "no message").await;
+    }
+    bundle.settle().await;
+    if let Comes::Message(body, _) = &sample.comes {
+        // Once more, when all is done.
+        bundle
+            .send(function.queue().expect("it takes messages"), body)
+            .await;
+        bundle.settle().await;
+    }
+    of_functions(&bundle, bundle.calls())
+}
+
+/// Whatever a function calls fails for a while, from its first call on.
+fn bad_weather() -> Arc<dyn Faults> {
     let first_calls = Mutex::new(BTreeMap::new());
-    let rule = faults(move |call| {
+    faults(move |call| {
         // Refusals get through, or there would be none.
         if call.resource().is_some_and(|name| name.ends_with("-dlq")) {
             return Fault::None;
@@ -272,9 +323,13 @@ async fn hard_day(messages: &BTreeMap<String, Vec<String>>) -> Vec<Seen> {
         } else {
             Fault::None
         }
-    });
+    })
+}
+
+/// The second day, on which each queue gets `messages` of the first, and one that can't be understood.
+async fn hard_day(messages: &BTreeMap<String, Vec<String>>) -> Vec<Seen> {
     let bundle = Bundle::start(StackOptions {
-        faults: Some(rule),
+        faults: Some(bad_weather()),
         ..options()
     })
     .await;

@@ -10,10 +10,12 @@ mod queues;
 mod rest;
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::Path;
 
 use bundle::{Function, Registry, Trigger};
 use serde_json::Value;
+use template::written::{Stale, stale, written};
 
 use document::{Document, pascal_case, text};
 
@@ -27,17 +29,40 @@ fn document() -> (Registry, Document) {
 }
 
 #[test]
-fn the_template_that_is_checked_in_is_what_the_registry_says() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../template.yaml");
-    let checked_in = std::fs::read_to_string(&path).unwrap_or_default();
-    let written = template::template(&functions::bundle());
-    let differs = (1..)
-        .zip(written.lines().zip(checked_in.lines()))
-        .find(|(_, (new, old))| new != old);
-    assert!(
-        written == checked_in,
-        "template.yaml is stale{}; `cargo template` renews it",
-        differs.map_or(String::new(), |(line, _)| format!(" from line {line} on"))
+fn the_template_and_the_samples_that_are_checked_in_are_what_the_registry_says() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let stale = stale(&functions::bundle(), &root).expect("the files can be read");
+    let told: Vec<_> = stale.iter().map(Stale::told).collect();
+    assert!(told.is_empty(), "{}", told.join("\n"));
+}
+
+#[test]
+fn a_file_that_is_missing_stale_or_left_over_is_told_with_the_command_that_mends_it() {
+    let bundle = functions::bundle();
+    let root = tempfile::tempdir().expect("a folder");
+    let put = |path: &Path, text: &str| {
+        let path = root.path().join(path);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        fs::write(path, text).expect("a file");
+    };
+    for (path, text) in written(&bundle) {
+        put(&path, &text);
+    }
+    let told = || -> Vec<_> {
+        let stale = stale(&bundle, root.path()).expect("the files can be read");
+        stale.iter().map(Stale::told).collect()
+    };
+    assert_eq!(told(), [""; 0]);
+    fs::remove_file(root.path().join("tests/events/finalize-cart.json")).expect("it was written");
+    put(Path::new("tests/events/given/fail-payment.json"), "{\n}\n");
+    put(Path::new("tests/events/open-door.json"), "{}\n");
+    assert_eq!(
+        told(),
+        [
+            "tests/events/finalize-cart.json is missing: run `cargo template`",
+            "tests/events/given/fail-payment.json is stale from line 2 on: run `cargo template`",
+            "tests/events/open-door.json belongs to no sample of the registry any more: run `cargo template`",
+        ]
     );
 }
 

@@ -1,0 +1,109 @@
+//! All files that are written from the registry, and which of them are stale.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use bundle::Bundle;
+use bundle::sample::files::files;
+
+/// The folder of samples, from the workspace's root. Whatever JSON is in it is written here.
+pub const SAMPLES: &str = "tests/events";
+
+/// What AWS is told.
+const TEMPLATE: &str = "template.yaml";
+
+/// All files, from the workspace's root, with what stands in them.
+pub fn written(bundle: &Bundle) -> BTreeMap<PathBuf, String> {
+    let samples = files(bundle).into_iter();
+    let samples = samples.map(|(path, content)| (Path::new(SAMPLES).join(path), content));
+    let template = (PathBuf::from(TEMPLATE), crate::template(bundle));
+    samples.chain([template]).collect()
+}
+
+/// How a file differs from what it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stale {
+    /// It is not there.
+    Missing(PathBuf),
+    /// It is otherwise, from that line on.
+    Otherwise(PathBuf, usize),
+    /// It belongs to nothing any more.
+    Left(PathBuf),
+}
+
+impl Stale {
+    /// Its place, from the workspace's root.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Missing(path) | Self::Otherwise(path, _) | Self::Left(path) => path,
+        }
+    }
+
+    /// What is to be done about it, in a line.
+    pub fn told(&self) -> String {
+        match self {
+            Self::Missing(path) => format!("{} is missing: run `cargo template`", path.display()),
+            Self::Otherwise(path, line) => format!(
+                "{} is stale from line {line} on: run `cargo template`",
+                path.display()
+            ),
+            Self::Left(path) => format!(
+                "{} belongs to no sample of the registry any more: run `cargo template`",
+                path.display()
+            ),
+        }
+    }
+}
+
+/// The files below `root` that are not what the registry says.
+pub fn stale(bundle: &Bundle, root: &Path) -> io::Result<Vec<Stale>> {
+    let written = written(bundle);
+    let mut stale = Vec::new();
+    for (path, new) in &written {
+        match read(&root.join(path))? {
+            None => stale.push(Stale::Missing(path.clone())),
+            Some(old) if old != *new => {
+                stale.push(Stale::Otherwise(path.clone(), first_difference(&old, new)));
+            }
+            Some(_) => {}
+        }
+    }
+    let left = samples_below(root, Path::new(SAMPLES))?;
+    let left = left.into_iter().filter(|path| !written.contains_key(path));
+    stale.extend(left.map(Stale::Left));
+    Ok(stale)
+}
+
+/// The text of a file; none if it is not there.
+pub fn read(path: &Path) -> io::Result<Option<String>> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn first_difference(old: &str, new: &str) -> usize {
+    let same = old.lines().zip(new.lines()).take_while(|(old, new)| old == new);
+    1 + same.count()
+}
+
+/// All JSON in the folder of samples.
+fn samples_below(root: &Path, folder: &Path) -> io::Result<BTreeSet<PathBuf>> {
+    let mut found = BTreeSet::new();
+    let entries = match fs::read_dir(root.join(folder)) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let path = folder.join(entry?.file_name());
+        if root.join(&path).is_dir() {
+            found.extend(samples_below(root, &path)?);
+        } else if path.extension().is_some_and(|extension| extension == "json") {
+            found.insert(path);
+        }
+    }
+    Ok(found)
+}
