@@ -162,7 +162,7 @@ impl Characters {
     }
 }
 
-/// The largest length of a stream's name, and the characters of an id, as people read it.
+/// The characters of an id as people read them.
 pub(crate) const ID_CHARACTERS: &str = "A-Z a-z 0-9 . _ ~ : -";
 
 /// A number with a fixed number of decimals, counted in units of the last one: exact.

@@ -7,6 +7,7 @@
 //! functions of values, so that a model checker can drive the very code that runs in production.
 
 mod batch;
+mod check;
 mod commit;
 mod decider;
 mod draft;
@@ -26,6 +27,7 @@ mod values;
 mod wire;
 
 pub use batch::{CommandMeta, History, Outcome, Planned, plan};
+pub use check::message_faults;
 pub use commit::{
     Commit, MAX_COMMIT_BYTES, NewEvent, Position, RecordedEvent, Stream, StreamFault, assemble,
     assemble_after,

@@ -10,6 +10,9 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::TestRunner;
 
+/// The most bytes of a message that somebody sends.
+const MAX_SENT: usize = 1_000_000;
+
 /// How JSON may spell a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spelling {
@@ -180,7 +183,8 @@ const CHARACTERS: [&str; 14] = [
 const CONTROLS: [&str; 4] = [r"\u0000", r"\u001f", r"\u007f", r"\n"];
 
 fn odd_text(form: TextForm) -> BoxedStrategy<String> {
-    let most = form.most.unwrap_or(10_000);
+    // Without a limit it is as long as a queue may bring it, and is written longer than a queue takes it.
+    let most = form.most.unwrap_or(MAX_SENT / "\u{ffff}".len());
     match form.characters {
         Characters::Any => string([&CHARACTERS[..], &CONTROLS].concat(), form.least..=most),
         _ => string(CHARACTERS.to_vec(), form.least..=most),

@@ -8,7 +8,7 @@ use domain::payment::Payment;
 use domain::shipment::Shipment;
 use eventsourcing::{
     Category, Command, CommandEnvelope, CommandSet, CommandVisitor, Decider, EventEnvelope, EventSet,
-    EventVisitor, Malformed, Message, Shape, Timestamp,
+    EventVisitor, Malformed, Message, Shape, Timestamp, message_faults,
 };
 
 macro_rules! deciders {
@@ -27,6 +27,11 @@ macro_rules! deciders {
         /// Shows every event of the domain to `visitor`.
         pub fn every_event<V: Sized $(+ EventVisitor<<$decider as Decider>::Event>)*>(visitor: &mut V) {
             $(<$decider as Decider>::Event::visit(visitor);)*
+        }
+
+        /// What of all commands and events is not as their shapes say.
+        pub fn faults() -> Vec<String> {
+            [$(message_faults::<$decider>()),*].concat()
         }
 
         /// The shapes of all commands and events.

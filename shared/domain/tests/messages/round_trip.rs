@@ -88,35 +88,6 @@ fn event_survives<S: EventSet, E: Message + Into<S>>(fields: &str) {
     assert_eq!(relayed.metadata.timestamp, committed_at);
 }
 
-/// Tries the samples of each message.
-struct Samples;
-
-impl CommandVisitor for Samples {
-    fn command<C: Command>(&mut self) {
-        for fields in C::shape().samples() {
-            command_survives::<C>(&fields);
-        }
-    }
-}
-
-impl<S: EventSet> EventVisitor<S> for Samples {
-    fn event<E: Message + Into<S>>(&mut self) {
-        for fields in E::shape().samples() {
-            event_survives::<S, E>(&fields);
-        }
-    }
-}
-
-#[test]
-fn every_sample_of_every_command_survives_its_envelope() {
-    every_command(&mut Samples);
-}
-
-#[test]
-fn every_sample_of_every_event_survives_the_store() {
-    every_event(&mut Samples);
-}
-
 /// Tries arbitrary values in each message.
 struct Arbitrary;
 
