@@ -1,6 +1,6 @@
 """Runs one function under Lambda's runtime interface emulator, without Docker.
 
-    python infra/emulator/rie.py finalize-cart tests/events/finalize-cart.json
+    python infra/emulator/rie.py NAME tests/events/NAME.json
 
 The emulator is the one that aws-sam-cli brings for `sam local`; bootstrap, endpoint, region and credentials
 come from the environment (BOOTSTRAP, AWS_ENDPOINT_URL, ...), the stack's name from STACK_NAME.

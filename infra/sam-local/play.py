@@ -1,15 +1,17 @@
-"""Plays orders whose functions `sam local invoke` runs in containers, and checks tables and queues afterwards.
+"""Plays messages whose functions `sam local invoke` runs in containers, and checks tables and queues afterwards.
 
-    python play.py invoke URL LOG -- sam local invoke OPTIONS
-    python play.py order URL LOG -- sam local invoke OPTIONS
+    python play.py invoke URL LOG LOAD -- sam local invoke OPTIONS
+    python play.py chain URL LOG LOAD -- sam local invoke OPTIONS
     python play.py summary LOG...
 
-`invoke` hands FinalizeCart its sample event; the functions of the stack at URL do the rest. `order` is for a
-stack on which no functions run: what a queue or the event table's stream holds is handed to its function in a
-container, as the mappings of the template say, until there is nothing left. LOG takes what the containers print.
+`invoke` hands the business's first function its sample event; the functions of the stack at URL do the rest.
+`chain` is for a stack on which no functions run: what a queue or the event table's stream holds is handed to its
+function in a container, as the mappings of the template say, until there is nothing left. LOG takes what the
+containers print. LOAD is a Python file of the business that says what is sent, and what becomes of it.
 """
 
 import collections
+import importlib.util
 import json
 import pathlib
 import re
@@ -17,33 +19,16 @@ import statistics
 import subprocess
 import sys
 import time
-import uuid
 
 import boto3
 from samcli.yamlhelper import yaml_parse
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 STACK = "local"
-NAMESPACE = uuid.UUID("3f0c1a52-5d0e-5b57-9c53-6d0c6f1f1b7e")
-# How long an order may take on the stack's own functions.
+# How long it may take on the stack's own functions.
 PATIENCE = 120
-# An order takes some 25; many more would be messages that go round in circles.
+# Dozens are many; more would be messages that go round in circles.
 MOST_INVOCATIONS = 100
-
-
-def computed(name):
-    return str(uuid.uuid5(NAMESPACE, name))
-
-
-class Order:
-    """The streams of a cart's order, in the words of the contract."""
-
-    def __init__(self, cart):
-        self.cart = f"cart-{cart}"
-        order = computed(f"order/{cart}")
-        self.order = f"order-{order}"
-        self.payment = f"payment-{computed(f'payment/{order}')}"
-        self.shipment = f"shipment-{computed(f'shipment/{order}')}"
 
 
 class Failure(Exception):
@@ -88,6 +73,11 @@ class Stack:
             ExpressionAttributeValues={":s": {"S": stream}},
         )
         return [event["M"]["event_type"]["S"] for item in found["Items"] for event in item["events"]["L"]]
+
+    def check_ended(self, thing, checks):
+        """Looks at everything that has become of a thing of the business."""
+        for stream, expected in zip(thing.streams, thing.expected, strict=True):
+            checks.equal(stream, self.types(stream), expected)
 
     def waiting(self):
         """How many messages are in queues, by queue; those that are not due yet are left out."""
@@ -149,6 +139,10 @@ class Mappings:
                     self.relay = name
                 elif event["Type"] == "SQS":
                     self.queues[name] = self.queue(event["Properties"])
+
+    def of(self, queue):
+        """The function that takes what is on a queue."""
+        return next(function for function, (name, _) in self.queues.items() if name == queue)
 
     def queue(self, mapping):
         """Name of a mapping's queue, without the stack's, and how many messages it hands over at most."""
@@ -215,33 +209,26 @@ def as_record(queue, message):
     }
 
 
-def play_sample(stack, containers, checks):
-    """The sample cart is finalized in a container, and the stack's own functions bring its order to its end."""
-    event = json.loads((ROOT / "tests" / "events" / "finalize-cart.json").read_text())
-    [cart] = [json.loads(record["body"])["command"]["cart_id"] for record in event["Records"]]
-    containers.invoke("FinalizeCart", event, "the sample cart")
-    order, until = Order(cart), time.monotonic() + PATIENCE
-    completed = ["OrderInitialized", "OrderConfirmed", "OrderCompleted"]
-    while (found := stack.types(order.order)) != completed and time.monotonic() < until:
+def play_sample(stack, containers, checks, load, template):
+    """The sample event is taken in a container, and the stack's own functions bring what it begins to its end."""
+    event = json.loads((ROOT / "tests" / "events" / f"{load.QUEUE}.json").read_text())
+    [thing] = [load.begun_by(record["body"]) for record in event["Records"]]
+    containers.invoke(Mappings(template).of(load.QUEUE), event, "its sample event")
+    until = time.monotonic() + PATIENCE
+    while [stack.types(stream) for stream in thing.streams] != thing.expected and time.monotonic() < until:
         time.sleep(0.2)
-    checks.equal(f"order of cart {cart}", found, completed)
-    checks.equal("its payment", stack.types(order.payment), ["PaymentRequested", "PaymentCompleted"])
+    stack.check_ended(thing, checks)
 
 
-def play_order(stack, containers, checks, template):
-    """One order, whose messages and events are handed from container to container until it is closed."""
+def play_chain(stack, containers, checks, load, template):
+    """One message; it and all that follows are handed from container to container until nothing is left."""
     mappings, records = Mappings(template), Records(stack)
-    item = {"product_id": "p-1", "quantity": 2, "unit_price": 9.99}
-    command = {"cart_id": "in-containers", "client_id": "u-7", "product_items": [item], "total_price": 19.98}
-    stack.sqs.send_message(QueueUrl=stack.url("finalize-cart"), MessageBody=json.dumps({"command": command}))
+    [thing] = load.things("in-containers", 1)
+    stack.sqs.send_message(QueueUrl=stack.url(load.QUEUE), MessageBody=thing.message)
     while hand_over(stack, containers, mappings, records):
         if containers.invoked.total() > MOST_INVOCATIONS:
-            raise Failure(f"more than {MOST_INVOCATIONS} invocations for one order: {dict(containers.invoked)}")
-    order = Order(command["cart_id"])
-    checks.equal("cart", stack.types(order.cart), ["CartFinalized"])
-    checks.equal("order", stack.types(order.order), ["OrderInitialized", "OrderConfirmed", "OrderCompleted"])
-    checks.equal("payment", stack.types(order.payment), ["PaymentRequested", "PaymentCompleted"])
-    checks.equal("shipment", stack.types(order.shipment), ["ShipmentRequested", "ShipmentSent"])
+            raise Failure(f"more than {MOST_INVOCATIONS} invocations for one message: {dict(containers.invoked)}")
+    stack.check_ended(thing, checks)
     stack.check_rest(checks)
 
 
@@ -280,18 +267,24 @@ def summary(logs):
     )
 
 
+def loaded(path):
+    """The business's file."""
+    spec = importlib.util.spec_from_file_location("load", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def main(arguments):
     if arguments[:1] == ["summary"]:
         return summary(arguments[1:])
-    if arguments[:1] not in (["invoke"], ["order"]) or arguments[3:4] != ["--"]:
+    plays = {"invoke": play_sample, "chain": play_chain}
+    if arguments[:1] == [] or arguments[0] not in plays or arguments[4:5] != ["--"]:
         sys.exit(__doc__)
-    (what, url, log), command = arguments[:3], arguments[4:]
+    (what, url, log, load), command = arguments[:4], arguments[5:]
     stack, containers, checks = Stack(url), Containers(command, log), Checks()
     began = time.monotonic()
-    if what == "invoke":
-        play_sample(stack, containers, checks)
-    else:
-        play_order(stack, containers, checks, command[command.index("--template") + 1])
+    plays[what](stack, containers, checks, loaded(load), command[command.index("--template") + 1])
     print(
         f"        {what}: {counted(containers.invoked.total(), 'invocation')} of "
         f"{counted(len(containers.invoked), 'function')} in containers, {counted(checks.count, 'check')} right, "

@@ -1,7 +1,9 @@
-"""The orders that run while functions are killed, and what has to be true of each in the end.
+"""Orders that are played on emulators and in containers, and what has to be true of each in the end.
 
-`infra/emulator/kill.py` sends them and kills the functions. What it asks of this file: `QUEUE`, `UNREAD`, `ONCE`,
-and `things(run, count)`, each with `message`, `streams`, `ending(types)` and `problems(types)`.
+`infra/emulator/kill.py` sends them and kills functions meanwhile, `infra/sam-local/play.py` hands one from container
+to container. What they ask of this file: `QUEUE`, `UNREAD`, `ONCE`, `things(run, count)` of which the first one goes
+well, and `begun_by(body)` of a message that does; each thing with `message`, `streams`, `expected` (what the streams
+hold when all goes well and no deadline has passed), `ending(types)` and `problems(types)`.
 """
 
 import json
@@ -34,12 +36,18 @@ class Order:
 
     def __init__(self, cart_id, total_price=19.98, product_id="p-1"):
         item = {"product_id": product_id, "quantity": 2, "unit_price": 9.99}
-        command = {"cart_id": cart_id, "client_id": "kill", "product_items": [item], "total_price": total_price}
+        command = {"cart_id": cart_id, "client_id": "load", "product_items": [item], "total_price": total_price}
         self.message = json.dumps({"command": command})
         order = uuid.uuid5(NAMESPACE, f"order/{cart_id}")
         of_order = (f"{of}-{uuid.uuid5(NAMESPACE, f'{of}/{order}')}" for of in ("payment", "shipment"))
         # From the first to the last: the time between the two is what its customer waits.
         self.streams = [f"cart-{cart_id}", *of_order, f"order-{order}"]
+        self.expected = [
+            ["CartFinalized"],
+            ["PaymentRequested", "PaymentCompleted"],
+            ["ShipmentRequested", "ShipmentSent"],
+            ["OrderInitialized", "OrderConfirmed", "OrderCompleted"],
+        ]
 
     def ending(self, types):
         """How it ended; None if it is open. `types` are those of the events of each of its streams."""
@@ -65,4 +73,9 @@ class Order:
 
 def things(run, count):
     """So many orders, of every kind, that no other run has."""
-    return [Order(f"kill-{run}-{i}", **KINDS[i % len(KINDS)]) for i in range(count)]
+    return [Order(f"load-{run}-{i}", **KINDS[i % len(KINDS)]) for i in range(count)]
+
+
+def begun_by(body):
+    """The order that a message of this body begins."""
+    return Order(json.loads(body)["command"]["cart_id"])

@@ -17,7 +17,7 @@ use crate::settings::Parts;
 pub enum Sender {
     /// Systems outside the bundle.
     Outside,
-    /// Systems outside that answer what the bundle asked of them: a provider, a carrier.
+    /// Systems outside that answer what the bundle asked of them.
     Gateways,
     /// The bundle's own steps.
     Steps,

@@ -5,9 +5,9 @@
 //! allow. It is made only when it is asked for, since a function that starts has no use for it.
 //!
 //! ```text
-//! Given::stream::<Payment>(&payment_id, [requested.into()])
-//!     .command(&FailPayment { payment_id, error: "card declined".into() })
-//!     .records(&[PaymentFailed::TYPE])
+//! Given::stream::<Loan>(&loan_id, [lent.into()])
+//!     .command(&RemindMember { loan_id, due_at })
+//!     .records(&[MemberReminded::TYPE])
 //! ```
 
 pub mod files;
