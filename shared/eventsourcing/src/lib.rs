@@ -5,6 +5,10 @@
 //! the envelopes over SQS; the rules in `domain` plug into [`Decider`] and [`Step`]. What decides
 //! about correctness (which commit follows which, what a batch of commands amounts to) is plain
 //! functions of values, so that a model checker can drive the very code that runs in production.
+//!
+//! A message declares its fields once, with [`message!`]; what each takes is the [`FieldForm`] of its type.
+//! Reading, writing, review, the words of errors, samples and wrong values follow from that, and
+//! [`message_faults`] tries them all.
 
 mod batch;
 mod check;
