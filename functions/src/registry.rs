@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use aws_adapters::kebab_case;
 use bundle::{
-    Batching, Bundle, Context, Function, Outbound, Parameter, Registry, Sender, StreamKind, Trigger, command,
-    on_queue, step,
+    Batching, Bundle, Context, Function, Outbound, Parameter, Picture, Registry, Sender, StreamKind, Trigger,
+    command, on_queue, step,
 };
 use domain::cart::{Cart, FinalizeCart};
 use domain::deadlines::{GROUP_CHECKOUT_DEADLINE, PAYMENT_DEADLINE, SHIPMENT_DEADLINE};
@@ -43,6 +43,16 @@ pub fn bundle() -> Bundle {
         about: "Order saga and group checkout",
         ways: "An order's way, from the cart down to its parcel, and a group's.",
         contexts: vec![CART, ORDER, PAYMENT, SHIPMENT, GUEST_STAY, GROUP_CHECKOUT],
+        pictures: vec![
+            Picture {
+                section: "orders",
+                contexts: vec![CART, ORDER, PAYMENT, SHIPMENT],
+            },
+            Picture {
+                section: "groups",
+                contexts: vec![GUEST_STAY, GROUP_CHECKOUT],
+            },
+        ],
         streams: vec![
             StreamKind::of::<Cart>("a cart"),
             StreamKind::of::<Order>("an order"),
@@ -84,6 +94,7 @@ fn orders() -> Vec<Function> {
         step::<OnCartFinalized>(ORDER, "A finalized cart becomes an order").sample(order::on_cart_finalized),
         command::<InitializeOrder>(ORDER, Steps, "Makes the order of a cart")
             .sample(order::initialize_order)
+            .sample(order::initialize_order_withdrawn)
             .told(PAYMENT_DEADLINE),
         step::<OnOrderInitialized>(ORDER, "Requests the payment and sets its deadline")
             .sample(order::on_order_initialized)
@@ -105,7 +116,8 @@ fn orders() -> Vec<Function> {
             Outside,
             "Cancels an order for its customer, until it is confirmed",
         )
-        .sample(order::withdraw_order),
+        .sample(order::withdraw_order)
+        .sample(order::withdraw_order_early),
         command::<CancelOrder>(ORDER, Steps, "Cancels an order that can't be fulfilled")
             .sample(order::cancel_order),
         step::<OnOrderCancelled>(ORDER, "Voids or refunds a cancelled order's payment")
@@ -120,6 +132,7 @@ fn payments() -> Vec<Function> {
             .sample(payment::request_payment),
         command::<CompletePayment>(PAYMENT, Gateways, "Records that the money is in")
             .sample(payment::complete_payment)
+            .sample(payment::complete_payment_late)
             .counting(&[PaymentReceivedLate::TYPE]),
         step::<OnPaymentCompleted>(PAYMENT, "Confirms an order once it is paid")
             .sample(payment::on_payment_completed),
@@ -129,13 +142,16 @@ fn payments() -> Vec<Function> {
             "Records that the provider could not get the money",
         )
         .sample(payment::fail_payment)
+        .sample(payment::fail_payment_late)
         .counting(&[PaymentFailedLate::TYPE]),
         command::<TimeOutPayment>(PAYMENT, Steps, "Fails a payment that was not answered in time")
             .sample(payment::time_out_payment),
         step::<OnPaymentFailed>(PAYMENT, "Cancels an order whose payment failed")
             .sample(payment::on_payment_failed),
         command::<DiscardPayment>(PAYMENT, Steps, "Gives the money back, or calls the payment off")
-            .sample(payment::discard_payment),
+            .sample(payment::discard_payment)
+            .sample(payment::discard_payment_unanswered)
+            .sample(payment::discard_payment_by_hand),
         step::<OnPaymentRevoked>(PAYMENT, "Ends an order whose payment was discarded by hand")
             .sample(payment::on_payment_revoked)
             .sample(payment::on_payment_revoked_when_paid),
@@ -149,11 +165,13 @@ fn shipments() -> Vec<Function> {
             .sample(shipment::request_shipment),
         command::<SendShipment>(SHIPMENT, Gateways, "Records that the parcel has left")
             .sample(shipment::send_shipment)
+            .sample(shipment::send_shipment_late)
             .counting(&[ShipmentSentLate::TYPE]),
         step::<OnShipmentSent>(SHIPMENT, "Completes an order once its parcel has left")
             .sample(shipment::on_shipment_sent),
         command::<FailShipment>(SHIPMENT, Gateways, "Records that the carrier could not send it")
             .sample(shipment::fail_shipment)
+            .sample(shipment::fail_shipment_late)
             .counting(&[ShipmentFailedLate::TYPE]),
         command::<CallOffShipment>(
             SHIPMENT,
@@ -161,6 +179,7 @@ fn shipments() -> Vec<Function> {
             "Fails a shipment whose payment was given back, unless the parcel has left",
         )
         .sample(shipment::call_off_shipment)
+        .sample(shipment::call_off_shipment_late)
         .counting(&[ShipmentCalledOffLate::TYPE]),
         command::<TimeOutShipment>(SHIPMENT, Steps, "Fails a shipment that was not answered in time")
             .sample(shipment::time_out_shipment),
@@ -182,7 +201,8 @@ fn guests() -> Vec<Function> {
             OutsideAndSteps,
             "Checks a guest out, if nothing is open",
         )
-        .sample(group::checkout_guest_account),
+        .sample(group::checkout_guest_account)
+        .sample(group::checkout_guest_account_owing),
         step::<OnGuestCheckoutCompleted>(GROUP_CHECKOUT, "Reports a guest who has left to the group")
             .sample(group::on_guest_checkout_completed),
         step::<OnGuestCheckoutFailed>(GROUP_CHECKOUT, "Reports a guest who can't leave to the group")
@@ -208,6 +228,8 @@ fn groups() -> Vec<Function> {
             "Counts a guest's result; tells of failures and ends the group",
         )
         .sample(group::record_guest_checkout)
+        .sample(group::record_guest_checkout_of_the_last)
+        .sample(group::record_guest_checkout_late)
         .batched(RESULTS)
         .counting(&[GuestCheckoutRecordedLate::TYPE]),
         command::<CompleteGroupCheckout>(

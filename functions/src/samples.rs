@@ -9,8 +9,8 @@ pub mod shipment;
 use bundle::at;
 use domain::cart::CartFinalized;
 use domain::order::{OrderConfirmed, OrderInitialized};
-use domain::payment::{PaymentCompleted, PaymentRequested};
-use domain::shipment::{ShipmentRequested, ShipmentSent};
+use domain::payment::{PaymentCompleted, PaymentFailed, PaymentRequested};
+use domain::shipment::{ShipmentFailed, ShipmentRequested, ShipmentSent};
 use domain::values::{
     CartId, ClientId, Money, OrderId, PaymentId, ProductItem, ProductItems, Quantity, ShipmentId,
 };
@@ -102,12 +102,31 @@ impl Bought {
         }
     }
 
+    fn payment_failed(&self) -> PaymentFailed {
+        PaymentFailed {
+            payment_id: self.payment_id.clone(),
+            order_id: self.order_id.clone(),
+            amount: self.total_price,
+            error: "card declined".into(),
+            failed_at: at(2),
+        }
+    }
+
     fn shipment_requested(&self) -> ShipmentRequested {
         ShipmentRequested {
             shipment_id: self.shipment_id.clone(),
             order_id: self.order_id.clone(),
             product_items: self.product_items.clone(),
             requested_at: at(1),
+        }
+    }
+
+    fn shipment_failed(&self) -> ShipmentFailed {
+        ShipmentFailed {
+            shipment_id: self.shipment_id.clone(),
+            order_id: self.order_id.clone(),
+            error: "out of stock".into(),
+            failed_at: at(2),
         }
     }
 

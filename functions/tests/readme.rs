@@ -1,8 +1,6 @@
-//! The README's pictures name nothing that is not there, and leave no command or step out.
+//! The README's pictures name nothing that is not there, and leave no command, step or event out.
 
 use bundle::Trigger;
-use domain::order::OrderEvent;
-use eventsourcing::EventSet;
 use functions::bundle;
 
 const README: &str = include_str!("../../README.md");
@@ -63,12 +61,14 @@ fn every_command_and_step_of_the_registry_is_in_the_pictures() {
 }
 
 #[test]
-fn every_event_of_an_order_is_in_the_pictures() {
+fn every_event_of_every_stream_is_in_the_pictures() {
     let drawn = names();
-    for event in OrderEvent::TYPES {
+    let streams = bundle().streams;
+    for event in streams.iter().flat_map(|kind| kind.events) {
         assert!(
             drawn.contains(event),
-            "{event} is missing in the README's pictures"
+            "{event} is missing in the README's pictures: add a sample that records it to functions/src/samples, then \
+             run `cargo template`"
         );
     }
 }

@@ -4,8 +4,8 @@ use bundle::{Given, Sample, at};
 use domain::group_checkout::{
     CompleteGroupCheckout, GroupCheckout, GroupCheckoutCompleted, GroupCheckoutFailed,
     GroupCheckoutFailureNotified, GroupCheckoutInitiated, GroupCheckoutTimedOut, GuestCheckoutRecorded,
-    GuestOutcome, InitiateGroupCheckout, NotifyGroupCheckoutFailure, RecordGuestCheckout,
-    TimeOutGroupCheckout,
+    GuestCheckoutRecordedLate, GuestOutcome, InitiateGroupCheckout, NotifyGroupCheckoutFailure,
+    RecordGuestCheckout, TimeOutGroupCheckout,
 };
 use domain::guest_stay::{
     ChargeRecorded, CheckInGuest, CheckoutGuestAccount, GuestCheckedIn, GuestCheckoutCompleted,
@@ -103,6 +103,24 @@ pub(crate) fn checkout_guest_account() -> Sample {
         .records(&[GuestCheckoutCompleted::TYPE])
 }
 
+/// A guest who owes something can't leave.
+pub(crate) fn checkout_guest_account_owing() -> Sample {
+    let party = Party::in_sample("checkout-guest-account-owing");
+    let charged = ChargeRecorded {
+        guest_stay_id: party.ada(),
+        charge_id: id("minibar"),
+        amount: Money::whole(12),
+        recorded_at: at(0),
+    };
+    let events = [party.checked_in().into(), charged.into()];
+    Given::stream::<GuestStay>(&party.ada(), events)
+        .command(&CheckoutGuestAccount {
+            guest_stay_id: party.ada(),
+            group_checkout_id: None,
+        })
+        .records(&[GuestCheckoutFailed::TYPE])
+}
+
 pub(crate) fn on_guest_checkout_completed() -> Sample {
     let party = Party::in_sample("on-guest-checkout-completed");
     let completed = GuestCheckoutCompleted {
@@ -162,6 +180,34 @@ pub(crate) fn record_guest_checkout() -> Sample {
             GroupCheckoutFailureNotified::TYPE,
             GroupCheckoutFailed::TYPE,
         ])
+}
+
+/// The last of a group of which nobody owes anything.
+pub(crate) fn record_guest_checkout_of_the_last() -> Sample {
+    let party = Party::in_sample("record-guest-checkout-of-the-last");
+    let first = party.recorded(0, GuestOutcome::Completed);
+    Given::stream::<GroupCheckout>(&party.group, [party.initiated().into(), first.into()])
+        .command(&RecordGuestCheckout {
+            group_checkout_id: party.group,
+            guest_stay_id: party.guests[1].clone(),
+            outcome: GuestOutcome::Completed,
+            reason: None,
+        })
+        .records(&[GuestCheckoutRecorded::TYPE, GroupCheckoutCompleted::TYPE])
+}
+
+/// A result that contradicts the first one: that stands.
+pub(crate) fn record_guest_checkout_late() -> Sample {
+    let party = Party::in_sample("record-guest-checkout-late");
+    let first = party.recorded(0, GuestOutcome::Completed);
+    Given::stream::<GroupCheckout>(&party.group, [party.initiated().into(), first.into()])
+        .command(&RecordGuestCheckout {
+            group_checkout_id: party.group,
+            guest_stay_id: party.guests[0].clone(),
+            outcome: GuestOutcome::Failed,
+            reason: Some("open balance 12.00".into()),
+        })
+        .records(&[GuestCheckoutRecordedLate::TYPE])
 }
 
 pub(crate) fn complete_group_checkout() -> Sample {

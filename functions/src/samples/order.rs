@@ -4,7 +4,7 @@ use bundle::{Given, Sample, at};
 use domain::cart::{Cart, CartFinalized, FinalizeCart};
 use domain::order::{
     CancelOrder, Cause, CompleteOrder, ConfirmOrder, InitializeOrder, Order, OrderCancelled, OrderCompleted,
-    OrderConfirmed, OrderInitialized, WithdrawOrder,
+    OrderConfirmed, OrderInitialized, OrderWithdrawnEarly, WithdrawOrder,
 };
 use domain::payment::{DiscardPayment, RequestPayment, TimeOutPayment};
 use domain::shipment::{RequestShipment, TimeOutShipment};
@@ -42,6 +42,25 @@ pub(crate) fn initialize_order() -> Sample {
             total_price: bought.total_price,
         })
         .records(&[OrderInitialized::TYPE])
+}
+
+/// The withdrawal came first.
+pub(crate) fn initialize_order_withdrawn() -> Sample {
+    let bought = Bought::in_sample("initialize-order-withdrawn");
+    let withdrawn = OrderWithdrawnEarly {
+        order_id: bought.order_id.clone(),
+        reason: "changed my mind".into(),
+        withdrawn_at: at(0),
+    };
+    Given::stream::<Order>(&bought.order_id, [withdrawn.into()])
+        .command(&InitializeOrder {
+            order_id: bought.order_id,
+            cart_id: bought.cart_id,
+            client_id: bought.client_id,
+            product_items: bought.product_items,
+            total_price: bought.total_price,
+        })
+        .records(&[OrderInitialized::TYPE, OrderCancelled::TYPE])
 }
 
 pub(crate) fn on_order_initialized() -> Sample {
@@ -87,6 +106,17 @@ pub(crate) fn withdraw_order() -> Sample {
             reason: "changed my mind".into(),
         })
         .records(&[OrderCancelled::TYPE])
+}
+
+/// The withdrawal overtook the order.
+pub(crate) fn withdraw_order_early() -> Sample {
+    let bought = Bought::in_sample("withdraw-order-early");
+    Given::nothing()
+        .command(&WithdrawOrder {
+            order_id: bought.order_id,
+            reason: "changed my mind".into(),
+        })
+        .records(&[OrderWithdrawnEarly::TYPE])
 }
 
 pub(crate) fn cancel_order() -> Sample {

@@ -4,7 +4,8 @@ use bundle::{Given, Sample, at};
 use domain::order::{CancelOrder, Cause, ConfirmOrder};
 use domain::payment::{
     CompletePayment, DiscardPayment, FailPayment, Payment, PaymentCompleted, PaymentDiscarded, PaymentFailed,
-    PaymentRequested, PaymentRevoked, RequestPayment, TimeOutPayment,
+    PaymentFailedLate, PaymentReceivedLate, PaymentRequested, PaymentRevoked, PaymentVoided, RequestPayment,
+    TimeOutPayment,
 };
 use domain::shipment::CallOffShipment;
 use eventsourcing::Message;
@@ -31,6 +32,17 @@ pub(crate) fn complete_payment() -> Sample {
         .records(&[PaymentCompleted::TYPE])
 }
 
+/// The provider had its time: the money is given back.
+pub(crate) fn complete_payment_late() -> Sample {
+    let bought = Bought::in_sample("complete-payment-late");
+    let events = [bought.payment_requested().into(), bought.payment_failed().into()];
+    Given::stream::<Payment>(&bought.payment_id, events)
+        .command(&CompletePayment {
+            payment_id: bought.payment_id,
+        })
+        .records(&[PaymentReceivedLate::TYPE, PaymentDiscarded::TYPE])
+}
+
 pub(crate) fn on_payment_completed() -> Sample {
     let bought = Bought::in_sample("on-payment-completed");
     let events = [
@@ -50,6 +62,21 @@ pub(crate) fn fail_payment() -> Sample {
             error: "card declined".into(),
         })
         .records(&[PaymentFailed::TYPE])
+}
+
+/// The provider contradicts itself: the first answer stands.
+pub(crate) fn fail_payment_late() -> Sample {
+    let bought = Bought::in_sample("fail-payment-late");
+    let events = [
+        bought.payment_requested().into(),
+        bought.payment_completed().into(),
+    ];
+    Given::stream::<Payment>(&bought.payment_id, events)
+        .command(&FailPayment {
+            payment_id: bought.payment_id,
+            error: "charged back".into(),
+        })
+        .records(&[PaymentFailedLate::TYPE])
 }
 
 pub(crate) fn time_out_payment() -> Sample {
@@ -94,6 +121,34 @@ pub(crate) fn discard_payment() -> Sample {
             cause: Some(Cause::ShipmentFailed),
         })
         .records(&[PaymentDiscarded::TYPE])
+}
+
+/// The provider had not answered.
+pub(crate) fn discard_payment_unanswered() -> Sample {
+    let bought = Bought::in_sample("discard-payment-unanswered");
+    Given::stream::<Payment>(&bought.payment_id, [bought.payment_requested().into()])
+        .command(&DiscardPayment {
+            payment_id: bought.payment_id,
+            order_id: bought.order_id,
+            cause: Some(Cause::Withdrawn),
+        })
+        .records(&[PaymentVoided::TYPE])
+}
+
+/// By hand, so that its order has to end because of it.
+pub(crate) fn discard_payment_by_hand() -> Sample {
+    let bought = Bought::in_sample("discard-payment-by-hand");
+    let events = [
+        bought.payment_requested().into(),
+        bought.payment_completed().into(),
+    ];
+    Given::stream::<Payment>(&bought.payment_id, events)
+        .command(&DiscardPayment {
+            payment_id: bought.payment_id,
+            order_id: bought.order_id,
+            cause: None,
+        })
+        .records(&[PaymentDiscarded::TYPE, PaymentRevoked::TYPE])
 }
 
 /// The money had not come in.

@@ -3,8 +3,8 @@
 use bundle::{Given, Sample, at};
 use domain::order::{CancelOrder, CompleteOrder};
 use domain::shipment::{
-    CallOffShipment, FailShipment, RequestShipment, SendShipment, Shipment, ShipmentFailed,
-    ShipmentRequested, ShipmentSent, TimeOutShipment,
+    CallOffShipment, FailShipment, RequestShipment, SendShipment, Shipment, ShipmentCalledOffLate,
+    ShipmentFailed, ShipmentFailedLate, ShipmentRequested, ShipmentSent, ShipmentSentLate, TimeOutShipment,
 };
 use eventsourcing::Message;
 
@@ -30,6 +30,20 @@ pub(crate) fn send_shipment() -> Sample {
         .records(&[ShipmentSent::TYPE])
 }
 
+/// The carrier had its time: the order is cancelled, and the parcel has left all the same.
+pub(crate) fn send_shipment_late() -> Sample {
+    let bought = Bought::in_sample("send-shipment-late");
+    let events = [
+        bought.shipment_requested().into(),
+        bought.shipment_failed().into(),
+    ];
+    Given::stream::<Shipment>(&bought.shipment_id, events)
+        .command(&SendShipment {
+            shipment_id: bought.shipment_id,
+        })
+        .records(&[ShipmentSentLate::TYPE])
+}
+
 pub(crate) fn on_shipment_sent() -> Sample {
     let bought = Bought::in_sample("on-shipment-sent");
     let events = [bought.shipment_requested().into(), bought.shipment_sent().into()];
@@ -48,6 +62,18 @@ pub(crate) fn fail_shipment() -> Sample {
         .records(&[ShipmentFailed::TYPE])
 }
 
+/// The carrier contradicts itself: the first answer stands.
+pub(crate) fn fail_shipment_late() -> Sample {
+    let bought = Bought::in_sample("fail-shipment-late");
+    let events = [bought.shipment_requested().into(), bought.shipment_sent().into()];
+    Given::stream::<Shipment>(&bought.shipment_id, events)
+        .command(&FailShipment {
+            shipment_id: bought.shipment_id,
+            error: "van broke down".into(),
+        })
+        .records(&[ShipmentFailedLate::TYPE])
+}
+
 pub(crate) fn call_off_shipment() -> Sample {
     let bought = Bought::in_sample("call-off-shipment");
     Given::stream::<Shipment>(&bought.shipment_id, [bought.shipment_requested().into()])
@@ -57,6 +83,19 @@ pub(crate) fn call_off_shipment() -> Sample {
             reason: "the payment was discarded".into(),
         })
         .records(&[ShipmentFailed::TYPE])
+}
+
+/// The parcel has left.
+pub(crate) fn call_off_shipment_late() -> Sample {
+    let bought = Bought::in_sample("call-off-shipment-late");
+    let events = [bought.shipment_requested().into(), bought.shipment_sent().into()];
+    Given::stream::<Shipment>(&bought.shipment_id, events)
+        .command(&CallOffShipment {
+            shipment_id: bought.shipment_id,
+            order_id: bought.order_id,
+            reason: "the payment was discarded".into(),
+        })
+        .records(&[ShipmentCalledOffLate::TYPE])
 }
 
 pub(crate) fn time_out_shipment() -> Sample {
@@ -72,15 +111,12 @@ pub(crate) fn time_out_shipment() -> Sample {
 
 pub(crate) fn on_shipment_failed() -> Sample {
     let bought = Bought::in_sample("on-shipment-failed");
-    let failed = ShipmentFailed {
-        shipment_id: bought.shipment_id.clone(),
-        order_id: bought.order_id.clone(),
-        error: "out of stock".into(),
-        failed_at: at(2),
-    };
     Given::stream::<Shipment>(
         &bought.shipment_id,
-        [bought.shipment_requested().into(), failed.into()],
+        [
+            bought.shipment_requested().into(),
+            bought.shipment_failed().into(),
+        ],
     )
     .newest_event()
     .sends(&[CancelOrder::TYPE])

@@ -2,7 +2,7 @@
 //! themselves come from.
 //!
 //! The same registry gives the same text, to the byte. A test compares it with what is checked in;
-//! `cargo template` renews it, and with it the samples in `tests/events`.
+//! `cargo template` renews it, and with it the samples in `tests/events` and the pictures in `README.md`.
 
 mod alarms;
 mod checkov;
@@ -10,7 +10,9 @@ mod dashboard;
 mod functions;
 mod ids;
 mod intrinsics;
+pub mod pages;
 mod parameters;
+mod picture;
 mod queues;
 mod roles;
 mod tables;

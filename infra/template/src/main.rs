@@ -1,5 +1,5 @@
-//! `cargo template`: writes `template.yaml` and the samples in `tests/events`, below the root of the workspace,
-//! and says what it changed.
+//! `cargo template`: writes `template.yaml`, the samples in `tests/events` and the pictures in `README.md`, below
+//! the root of the workspace, and says what it changed.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,7 +11,7 @@ fn main() -> io::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let bundle = functions::bundle();
     let stale = stale(&bundle, &root)?;
-    let written = written(&bundle);
+    let written = written(&bundle, &root)?;
     let samples = written.keys().filter(|path| path.starts_with(SAMPLES)).count();
     let mut changed = Vec::new();
     for (path, new) in written.iter().filter(|(path, _)| !path.starts_with(SAMPLES)) {

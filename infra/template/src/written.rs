@@ -7,18 +7,40 @@ use std::{fs, io};
 use bundle::Bundle;
 use bundle::sample::files::files;
 
+use crate::pages::with_section;
+
 /// The folder of samples, from the workspace's root. Whatever JSON is in it is written here.
 pub const SAMPLES: &str = "tests/events";
 
 /// What AWS is told.
 const TEMPLATE: &str = "template.yaml";
 
-/// All files, from the workspace's root, with what stands in them.
-pub fn written(bundle: &Bundle) -> BTreeMap<PathBuf, String> {
+/// The page that shows the pictures.
+const README: &str = "README.md";
+
+/// All files, from the workspace's root, with what stands in them. Pages are those below `root` with their
+/// sections renewed.
+pub fn written(bundle: &Bundle, root: &Path) -> io::Result<BTreeMap<PathBuf, String>> {
     let samples = files(bundle).into_iter();
     let samples = samples.map(|(path, content)| (Path::new(SAMPLES).join(path), content));
     let template = (PathBuf::from(TEMPLATE), crate::template(bundle));
-    samples.chain([template]).collect()
+    let readme = (PathBuf::from(README), readme(bundle, root)?);
+    Ok(samples.chain([template, readme]).collect())
+}
+
+fn readme(bundle: &Bundle, root: &Path) -> io::Result<String> {
+    let mut page = read(&root.join(README))?.unwrap_or_default();
+    for picture in &bundle.pictures {
+        let drawn = crate::picture::picture(bundle, picture);
+        page = with_section(&page, picture.section, &drawn).ok_or_else(|| {
+            let section = picture.section;
+            io::Error::other(format!(
+                "{README} has no place for the picture {section}; expected the lines \
+                 <!-- written by `cargo template`: {section} --> and <!-- end of {section} -->"
+            ))
+        })?;
+    }
+    Ok(page)
 }
 
 /// How a file differs from what it should be.
@@ -58,7 +80,7 @@ impl Stale {
 
 /// The files below `root` that are not what the registry says.
 pub fn stale(bundle: &Bundle, root: &Path) -> io::Result<Vec<Stale>> {
-    let written = written(bundle);
+    let written = written(bundle, root)?;
     let mut stale = Vec::new();
     for (path, new) in &written {
         match read(&root.join(path))? {

@@ -9,6 +9,15 @@ pub struct Context {
     pub title: &'static str,
 }
 
+/// A picture that a page shows of some contexts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picture {
+    /// The page's section that it stands in.
+    pub section: &'static str,
+    /// What it shows.
+    pub contexts: Vec<Context>,
+}
+
 impl Context {
     /// What all businesses share: the relay, and what makes up for its failures.
     pub const DELIVERY: Self = Self::new("delivery", "Delivery of events");

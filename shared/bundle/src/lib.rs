@@ -29,7 +29,7 @@ use std::time::Duration;
 use eventsourcing::{Setting, SettingValues};
 
 pub use building::{RECOVERY, RELAY, SWEEPER, command, on_queue, step};
-pub use context::Context;
+pub use context::{Context, Picture};
 pub use function::{Batching, Build, Function, OutboxAccess, Parameter, Sender, StoreAccess, Trigger};
 pub use registry::{Outbound, Registry};
 pub use sample::{Comes, Follows, Given, Sample, at};
@@ -45,6 +45,8 @@ pub struct Bundle {
     pub ways: &'static str,
     /// Its parts, in the order in which things go through them.
     pub contexts: Vec<Context>,
+    /// The pictures of it in the `README.md` at the root.
+    pub pictures: Vec<Picture>,
     /// The kinds of its streams, in the order in which they come to be.
     pub streams: Vec<StreamKind>,
     /// Its functions, and the queues for systems outside.

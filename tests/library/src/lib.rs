@@ -16,7 +16,7 @@
 pub mod loan;
 pub mod samples;
 
-use bundle::{Bundle, Context, Function, Outbound, Registry, Sender, StreamKind, command, step};
+use bundle::{Bundle, Context, Function, Outbound, Picture, Registry, Sender, StreamKind, command, step};
 use eventsourcing::Message;
 
 use loan::{LOAN_SECONDS, LendBook, Loan, MemberReminded, OnBookLent, RemindMember};
@@ -27,6 +27,10 @@ pub fn bundle() -> Bundle {
         about: "A lending library",
         ways: "A book's way, from the shelf to its member, and back.",
         contexts: vec![LENDING],
+        pictures: vec![Picture {
+            section: "lending",
+            contexts: vec![LENDING],
+        }],
         streams: vec![StreamKind::of::<Loan>("a loan")],
         registry: Registry::of(functions(), outbound()),
     }

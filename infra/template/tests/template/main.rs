@@ -45,7 +45,11 @@ fn a_file_that_is_missing_stale_or_left_over_is_told_with_the_command_that_mends
         fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
         fs::write(path, text).expect("a file");
     };
-    for (path, text) in written(&bundle) {
+    let page = |section: &str| {
+        format!("# Mine\n<!-- written by `cargo template`: {section} -->\nold\n<!-- end of {section} -->\n")
+    };
+    put(Path::new("README.md"), &(page("orders") + &page("groups")));
+    for (path, text) in written(&bundle, root.path()).expect("the page has places for both pictures") {
         put(&path, &text);
     }
     let told = || -> Vec<_> {
