@@ -1,6 +1,6 @@
 //! Addresses: the names, URLs and ARNs of queues in one account and region.
 
-use crate::SqsError;
+use crate::error::SqsError;
 
 /// Where the queues are, as far as URLs and ARNs say it.
 #[derive(Clone, Debug)]

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::address::Address;
+use crate::error::SqsError;
 use crate::message::{MAX_DELAY, MAX_MESSAGE_BYTES};
-use crate::{SqsError, address::Address};
 
 /// The longest visibility timeout: 12 hours.
 pub const MAX_VISIBILITY_TIMEOUT: Duration = Duration::from_hours(12);
@@ -303,4 +304,17 @@ fn invalid(name: &'static str, value: &(impl ToString + ?Sized), expected: impl 
         value: value.to_string(),
         expected: expected.into(),
     }
+}
+
+/// Refuses a visibility timeout over 12 hours.
+pub(crate) fn check_visibility(timeout: Duration) -> Result<(), SqsError> {
+    if timeout <= MAX_VISIBILITY_TIMEOUT {
+        return Ok(());
+    }
+    let reason = "Must be >= 0 and <= 43200, if provided.";
+    Err(SqsError::invalid(
+        "VisibilityTimeout",
+        &timeout.as_secs_f64(),
+        reason,
+    ))
 }

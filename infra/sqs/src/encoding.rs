@@ -6,7 +6,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::{Engine, alphabet};
 use md5::{Digest, Md5};
 
-use crate::MessageAttribute;
+use crate::message_attribute::MessageAttribute;
 
 /// Base64 with padding, RFC 4648 section 4. Bits after the last byte may be anything, as most readers take them.
 const BASE64: GeneralPurpose = GeneralPurpose::new(

@@ -34,27 +34,29 @@
 //! # Ok(())
 //! # }
 //! ```
-
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-use tokio::sync::futures::OwnedNotified;
-use tokio::time::{Instant, sleep_until};
-
-use address::Address;
-use attributes::Configuration;
-use queue::Moment;
-use state::{State, check_receive};
+//!
+//! | module | what it is |
+//! | --- | --- |
+//! | `service` | [`Sqs`]: the typed operations, clocks, long polls |
+//! | `protocol` | the same operations as JSON requests and answers |
+//! | `state` | all queues behind one lock, and what concerns more than one of them |
+//! | `redrive` | dead letters on their way back, as message move tasks |
+//! | `queue` | one queue: its messages, by when they are visible, due and old |
+//! | `message`, `message_attribute`, `receive`, `move_task` | what is sent, received and moved, with its limits |
+//! | `attributes` | a queue's settings |
+//! | `address`, `encoding`, `moment` | names and ARNs, Base64 and digests, the two clocks |
+//! | `error`, `totals` | why a request is refused, and what was asked in all |
 
 pub use attributes::{MAX_RECEIVE_WAIT, MAX_VISIBILITY_TIMEOUT, QueueAttributes, RedrivePolicy};
 pub use error::SqsError;
 pub use message::{
-    MAX_DELAY, MAX_MESSAGE_ATTRIBUTES, MAX_MESSAGE_BYTES, MessageAttribute, Outgoing, Received, Sent,
-    SystemAttributes,
+    MAX_DELAY, MAX_MESSAGE_ATTRIBUTES, MAX_MESSAGE_BYTES, Outgoing, Received, Sent, SystemAttributes,
 };
+pub use message_attribute::MessageAttribute;
 pub use protocol::Answer;
-pub use queue::IN_FLIGHT_LIMIT;
+pub use queue::{Counts, IN_FLIGHT_LIMIT};
+pub use receive::Receive;
+pub use service::{Settings, Sqs, WallClock};
 pub use totals::{BILLING_UNIT_BYTES, Operation, Totals};
 
 mod address;
@@ -62,311 +64,13 @@ mod attributes;
 mod encoding;
 mod error;
 mod message;
+mod message_attribute;
+mod moment;
+mod move_task;
 mod protocol;
 mod queue;
+mod receive;
 mod redrive;
+mod service;
 mod state;
 mod totals;
-
-/// Tells the time for timestamps. Timers follow `tokio::time` instead.
-pub type WallClock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
-
-/// Where the service is, as far as URLs and ARNs say it, and what time it is there.
-#[derive(Clone)]
-pub struct Settings {
-    /// The region in ARNs.
-    pub region: String,
-    /// The account in ARNs and URLs, 12 digits.
-    pub account: String,
-    /// What queue URLs start with, for instance `http://127.0.0.1:4566`.
-    pub base_url: String,
-    /// The clock of timestamps.
-    pub clock: WallClock,
-}
-
-/// A receive of the typed API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Receive {
-    /// The most messages to hand out, 1 to 10.
-    pub max: usize,
-    /// How long to wait for the first message, at most 20 s; zero doesn't wait.
-    pub wait: Duration,
-    /// How long the messages stay hidden, at most 12 hours; none means the queue's own timeout.
-    pub visibility: Option<Duration>,
-}
-
-impl Default for Receive {
-    /// One message, without waiting, with the queue's visibility timeout.
-    fn default() -> Self {
-        Self {
-            max: 1,
-            wait: Duration::ZERO,
-            visibility: None,
-        }
-    }
-}
-
-/// How many messages a queue has, by what they can do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Can be received now.
-    pub visible: usize,
-    /// Were received, and neither deleted nor visible again.
-    pub in_flight: usize,
-    /// Were sent with a delay that isn't over.
-    pub delayed: usize,
-}
-
-/// A handle on the service. Clones are cheap and share everything.
-#[derive(Clone)]
-pub struct Sqs {
-    shared: Arc<Shared>,
-}
-
-struct Shared {
-    clock: WallClock,
-    /// Held for one operation at a time, never while waiting.
-    state: Mutex<State>,
-    /// What has passed without `tokio::time`.
-    skipped_ms: AtomicU64,
-}
-
-impl Sqs {
-    /// Starts without queues.
-    pub fn new(settings: Settings) -> Self {
-        let Settings {
-            region,
-            account,
-            base_url,
-            clock,
-        } = settings;
-        let state = Mutex::new(State::new(Address {
-            region,
-            account,
-            base_url,
-        }));
-        Self {
-            shared: Arc::new(Shared {
-                clock,
-                state,
-                skipped_ms: AtomicU64::new(0),
-            }),
-        }
-    }
-
-    /// Answers a request of the AWS JSON protocol. The operation is what follows `AmazonSQS.` in the
-    /// `X-Amz-Target` header. A long poll keeps the answer waiting for as long as it was asked to.
-    pub async fn handle(&self, operation: &str, body: &[u8]) -> Answer {
-        protocol::answer(self, operation, body).await
-    }
-
-    /// Creates a queue. Does nothing if there is one with the same attributes already.
-    pub fn create_queue(&self, name: &str, attributes: QueueAttributes) -> Result<(), SqsError> {
-        self.count(Operation::CreateQueue);
-        let moment = self.moment();
-        self.state()
-            .create_queue(name, Configuration::new(attributes), moment)
-    }
-
-    /// Puts a message into a queue.
-    pub fn send(&self, queue: &str, message: Outgoing) -> Result<Sent, SqsError> {
-        self.count(Operation::SendMessage);
-        let prepared = message.prepare()?;
-        let (bytes, moment) = (prepared.bytes, self.moment());
-        let mut state = self.state();
-        let sent = state.send(queue, prepared, moment)?;
-        state.totals.count_payload(bytes);
-        Ok(sent)
-    }
-
-    /// Hands out messages and hides them. Returns as soon as there is one, or with none when the wait
-    /// is over. A queue that is deleted meanwhile ends the wait with [`SqsError::QueueDoesNotExist`].
-    /// Dropping the future while it waits loses no message.
-    pub async fn receive(&self, queue: &str, request: Receive) -> Result<Vec<Received>, SqsError> {
-        self.count(Operation::ReceiveMessage);
-        self.poll(queue, request).await
-    }
-
-    /// Removes a received message for good. One that is gone already is no error.
-    pub fn delete(&self, queue: &str, receipt_handle: &str) -> Result<(), SqsError> {
-        self.count(Operation::DeleteMessage);
-        let moment = self.moment();
-        self.state().delete(queue, receipt_handle, moment)
-    }
-
-    /// Removes up to ten received messages in one request, which is how Lambda's pollers do it. The
-    /// outcomes are in the order of the handles.
-    pub fn delete_batch<'a>(
-        &self,
-        queue: &str,
-        receipt_handles: impl IntoIterator<Item = &'a str>,
-    ) -> Result<Vec<Result<(), SqsError>>, SqsError> {
-        self.count(Operation::DeleteMessageBatch);
-        let receipt_handles: Vec<&str> = receipt_handles.into_iter().collect();
-        protocol::check_batch_length(receipt_handles.len())?;
-        let moment = self.moment();
-        let mut state = self.state();
-        state.queue(queue)?;
-        Ok(receipt_handles
-            .into_iter()
-            .map(|handle| state.delete(queue, handle, moment))
-            .collect())
-    }
-
-    /// Makes a received message visible that long from now; zero makes it visible at once. At most
-    /// 12 hours from its receive.
-    pub fn change_visibility(
-        &self,
-        queue: &str,
-        receipt_handle: &str,
-        timeout: Duration,
-    ) -> Result<(), SqsError> {
-        self.count(Operation::ChangeMessageVisibility);
-        let moment = self.moment();
-        self.state()
-            .change_visibility(queue, receipt_handle, timeout, moment)
-    }
-
-    /// Has time pass that `tokio::time` did not see, as while a machine sleeps: delays, visibility timeouts
-    /// and retention are that much further on. A long poll still waits for as long as it was asked to.
-    pub fn skip(&self, by: Duration) {
-        let by = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
-        self.shared.skipped_ms.fetch_add(by, Ordering::Relaxed);
-        let state = self.state();
-        for queue in state.queues.values() {
-            queue.wake_waiters();
-        }
-    }
-
-    /// Resolves when there is a queue of that name.
-    pub async fn until_exists(&self, queue: &str) {
-        loop {
-            let created = {
-                let state = self.state();
-                if state.queues.contains_key(queue) {
-                    return;
-                }
-                state.created.clone().notified_owned()
-            };
-            created.await;
-        }
-    }
-
-    /// How many messages a queue has now; none if there is no such queue. Not counted as a request.
-    pub fn counts(&self, queue: &str) -> Option<Counts> {
-        let moment = self.moment();
-        self.state()
-            .settled_queue(queue, moment)
-            .ok()
-            .map(|queue| queue.counts())
-    }
-
-    /// What was asked of the service since it started.
-    pub fn totals(&self) -> Totals {
-        self.state().totals.clone()
-    }
-
-    /// The names of all queues, sorted.
-    pub fn queue_names(&self) -> Vec<String> {
-        self.state().queues.keys().cloned().collect()
-    }
-
-    /// The URL of a queue of that name, whether it exists or not.
-    pub fn queue_url(&self, name: &str) -> String {
-        self.state().address.url(name)
-    }
-
-    /// The ARN of a queue of that name, whether it exists or not.
-    pub fn queue_arn(&self, name: &str) -> String {
-        self.state().address.arn(name)
-    }
-
-    /// A receive that is counted as a request already.
-    async fn poll(&self, queue: &str, request: Receive) -> Result<Vec<Received>, SqsError> {
-        check_receive(&request)?;
-        let deadline = Instant::now() + request.wait;
-        let mut incarnation = None;
-        loop {
-            let waiting = match self.look(queue, &request, &mut incarnation, deadline)? {
-                Look::Over(received) => return Ok(received),
-                Look::Wait(waiting) => waiting,
-            };
-            tokio::select! {
-                () = waiting.change => {}
-                () = sleep_until(waiting.until) => {}
-            }
-        }
-    }
-
-    /// One look of a receive at its queue. What to wait for is found under the same lock as that there
-    /// was nothing, so that no change falls in between.
-    fn look(
-        &self,
-        name: &str,
-        request: &Receive,
-        incarnation: &mut Option<u64>,
-        deadline: Instant,
-    ) -> Result<Look, SqsError> {
-        let moment = self.moment();
-        let mut state = self.state();
-        let current = state.queue(name)?.incarnation;
-        // The queue was deleted and created anew: the request was for the old one.
-        if *incarnation.get_or_insert(current) != current {
-            return Err(SqsError::QueueDoesNotExist {
-                queue: name.to_owned(),
-            });
-        }
-        let received = state.receive(name, request, moment)?;
-        if !received.is_empty() {
-            return Ok(Look::Over(received));
-        }
-        if Instant::now() >= deadline {
-            state.totals.empty_receives += 1;
-            return Ok(Look::Over(received));
-        }
-        let skipped = self.skipped();
-        let queue = state.queue(name)?;
-        // Timers know nothing of what was skipped. After a receive, what is due next is later than now.
-        let next_due = queue.next_due().and_then(|due| due.checked_sub(skipped));
-        let until = next_due.map_or(deadline, |due| due.min(deadline));
-        Ok(Look::Wait(Waiting {
-            change: queue.next_change(),
-            until,
-        }))
-    }
-
-    fn moment(&self) -> Moment {
-        let since_1970 = (self.shared.clock)()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        Moment {
-            instant: Instant::now() + self.skipped(),
-            unix_ms: u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX),
-        }
-    }
-
-    fn skipped(&self) -> Duration {
-        Duration::from_millis(self.shared.skipped_ms.load(Ordering::Relaxed))
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        // No operation panics halfway through a change, so what a panicking thread left is whole.
-        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn count(&self, operation: Operation) {
-        self.state().totals.count_request(operation);
-    }
-}
-
-/// What a receive found.
-enum Look {
-    Over(Vec<Received>),
-    Wait(Waiting),
-}
-
-/// What a receive waits for: a change of the queue, or its next due message or the end of the wait.
-struct Waiting {
-    change: OwnedNotified,
-    until: Instant,
-}

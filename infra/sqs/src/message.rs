@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::SqsError;
 use crate::encoding::{md5_of_attributes, md5_of_body};
+use crate::error::SqsError;
+use crate::message_attribute::MessageAttribute;
 
 /// The most bytes of a message, attributes included, and of all messages of a batch together.
 ///
@@ -16,6 +17,9 @@ pub const MAX_DELAY: Duration = Duration::from_mins(15);
 
 /// The most attributes of a message.
 pub const MAX_MESSAGE_ATTRIBUTES: usize = 10;
+
+/// The most entries of a batch.
+const MAX_BATCH_ENTRIES: usize = 10;
 
 /// The one system attribute that a producer can set.
 pub(crate) const TRACE_HEADER: &str = "AWSTraceHeader";
@@ -31,57 +35,6 @@ pub struct Outgoing {
     pub attributes: BTreeMap<String, MessageAttribute>,
     /// X-Ray's trace header, the system attribute `AWSTraceHeader`. It has no part in the size.
     pub trace_header: Option<String>,
-}
-
-/// A typed value that travels next to the body.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct MessageAttribute {
-    /// `String`, `Number` or `Binary`, with a label of one's own after a period if wanted.
-    pub data_type: String,
-    /// The value of a `String` or a `Number`.
-    pub string_value: Option<String>,
-    /// The value of a `Binary`.
-    pub binary_value: Option<Vec<u8>>,
-}
-
-impl MessageAttribute {
-    /// An attribute of type `String`.
-    pub fn string(value: impl Into<String>) -> Self {
-        Self {
-            data_type: "String".to_owned(),
-            string_value: Some(value.into()),
-            binary_value: None,
-        }
-    }
-
-    /// An attribute of type `Binary`.
-    pub fn binary(value: impl Into<Vec<u8>>) -> Self {
-        Self {
-            data_type: "Binary".to_owned(),
-            string_value: None,
-            binary_value: Some(value.into()),
-        }
-    }
-
-    /// Whether the value travels as bytes.
-    pub(crate) fn is_binary(&self) -> bool {
-        self.base_type() == "Binary"
-    }
-
-    /// The value as the digest and the size see it.
-    pub(crate) fn value_bytes(&self) -> &[u8] {
-        if self.is_binary() {
-            self.binary_value.as_deref().unwrap_or_default()
-        } else {
-            self.string_value.as_deref().unwrap_or_default().as_bytes()
-        }
-    }
-
-    fn base_type(&self) -> &str {
-        self.data_type
-            .split_once('.')
-            .map_or(self.data_type.as_str(), |(base, _)| base)
-    }
 }
 
 /// What a producer learns of the message it sent.
@@ -185,6 +138,15 @@ impl Outgoing {
             sent,
             bytes,
         })
+    }
+}
+
+/// Refuses a batch without entries, or with more than ten.
+pub(crate) fn check_batch_length(entries: usize) -> Result<(), SqsError> {
+    match entries {
+        0 => Err(SqsError::EmptyBatchRequest),
+        1..=MAX_BATCH_ENTRIES => Ok(()),
+        _ => Err(SqsError::TooManyEntriesInBatchRequest { entries }),
     }
 }
 

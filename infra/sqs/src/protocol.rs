@@ -2,24 +2,21 @@
 //!
 //! Source: <https://smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html>
 
-use std::collections::HashSet;
-use std::time::Duration;
-
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::queue::Moment;
+use crate::error::SqsError;
+use crate::moment::Moment;
+use crate::service::Sqs;
 use crate::state::State;
-use crate::{Operation, Sqs, SqsError, address};
+use crate::totals::Operation;
 
 mod messages;
 mod moves;
+mod parts;
 mod queues;
 
 const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
-
-/// The most entries of a batch.
-const MAX_BATCH_ENTRIES: usize = 10;
 
 /// What goes back over HTTP.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,8 +31,16 @@ pub struct Answer {
     pub error_type: Option<String>,
 }
 
+impl Sqs {
+    /// Answers a request of the AWS JSON protocol. The operation is what follows `AmazonSQS.` in the
+    /// `X-Amz-Target` header. A long poll keeps the answer waiting for as long as it was asked to.
+    pub async fn handle(&self, operation: &str, body: &[u8]) -> Answer {
+        answer(self, operation, body).await
+    }
+}
+
 /// Answers one request, whatever it holds.
-pub(crate) async fn answer(sqs: &Sqs, operation: &str, body: &[u8]) -> Answer {
+async fn answer(sqs: &Sqs, operation: &str, body: &[u8]) -> Answer {
     let outcome = match Operation::from_name(operation) {
         Some(operation) => {
             sqs.count(operation);
@@ -111,103 +116,4 @@ fn parse<Request: DeserializeOwned>(body: &[u8]) -> Result<Request, SqsError> {
     serde_json::from_slice(body).map_err(|error| SqsError::Serialization {
         reason: error.to_string(),
     })
-}
-
-/// A member that a request can't do without. Empty text is no value either.
-fn required(value: Option<String>, parameter: &'static str) -> Result<String, SqsError> {
-    value
-        .filter(|value| !value.is_empty())
-        .ok_or(SqsError::MissingParameter { parameter })
-}
-
-/// The queue that a request's URL stands for.
-fn queue_name(url: Option<String>) -> Result<String, SqsError> {
-    let url = required(url, "QueueUrl")?;
-    Ok(address::name_in_url(&url).to_owned())
-}
-
-/// Seconds of the wire. Upper limits are the business of whoever takes the duration.
-fn seconds(parameter: &'static str, value: i64) -> Result<Duration, SqsError> {
-    let seconds = u64::try_from(value);
-    let seconds =
-        seconds.map_err(|_| SqsError::invalid(parameter, &value, "Must be >= 0 seconds, if provided."))?;
-    Ok(Duration::from_secs(seconds))
-}
-
-/// An entry of a batch, as far as every batch looks at it.
-trait Entry {
-    fn id(&mut self) -> Option<String>;
-}
-
-/// The entries with their ids, if the batch as a whole is in order.
-fn checked_batch<E: Entry>(entries: Option<Vec<E>>) -> Result<Vec<(String, E)>, SqsError> {
-    let entries = entries.unwrap_or_default();
-    check_batch_length(entries.len())?;
-    let mut seen = HashSet::new();
-    let mut batch = Vec::with_capacity(entries.len());
-    for mut entry in entries {
-        let id = required(entry.id(), "Id")?;
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-        if id.len() > 80 || !id.bytes().all(allowed) {
-            return Err(SqsError::InvalidBatchEntryId { id });
-        }
-        if !seen.insert(id.clone()) {
-            return Err(SqsError::BatchEntryIdsNotDistinct { id });
-        }
-        batch.push((id, entry));
-    }
-    Ok(batch)
-}
-
-/// Refuses a batch without entries, or with more than ten.
-pub(crate) fn check_batch_length(entries: usize) -> Result<(), SqsError> {
-    match entries {
-        0 => Err(SqsError::EmptyBatchRequest),
-        1..=MAX_BATCH_ENTRIES => Ok(()),
-        _ => Err(SqsError::TooManyEntriesInBatchRequest { entries }),
-    }
-}
-
-/// The answer to a batch. An entry that was refused doesn't hold the others up.
-fn batch_answer(outcomes: impl IntoIterator<Item = (String, Result<Value, SqsError>)>) -> Value {
-    let mut successful = Vec::new();
-    let mut failed = Vec::new();
-    for (id, outcome) in outcomes {
-        match outcome {
-            Ok(mut entry) => {
-                entry["Id"] = id.into();
-                successful.push(entry);
-            }
-            Err(error) => failed.push(json!({
-                "Id": id,
-                "SenderFault": true,
-                "Code": error.code(),
-                "Message": error.to_string(),
-            })),
-        }
-    }
-    json!({ "Successful": successful, "Failed": failed })
-}
-
-/// The page of a listing that a request asks for, and the token of the next one: the last name of the
-/// page. AWS gives a token only to those that set a page size.
-fn page(
-    names: impl Iterator<Item = String>,
-    max_results: Option<i64>,
-    next_token: Option<String>,
-) -> Result<(Vec<String>, Option<String>), SqsError> {
-    const MOST: usize = 1000;
-    let size = match max_results {
-        None => MOST,
-        Some(asked) => usize::try_from(asked)
-            .ok()
-            .filter(|size| (1..=MOST).contains(size))
-            .ok_or_else(|| SqsError::invalid("MaxResults", &asked, "Must be between 1 and 1000."))?,
-    };
-    let after = next_token.unwrap_or_default();
-    let mut names = names.filter(|name| *name > after);
-    let page: Vec<String> = names.by_ref().take(size).collect();
-    let is_last = max_results.is_none() || names.next().is_none();
-    let token = page.last().filter(|_| !is_last).cloned();
-    Ok((page, token))
 }

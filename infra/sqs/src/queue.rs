@@ -13,11 +13,13 @@ use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
 use tokio::time::Instant;
 
-use crate::attributes::{Configuration, MAX_VISIBILITY_TIMEOUT};
+use crate::attributes::{Configuration, MAX_VISIBILITY_TIMEOUT, check_visibility};
 use crate::encoding::{from_base64, to_base64};
-use crate::message::{MessageAttribute, Prepared, Received, Sent, SystemAttributes};
-use crate::redrive::MoveTask;
-use crate::{Counts, SqsError};
+use crate::error::SqsError;
+use crate::message::{Prepared, Received, Sent, SystemAttributes};
+use crate::message_attribute::MessageAttribute;
+use crate::moment::Moment;
+use crate::move_task::MoveTask;
 
 /// The most messages of a queue that are received and neither deleted nor visible again.
 ///
@@ -31,11 +33,15 @@ const SENDER_ID: &str = "AIDAEMBEDDEDSQSSENDER";
 /// dead-letter queue, so that messages that move together stay in order.
 pub(crate) type MessageKey = u64;
 
-/// One reading of both clocks: the one that timers follow and the one that timestamps tell.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Moment {
-    pub(crate) instant: Instant,
-    pub(crate) unix_ms: u64,
+/// How many messages a queue has, by what they can do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Can be received now.
+    pub visible: usize,
+    /// Were received, and neither deleted nor visible again.
+    pub in_flight: usize,
+    /// Were sent with a delay that isn't over.
+    pub delayed: usize,
 }
 
 /// A message that some queue keeps.
@@ -421,19 +427,6 @@ impl Queue {
             }
         }
     }
-}
-
-/// Refuses a visibility timeout over 12 hours.
-pub(crate) fn check_visibility(timeout: Duration) -> Result<(), SqsError> {
-    if timeout <= MAX_VISIBILITY_TIMEOUT {
-        return Ok(());
-    }
-    let reason = "Must be >= 0 and <= 43200, if provided.";
-    Err(SqsError::invalid(
-        "VisibilityTimeout",
-        &timeout.as_secs_f64(),
-        reason,
-    ))
 }
 
 /// What a receipt handle stands for. The text is Base64, so that nobody reads more into it.

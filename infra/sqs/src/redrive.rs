@@ -3,25 +3,14 @@
 //! The way to a dead-letter queue is part of a receive (see `state`). The way back is a task, which AWS
 //! runs beside the queue's traffic; here it is over before the request is answered.
 
-use crate::SqsError;
-use crate::queue::{MessageKey, Moment};
+use crate::error::SqsError;
+use crate::moment::Moment;
+use crate::move_task::MoveTask;
+use crate::queue::MessageKey;
 use crate::state::State;
 
 /// The most tasks that a queue remembers, as AWS lists them.
 const REMEMBERED_TASKS: usize = 10;
-
-/// A message move task, which ended when it began.
-#[derive(Clone, Debug)]
-pub(crate) struct MoveTask {
-    pub(crate) handle: String,
-    pub(crate) source_arn: String,
-    pub(crate) destination_arn: Option<String>,
-    pub(crate) max_messages_per_second: Option<i64>,
-    pub(crate) to_move: usize,
-    pub(crate) moved: usize,
-    pub(crate) failure: Option<&'static str>,
-    pub(crate) started_ms: u64,
-}
 
 /// What a task is asked to do.
 pub(crate) struct MoveOrder {

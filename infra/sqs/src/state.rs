@@ -7,10 +7,13 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::address::{Address, check_name};
-use crate::attributes::{Configuration, MAX_RECEIVE_WAIT};
+use crate::attributes::Configuration;
+use crate::error::SqsError;
 use crate::message::{Prepared, Received, Sent, check_size};
-use crate::queue::{IN_FLIGHT_LIMIT, Message, MessageKey, Moment, Queue, check_visibility};
-use crate::{Receive, SqsError, Totals};
+use crate::moment::Moment;
+use crate::queue::{IN_FLIGHT_LIMIT, Message, MessageKey, Queue};
+use crate::receive::Receive;
+use crate::totals::Totals;
 
 /// Everything that the service knows.
 pub(crate) struct State {
@@ -228,21 +231,4 @@ impl State {
         self.settled_queue(name, moment)?
             .change_visibility(receipt_handle, timeout, moment.instant)
     }
-}
-
-/// Refuses a receive that is out of its limits.
-pub(crate) fn check_receive(request: &Receive) -> Result<(), SqsError> {
-    if !(1..=10).contains(&request.max) {
-        let reason = "Must be between 1 and 10, if provided.";
-        return Err(SqsError::invalid("MaxNumberOfMessages", &request.max, reason));
-    }
-    if request.wait > MAX_RECEIVE_WAIT {
-        let reason = "Must be >= 0 and <= 20, if provided.";
-        return Err(SqsError::invalid(
-            "WaitTimeSeconds",
-            &request.wait.as_secs_f64(),
-            reason,
-        ));
-    }
-    request.visibility.map_or(Ok(()), check_visibility)
 }

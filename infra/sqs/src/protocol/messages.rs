@@ -5,13 +5,16 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Entry, batch_answer, checked_batch, queue_name, required, seconds};
+use super::parts::{Entry, batch_answer, checked_batch, queue_name, required, seconds};
 use crate::attributes::is_attribute_name;
 use crate::encoding::{from_base64, md5_of_attributes, to_base64};
-use crate::message::{MAX_MESSAGE_BYTES, Prepared, TRACE_HEADER};
-use crate::queue::Moment;
+use crate::error::SqsError;
+use crate::message::{MAX_MESSAGE_BYTES, Outgoing, Prepared, Received, Sent, TRACE_HEADER};
+use crate::message_attribute::MessageAttribute;
+use crate::moment::Moment;
+use crate::receive::Receive;
+use crate::service::Sqs;
 use crate::state::State;
-use crate::{MessageAttribute, Outgoing, Receive, Received, Sent, Sqs, SqsError};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]

@@ -3,10 +3,11 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::required;
-use crate::SqsError;
-use crate::queue::Moment;
-use crate::redrive::{MoveOrder, MoveTask};
+use super::parts::required;
+use crate::error::SqsError;
+use crate::moment::Moment;
+use crate::move_task::MoveTask;
+use crate::redrive::MoveOrder;
 use crate::state::State;
 
 #[derive(Deserialize)]

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{page, queue_name, required};
-use crate::SqsError;
+use super::parts::{page, queue_name, required};
 use crate::address::check_name;
 use crate::attributes::is_attribute_name;
-use crate::queue::Moment;
+use crate::error::SqsError;
+use crate::moment::Moment;
 use crate::state::State;
 
 #[derive(Deserialize)]

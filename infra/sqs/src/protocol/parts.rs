@@ -1,0 +1,100 @@
+//! Parts that many requests and answers have: members, batches, pages.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::address::name_in_url;
+use crate::error::SqsError;
+use crate::message::check_batch_length;
+
+/// A member that a request can't do without. Empty text is no value either.
+pub(super) fn required(value: Option<String>, parameter: &'static str) -> Result<String, SqsError> {
+    value
+        .filter(|value| !value.is_empty())
+        .ok_or(SqsError::MissingParameter { parameter })
+}
+
+/// The queue that a request's URL stands for.
+pub(super) fn queue_name(url: Option<String>) -> Result<String, SqsError> {
+    let url = required(url, "QueueUrl")?;
+    Ok(name_in_url(&url).to_owned())
+}
+
+/// Seconds of the wire. Upper limits are the business of whoever takes the duration.
+pub(super) fn seconds(parameter: &'static str, value: i64) -> Result<Duration, SqsError> {
+    let seconds = u64::try_from(value);
+    let seconds =
+        seconds.map_err(|_| SqsError::invalid(parameter, &value, "Must be >= 0 seconds, if provided."))?;
+    Ok(Duration::from_secs(seconds))
+}
+
+/// An entry of a batch, as far as every batch looks at it.
+pub(super) trait Entry {
+    fn id(&mut self) -> Option<String>;
+}
+
+/// The entries with their ids, if the batch as a whole is in order.
+pub(super) fn checked_batch<E: Entry>(entries: Option<Vec<E>>) -> Result<Vec<(String, E)>, SqsError> {
+    let entries = entries.unwrap_or_default();
+    check_batch_length(entries.len())?;
+    let mut seen = HashSet::new();
+    let mut batch = Vec::with_capacity(entries.len());
+    for mut entry in entries {
+        let id = required(entry.id(), "Id")?;
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        if id.len() > 80 || !id.bytes().all(allowed) {
+            return Err(SqsError::InvalidBatchEntryId { id });
+        }
+        if !seen.insert(id.clone()) {
+            return Err(SqsError::BatchEntryIdsNotDistinct { id });
+        }
+        batch.push((id, entry));
+    }
+    Ok(batch)
+}
+
+/// The answer to a batch. An entry that was refused doesn't hold the others up.
+pub(super) fn batch_answer(outcomes: impl IntoIterator<Item = (String, Result<Value, SqsError>)>) -> Value {
+    let mut successful = Vec::new();
+    let mut failed = Vec::new();
+    for (id, outcome) in outcomes {
+        match outcome {
+            Ok(mut entry) => {
+                entry["Id"] = id.into();
+                successful.push(entry);
+            }
+            Err(error) => failed.push(json!({
+                "Id": id,
+                "SenderFault": true,
+                "Code": error.code(),
+                "Message": error.to_string(),
+            })),
+        }
+    }
+    json!({ "Successful": successful, "Failed": failed })
+}
+
+/// The page of a listing that a request asks for, and the token of the next one: the last name of the
+/// page. AWS gives a token only to those that set a page size.
+pub(super) fn page(
+    names: impl Iterator<Item = String>,
+    max_results: Option<i64>,
+    next_token: Option<String>,
+) -> Result<(Vec<String>, Option<String>), SqsError> {
+    const MOST: usize = 1000;
+    let size = match max_results {
+        None => MOST,
+        Some(asked) => usize::try_from(asked)
+            .ok()
+            .filter(|size| (1..=MOST).contains(size))
+            .ok_or_else(|| SqsError::invalid("MaxResults", &asked, "Must be between 1 and 1000."))?,
+    };
+    let after = next_token.unwrap_or_default();
+    let mut names = names.filter(|name| *name > after);
+    let page: Vec<String> = names.by_ref().take(size).collect();
+    let is_last = max_results.is_none() || names.next().is_none();
+    let token = page.last().filter(|_| !is_last).cloned();
+    Ok((page, token))
+}
