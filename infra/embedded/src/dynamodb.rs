@@ -7,12 +7,13 @@
 //! A call runs to its end on the calling thread, in memory within tens of microseconds.
 
 mod body;
+mod error;
 mod file;
 mod meter;
 mod streams;
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -43,14 +44,11 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
+pub use error::DynamoDbError;
+use file::STREAM_INDEX;
 use meter::{Metered, Refused};
 pub use meter::{Totals, Units};
 pub use streams::{Record, Records, SequenceNumber, Stream, StreamPosition};
-
-/// `dynoxide` looks up a table's newest stream record at each write and a reader's place at each read, and
-/// keeps all records: without an index both go through everything that was ever written.
-const STREAM_INDEX: &str = "CREATE INDEX IF NOT EXISTS _stream_records_in_order \
-                            ON _stream_records (table_name, CAST(sequence_number AS INTEGER))";
 
 /// DynamoDB and its streams. Clones share the tables.
 #[derive(Clone)]
@@ -84,57 +82,6 @@ pub struct Answer {
     pub status: u16,
     /// The JSON of the result or of the error.
     pub body: Bytes,
-}
-
-/// Why the embedded DynamoDB could not do what this process (not a client of the API) asked.
-#[derive(Debug, thiserror::Error)]
-pub enum DynamoDbError {
-    /// The database in memory could not be set up.
-    #[error("the database in memory could not be set up: {reason}")]
-    Memory {
-        /// The database's words.
-        reason: String,
-    },
-    /// The file can't be used. It is left as it was found.
-    #[error("{path} {problem}: {remedy}", path = .path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        problem: String,
-        /// What to do.
-        remedy: String,
-    },
-    /// The tables could not be listed.
-    #[error("the database {problem}")]
-    Tables {
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// The table is missing or has no stream.
-    #[error(
-        "table {table} has no stream to read: {reason}; create it with StreamSpecification.StreamEnabled = true"
-    )]
-    NoStream {
-        /// The table that was asked for.
-        table: String,
-        /// What was found instead.
-        reason: String,
-    },
-    /// The stream did not give its records.
-    #[error("the stream of table {table} could not be read: {reason}")]
-    Read {
-        /// The stream's table.
-        table: String,
-        /// The database's words.
-        reason: String,
-    },
-    /// The sweep for expired items failed.
-    #[error("expired items could not be swept: {reason}")]
-    Sweep {
-        /// The database's words.
-        reason: String,
-    },
 }
 
 impl DynamoDb {

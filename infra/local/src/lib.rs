@@ -10,6 +10,7 @@ mod folder;
 pub mod groups;
 mod host;
 pub mod play;
+mod progress;
 mod report;
 pub mod scenarios;
 mod stack;

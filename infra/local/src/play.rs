@@ -13,8 +13,8 @@ use futures::future::{join, join_all};
 use indicatif::ProgressBar;
 use terminal::note;
 
-use crate::demo::progress;
 use crate::groups::{GroupScenario, group_scenarios};
+use crate::progress::progress;
 use crate::report::{self, Played};
 use crate::scenarios::{Ids, PlayError, Player, Refused, Scenario, order_scenarios};
 

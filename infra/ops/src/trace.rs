@@ -1,6 +1,7 @@
 //! Everything that belongs to an order, a guest or a group: the events of all its streams in order of
 //! time, what is still outstanding, and what got stuck on the way.
 
+mod belonging;
 mod key;
 mod leftovers;
 mod named;

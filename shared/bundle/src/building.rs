@@ -14,15 +14,9 @@ use eventsourcing::{
 
 use crate::context::Context;
 use crate::function::{Batching, Function, OutboxAccess, Read, Sender, StoreAccess, Trigger};
+use crate::names::{RECOVERY, RELAY, SWEEPER};
 use crate::sample::{MakeSample, Sample};
 use crate::settings::Parts;
-
-/// The name of the relay, without the stack's.
-pub const RELAY: &str = "relay-events";
-/// The name of the sweeper, without the stack's.
-pub const SWEEPER: &str = "sweep-outbox";
-/// The name of the function that is told what the relay's mapping gave up, and of its queue.
-pub const RECOVERY: &str = "recover-stream-records";
 
 /// The function of a command: loads its stream, lets the rules decide, appends.
 pub fn command<C: Command>(context: Context, sender: Sender, about: &'static str) -> Function {

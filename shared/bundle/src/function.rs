@@ -7,8 +7,8 @@ use std::time::Duration;
 use aws_adapters::{Handler, dead_letter_queue};
 use eventsourcing::{Draft, Form, Malformed, Setting, Shape, StreamId};
 
-use crate::building::RECOVERY;
 use crate::context::Context;
+use crate::names::RECOVERY;
 use crate::sample::{MakeSample, Sample};
 use crate::settings::Parts;
 

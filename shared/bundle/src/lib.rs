@@ -12,6 +12,7 @@
 //! | [`registry`] | all functions, the queues for systems outside, and what follows from both |
 //! | [`sample`] | what stands in the tables, what comes to a function, and what follows |
 //! | [`streams`] | the kinds of streams that there are |
+//! | [`names`] | the functions that the engine adds to each business |
 //! | [`lambda`] | what the one executable of all functions does |
 //! | [`settings`] | what a function is told by its environment, and what it is built from |
 
@@ -19,6 +20,7 @@ pub mod building;
 pub mod context;
 pub mod function;
 pub mod lambda;
+pub mod names;
 pub mod registry;
 pub mod sample;
 pub mod settings;
@@ -28,9 +30,10 @@ use std::time::Duration;
 
 use eventsourcing::{Setting, SettingValues};
 
-pub use building::{RECOVERY, RELAY, SWEEPER, command, on_queue, step};
+pub use building::{command, on_queue, step};
 pub use context::{Context, Picture};
 pub use function::{Batching, Build, Function, OutboxAccess, Parameter, Sender, StoreAccess, Trigger};
+pub use names::{RECOVERY, RELAY, SWEEPER};
 pub use registry::{Outbound, Registry};
 pub use sample::{Comes, Follows, Given, Sample, at};
 pub use settings::{InvalidSetting, Parts, Settings};

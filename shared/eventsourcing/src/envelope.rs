@@ -1,19 +1,15 @@
 //! Envelopes: what stands on a queue around a command or an event, and how it is checked.
 
-use std::fmt;
 use std::marker::PhantomData;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::structure::Structure;
+use crate::structure::{MAX_DEPTH, Structure};
 use crate::{
     Characters, Dispatch, Field, FieldError, FieldForm, FieldValue, Fields, Message, RecordedEvent, Review,
     Shape, StreamId, TextForm, Timestamp, Unreadable, command_id, decode, write_body,
 };
-
-/// How deep JSON may be nested: 64 lists and objects in each other.
-pub const MAX_DEPTH: usize = 64;
 
 /// A body that can't be understood. The text says which field, and what was expected there; never
 /// the value.
@@ -471,38 +467,6 @@ pub fn encode_event(
     })
 }
 
-/// An X-Ray trace header that is passed from message to message.
-///
-/// Without its `Lineage` part: that carries Lambda's loop counter, and a saga that goes through a
-/// dozen functions would be taken for a runaway loop.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct TraceHeader(String);
-
-impl TraceHeader {
-    /// The header as it came, cut to what is passed on; none if nothing remains, if it is longer than 256
-    /// characters or has others than printable ASCII, which no tracer writes.
-    pub fn passed_on(header: &str) -> Option<Self> {
-        let parts: Vec<_> = header
-            .split(';')
-            .filter(|part| !part.trim_start().starts_with("Lineage="))
-            .collect();
-        let kept = parts.join(";");
-        let printable = kept.bytes().all(|byte| (b' '..=b'~').contains(&byte));
-        (!kept.is_empty() && kept.len() <= 256 && printable).then_some(Self(kept))
-    }
-
-    /// The header.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for TraceHeader {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -524,7 +488,7 @@ mod tests {
     }
 
     /// Asserts that what is wrong with a message of that shape is refused by its reader, which names the field.
-    fn assert_refused<T: fmt::Debug>(shape: &Shape, read: impl Fn(&str) -> Result<T, Malformed>) {
+    fn assert_refused<T: std::fmt::Debug>(shape: &Shape, read: impl Fn(&str) -> Result<T, Malformed>) {
         for sample in shape.samples() {
             assert!(read(&sample).is_ok(), "{sample}");
         }
@@ -727,22 +691,5 @@ mod tests {
             assert!(body.len() <= 1_048_576, "{}", body.len());
             assert!(read(&body).is_ok());
         }
-    }
-
-    #[test]
-    fn a_trace_header_that_a_queue_would_refuse_is_not_passed_on() {
-        assert_eq!(TraceHeader::passed_on("Root=1-\u{1}"), None);
-        assert_eq!(TraceHeader::passed_on("Root=1-ä"), None);
-    }
-
-    #[test]
-    fn the_loop_counter_is_not_passed_on() {
-        let header =
-            TraceHeader::passed_on("Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1;Lineage=a87bd80c:1");
-        assert_eq!(
-            header.expect("the rest").as_str(),
-            "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1"
-        );
-        assert_eq!(TraceHeader::passed_on("Lineage=a87bd80c:1"), None);
     }
 }

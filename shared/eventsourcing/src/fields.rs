@@ -10,91 +10,9 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
-use crate::review::{self, Review, Reviewer};
-use crate::{Characters, FieldForm, TextForm};
-
-/// A field that is missing or holds something else than it should.
-///
-/// The text names the field by its path, what it holds by JSON type, and what was expected; never
-/// the value.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("field `{path}` {holds}; expected {expected}")]
-pub struct FieldError {
-    path: String,
-    holds: &'static str,
-    expected: String,
-}
-
-impl FieldError {
-    /// The value `raw` is not a valid `T`.
-    pub fn value<T: FieldValue>(raw: &str) -> Self {
-        Self::wrong(raw, T::expected())
-    }
-
-    /// The value `raw` is not what is expected.
-    pub(crate) fn wrong(raw: &str, expected: String) -> Self {
-        Self {
-            path: String::new(),
-            holds: kind(raw),
-            expected,
-        }
-    }
-
-    /// The field of that name is not there.
-    pub(crate) fn missing(name: &str, expected: String) -> Self {
-        Self {
-            path: name.to_owned(),
-            holds: "is missing",
-            expected,
-        }
-    }
-
-    /// The field at `path` is there more than once.
-    pub(crate) fn doubled(path: String) -> Self {
-        Self {
-            path,
-            holds: "is given twice",
-            expected: "once".to_owned(),
-        }
-    }
-
-    /// The field, as in `command.product_items[1].quantity`.
-    pub fn path(&self) -> &str {
-        &self.path
-    }
-
-    /// The same error, seen from one level further in.
-    #[must_use]
-    pub(crate) fn inside(mut self, outer: &str) -> Self {
-        self.path = review::inner(&self.path, outer).to_owned();
-        self
-    }
-
-    /// The same error, seen from one level further out.
-    #[must_use]
-    pub fn within(mut self, outer: &str) -> Self {
-        let joint = if self.path.is_empty() || self.path.starts_with('[') {
-            ""
-        } else {
-            "."
-        };
-        self.path = format!("{outer}{joint}{}", self.path);
-        self
-    }
-}
-
-/// What the JSON text is, by its first character.
-fn kind(raw: &str) -> &'static str {
-    match raw.as_bytes().first() {
-        Some(b'{') => "holds an object",
-        Some(b'[') => "holds a list",
-        Some(b'"') => "holds a string",
-        Some(b't' | b'f') => "holds a boolean",
-        Some(b'n') => "is null",
-        Some(_) => "holds a number",
-        None => "is empty",
-    }
-}
+use crate::field_error::FieldError;
+use crate::review::Review;
+use crate::{Characters, Field, FieldForm, TextForm};
 
 /// A value that a field of a message can hold.
 pub trait FieldValue: Sized {
@@ -123,6 +41,25 @@ pub trait FieldValue: Sized {
     /// All that is wrong with the value. What holds other values looks at each of them.
     fn review(raw: &str) -> Review {
         Review::of(Self::read(raw))
+    }
+}
+
+impl FieldError {
+    /// The value `raw` is not a valid `T`.
+    pub fn value<T: FieldValue>(raw: &str) -> Self {
+        Self::wrong(raw, T::expected())
+    }
+}
+
+impl Field {
+    /// The field of that name, which holds a `T`, with its doc comment.
+    pub fn of<T: FieldValue>(name: &'static str, doc: &'static str) -> Self {
+        Self {
+            name,
+            about: doc.trim(),
+            required: T::absent().is_none(),
+            form: T::form(),
+        }
     }
 }
 
@@ -155,11 +92,6 @@ impl<'a> Fields<'a> {
         // The value is a part of the text, so it begins as far into it as their addresses are apart.
         let start = value.as_ptr().addr() - self.json.as_ptr().addr();
         Some(start..start + value.len())
-    }
-
-    /// Looks at the fields one by one.
-    pub fn review(&self) -> Reviewer<'_, 'a> {
-        Reviewer::of(self)
     }
 
     /// The names of the fields, in alphabetical order.

@@ -6,8 +6,6 @@
 
 use std::fmt;
 
-use crate::FieldValue;
-
 /// What the fields of a command or an event are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shape {
@@ -39,18 +37,6 @@ pub struct Field {
     pub required: bool,
     /// What it takes.
     pub form: FieldForm,
-}
-
-impl Field {
-    /// The field of that name, which holds a `T`, with its doc comment.
-    pub fn of<T: FieldValue>(name: &'static str, doc: &'static str) -> Self {
-        Self {
-            name,
-            about: doc.trim(),
-            required: T::absent().is_none(),
-            form: T::form(),
-        }
-    }
 }
 
 /// What a field takes. Its text completes the sentence "expected …".

@@ -16,17 +16,20 @@ mod commit;
 mod decider;
 mod draft;
 mod envelope;
+mod field_error;
 mod fields;
 mod form;
 mod ids;
 mod message;
 mod review;
+mod reviewer;
 mod saga;
 mod samples;
 mod settings;
 mod store;
 mod structure;
 mod timestamp;
+mod trace_header;
 mod values;
 mod wire;
 
@@ -39,18 +42,21 @@ pub use commit::{
 pub use decider::{Command, CommandSet, CommandVisitor, Decider, Decision, EventSet, EventVisitor, Refusal};
 pub use draft::{Draft, DraftFault, Form, NotJson, NotText, Written, text_of, written};
 pub use envelope::{
-    CommandEnvelope, EventEnvelope, MAX_DEPTH, Malformed, Metadata, TraceHeader, encode_command,
-    encode_event, ids_of,
+    CommandEnvelope, EventEnvelope, Malformed, Metadata, encode_command, encode_event, ids_of,
 };
-pub use fields::{FieldError, FieldValue, Fields, Text};
+pub use field_error::FieldError;
+pub use fields::{FieldValue, Fields, Text};
 pub use form::{Characters, DecimalForm, Field, FieldForm, Shape, TextForm};
 pub use ids::{Category, NAMESPACE, StreamId, command_id, computed_id, event_id};
 pub use message::{Message, Unreadable, decode};
-pub use review::{Review, Reviewer, UnknownField, nearest};
+pub use review::{Review, UnknownField, nearest};
+pub use reviewer::Reviewer;
 pub use saga::{Dispatch, Step};
 pub use samples::Wrong;
 pub use settings::{MAX_SETTING_SECONDS, RuleSettings, Setting, SettingValues};
 pub use store::{AppendError, EventStore, LoadError, Read, Transient};
+pub use structure::MAX_DEPTH;
 pub use timestamp::{Clock, InvalidTimestamp, SystemClock, Timestamp};
+pub use trace_header::TraceHeader;
 pub use values::InvalidId;
 pub use wire::{is_sendable, sendable, write_body};

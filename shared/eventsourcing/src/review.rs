@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use crate::{FieldError, FieldValue, Fields};
+use crate::field_error::{FieldError, inner};
 
 /// A field that no reader reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,15 @@ pub struct UnknownField {
 }
 
 impl UnknownField {
+    /// The field of that name where only those of the `known` names are read.
+    pub(crate) fn beside(known: Vec<&'static str>, name: &str) -> Self {
+        Self {
+            path: name.to_owned(),
+            name: name.to_owned(),
+            known,
+        }
+    }
+
     /// The field, as in `command.product_items[1].quantitiy`.
     pub fn path(&self) -> &str {
         &self.path
@@ -53,12 +62,6 @@ impl fmt::Display for UnknownField {
             None => write!(f, "the fields there are {}", self.known.join(", ")),
         }
     }
-}
-
-/// The path within `outer`.
-pub(crate) fn inner<'p>(path: &'p str, outer: &str) -> &'p str {
-    let inner = path.strip_prefix(outer).and_then(|rest| rest.strip_prefix('.'));
-    inner.unwrap_or(path)
 }
 
 /// A name as it is compared: people write `loanId` and `loan-id` for `loan_id`.
@@ -126,52 +129,6 @@ impl Review {
         self.faults.extend(other.faults);
         self.unknown.extend(other.unknown);
         self
-    }
-}
-
-/// Looks at the fields of an object one by one; what it is not asked for is unknown.
-#[derive(Debug)]
-pub struct Reviewer<'f, 'a> {
-    fields: &'f Fields<'a>,
-    known: Vec<&'static str>,
-    found: Review,
-}
-
-impl<'f, 'a> Reviewer<'f, 'a> {
-    pub(crate) fn of(fields: &'f Fields<'a>) -> Self {
-        Self {
-            fields,
-            known: Vec::new(),
-            found: Review::default(),
-        }
-    }
-
-    /// Looks at the field of that name, which holds a `T`.
-    #[must_use]
-    pub fn field<T: FieldValue>(mut self, name: &'static str) -> Self {
-        self.known.push(name);
-        let found = match self.fields.raw(name) {
-            Some(raw) => T::review(raw).within(name),
-            None => Review::of(self.fields.get::<T>(name)),
-        };
-        self.found = self.found.and(found);
-        self
-    }
-
-    /// What was found in all.
-    #[must_use]
-    pub fn finish(self) -> Review {
-        let is_unknown = |name: &&str| !self.known.contains(name);
-        let unknown = self.fields.names().filter(is_unknown).map(|name| UnknownField {
-            path: name.to_owned(),
-            name: name.to_owned(),
-            known: self.known.clone(),
-        });
-        let unknown = unknown.collect();
-        self.found.and(Review {
-            faults: Vec::new(),
-            unknown,
-        })
     }
 }
 

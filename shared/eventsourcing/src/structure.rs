@@ -5,8 +5,10 @@
 //! it takes one value and drops the other, where senders and readers may differ on which. The pass takes
 //! time in proportion to the text, but for sorting the names of each object.
 
-use crate::MAX_DEPTH;
 use crate::fields::unescaped;
+
+/// How deep JSON may be nested: 64 lists and objects in each other.
+pub const MAX_DEPTH: usize = 64;
 
 /// The longest name that an error shows, and the longest path, in characters.
 const MAX_SHOWN_NAME: usize = 64;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::Findings;
+use super::findings::Findings;
 use super::streams::{Event, Streams, all, first};
 
 const ENDINGS: [&str; 3] = [

@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
+use super::evidence::Evidence;
+use super::findings::Findings;
 use super::streams::{Event, Streams};
-use super::{Evidence, Findings};
 use crate::bundle::{Letter, text};
 
 pub(super) fn judge(evidence: &Evidence, streams: &Streams, findings: &mut Findings) {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Findings;
+use super::findings::Findings;
 use super::streams::{Event, Streams, all, computed, first, has};
 
 /// An order, and what belongs to it by the computed ids.

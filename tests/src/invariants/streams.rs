@@ -7,7 +7,7 @@ use eventsourcing::Timestamp;
 use serde_json::Value;
 use uuid::{Uuid, uuid};
 
-use super::Findings;
+use super::findings::Findings;
 use crate::bundle::{Item, text};
 
 /// The namespace of all computed ids, as it is published.

@@ -8,7 +8,12 @@ use std::path::{Path, PathBuf};
 use dynoxide::storage::Storage;
 use dynoxide::{Database, DynoxideError};
 
-use super::{DynamoDbError, STREAM_INDEX};
+use super::error::DynamoDbError;
+
+/// `dynoxide` looks up a table's newest stream record at each write and a reader's place at each read, and
+/// keeps all records: without an index both go through everything that was ever written.
+pub(super) const STREAM_INDEX: &str = "CREATE INDEX IF NOT EXISTS _stream_records_in_order \
+                            ON _stream_records (table_name, CAST(sequence_number AS INTEGER))";
 
 /// How each SQLite database begins (<https://www.sqlite.org/fileformat.html>).
 const MAGIC: &[u8] = b"SQLite format 3\0";

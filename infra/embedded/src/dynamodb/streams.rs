@@ -9,7 +9,8 @@ use dynoxide::actions::get_records::{self, GetRecordsRequest};
 use dynoxide::actions::get_shard_iterator::GetShardIteratorRequest;
 use serde_json::Value;
 
-use super::{DynamoDb, DynamoDbError};
+use super::DynamoDb;
+use super::error::DynamoDbError;
 
 /// A record's place in its shard. Later records have greater numbers; nothing else can be told from them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -4,123 +4,30 @@
 //! the shard and hands its records to lanes, as many as the parallelization factor says; a lane has one
 //! invocation at a time and does not go past a batch before it is done with it or gives it up.
 
+mod arrival;
 mod lane;
 mod order;
 mod progress;
+mod settings;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use std::time::Duration;
 
-use embedded_sqs::Sqs;
-use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 
 use super::sqs::Queue;
-use super::{Function, MappingError, Notice, Shutdown, Status, check, told_to_stop};
-use crate::dynamodb::{DynamoDb, Record, SequenceNumber, Stream, StreamPosition};
+use super::{Function, MappingError, Notice, Shutdown, Status, told_to_stop};
+use crate::dynamodb::{DynamoDb, Record, Stream};
+use arrival::Arrival;
 use lane::Lane;
 use order::Arrivals;
 pub use order::Order;
 use progress::Progress;
+pub use settings::{OnFailure, Settings};
 
 /// The most records that DynamoDB Streams gives at once.
 const LARGEST_READ: usize = 1_000;
-
-/// The settings of a stream's mapping, in Lambda's words.
-#[derive(Clone)]
-pub struct Settings {
-    /// The table whose stream it is.
-    pub table: String,
-    /// `StartingPosition`, or where an earlier run left off.
-    pub starting_position: StreamPosition,
-    /// `BatchSize`: 1 to 10,000 records.
-    pub batch_size: u32,
-    /// `MaximumBatchingWindowInSeconds`: for how long to wait for a batch to fill, up to 300 seconds.
-    pub batching_window: Duration,
-    /// `ParallelizationFactor`: 1 to 10 batches at once, of different partition keys.
-    pub parallelization_factor: u32,
-    /// `FunctionResponseTypes` holds `ReportBatchItemFailures`.
-    pub report_batch_item_failures: bool,
-    /// `BisectBatchOnFunctionError`.
-    pub bisect_batch_on_function_error: bool,
-    /// `MaximumRetryAttempts`: 0 to 10,000 after the first; `None` until the record expires.
-    pub maximum_retry_attempts: Option<u32>,
-    /// `MaximumRecordAgeInSeconds`: 1 minute to 7 days; `None` until the record expires, which a stream's
-    /// do after 24 hours.
-    pub maximum_record_age: Option<Duration>,
-    /// `DestinationConfig.OnFailure`: who is told of records that were given up.
-    pub on_failure: Option<OnFailure>,
-    /// In which order records of different partition keys arrive.
-    pub order: Order,
-}
-
-/// A queue that is told of records that were given up.
-#[derive(Clone)]
-pub struct OnFailure {
-    /// The service.
-    pub sqs: Sqs,
-    /// The queue's name.
-    pub queue: String,
-}
-
-impl Settings {
-    /// Lambda's defaults, from the oldest record on.
-    pub fn of(table: impl Into<String>) -> Self {
-        Self {
-            table: table.into(),
-            starting_position: StreamPosition::TrimHorizon,
-            batch_size: 100,
-            batching_window: Duration::ZERO,
-            parallelization_factor: 1,
-            report_batch_item_failures: false,
-            bisect_batch_on_function_error: false,
-            maximum_retry_attempts: None,
-            maximum_record_age: None,
-            on_failure: None,
-            order: Order::Arrival,
-        }
-    }
-
-    /// Refuses what Lambda refuses.
-    pub fn check(&self) -> Result<(), MappingError> {
-        let seconds = Duration::from_secs;
-        check("BatchSize", &self.batch_size, 1..=10_000)?;
-        check(
-            "MaximumBatchingWindowInSeconds",
-            &self.batching_window,
-            Duration::ZERO..=seconds(300),
-        )?;
-        check("ParallelizationFactor", &self.parallelization_factor, 1..=10)?;
-        check(
-            "MaximumRetryAttempts",
-            &self.maximum_retry_attempts.unwrap_or(0),
-            0..=10_000,
-        )?;
-        let age = self.maximum_record_age.unwrap_or(seconds(60));
-        check("MaximumRecordAgeInSeconds", &age, seconds(60)..=seconds(604_800))
-    }
-}
-
-/// A record on its way to the function.
-#[derive(Clone, Debug)]
-struct Arrival {
-    record: Record,
-    /// The number that the function sees. It differs from the record's own in another order than the
-    /// table's, because numbers rise from batch to batch whatever the order.
-    number: SequenceNumber,
-}
-
-impl Arrival {
-    fn json(&self) -> Value {
-        let mut json = self.record.json.clone();
-        if self.number != self.record.sequence_number {
-            json["dynamodb"]["SequenceNumber"] = self.number.to_string().into();
-        }
-        json
-    }
-}
 
 /// Runs the mapping until `shutdown`. It does not start with settings that Lambda refuses, without a
 /// stream, or without the queue to report failures to.

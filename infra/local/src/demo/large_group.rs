@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use aws_adapters::Metrics;
 use eventsourcing::SettingValues;
 
-use super::{DemoError, progress, settle, start};
+use super::stage::{DemoError, settle, start};
 use crate::Stack;
 use crate::groups::{GroupProgress, PROGRESS_INTERVAL, group_stream, guests_of};
+use crate::progress::progress;
 use crate::scenarios::{PlayError, Player};
 
 /// The size that others are compared with.

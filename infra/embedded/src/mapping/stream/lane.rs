@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::arrival::Arrival;
 use super::progress::Progress;
-use super::{Arrival, OnFailure, Settings};
+use super::settings::{OnFailure, Settings};
 use crate::clock::{to_the_millisecond, to_the_second};
 use crate::dynamodb::{SequenceNumber, Stream};
 use crate::mapping::report::{self, Report};

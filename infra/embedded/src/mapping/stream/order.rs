@@ -7,7 +7,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use super::Arrival;
+use super::arrival::Arrival;
 use crate::dynamodb::{Record, SequenceNumber};
 
 /// The order of records of different partition keys. Those of one key keep theirs.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use super::Arrival;
+use super::arrival::Arrival;
 use crate::dynamodb::{Record, SequenceNumber};
 use crate::mapping::Status;
 
