@@ -1,7 +1,8 @@
 //! A rule from its messages to its decisions, without a store: `cargo run -p eventsourcing --example library_loan`.
 //!
-//! A book of a library is lent to one reader at a time. Everything else that this workspace does (append,
-//! relay, retry, redrive) is done for any rule of this shape.
+//! A book is lent to a member of a library, once. Everything else that this workspace does (append, relay, retry,
+//! redrive) is done for any rule of this shape; the library whole, with a deadline, a step and all that makes a
+//! stack of it, is in `tests/library`.
 
 use eventsourcing::{
     Category, CommandMeta, Decider, Decision, History, MAX_COMMIT_BYTES, Refusal, Timestamp, commands,
@@ -9,87 +10,101 @@ use eventsourcing::{
 };
 
 message! {
-    /// A reader wants the book.
+    /// A member takes a book.
     pub struct LendBook {
+        /// Which loan.
+        pub loan_id: String,
         /// Which book.
         pub book_id: String,
         /// To whom.
-        pub reader: String,
+        pub member_id: String,
     }
 }
 
 message! {
-    /// The book has a reader.
+    /// The member has the book.
     pub struct BookLent {
+        /// Which loan.
+        pub loan_id: String,
         /// Which book.
         pub book_id: String,
-        /// To whom.
-        pub reader: String,
+        /// Who has it.
+        pub member_id: String,
         /// When.
         pub lent_at: Timestamp,
     }
 }
 
 commands! {
-    /// What a book is asked.
-    pub enum BookCommand for Book { LendBook => book_id + creates }
+    /// What a loan is asked to do.
+    pub enum LoanCommand for Loan { LendBook => loan_id + creates }
 }
 
 events! {
-    /// What happens to a book.
-    pub enum BookEvent { BookLent }
+    /// What happens to a loan.
+    pub enum LoanEvent { BookLent }
 }
 
-/// The rules of a book.
+/// The rules of a loan.
 #[derive(Debug)]
-pub struct Book;
+pub struct Loan;
 
-impl Decider for Book {
-    const CATEGORY: Category = Category::new("book");
-    type Command = BookCommand;
-    type Event = BookEvent;
-    /// Who has it.
-    type State = Option<String>;
+impl Decider for Loan {
+    const CATEGORY: Category = Category::new("loan");
+    type Command = LoanCommand;
+    type Event = LoanEvent;
+    /// Who has which book, if anybody.
+    type State = Option<BookLent>;
     type Settings = ();
 
-    fn evolve(_: Option<String>, BookEvent::BookLent(lent): &BookEvent) -> Option<String> {
-        Some(lent.reader.clone())
+    fn evolve(_: Option<BookLent>, LoanEvent::BookLent(lent): &LoanEvent) -> Option<BookLent> {
+        Some(lent.clone())
     }
 
     fn decide(
-        state: &Option<String>,
-        BookCommand::LendBook(command): &BookCommand,
+        state: &Option<BookLent>,
+        LoanCommand::LendBook(command): &LoanCommand,
         (): &(),
         now: Timestamp,
-    ) -> Result<Decision<BookEvent>, Refusal> {
+    ) -> Result<Decision<LoanEvent>, Refusal> {
         match state {
             None => Ok(Decision::one(BookLent {
+                loan_id: command.loan_id.clone(),
                 book_id: command.book_id.clone(),
-                reader: command.reader.clone(),
+                member_id: command.member_id.clone(),
                 lent_at: now,
             })),
-            // Asked for before, by the same reader: done.
-            Some(reader) if *reader == command.reader => Ok(Decision::Nothing),
-            Some(_) => Err(Refusal::Rejected(format!("book {} is lent", command.book_id))),
+            // Asked for before: a repeat is known by its content, and is done.
+            Some(lent) if (&lent.book_id, &lent.member_id) == (&command.book_id, &command.member_id) => {
+                Ok(Decision::Nothing)
+            }
+            Some(_) => Err(Refusal::Rejected(format!(
+                "loan {} is known already, of another book or to another member; a new loan needs a new loan_id",
+                command.loan_id
+            ))),
         }
     }
 }
 
 #[allow(clippy::print_stdout)] // It is there to be read.
 fn main() {
-    let lend = |reader: &str| {
-        let (book_id, reader) = ("moby-dick".to_owned(), reader.to_owned());
-        let id = format!("lend-to-{reader}");
+    let lend = |member: &str| {
+        let id = format!("lend-to-{member}");
+        let command = LendBook {
+            loan_id: "l-1".to_owned(),
+            book_id: "moby-dick".to_owned(),
+            member_id: member.to_owned(),
+        };
         let meta = CommandMeta {
             correlation_id: id.clone(),
             id,
             trace: None,
         };
-        (meta, BookCommand::from(LendBook { book_id, reader }))
+        (meta, LoanCommand::from(command))
     };
     // A batch for one stream becomes one commit: Ada's second command is a repeat, Bob comes too late.
     let batch = [lend("ada"), lend("ada"), lend("bob")];
-    let planned = plan::<Book>(
+    let planned = plan::<Loan>(
         &History::guessed_empty(),
         &batch,
         &(),
