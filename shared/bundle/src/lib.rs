@@ -12,6 +12,7 @@
 //! | [`registry`] | all functions, the queues for systems outside, and what follows from both |
 //! | [`sample`] | what stands in the tables, what comes to a function, and what follows |
 //! | [`streams`] | the kinds of streams that there are |
+//! | [`gaps`] | what a business still lacks to be whole |
 //! | [`names`] | the functions that the engine adds to each business |
 //! | [`lambda`] | what the one executable of all functions does |
 //! | [`settings`] | what a function is told by its environment, and what it is built from |
@@ -19,6 +20,7 @@
 pub mod building;
 pub mod context;
 pub mod function;
+pub mod gaps;
 pub mod lambda;
 pub mod names;
 pub mod registry;

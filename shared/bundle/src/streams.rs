@@ -1,6 +1,6 @@
 //! The kinds of streams that a business has.
 
-use eventsourcing::{Category, Decider, EventSet};
+use eventsourcing::{Category, CommandSet, Decider, EventSet};
 
 /// A kind of stream, by its rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +11,10 @@ pub struct StreamKind {
     pub title: &'static str,
     /// The types of the events in it.
     pub events: &'static [&'static str],
+    /// The types of the commands that are decided on it.
+    pub commands: &'static [&'static str],
+    /// The types of those events that nobody listens to, neither a step nor a system outside, on purpose.
+    pub unheard: &'static [&'static str],
 }
 
 impl StreamKind {
@@ -20,6 +24,14 @@ impl StreamKind {
             category: D::CATEGORY,
             title,
             events: D::Event::TYPES,
+            commands: D::Command::TYPES,
+            unheard: &[],
         }
+    }
+
+    /// Nobody listens to these events: they are there for the record, or for the rules that read it.
+    #[must_use]
+    pub const fn unheard(self, unheard: &'static [&'static str]) -> Self {
+        Self { unheard, ..self }
     }
 }

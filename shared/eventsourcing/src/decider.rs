@@ -73,6 +73,9 @@ pub trait EventVisitor<S: EventSet> {
 
 /// The commands that one decider takes.
 pub trait CommandSet: Clone + Debug + Send + Sync + Sized + 'static {
+    /// The names of all of them on the wire.
+    const TYPES: &'static [&'static str];
+
     /// The shapes of all of them.
     fn shapes() -> Vec<Shape>;
 

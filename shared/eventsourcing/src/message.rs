@@ -210,6 +210,8 @@ macro_rules! commands {
         }
 
         impl $crate::CommandSet for $name {
+            const TYPES: &'static [&'static str] = &[$(<$command as $crate::Message>::TYPE),*];
+
             fn shapes() -> Vec<$crate::Shape> {
                 vec![$(<$command as $crate::Message>::shape()),*]
             }

@@ -1,0 +1,187 @@
+//! All that a new command, step, event or outbound queue still lacks, in one list, before anything slow runs.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bundle::gaps::{Places, gaps};
+use bundle::{Bundle, Trigger};
+use domain::order::OrderEvent;
+use eventsourcing::EventSet;
+use template::written::{Stale, stale};
+
+/// Where this business declares what the engine asks for.
+const PLACES: Places = Places {
+    registry: "functions/src/registry.rs",
+    samples: "functions/src/samples.rs",
+};
+
+#[test]
+fn nothing_is_missing_anywhere() {
+    let bundle = functions::bundle();
+    let mut missing = gaps(&bundle, PLACES);
+    missing.extend(stale_files(&bundle));
+    missing.extend(pictures(&bundle));
+    missing.extend(stored_forms(&bundle));
+    assert!(
+        missing.is_empty(),
+        "{} things are missing:\n- {}\n",
+        missing.len(),
+        missing.join("\n- ")
+    );
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).expect("the page is there")
+}
+
+/// What `cargo template` writes.
+fn stale_files(bundle: &Bundle) -> Vec<String> {
+    let stale = stale(bundle, &root()).expect("the files can be read");
+    stale.iter().map(Stale::told).collect()
+}
+
+/// The README's pictures leave no command, no step and no event of an order out, and name nothing else.
+fn pictures(bundle: &Bundle) -> Vec<String> {
+    let readme = read("README.md");
+    let drawn = drawn(&readme);
+    let lower: BTreeSet<_> = drawn.iter().map(|name| name.to_lowercase()).collect();
+    let functions = &bundle.registry.functions;
+    let commands: BTreeSet<_> = functions
+        .iter()
+        .map(|function| function.name.replace('-', ""))
+        .collect();
+    let events: BTreeSet<_> = bundle
+        .streams
+        .iter()
+        .flat_map(|kind| kind.events)
+        .copied()
+        .collect();
+
+    let by_functions = functions.iter().filter_map(|function| match function.trigger {
+        Trigger::Commands(_) => Some(aws_adapters::pascal_case(&function.name)),
+        Trigger::Events(event) => Some(event.to_owned()),
+        _ => None,
+    });
+    let of_orders = OrderEvent::TYPES.iter().map(|&event| event.to_owned());
+    let needed: BTreeSet<_> = by_functions.chain(of_orders).collect();
+    let missing = needed
+        .into_iter()
+        .filter(|name| !lower.contains(&name.to_lowercase()));
+    let missing = missing.map(|name| format!("{name} is in no picture of README.md: draw its arrow there"));
+
+    let unknown = drawn
+        .iter()
+        .filter(|name| !["LR", "classDef"].contains(&name.as_str()));
+    let unknown =
+        unknown.filter(|name| !commands.contains(&name.to_lowercase()) && !events.contains(name.as_str()));
+    let unknown = unknown.map(|name| {
+        format!("a picture of README.md has {name}, which is neither a command nor an event: take it out")
+    });
+    missing.chain(unknown).collect()
+}
+
+/// The names of messages in a page's pictures.
+fn drawn(page: &str) -> BTreeSet<String> {
+    let pictures = page
+        .split("```mermaid")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next());
+    let words = pictures.flat_map(|picture| picture.split(|c: char| !c.is_ascii_alphanumeric()));
+    let is_name = |word: &&str| word.chars().filter(char::is_ascii_uppercase).count() > 1 && word.len() > 1;
+    words.filter(is_name).map(str::to_owned).collect()
+}
+
+/// What is written has a stored sample of its form, which is read for ever.
+fn stored_forms(bundle: &Bundle) -> Vec<String> {
+    let events = bundle.streams.iter().flat_map(|kind| kind.events);
+    let events = events.map(|event| format!("events/{event}.jsonl"));
+    let sent: BTreeSet<_> = bundle
+        .registry
+        .functions
+        .iter()
+        .flat_map(|function| &function.sends_to)
+        .collect();
+    let messages = sent.into_iter().map(|queue| format!("messages/{queue}.jsonl"));
+    let versions: Vec<_> = (1..)
+        .map(|version| root().join(format!("tests/schema/v{version}")))
+        .take_while(|folder| folder.exists())
+        .collect();
+    let files = events.chain(messages);
+    let missing = files.filter(|file| !versions.iter().any(|version| version.join(file).exists()));
+    missing
+        .map(|file| {
+            format!(
+                "tests/schema/v{}/{file} is missing, the form in which that is stored or sent: run \
+                 `WRITE_SCHEMA=1 cargo test -p testkit --test failure old_and_new`",
+                versions.len()
+            )
+        })
+        .collect()
+}
+
+/// Samples as a hasty author writes them: one about a guest of another sample, one of another command.
+mod hasty {
+    use bundle::{Given, Sample};
+    use domain::guest_stay::CheckInGuest;
+
+    pub(crate) fn of_another_command() -> Sample {
+        let guest_stay_id = "sample-check-in-guest-ada".parse().expect("an id");
+        Given::nothing()
+            .command(&CheckInGuest { guest_stay_id })
+            .sends(&["WithdrawOrder"])
+    }
+}
+
+#[test]
+fn whatever_is_missing_is_told_with_its_place_and_what_to_write_there() {
+    let mut bundle = functions::bundle();
+    let registry = &mut bundle.registry;
+    registry
+        .functions
+        .retain(|function| function.name != "fail-payment");
+    registry
+        .outbound
+        .retain(|queue| queue.queue != "group-checkout-notifications");
+    let charge = registry
+        .functions
+        .iter()
+        .position(|function| function.name == "record-charge");
+    let charge = registry.functions.remove(charge.expect("it is a function"));
+    registry.functions.push(charge.sample(hasty::of_another_command));
+    let stay = bundle::command::<domain::guest_stay::RecordPayment>(
+        bundle::Context::new("guest-stay", "Guest stay"),
+        bundle::Sender::Outside,
+        "Records what a guest has paid",
+    );
+    registry.functions.retain(|function| function.name != stay.name);
+    registry.functions.push(stay);
+    let found = gaps(&bundle, PLACES);
+    let expected = [
+        "FailPayment has no function: add `command::<FailPayment>(…)` to the list in functions/src/registry.rs",
+        "nobody listens to GroupCheckoutCompleted: in functions/src/registry.rs, add a step for it, or its name to an \
+         outbound queue, or declare it with `.unheard(&[GroupCheckoutCompleted::TYPE])` at its kind of stream",
+        "nobody counts the late fact PaymentFailedLate: add `.counting(&[PaymentFailedLate::TYPE])` to the function \
+         that records it in functions/src/registry.rs",
+        "simulate-payment-gateway sends to fail-payment, which is no queue: add a line for it to the list in \
+         functions/src/registry.rs",
+        "record-payment has no sample: write `fn record_payment() -> Sample` in functions/src/samples.rs, and add \
+         `.sample(…record_payment)` to its line in functions/src/registry.rs",
+        "the sample record-charge-2 in functions/src/samples.rs is a CheckInGuest, which its function does not take",
+        "the sample record-charge-2 in functions/src/samples.rs sends to withdraw-order, which its function is not \
+         declared to",
+        "the samples check-in-guest and record-charge-2 in functions/src/samples.rs are both about \
+         guestStay-sample-check-in-guest-ada: give each things of its own",
+    ];
+    for line in expected {
+        assert!(
+            found.iter().any(|gap| gap == line),
+            "{line}\nis not in\n{}",
+            found.join("\n")
+        );
+    }
+}
