@@ -95,7 +95,8 @@ fn queue_of(function: &Function) -> &str {
     queue.expect("a function that gets a message has a queue")
 }
 
-fn put_given(bundle: &Bundle, sample: &Sample) {
+/// Puts what is given into the tables.
+pub fn put_given(bundle: &Bundle, sample: &Sample) {
     let Some(items) = files::given(sample, bundle.stack.names()) else {
         return;
     };

@@ -3,12 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bundle::{Comes, Trigger};
 use futures::future::join_all;
 use local::groups::group_scenarios;
 use local::scenarios::{Player, order_scenarios};
 use serde_json::{Value, json};
 
 use crate::bundle::{Bundle, Seen, options};
+use crate::sampled::put_given;
 
 /// The stack on which the scenarios have come to their ends, and their messages.
 pub struct Stories {
@@ -39,6 +41,8 @@ impl Stories {
         bundle.settle().await;
         tell_what_is_known(&outsider).await;
         bundle.settle().await;
+        play_samples_of_the_unreached(&bundle, &outsider).await;
+        bundle.settle().await;
         let refused: BTreeSet<_> = bundle
             .take_all_letters()
             .await
@@ -62,10 +66,39 @@ impl Stories {
         }
     }
 
-    /// A message that the queue took. Every queue that a function reads has one, or a scenario is missing.
+    /// A message that the queue took. Every queue that a function reads has one: a scenario's, or its sample's.
     pub fn sample(&self, queue: &str) -> &str {
         let sample = self.accepted.get(queue).and_then(|bodies| bodies.first());
-        sample.unwrap_or_else(|| panic!("no scenario sends anything to {queue} that is taken; add one"))
+        sample.unwrap_or_else(|| {
+            panic!(
+                "neither a scenario nor its function's sample sends anything to {queue} that is taken; \
+                 `cargo test -p functions --test complete` says what is missing"
+            )
+        })
+    }
+}
+
+/// Plays the samples of functions whose queues no scenario has sent anything to, so that a new function needs no
+/// scenario. Its event comes from the relay, its command from outside: bare, as a stranger writes it.
+async fn play_samples_of_the_unreached(bundle: &Bundle, outsider: &Player) {
+    let reached: BTreeSet<_> = bundle.messages().into_iter().map(|(queue, _)| queue).collect();
+    for function in &bundle.stack.registry().functions {
+        let Some(queue) = function.queue().filter(|queue| !reached.contains(*queue)) else {
+            continue;
+        };
+        if matches!(function.trigger, Trigger::GivenUpRecords) {
+            continue;
+        }
+        for sample in function.samples() {
+            put_given(bundle, &sample);
+            if let (Trigger::Commands(_), Comes::Message(body, _)) = (function.trigger, &sample.comes) {
+                let message: Value = serde_json::from_str(body).expect("a sample is JSON");
+                let sent = outsider
+                    .send(queue, &json!({ "command": message["command"] }))
+                    .await;
+                sent.expect("the queue takes it");
+            }
+        }
     }
 }
 
