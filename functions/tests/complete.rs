@@ -47,38 +47,25 @@ fn stale_files(bundle: &Bundle) -> Vec<String> {
 
 /// The README's pictures leave no command, no step and no event of an order out, and name nothing else.
 fn pictures(bundle: &Bundle) -> Vec<String> {
-    let readme = read("README.md");
-    let drawn = drawn(&readme);
-    let lower: BTreeSet<_> = drawn.iter().map(|name| name.to_lowercase()).collect();
-    let functions = &bundle.registry.functions;
-    let commands: BTreeSet<_> = functions
+    let drawn = drawn(&read("README.md"));
+    let kinds = || bundle.streams.iter();
+    let of_rules = kinds().flat_map(|kind| kind.commands).copied();
+    let of_steps = bundle
+        .registry
+        .functions
         .iter()
-        .map(|function| function.name.replace('-', ""))
-        .collect();
-    let events: BTreeSet<_> = bundle
-        .streams
-        .iter()
-        .flat_map(|kind| kind.events)
-        .copied()
-        .collect();
-
-    let by_functions = functions.iter().filter_map(|function| match function.trigger {
-        Trigger::Commands(_) => Some(aws_adapters::pascal_case(&function.name)),
-        Trigger::Events(event) => Some(event.to_owned()),
-        _ => None,
-    });
-    let of_orders = OrderEvent::TYPES.iter().map(|&event| event.to_owned());
-    let needed: BTreeSet<_> = by_functions.chain(of_orders).collect();
-    let missing = needed
-        .into_iter()
-        .filter(|name| !lower.contains(&name.to_lowercase()));
+        .filter_map(|function| match function.trigger {
+            Trigger::Events(event) => Some(event),
+            _ => None,
+        });
+    let of_orders = OrderEvent::TYPES.iter().copied();
+    let needed: BTreeSet<_> = of_rules.chain(of_steps).chain(of_orders).collect();
+    let missing = needed.into_iter().filter(|name| !drawn.contains(*name));
     let missing = missing.map(|name| format!("{name} is in no picture of README.md: draw its arrow there"));
 
-    let unknown = drawn
-        .iter()
-        .filter(|name| !["LR", "classDef"].contains(&name.as_str()));
-    let unknown =
-        unknown.filter(|name| !commands.contains(&name.to_lowercase()) && !events.contains(name.as_str()));
+    let known = kinds().flat_map(|kind| kind.commands.iter().chain(kind.events));
+    let known: BTreeSet<_> = known.copied().chain(["LR", "classDef"]).collect();
+    let unknown = drawn.iter().filter(|name| !known.contains(name.as_str()));
     let unknown = unknown.map(|name| {
         format!("a picture of README.md has {name}, which is neither a command nor an event: take it out")
     });
@@ -117,7 +104,7 @@ fn stored_forms(bundle: &Bundle) -> Vec<String> {
         .map(|file| {
             format!(
                 "tests/schema/v{}/{file} is missing, the form in which that is stored or sent: run \
-                 `WRITE_SCHEMA=1 cargo test -p testkit --test failure old_and_new`",
+                 `WRITE_SCHEMA=1 cargo test -p testkit --test failure what_is_written`",
                 versions.len()
             )
         })

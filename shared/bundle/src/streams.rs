@@ -1,9 +1,9 @@
 //! The kinds of streams that a business has.
 
-use eventsourcing::{Category, CommandSet, Decider, EventSet};
+use eventsourcing::{Category, CommandSet, Decider, EventSet, Unreadable};
 
 /// A kind of stream, by its rules.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct StreamKind {
     /// What begins the streams' names.
     pub category: Category,
@@ -11,6 +11,9 @@ pub struct StreamKind {
     pub title: &'static str,
     /// The types of the events in it.
     pub events: &'static [&'static str],
+    /// Reads a stored event of that type and version, and answers the version and the fields in which it is
+    /// written today.
+    pub rewrite: fn(&str, u32, &str) -> Result<(u32, String), Unreadable>,
     /// The types of the commands that are decided on it.
     pub commands: &'static [&'static str],
     /// The types of those events that nobody listens to, neither a step nor a system outside, on purpose.
@@ -24,6 +27,10 @@ impl StreamKind {
             category: D::CATEGORY,
             title,
             events: D::Event::TYPES,
+            rewrite: |event_type, version, json| {
+                let event = D::Event::decode(event_type, version, json)?;
+                Ok((event.schema_version(), event.json()))
+            },
             commands: D::Command::TYPES,
             unheard: &[],
         }
