@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bundle::gaps::{Places, gaps};
-use bundle::{Bundle, Trigger};
+use bundle::{Bundle, Sender, Trigger};
 use domain::order::OrderEvent;
 use eventsourcing::EventSet;
 use template::written::{Stale, stale};
@@ -22,6 +22,7 @@ fn nothing_is_missing_anywhere() {
     let mut missing = gaps(&bundle, PLACES);
     missing.extend(stale_files(&bundle));
     missing.extend(pictures(&bundle));
+    missing.extend(operators_page(&bundle));
     missing.extend(stored_forms(&bundle));
     assert!(
         missing.is_empty(),
@@ -81,6 +82,64 @@ fn drawn(page: &str) -> BTreeSet<String> {
     let words = pictures.flat_map(|picture| picture.split(|c: char| !c.is_ascii_alphanumeric()));
     let is_name = |word: &&str| word.chars().filter(char::is_ascii_uppercase).count() > 1 && word.len() > 1;
     words.filter(is_name).map(str::to_owned).collect()
+}
+
+/// The page for operators explains each late fact, and lists the queues that systems outside use.
+fn operators_page(bundle: &Bundle) -> Vec<String> {
+    const PAGE: &str = "functions/README.md";
+    let (page, registry) = (read(PAGE), &bundle.registry);
+    let taken = |senders: &[Sender]| -> BTreeSet<&str> {
+        let is_taken =
+            |trigger: &Trigger| matches!(trigger, Trigger::Commands(sender) if senders.contains(sender));
+        let functions = registry.functions.iter().filter(|f| is_taken(&f.trigger));
+        functions.map(|function| function.name.as_str()).collect()
+    };
+    let explained = page.split("## Late facts").nth(1).unwrap_or_default().lines();
+    let explained = explained.filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let late = registry.functions.iter().flat_map(|function| function.late_facts);
+    let outbound = registry.outbound.iter().map(|outbound| outbound.queue);
+    let outside = taken(&[Sender::Outside, Sender::OutsideAndSteps]);
+    let listed = |start: &str| told(&page, start);
+    let lists = [
+        (
+            "its table of late facts",
+            explained.collect(),
+            late.copied().collect(),
+        ),
+        (
+            "its line `sent from outside`",
+            listed("| sent from outside |"),
+            outside,
+        ),
+        (
+            "its line `answered by provider and carrier`",
+            listed("| answered by provider and carrier |"),
+            taken(&[Sender::Gateways]),
+        ),
+        (
+            "its line `read by systems outside`",
+            listed("| read by systems outside |"),
+            outbound.collect(),
+        ),
+    ];
+    let differences = lists.into_iter().flat_map(|(place, listed, there)| {
+        let lacking = there
+            .difference(&listed)
+            .map(|name| format!("{PAGE} lacks {name}: add it to {place}"));
+        let left = listed.difference(&there);
+        let left = left
+            .map(|name| format!("{PAGE} has {name}, which is not there any more: take it out of {place}"));
+        lacking.chain(left).collect::<Vec<_>>()
+    });
+    differences.collect()
+}
+
+/// What stands in backticks in a page's lines that begin with `start`.
+fn told<'a>(page: &'a str, start: &str) -> BTreeSet<&'a str> {
+    let lines = page.lines().filter(|line| line.starts_with(start));
+    lines
+        .flat_map(|line| line.split('`').skip(1).step_by(2))
+        .collect()
 }
 
 /// What is written has a stored sample of its form, which is read for ever.
