@@ -11,14 +11,17 @@ pub struct StreamKind {
     pub title: &'static str,
     /// The types of the events in it.
     pub events: &'static [&'static str],
-    /// Reads a stored event of that type and version, and answers the version and the fields in which it is
-    /// written today.
-    pub rewrite: fn(&str, u32, &str) -> Result<(u32, String), Unreadable>,
+    /// How its stored events are read, and written again.
+    pub rewrite: Rewrite,
     /// The types of the commands that are decided on it.
     pub commands: &'static [&'static str],
     /// The types of those events that nobody listens to, neither a step nor a system outside, on purpose.
     pub unheard: &'static [&'static str],
 }
+
+/// Reads a stored event of that type, version and JSON, and answers the version and the JSON in which it is written
+/// today.
+pub type Rewrite = fn(&str, u32, &str) -> Result<(u32, String), Unreadable>;
 
 impl StreamKind {
     /// The streams that these rules decide for.
