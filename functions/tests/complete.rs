@@ -6,8 +6,6 @@ use std::path::{Path, PathBuf};
 
 use bundle::gaps::{Places, gaps};
 use bundle::{Bundle, Sender, Trigger};
-use domain::order::OrderEvent;
-use eventsourcing::EventSet;
 use template::written::{Stale, stale};
 
 /// Where this business declares what the engine asks for.
@@ -46,42 +44,34 @@ fn stale_files(bundle: &Bundle) -> Vec<String> {
     stale.iter().map(Stale::told).collect()
 }
 
-/// The README's pictures leave no command, no step and no event of an order out, and name nothing else.
+/// The README's pictures leave no command, step or event out. They are drawn from the samples.
 fn pictures(bundle: &Bundle) -> Vec<String> {
-    let drawn = drawn(&read("README.md"));
-    let kinds = || bundle.streams.iter();
-    let of_rules = kinds().flat_map(|kind| kind.commands).copied();
-    let of_steps = bundle
-        .registry
-        .functions
-        .iter()
-        .filter_map(|function| match function.trigger {
-            Trigger::Events(event) => Some(event),
-            _ => None,
-        });
-    let of_orders = OrderEvent::TYPES.iter().copied();
-    let needed: BTreeSet<_> = of_rules.chain(of_steps).chain(of_orders).collect();
-    let missing = needed.into_iter().filter(|name| !drawn.contains(*name));
-    let missing = missing.map(|name| format!("{name} is in no picture of README.md: draw its arrow there"));
-
-    let known = kinds().flat_map(|kind| kind.commands.iter().chain(kind.events));
-    let known: BTreeSet<_> = known.copied().chain(["LR", "classDef"]).collect();
-    let unknown = drawn.iter().filter(|name| !known.contains(name.as_str()));
-    let unknown = unknown.map(|name| {
-        format!("a picture of README.md has {name}, which is neither a command nor an event: take it out")
-    });
-    missing.chain(unknown).collect()
+    let page = read("README.md");
+    let drawn = drawn(&page);
+    let kinds = bundle.streams.iter();
+    let all: BTreeSet<_> = kinds
+        .flat_map(|kind| kind.commands.iter().chain(kind.events))
+        .collect();
+    let missing = all.into_iter().filter(|name| !drawn.contains(**name));
+    let told = |name| {
+        format!(
+            "{name} is in no picture of README.md: its function's context has to be in one of the `pictures` in {}; \
+             then run `cargo template`",
+            PLACES.registry
+        )
+    };
+    missing.map(told).collect()
 }
 
-/// The names of messages in a page's pictures.
-fn drawn(page: &str) -> BTreeSet<String> {
+/// The words in a page's pictures.
+fn drawn(page: &str) -> BTreeSet<&str> {
     let pictures = page
         .split("```mermaid")
         .skip(1)
         .filter_map(|rest| rest.split("```").next());
-    let words = pictures.flat_map(|picture| picture.split(|c: char| !c.is_ascii_alphanumeric()));
-    let is_name = |word: &&str| word.chars().filter(char::is_ascii_uppercase).count() > 1 && word.len() > 1;
-    words.filter(is_name).map(str::to_owned).collect()
+    pictures
+        .flat_map(|picture| picture.split(|c: char| !c.is_ascii_alphanumeric()))
+        .collect()
 }
 
 /// The page for operators explains each late fact, and lists the queues that systems outside use.
@@ -211,6 +201,8 @@ fn whatever_is_missing_is_told_with_its_place_and_what_to_write_there() {
         "FailPayment has no function: add `command::<FailPayment>(…)` to the list in functions/src/registry.rs",
         "nobody listens to GroupCheckoutCompleted: in functions/src/registry.rs, add a step for it, or its name to an \
          outbound queue, or declare it with `.unheard(&[GroupCheckoutCompleted::TYPE])` at its kind of stream",
+        "no sample records PaymentFailedLate: add one that does in functions/src/samples.rs, or take the event out of its \
+         `events!`",
         "nobody counts the late fact PaymentFailedLate: add `.counting(&[PaymentFailedLate::TYPE])` to the function \
          that records it in functions/src/registry.rs",
         "simulate-payment-gateway sends to fail-payment, which is no queue: add a line for it to the list in \

@@ -26,6 +26,7 @@ pub fn gaps(bundle: &Bundle, places: Places) -> Vec<String> {
     let looked_at = Looked { bundle, places };
     let mut gaps = Vec::new();
     looked_at.commands(&mut gaps);
+    looked_at.listeners(&mut gaps);
     looked_at.events(&mut gaps);
     looked_at.late_facts(&mut gaps);
     looked_at.queues(&mut gaps);
@@ -69,12 +70,11 @@ impl Looked<'_> {
         }
     }
 
-    /// Each event goes to a step or outside, or is declared to go nowhere; and only events that there are.
-    fn events(&self, gaps: &mut Vec<String>) {
+    /// Each event goes to a step or outside, or is declared to go nowhere.
+    fn listeners(&self, gaps: &mut Vec<String>) {
         let Places { registry, .. } = self.places;
         let routes = self.bundle.registry.routes();
         let counted: BTreeSet<_> = self.functions().flat_map(|f| f.late_facts).collect();
-        let recorded: BTreeSet<_> = self.bundle.streams.iter().flat_map(|kind| kind.events).collect();
         for kind in &self.bundle.streams {
             for event in kind.events {
                 let is_heard = !routes.of(event).is_empty() || counted.contains(event);
@@ -91,28 +91,56 @@ impl Looked<'_> {
                 }
             }
         }
+    }
+
+    /// Only events are waited for that there are, and each event is shown by a sample.
+    fn events(&self, gaps: &mut Vec<String>) {
+        let Places { registry, samples } = self.places;
+        let recorded: BTreeSet<_> = self.recorded().collect();
         let steps = self.functions().filter_map(|function| match function.trigger {
             Trigger::Events(event) => Some((function.name.as_str(), event)),
             _ => None,
         });
         let outbound = self.bundle.registry.outbound.iter();
         let outbound = outbound.flat_map(|queue| queue.events.iter().map(|event| (queue.queue, *event)));
-        for (name, event) in steps.chain(outbound) {
-            if !recorded.contains(&event) {
-                gaps.push(format!(
-                    "{name} waits for {event}, which is recorded in no kind of stream: list it in its `events!`, or \
-                     its kind of stream in {registry}"
-                ));
-            }
+        for (name, event) in steps
+            .chain(outbound)
+            .filter(|(_, event)| !recorded.contains(event))
+        {
+            gaps.push(format!(
+                "{name} waits for {event}, which is recorded in no kind of stream: list it in its `events!`, or its \
+                 kind of stream in {registry}"
+            ));
         }
+        let shown: Vec<_> = self
+            .functions()
+            .filter(|f| is_own(f))
+            .flat_map(Function::samples)
+            .collect();
+        let shown = shown
+            .iter()
+            .flat_map(|sample| sample.follows.recorded.values().flatten().copied());
+        let shown: BTreeSet<_> = shown.collect();
+        for event in self.recorded().filter(|event| !shown.contains(event)) {
+            gaps.push(format!(
+                "no sample records {event}: add one that does in {samples}, or take the event out of its `events!`"
+            ));
+        }
+    }
+
+    /// The types of all events.
+    fn recorded(&self) -> impl Iterator<Item = &'static str> {
+        self.bundle
+            .streams
+            .iter()
+            .flat_map(|kind| kind.events.iter().copied())
     }
 
     /// An event whose name says that it came too late is counted, for an alarm.
     fn late_facts(&self, gaps: &mut Vec<String>) {
         let counted: BTreeSet<_> = self.functions().flat_map(|f| f.late_facts).collect();
-        let recorded = self.bundle.streams.iter().flat_map(|kind| kind.events);
-        for event in recorded.filter(|event| event.ends_with("Late")) {
-            if !counted.contains(event) {
+        for event in self.recorded().filter(|event| event.ends_with("Late")) {
+            if !counted.contains(&event) {
                 gaps.push(format!(
                     "nobody counts the late fact {event}: add `.counting(&[{event}::TYPE])` to the function that \
                      records it in {}",
@@ -225,6 +253,11 @@ impl Looked<'_> {
         }
         faults
     }
+}
+
+/// Whether the business declares its samples: the delivery of events has its own from the first step's.
+fn is_own(function: &Function) -> bool {
+    function.context != Context::DELIVERY
 }
 
 /// What a function is declared to do and none of its samples shows; its role allows it, so it has to be shown.
