@@ -8,10 +8,12 @@
 //! | --- | --- |
 //! | [`registry`] | every function, and the queues for systems outside |
 //! | [`samples`] | a sample of each function: what is given, what comes, what follows |
+//! | [`scenarios`] | what can be played of it, and how that has to end |
 //! | [`simulators`] | stand-ins for the payment provider and the carrier |
 
 pub mod registry;
 pub mod samples;
+pub mod scenarios;
 pub mod simulators;
 
 pub use registry::bundle;

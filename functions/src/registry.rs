@@ -39,6 +39,7 @@ use domain::shipment::{
 use eventsourcing::Message;
 
 use crate::samples::{group, order, payment, shipment};
+use crate::scenarios::DEMO;
 use crate::simulators::{PaymentGateway, ShippingGateway};
 
 use Sender::{Gateways, Outside, OutsideAndSteps, Steps};
@@ -72,6 +73,7 @@ pub fn bundle() -> Bundle {
             StreamKind::of::<GroupCheckout>("a group's checkout").unheard(&[GuestCheckoutRecorded::TYPE]),
         ],
         registry: Registry::of(functions(), outbound()),
+        demo: DEMO,
     }
 }
 

@@ -14,7 +14,7 @@ use embedded_aws::Service;
 use embedded_aws::transport::{Call, Fault, Faults};
 use embedded_sqs::{Counts, Receive};
 use eventsourcing::{EventStore, Read, RecordedEvent, StreamId};
-use local::scenarios::Player;
+use local::player::Player;
 use local::{Stack, StackOptions};
 use serde_json::{Value, json};
 use tokio::time::Instant;

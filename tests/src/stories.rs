@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bundle::{Comes, Trigger};
 use futures::future::join_all;
-use local::groups::group_scenarios;
-use local::scenarios::{Player, order_scenarios};
+use local::player::Player;
 use serde_json::{Value, json};
 
 use crate::bundle::{Bundle, Seen, options};
@@ -30,12 +29,8 @@ impl Stories {
     pub async fn play() -> Self {
         let bundle = Bundle::start(options()).await;
         let outsider = bundle.player();
-        let scenarios = order_scenarios();
+        let scenarios = bundle.stack.bundle().scenarios("");
         for played in join_all(scenarios.iter().map(|scenario| outsider.play(scenario))).await {
-            played.expect("each scenario can be played");
-        }
-        for scenario in group_scenarios() {
-            let played = outsider.play_group(&scenario).await;
             played.expect("each scenario can be played");
         }
         bundle.settle().await;

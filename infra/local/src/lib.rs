@@ -1,18 +1,25 @@
 //! The bundle on one machine: the very functions that Lambda runs, on an embedded `DynamoDB` and SQS.
 //!
-//! [`Stack`] assembles them as the registry says. `demo` plays every scenario on a stack whose clock is
-//! moved on, `up` serves one to other programs in real time, `play` plays the scenarios on whatever stack
-//! the environment names; the whole-bundle tests stand on it too.
+//! Which business that is, it is told: [`program`] is all of `cargo local` but for the bundle.
+//!
+//! | module | what it is |
+//! | --- | --- |
+//! | [`program`] | the command line |
+//! | [`demo`] | plays every scenario on a stack whose clock is moved on |
+//! | [`play`] | plays every scenario on whatever stack the environment names |
+//! | [`player`] | plays a scenario, and looks at what came of it |
+//! | [`up`] | serves a stack to other programs in real time |
+//! | [`Stack`] | a stack, assembled as the registry says; the whole-bundle tests stand on it, too |
 
 pub mod demo;
 mod error;
 mod folder;
-pub mod groups;
 mod host;
 pub mod play;
+pub mod player;
+pub mod program;
 mod progress;
 mod report;
-pub mod scenarios;
 mod stack;
 mod tables;
 pub mod up;

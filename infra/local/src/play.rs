@@ -1,22 +1,23 @@
 //! Plays the demo's scenarios on a stack that is deployed somewhere: an emulator, AWS, `cargo local up`.
 //!
 //! Time passes as it does there, so deadlines should be short. Ids are new each time, so that it can be
-//! played again and again, and beside other people's orders.
+//! played again and again, and beside what other people play.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use aws_adapters::{Connection, Environment, EnvironmentError, Names, Proxies};
+use bundle::Bundle;
+use bundle::scenario::{Refused, Scenario};
 use eventsourcing::SettingValues;
-use futures::future::{join, join_all};
+use futures::future::join_all;
 use indicatif::ProgressBar;
 use terminal::note;
 
-use crate::groups::{GroupScenario, group_scenarios};
+use crate::player::{PlayError, Player};
 use crate::progress::progress;
 use crate::report::{self, Played};
-use crate::scenarios::{Ids, PlayError, Player, Refused, Scenario, order_scenarios};
 
 /// Why the scenarios could not be played.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +35,9 @@ pub enum PlayRunError {
         /// The service's words.
         why: String,
     },
+    /// Nothing of the business can be sent from outside.
+    #[error("the bundle takes no commands from outside, so that there is nothing to play")]
+    NoEntrance,
     /// What came of it could not be seen.
     #[error(transparent)]
     Play(#[from] PlayError),
@@ -61,26 +65,31 @@ const NEWS: Duration = Duration::from_secs(10);
 const AFTERMATH: Duration = Duration::from_secs(10);
 
 /// Plays every scenario; whether every outcome was right.
-pub fn run(options: &PlayOptions) -> Result<bool, PlayRunError> {
+pub fn run(bundle: &Bundle, options: &PlayOptions) -> Result<bool, PlayRunError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(play(options))
+    runtime.block_on(play(bundle, options))
 }
 
-async fn play(options: &PlayOptions) -> Result<bool, PlayRunError> {
+async fn play(bundle: &Bundle, options: &PlayOptions) -> Result<bool, PlayRunError> {
     let started = Instant::now();
     let connection = Connection::open_through(&Environment::from_process()?, &Proxies::from_process()?);
     let names = Names::of(&options.stack);
-    let prefix = queue_url_prefix(&connection, &names).await?;
-    let patience = functions::bundle().longest_wait(&options.settings) + options.patience;
-    let program = Program::new(Player::new(&connection, &names, &prefix, patience));
+    let prefix = queue_url_prefix(bundle, &connection, &names).await?;
+    let patience = bundle.longest_wait(&options.settings) + options.patience;
+    let outsider = Player::new(&connection, &names, &prefix, patience);
+    let program = Program::new(outsider, bundle);
     let played = program.play(patience).await?;
     let took = format!("played in {:.1} s", started.elapsed().as_secs_f64());
     Ok(report::print(&mut terminal::out(), &played, &took)?)
 }
 
 /// What the URLs of the stack's queues begin with, up to and including its name and a dash.
-async fn queue_url_prefix(connection: &Connection, names: &Names) -> Result<String, PlayRunError> {
-    let name = "finalize-cart";
+async fn queue_url_prefix(
+    bundle: &Bundle,
+    connection: &Connection,
+    names: &Names,
+) -> Result<String, PlayRunError> {
+    let name = bundle.entrance().ok_or(PlayRunError::NoEntrance)?;
     let queue = names.of_function(name);
     let no_stack = |why: String| PlayRunError::NoStack {
         queue: queue.clone(),
@@ -96,43 +105,36 @@ async fn queue_url_prefix(connection: &Connection, names: &Names) -> Result<Stri
 }
 
 /// All scenarios, for this one time.
-struct Program {
+struct Program<'a> {
     player: Player,
-    orders: Vec<Scenario>,
-    groups: Vec<GroupScenario>,
+    bundle: &'a Bundle,
+    scenarios: Vec<Scenario>,
 }
 
-/// How the scripts of orders and of groups came to their ends.
-type Scripts = [Vec<Result<(), PlayError>>; 2];
+/// How the scripts came to their ends.
+type Scripts = Vec<Result<(), PlayError>>;
 
-impl Program {
-    fn new(player: Player) -> Self {
+impl<'a> Program<'a> {
+    fn new(player: Player, bundle: &'a Bundle) -> Self {
         let time = uuid::Uuid::new_v4().simple().to_string();
-        let again = &time[..8];
         Self {
             player,
-            orders: order_scenarios()
-                .into_iter()
-                .map(|one| one.again(again))
-                .collect(),
-            groups: group_scenarios()
-                .into_iter()
-                .map(|one| one.again(again))
-                .collect(),
+            bundle,
+            scenarios: bundle.scenarios(&time[..8]),
         }
     }
 
     /// Plays until everything is as expected and stays so, or the patience is at its end.
     async fn play(&self, patience: Duration) -> Result<Vec<Played>, PlayRunError> {
-        let news = News::of(self.orders.len() + self.groups.len());
+        let news = News::of(self.scenarios.len());
         let scripts = self.scripts(&news).await;
-        let registry = functions::bundle().registry;
+        let queues = self.bundle.registry.queues();
         let started = Instant::now();
         let mut refused = Vec::new();
         let mut right_since = None;
         loop {
             let is_own = |body: &str| self.is_own(body);
-            refused.extend(self.player.refused_of(&registry.queues(), &is_own).await?);
+            refused.extend(self.player.refused_of(&queues, &is_own).await?);
             let played = self.look(&refused, &scripts).await?;
             let right = played.iter().filter(|one| one.is_right()).count();
             news.tell(right, "ended as expected");
@@ -154,36 +156,20 @@ impl Program {
             news.tell(done.fetch_add(1, Ordering::Relaxed) + 1, "scripts are played");
             script
         };
-        let orders = join_all(
-            self.orders
-                .iter()
-                .map(async |one| count(self.player.play(one).await).await),
-        );
-        let groups = join_all(
-            self.groups
-                .iter()
-                .map(async |one| count(self.player.play_group(one).await).await),
-        );
-        let (orders, groups) = join(orders, groups).await;
-        [orders, groups]
+        let scripts = self.scenarios.iter();
+        join_all(scripts.map(async |one| count(self.player.play(one).await).await)).await
     }
 
     fn is_own(&self, body: &str) -> bool {
-        let of_order = |one: &Scenario| Ids::of_cart(&one.cart).is_some_and(|ids| ids.appear_in(body));
-        self.orders.iter().any(of_order) || self.groups.iter().any(|one| one.appears_in(body))
+        self.scenarios.iter().any(|one| one.is_told_of_in(body))
     }
 
     /// What has become of each scenario so far.
     async fn look(&self, refused: &[Refused], scripts: &Scripts) -> Result<Vec<Played>, PlayError> {
-        let [of_orders, of_groups] = scripts;
         let mut played = Vec::new();
-        for (scenario, script) in self.orders.iter().zip(of_orders) {
-            let outcome = self.player.outcome(&scenario.cart, refused).await?;
-            played.push(Played::order(scenario, script, outcome));
-        }
-        for (scenario, script) in self.groups.iter().zip(of_groups) {
-            let outcome = self.player.group_outcome(scenario, refused).await?;
-            played.push(Played::group(scenario, script, outcome));
+        for (scenario, script) in self.scenarios.iter().zip(scripts) {
+            let outcome = self.player.outcome(scenario, refused).await?;
+            played.push(Played::scenario(scenario, script, outcome));
         }
         Ok(played)
     }

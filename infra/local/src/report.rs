@@ -1,83 +1,65 @@
-//! What was played, and the report of it: a timeline per order or group, and a summary.
+//! What was played, and the report of it: a timeline for each, and a summary.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::Duration;
 
 use aws_adapters::dead_letter_queue;
+use bundle::scenario::outcome::in_words;
+use bundle::scenario::{Outcome, Scenario};
+use eventsourcing::StreamId;
 
-use crate::groups::{GroupOutcome, GroupScenario};
-use crate::scenarios::{Outcome, PlayError, Refused, Scenario, TimelineEntry};
+use crate::player::PlayError;
 
 /// What was played, and what came of it.
 pub(crate) struct Played {
-    /// What it is about, for the summary: an order, a group.
-    pub(crate) subject: &'static str,
-    pub(crate) title: String,
+    /// What it is called in the summary: its subject, or an entry of a file.
+    name: &'static str,
+    title: String,
     /// How it ended, in words; none if it is open.
-    pub(crate) ending: Option<String>,
-    pub(crate) timeline: Vec<TimelineEntry>,
-    pub(crate) refused: Vec<Refused>,
+    ending: Option<String>,
+    /// The stream whose name is shown whole, since the others' ids follow from its own.
+    whole: Option<StreamId>,
+    outcome: Outcome,
     /// Nothing if it ended as expected.
-    pub(crate) problems: Vec<String>,
+    problems: Vec<String>,
 }
 
 impl Played {
-    /// An order, whose script came to its end or did not.
-    pub(crate) fn order(scenario: &Scenario, script: &Result<(), PlayError>, outcome: Outcome) -> Self {
-        let problems = with_script(script, scenario.problems(&outcome));
-        Self::own_cart(scenario.title.to_owned(), outcome, problems)
+    /// A scenario, whose script came to its end or did not.
+    pub(crate) fn scenario(scenario: &Scenario, script: &Result<(), PlayError>, outcome: Outcome) -> Self {
+        let of_script = script.as_ref().err().map(ToString::to_string);
+        let problems = of_script.into_iter().chain(scenario.problems(&outcome)).collect();
+        Self::of(scenario.title.to_owned(), &scenario.streams, outcome, problems)
     }
 
-    /// An order of which nothing is known in advance.
-    pub(crate) fn own_cart(title: String, outcome: Outcome, problems: Vec<String>) -> Self {
+    /// What has these streams.
+    pub(crate) fn of(title: String, streams: &[StreamId], outcome: Outcome, problems: Vec<String>) -> Self {
         Self {
-            subject: "order",
+            name: outcome.subject.name,
             title,
             ending: outcome.ending(),
-            timeline: outcome.timeline,
-            refused: outcome.refused,
+            whole: streams.first().filter(|_| streams.len() > 1).cloned(),
+            outcome,
             problems,
         }
     }
 
-    /// A cart that was not taken.
-    pub(crate) fn refused_cart(title: String, refused: Vec<Refused>) -> Self {
+    /// An entry of a file that was not taken.
+    pub(crate) fn refused(name: &'static str, title: String, outcome: Outcome) -> Self {
         Self {
-            subject: "cart",
+            name,
             title,
             ending: Some("Refused".to_owned()),
-            timeline: Vec::new(),
-            refused,
-            problems: vec!["the cart was not taken".to_owned()],
-        }
-    }
-
-    /// A group, whose script came to its end or did not.
-    pub(crate) fn group(
-        scenario: &GroupScenario,
-        script: &Result<(), PlayError>,
-        outcome: GroupOutcome,
-    ) -> Self {
-        Self {
-            subject: "group",
-            title: scenario.title.to_owned(),
-            ending: outcome.ending(),
-            problems: with_script(script, scenario.problems(&outcome)),
-            timeline: outcome.timeline,
-            refused: outcome.refused,
+            whole: None,
+            outcome,
+            problems: vec![format!("the {name} was not taken")],
         }
     }
 
     pub(crate) fn is_right(&self) -> bool {
         self.problems.is_empty()
     }
-}
-
-/// The problems, and before them that of the script, if it did not get to its end.
-fn with_script(script: &Result<(), PlayError>, problems: Vec<String>) -> Vec<String> {
-    let of_script = script.as_ref().err().map(ToString::to_string);
-    of_script.into_iter().chain(problems).collect()
 }
 
 /// Prints timelines, summary and `totals`; whether every outcome was right.
@@ -93,22 +75,28 @@ fn timeline(out: &mut impl Write, played: &Played) -> io::Result<()> {
     let mark = if played.is_right() { "ok " } else { "NOT" };
     let ending = played.ending.as_deref().unwrap_or("open");
     writeln!(out, "{mark} {}\n    {ending}", played.title)?;
-    let start = played.timeline.first().map(|entry| entry.committed_at);
-    for entry in &played.timeline {
+    let Outcome {
+        subject,
+        timeline,
+        refused,
+    } = &played.outcome;
+    let start = timeline.first().map(|entry| entry.committed_at);
+    for entry in timeline {
         let since = start
             .map(|start| entry.committed_at.since(start))
             .unwrap_or_default();
-        let stream = short(entry.stream.as_str());
+        let stream = short(&entry.stream, played.whole.as_ref());
+        let detail = subject.detail(entry).map(|detail| format!(" ({detail})"));
         writeln!(
             out,
             "      {:>13}  {stream:<24} {:>2}  {}{}",
             clock(since),
             entry.revision,
             entry.event_type,
-            detail(entry)
+            detail.unwrap_or_default()
         )?;
     }
-    for refused in &played.refused {
+    for refused in refused {
         writeln!(
             out,
             "      {:>13}  {}: {} - {}",
@@ -124,19 +112,6 @@ fn timeline(out: &mut impl Write, played: &Played) -> io::Result<()> {
     writeln!(out)
 }
 
-/// What of an event's fields says more than its type.
-fn detail(entry: &TimelineEntry) -> String {
-    let field = ["error", "reason"]
-        .into_iter()
-        .find_map(|name| entry.data[name].as_str());
-    let amount = entry.data.get("amount").map(ToString::to_string);
-    match (field, amount) {
-        (Some(words), _) => format!(" ({words})"),
-        (None, Some(amount)) => format!(" ({amount})"),
-        (None, None) => String::new(),
-    }
-}
-
 /// Minutes, seconds and milliseconds, and hours where there are any.
 pub(crate) fn clock(time: Duration) -> String {
     let (seconds, ms) = (time.as_secs(), time.subsec_millis());
@@ -147,19 +122,20 @@ pub(crate) fn clock(time: Duration) -> String {
     }
 }
 
-/// A stream's name, cut where a computed id has said enough to be told from others.
-fn short(stream: &str) -> String {
-    let long = stream.len() > 24 && !stream.starts_with("cart-");
+/// A stream's name, cut where it has said enough to be told from others.
+fn short(stream: &StreamId, whole: Option<&StreamId>) -> String {
+    let name = stream.as_str();
+    let long = name.len() > 24 && whole != Some(stream);
     if long {
-        format!("{}…", stream.chars().take(23).collect::<String>())
+        format!("{}…", name.chars().take(23).collect::<String>())
     } else {
-        stream.chars().take(40).collect()
+        name.chars().take(40).collect()
     }
 }
 
 fn summary(out: &mut impl Write, played: &[Played], totals: &str) -> io::Result<()> {
     let right = played.iter().filter(|one| one.is_right()).count();
-    let events: usize = played.iter().map(|one| one.timeline.len()).sum();
+    let events: usize = played.iter().map(|one| one.outcome.timeline.len()).sum();
     writeln!(
         out,
         "{right} of {} ended as expected: {}",
@@ -169,50 +145,53 @@ fn summary(out: &mut impl Write, played: &[Played], totals: &str) -> io::Result<
     writeln!(out, "{events} events, {totals}")
 }
 
-/// How many of each subject there are and how they ended, so that the numbers add up:
-/// `3 groups (1 completed, 2 timed out), 18 orders (10 cancelled, 8 completed)`.
+/// How many of each kind there are and how they ended, so that the numbers add up:
+/// `2 fines (1 paid, 1 waived), 18 loans (10 returned, 8 lost)`.
 fn endings(played: &[Played]) -> String {
     let mut counts: BTreeMap<&str, BTreeMap<String, usize>> = BTreeMap::new();
     for one in played {
-        let ending = one.ending.as_deref().map_or_else(|| "open".to_owned(), in_words);
-        *counts.entry(one.subject).or_default().entry(ending).or_default() += 1;
+        let ending = one.ending.as_deref().map_or_else(|| "open".to_owned(), word);
+        *counts.entry(one.name).or_default().entry(ending).or_default() += 1;
     }
-    let of_subject = |(subject, endings): (&str, BTreeMap<String, usize>)| {
+    let of_kind = |(name, endings): (&str, BTreeMap<String, usize>)| {
         let all: usize = endings.values().sum();
         let plural = if all == 1 { "" } else { "s" };
         let each: Vec<_> = endings
             .iter()
             .map(|(ending, count)| format!("{count} {ending}"))
             .collect();
-        format!("{all} {subject}{plural} ({})", each.join(", "))
+        format!("{all} {name}{plural} ({})", each.join(", "))
     };
-    counts.into_iter().map(of_subject).collect::<Vec<_>>().join(", ")
+    counts.into_iter().map(of_kind).collect::<Vec<_>>().join(", ")
 }
 
 /// `TimedOut (g-1, g-2)` as `timed out`.
-fn in_words(ending: &str) -> String {
-    let word = ending.split(' ').next().unwrap_or_default();
-    let mut words = String::new();
-    for letter in word.chars() {
-        if letter.is_uppercase() && !words.is_empty() {
-            words.push(' ');
-        }
-        words.extend(letter.to_lowercase());
-    }
-    words
+fn word(ending: &str) -> String {
+    in_words(ending.split(' ').next().unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bundle::scenario::Subject;
 
-    fn played(subject: &'static str, ending: Option<&str>) -> Played {
+    static NOTHING: Subject = Subject {
+        name: "nothing",
+        endings: &[],
+        details: &[],
+    };
+
+    fn played(name: &'static str, ending: Option<&str>) -> Played {
         Played {
-            subject,
+            name,
             title: String::new(),
             ending: ending.map(str::to_owned),
-            timeline: Vec::new(),
-            refused: Vec::new(),
+            whole: None,
+            outcome: Outcome {
+                subject: &NOTHING,
+                timeline: Vec::new(),
+                refused: Vec::new(),
+            },
             problems: Vec::new(),
         }
     }
@@ -220,17 +199,17 @@ mod tests {
     #[test]
     fn the_summary_counts_every_ending_so_that_the_numbers_add_up() {
         let all = [
-            played("order", Some("Completed")),
-            played("order", Some("Cancelled (withdrawn: changed my mind)")),
-            played("order", None),
-            played("order", Some("Completed")),
-            played("group", Some("TimedOut (g-1)")),
+            played("loan", Some("Returned")),
+            played("loan", Some("Lost (rain: in the tent)")),
+            played("loan", None),
+            played("loan", Some("Returned")),
+            played("fine", Some("TimedOut (f-1)")),
         ];
         let mut out = Vec::new();
         summary(&mut out, &all, "nothing else").expect("memory takes it");
         assert_eq!(
             String::from_utf8(out).expect("text"),
-            "5 of 5 ended as expected: 1 group (1 timed out), 4 orders (1 cancelled, 2 completed, 1 open)\n\
+            "5 of 5 ended as expected: 1 fine (1 timed out), 4 loans (1 lost, 1 open, 2 returned)\n\
              0 events, nothing else\n"
         );
     }

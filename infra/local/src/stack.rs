@@ -88,9 +88,9 @@ pub struct StackOptions {
 
 impl StackOptions {
     /// A stack of this business in memory, on which nothing goes wrong.
-    pub fn of(bundle: Bundle) -> Self {
+    pub fn of(bundle: impl Into<Arc<Bundle>>) -> Self {
         Self {
-            bundle: Arc::new(bundle),
+            bundle: bundle.into(),
             name: "local".into(),
             storage: Storage::Memory,
             base_url: "http://127.0.0.1:4566".into(),

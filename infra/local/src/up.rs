@@ -2,8 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use aws_adapters::source_queue;
+use bundle::Bundle;
 use embedded_aws::mapping::Notice;
 use embedded_aws::server::{self, Bound, ServerError};
 use embedded_aws::{Clock, Sqs};
@@ -50,12 +52,12 @@ pub struct UpOptions {
 }
 
 /// Serves a stack until the process is interrupted.
-pub fn run(options: UpOptions) -> Result<(), UpError> {
+pub fn run(bundle: Arc<Bundle>, options: UpOptions) -> Result<(), UpError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(options))
+    runtime.block_on(serve(bundle, options))
 }
 
-async fn serve(options: UpOptions) -> Result<(), UpError> {
+async fn serve(bundle: Arc<Bundle>, options: UpOptions) -> Result<(), UpError> {
     // The port first: if it is taken, no table has been touched.
     let (bounds, port) = listen(options.port, options.bind).await?;
     let url = format!("http://127.0.0.1:{port}");
@@ -68,7 +70,7 @@ async fn serve(options: UpOptions) -> Result<(), UpError> {
         simulators: options.simulators,
         functions: options.functions,
         clock: Some(Clock::real()),
-        ..StackOptions::of(functions::bundle())
+        ..StackOptions::of(bundle)
     })
     .await?;
     if stack.republished() > 0 {
@@ -77,7 +79,7 @@ async fn serve(options: UpOptions) -> Result<(), UpError> {
             if stack.republished() == 1 { "" } else { "s" },
         );
         note!(
-            "published {commits} stored commit{plural} again, so that orders in flight go on. Commands and dead letters \
+            "published {commits} stored commit{plural} again, so that what was in flight goes on. Commands and dead letters \
              that were on queues at the last end are gone: the tables are kept, queues are in memory"
         );
     }

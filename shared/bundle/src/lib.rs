@@ -11,6 +11,7 @@
 //! | [`building`] | how a function is built from its line |
 //! | [`registry`] | all functions, the queues for systems outside, and what follows from both |
 //! | [`sample`] | what stands in the tables, what comes to a function, and what follows |
+//! | [`scenario`] | what is played on a stack, and how it has to end |
 //! | [`streams`] | the kinds of streams that there are |
 //! | [`gaps`] | what a business still lacks to be whole |
 //! | [`names`] | the functions that the engine adds to each business |
@@ -25,6 +26,7 @@ pub mod lambda;
 pub mod names;
 pub mod registry;
 pub mod sample;
+pub mod scenario;
 pub mod settings;
 pub mod streams;
 
@@ -38,6 +40,7 @@ pub use function::{Batching, Build, Function, OutboxAccess, Parameter, Sender, S
 pub use names::{RECOVERY, RELAY, SWEEPER};
 pub use registry::{Outbound, Registry};
 pub use sample::{Comes, Follows, Given, Sample, at};
+pub use scenario::{Demo, Scenario};
 pub use settings::{InvalidSetting, Parts, Settings};
 pub use streams::StreamKind;
 
@@ -56,6 +59,8 @@ pub struct Bundle {
     pub streams: Vec<StreamKind>,
     /// Its functions, and the queues for systems outside.
     pub registry: Registry,
+    /// What `cargo local` plays of it.
+    pub demo: Demo,
 }
 
 impl Bundle {
@@ -80,6 +85,11 @@ impl Bundle {
         let is_open = |function: &&Function| function.trigger == Trigger::Commands(Sender::Outside);
         let first = self.registry.functions.iter().find(is_open)?;
         Some(&first.name)
+    }
+
+    /// All its scenarios. Their ids end with `again`, so that each time has its own; the first time it is empty.
+    pub fn scenarios(&self, again: &str) -> Vec<Scenario> {
+        (self.demo.scenarios)(again)
     }
 
     /// Its own contexts, then those that every bundle has.

@@ -77,6 +77,11 @@ impl StreamId {
             .split_once('-')
             .map_or(self.0.as_str(), |(category, _)| category)
     }
+
+    /// The part after it: the id of what the stream is about.
+    pub fn id(&self) -> &str {
+        self.0.split_once('-').map_or("", |(_, id)| id)
+    }
 }
 
 impl fmt::Display for StreamId {

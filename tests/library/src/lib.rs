@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | [`loan`] | messages, events and rules of a loan: pure, without AWS |
 //! | [`samples`] | each function at work, once |
+//! | [`scenarios`] | what the demo plays, and how it has to end |
 //!
 //! ```text
 //! LendBook ─► BookLent ─► OnBookLent ─► RemindMember, when the book is due ─► MemberReminded ─► mail
@@ -15,6 +16,7 @@
 
 pub mod loan;
 pub mod samples;
+pub mod scenarios;
 
 use bundle::{Bundle, Context, Function, Outbound, Picture, Registry, Sender, StreamKind, command, step};
 use eventsourcing::Message;
@@ -33,6 +35,7 @@ pub fn bundle() -> Bundle {
         }],
         streams: vec![StreamKind::of::<Loan>("a loan")],
         registry: Registry::of(functions(), outbound()),
+        demo: scenarios::DEMO,
     }
 }
 

@@ -10,8 +10,8 @@ mod transient;
 use embedded_aws::Service;
 use embedded_aws::transport::Call;
 use eventsourcing::StreamId;
+use functions::scenarios::Ids;
 use local::StackOptions;
-use local::scenarios::Ids;
 use serde_json::{Value, json};
 use testkit::bundle::{Bundle, Letter, options};
 

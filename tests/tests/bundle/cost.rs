@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use embedded_sqs::{Operation, Totals};
-use local::scenarios::{Ids, order_scenarios};
+use functions::scenarios::{Ids, order_scenarios};
 use testkit::bundle::{Bundle, options};
 use testkit::prices::Usage;
 

@@ -9,18 +9,16 @@ use aws_adapters::{Handler, StdoutMetrics};
 use bundle::{Parts, Settings};
 use embedded_aws::transport::Fault;
 use eventsourcing::{SettingValues, StreamId, SystemClock};
+use functions::scenarios::groups::{check_in, group_stream, initiate};
+use functions::scenarios::large_group::{LARGE_GROUP, guests_of};
+use functions::scenarios::{GroupScenario, group_scenarios};
 use futures::future::join;
 use lambda_runtime::{Context, LambdaEvent};
 use local::StackOptions;
-use local::demo::large_group::checkout;
-use local::groups::{group_scenarios, group_stream, guests_of};
+use local::demo::load::measure;
 use serde_json::{Value, json};
 use testkit::bundle::{Bundle, options};
 use testkit::weather::{broken, faults};
-
-fn stream(group: &str) -> StreamId {
-    group_stream(group).expect("it is a stream's name")
-}
 
 fn count(types: &[String], event_type: &str) -> usize {
     types.iter().filter(|found| *found == event_type).count()
@@ -30,12 +28,9 @@ fn count(types: &[String], event_type: &str) -> usize {
 async fn every_scenario_of_a_group_ends_as_it_has_to() {
     let bundle = Bundle::start(options()).await;
     let player = bundle.player();
-    let scenarios = group_scenarios();
+    let scenarios: Vec<_> = group_scenarios().iter().map(GroupScenario::scenario).collect();
     for scenario in &scenarios {
-        player
-            .play_group(scenario)
-            .await
-            .expect("the script gets to its end");
+        player.play(scenario).await.expect("the script gets to its end");
     }
     bundle.settle().await;
     let refused = player
@@ -44,7 +39,7 @@ async fn every_scenario_of_a_group_ends_as_it_has_to() {
         .expect("queues can be read");
     for scenario in &scenarios {
         let outcome = player
-            .group_outcome(scenario, &refused)
+            .outcome(scenario, &refused)
             .await
             .expect("streams can be read");
         assert_eq!(
@@ -98,10 +93,10 @@ async fn a_charge_and_a_payment_that_come_long_before_their_guests_check_in_wait
 async fn a_guest_of_5000_costs_what_a_guest_of_50_costs_within_5_percent() {
     let bundle = Bundle::start(options()).await;
     let player = bundle.player();
-    let small = checkout(&bundle.stack, &player, "small", 50)
+    let small = measure(&bundle.stack, &player, &LARGE_GROUP, "small", 50)
         .await
         .expect("it is played");
-    let large = checkout(&bundle.stack, &player, "large", 5000)
+    let large = measure(&bundle.stack, &player, &LARGE_GROUP, "large", 5000)
         .await
         .expect("it is played");
     for group in [&small, &large] {
@@ -109,13 +104,13 @@ async fn a_guest_of_5000_costs_what_a_guest_of_50_costs_within_5_percent() {
             group.endings,
             ["GroupCheckoutCompleted"],
             "{} guests",
-            group.guests
+            group.members
         );
         let [write, read, messages] = group.each();
         println!(
             "{} guests: {write:.3} write units, {read:.3} read units, {messages:.3} messages a guest; \
              {} conflicts of {} write units apart; {:.1} s",
-            group.guests,
+            group.members,
             group.conflicts,
             group.conflict_units,
             group.took.as_secs_f64()
@@ -155,16 +150,17 @@ async fn a_fan_out_that_breaks_off_half_way_is_taken_up_and_asks_nobody_twice_to
     .await;
     let player = bundle.player();
     let guests = guests_of("broken-off", 200);
-    player.check_in_all(&guests).await.expect("guests are checked in");
+    let check_ins: Vec<_> = guests.iter().map(|guest| check_in(guest)).collect();
+    player.send_all(&check_ins).await.expect("guests are checked in");
     bundle.settle().await;
     player
-        .initiate("broken-off", &guests)
+        .send_all(&[initiate("broken-off", &guests)])
         .await
         .expect("the group is sent");
     bundle.settle().await;
 
     assert!(calls.load(Ordering::Relaxed) > 40, "it was tried again");
-    let types = bundle.types(&stream("broken-off")).await;
+    let types = bundle.types(&group_stream("broken-off")).await;
     assert_eq!(count(&types, "GuestCheckoutRecorded"), 200);
     assert_eq!(types.last().map(String::as_str), Some("GroupCheckoutCompleted"));
     for guest in &guests {
@@ -200,12 +196,12 @@ async fn two_instances_that_race_on_one_group_count_each_guest_once() {
         let results: Vec<_> = round.iter().map(|guest| result(guest)).collect();
         join(invoke(&*one, &results[..12]), invoke(&*other, &results[8..])).await;
     }
-    let types = bundle.types(&stream("raced")).await;
+    let types = bundle.types(&group_stream("raced")).await;
     assert_eq!(count(&types, "GuestCheckoutRecorded"), 60);
     assert_eq!(count(&types, "GroupCheckoutCompleted"), 1);
     assert_eq!(types.len(), 62, "{types:?}");
     let positions: Vec<_> = bundle
-        .events(&stream("raced"))
+        .events(&group_stream("raced"))
         .await
         .iter()
         .map(|event| event.revision)

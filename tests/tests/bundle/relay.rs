@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use embedded_aws::transport::{Fault, Faults};
+use functions::scenarios::Ids;
 use local::StackOptions;
-use local::scenarios::Ids;
 use serde_json::{Value, json};
 use testkit::bundle::{Bundle, Item, options, text};
 use testkit::weather::{at_first, broken, faults};

@@ -9,8 +9,8 @@ use aws_adapters::{Bus, Checkpoint, Outbox, Publisher, Republisher, Selection, T
 use domain::Deadlines;
 use embedded_aws::transport::{Fault, Faults};
 use eventsourcing::{Clock, StreamId, Timestamp};
+use functions::scenarios::Ids;
 use local::StackOptions;
-use local::scenarios::Ids;
 use serde_json::{Value, json};
 use testkit::bundle::{Bundle, at, options, text};
 use testkit::weather::{broken, faults};

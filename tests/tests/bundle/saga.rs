@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bundle::scenario::{Outcome, Refused, TimelineEntry};
 use domain::Deadlines;
 use embedded_aws::Service;
 use embedded_aws::mapping::stream::Order;
 use embedded_aws::transport::{Fault, Faults};
 use eventsourcing::{StreamId, Timestamp};
+use functions::scenarios::{Ids, OrderScenario, order_scenarios};
 use futures::future::join_all;
 use local::StackOptions;
-use local::groups::group_scenarios;
-use local::scenarios::{Outcome, Refused, Scenario, TimelineEntry, order_scenarios};
+use local::player::Player;
 use serde_json::{Value, json};
 use testkit::bundle::{Bundle, options};
 use testkit::invariants::Findings;
@@ -23,28 +24,14 @@ use testkit::weather::{Weather, at_first, broken, faults};
 async fn all_end_right(what: &str, options: StackOptions) {
     let bundle = Bundle::start(options).await;
     let outside = outsider(&bundle);
-    let scenarios = order_scenarios();
+    let scenarios = bundle.stack.bundle().scenarios("");
     let played = join_all(scenarios.iter().map(|scenario| outside.play(scenario))).await;
-    let groups = group_scenarios();
-    for group in &groups {
-        let played = outside.play_group(group).await;
-        played.expect("the queues take it");
-    }
     bundle.settle().await;
     let refused = refused(&bundle).await;
     let mut problems = Vec::new();
-    for group in &groups {
-        let outcome = outside.group_outcome(group, &refused).await;
-        let found = group.problems(&outcome.expect("streams can be read"));
-        problems.extend(
-            found
-                .into_iter()
-                .map(|problem| format!("{}: {problem}", group.title)),
-        );
-    }
     for (scenario, played) in scenarios.iter().zip(played) {
-        let outcome = outcome(&bundle, &scenario.cart, &refused).await;
-        let mut found = scenario.problems(&outcome);
+        let outcome = outside.outcome(scenario, &refused).await;
+        let mut found = scenario.problems(&outcome.expect("streams can be read"));
         found.extend(played.err().map(|error| error.to_string()));
         problems.extend(
             found
@@ -57,8 +44,8 @@ async fn all_end_right(what: &str, options: StackOptions) {
 }
 
 /// Somebody outside whose own calls nothing befalls.
-fn outsider(bundle: &Bundle) -> local::scenarios::Player {
-    local::scenarios::Player::new(
+fn outsider(bundle: &Bundle) -> Player {
+    Player::new(
         &bundle.observer,
         bundle.stack.names(),
         &bundle.queue_url_prefix(),
@@ -79,8 +66,8 @@ async fn refused(bundle: &Bundle) -> Vec<Refused> {
     once.into_values().collect()
 }
 
-async fn outcome(bundle: &Bundle, cart: &Value, refused: &[Refused]) -> Outcome {
-    let outcome = outsider(bundle).outcome(cart, refused).await;
+async fn outcome(bundle: &Bundle, scenario: &OrderScenario, refused: &[Refused]) -> Outcome {
+    let outcome = outsider(bundle).outcome(&scenario.scenario(), refused).await;
     outcome.expect("streams can be read")
 }
 
@@ -227,7 +214,7 @@ async fn every_scenario_ends_right_in_a_storm() {
 // Races
 
 /// The scenario of that title.
-fn scenario(title: &str) -> Scenario {
+fn scenario(title: &str) -> OrderScenario {
     let mut scenarios = order_scenarios();
     scenarios.retain(|scenario| scenario.title == title);
     scenarios.pop().expect("there is a scenario of that title")
@@ -235,13 +222,13 @@ fn scenario(title: &str) -> Scenario {
 
 /// Finalizes many carts and withdraws each order at some moment of its life. How often each way out was
 /// taken: completed, or cancelled.
-async fn race(seed: u64, scenario: &Scenario, options: StackOptions) -> (usize, usize) {
+async fn race(seed: u64, scenario: &OrderScenario, options: StackOptions) -> (usize, usize) {
     let bundle = Bundle::start(options).await;
     let player = outsider(&bundle);
     let random = std::cell::RefCell::new(fastrand::Rng::with_seed(seed));
     let racers: Vec<_> = (0..40).map(|n| scenario.clone().again(&n.to_string())).collect();
     join_all(racers.iter().map(|racer| async {
-        let ids = local::scenarios::Ids::of_cart(&racer.cart).expect("the cart has an id");
+        let ids = Ids::of_cart(&racer.cart).expect("the cart has an id");
         let finalize = json!({ "command": racer.cart });
         player
             .send("finalize-cart", &finalize)
@@ -260,12 +247,12 @@ async fn race(seed: u64, scenario: &Scenario, options: StackOptions) -> (usize, 
     let refused = refused(&bundle).await;
     let (mut completed, mut cancelled) = (0, 0);
     for racer in &racers {
-        let mut outcome = outcome(&bundle, &racer.cart, &refused).await;
+        let mut outcome = outcome(&bundle, racer, &refused).await;
         // A withdrawal that was there first ends as one that comes right after its order's beginning.
         outcome
             .timeline
             .retain(|entry| entry.event_type != "OrderWithdrawnEarly");
-        let problems = racer.problems(&outcome);
+        let problems = racer.scenario().problems(&outcome);
         assert!(problems.is_empty(), "seed {seed}: {}", problems.join("\n"));
         match outcome.ending().as_deref() {
             Some("Completed") => completed += 1,
@@ -308,14 +295,15 @@ async fn a_withdrawal_that_races_the_payments_failure_cancels_once() {
         .await;
         let outside = outsider(&bundle);
         let racers: Vec<_> = (0..30).map(|n| scenario.clone().again(&n.to_string())).collect();
-        for played in join_all(racers.iter().map(|racer| outside.play(racer))).await {
+        let scenarios: Vec<_> = racers.iter().map(OrderScenario::scenario).collect();
+        for played in join_all(scenarios.iter().map(|scenario| outside.play(scenario))).await {
             played.expect("the scenario can be played");
         }
         bundle.settle().await;
         let refused = refused(&bundle).await;
         for racer in &racers {
-            let outcome = outcome(&bundle, &racer.cart, &refused).await;
-            let problems = racer.problems(&outcome);
+            let outcome = outcome(&bundle, racer, &refused).await;
+            let problems = racer.scenario().problems(&outcome);
             assert!(problems.is_empty(), "seed {seed}: {}", problems.join("\n"));
             match outcome.ending() {
                 Some(ending) if ending.contains(declined) => causes.0 += 1,
@@ -330,7 +318,7 @@ async fn a_withdrawal_that_races_the_payments_failure_cancels_once() {
 async fn a_withdrawal_that_comes_long_before_its_order_cancels_it_and_no_money_is_kept() {
     let bundle = Bundle::start(options()).await;
     let scenario = scenario("everything goes well").again("early");
-    let ids = local::scenarios::Ids::of_cart(&scenario.cart).expect("the cart has an id");
+    let ids = Ids::of_cart(&scenario.cart).expect("the cart has an id");
     let withdraw =
         |reason: &str| json!({ "command": { "order_id": ids.order, "reason": reason } }).to_string();
     bundle.send("withdraw-order", &withdraw("changed my mind")).await;
@@ -342,14 +330,14 @@ async fn a_withdrawal_that_comes_long_before_its_order_cancels_it_and_no_money_i
     tokio::time::sleep(Duration::from_mins(70)).await;
     bundle.send("withdraw-order", &withdraw("changed my mind")).await;
     outsider(&bundle)
-        .play(&scenario)
+        .play(&scenario.scenario())
         .await
         .expect("the scenario can be played");
     bundle.settle().await;
     bundle.send("withdraw-order", &withdraw("changed my mind")).await;
     bundle.settle().await;
 
-    let outcome = outcome(&bundle, &scenario.cart, &[]).await;
+    let outcome = outcome(&bundle, &scenario, &[]).await;
     assert_eq!(
         outcome.ending().as_deref(),
         Some("Cancelled (withdrawn: changed my mind)")
@@ -388,11 +376,12 @@ async fn a_withdrawal_that_races_its_orders_beginning_cancels_it_however_they_ar
         let mut random = fastrand::Rng::with_seed(seed);
         let racers: Vec<_> = (0..20)
             .map(|n| scenario("the payment is never answered").again(&n.to_string()))
-            .map(|racer| (racer.cart, random.u64(0..150)))
+            .map(|racer| (racer, random.u64(0..150)))
             .collect();
         let outside = &outside;
-        join_all(racers.iter().map(|(cart, wait)| async move {
-            let ids = local::scenarios::Ids::of_cart(cart).expect("the cart has an id");
+        join_all(racers.iter().map(|(racer, wait)| async move {
+            let cart = &racer.cart;
+            let ids = Ids::of_cart(cart).expect("the cart has an id");
             let sent = outside.send("finalize-cart", &json!({ "command": cart })).await;
             sent.expect("the queue takes it");
             tokio::time::sleep(Duration::from_millis(*wait)).await;
@@ -402,8 +391,8 @@ async fn a_withdrawal_that_races_its_orders_beginning_cancels_it_however_they_ar
         }))
         .await;
         bundle.settle().await;
-        for (cart, _) in &racers {
-            let outcome = outcome(&bundle, cart, &[]).await;
+        for (racer, _) in &racers {
+            let outcome = outcome(&bundle, racer, &[]).await;
             assert_eq!(
                 outcome.ending().as_deref(),
                 Some("Cancelled (withdrawn: a race)"),
@@ -427,7 +416,7 @@ async fn a_withdrawal_that_races_its_orders_beginning_cancels_it_however_they_ar
 
 // A payment that somebody discards by hand
 
-fn discard(ids: &local::scenarios::Ids) -> Value {
+fn discard(ids: &Ids) -> Value {
     json!({ "command": { "payment_id": ids.payment, "order_id": ids.order } })
 }
 
@@ -435,7 +424,7 @@ fn discard(ids: &local::scenarios::Ids) -> Value {
 async fn a_payment_that_is_discarded_by_hand_before_its_order_is_there_cancels_it_at_the_deadline() {
     let bundle = Bundle::start(options()).await;
     let scenario = scenario("everything goes well").again("discarded-early");
-    let ids = local::scenarios::Ids::of_cart(&scenario.cart).expect("the cart has an id");
+    let ids = Ids::of_cart(&scenario.cart).expect("the cart has an id");
     bundle.send("discard-payment", &discard(&ids).to_string()).await;
     bundle.settle().await;
     tokio::time::sleep(Duration::from_hours(2)).await;
@@ -444,11 +433,11 @@ async fn a_payment_that_is_discarded_by_hand_before_its_order_is_there_cancels_i
     assert_eq!(bundle.take_all_letters().await, []);
 
     outsider(&bundle)
-        .play(&scenario)
+        .play(&scenario.scenario())
         .await
         .expect("the scenario can be played");
     bundle.settle().await;
-    let outcome = outcome(&bundle, &scenario.cart, &[]).await;
+    let outcome = outcome(&bundle, &scenario, &[]).await;
     assert_eq!(
         outcome.ending().as_deref(),
         Some("Cancelled (payment_failed: the payment was discarded)")
@@ -474,11 +463,12 @@ async fn a_payment_that_is_discarded_by_hand_at_some_moment_ends_its_order_and_n
         let outside = &outsider(&bundle);
         let mut random = fastrand::Rng::with_seed(seed);
         let racers: Vec<_> = (0..20)
-            .map(|n| scenario("everything goes well").again(&n.to_string()).cart)
-            .map(|cart| (cart, random.u64(0..2_500)))
+            .map(|n| scenario("everything goes well").again(&n.to_string()))
+            .map(|racer| (racer, random.u64(0..2_500)))
             .collect();
-        join_all(racers.iter().map(|(cart, wait)| async move {
-            let ids = local::scenarios::Ids::of_cart(cart).expect("the cart has an id");
+        join_all(racers.iter().map(|(racer, wait)| async move {
+            let cart = &racer.cart;
+            let ids = Ids::of_cart(cart).expect("the cart has an id");
             let sent = outside.send("finalize-cart", &json!({ "command": cart })).await;
             sent.expect("the queue takes it");
             tokio::time::sleep(Duration::from_millis(*wait)).await;
@@ -487,8 +477,8 @@ async fn a_payment_that_is_discarded_by_hand_at_some_moment_ends_its_order_and_n
         }))
         .await;
         bundle.settle().await;
-        for (cart, _) in &racers {
-            let outcome = outcome(&bundle, cart, &[]).await;
+        for (racer, _) in &racers {
+            let outcome = outcome(&bundle, racer, &[]).await;
             let kept = outcome
                 .timeline
                 .iter()
@@ -537,11 +527,11 @@ async fn an_order_whose_payment_request_is_lost_to_its_dead_letter_queue_closes_
     let bundle = without("request-payment").await;
     let scenario = scenario("everything goes well").again("no-payment");
     outsider(&bundle)
-        .play(&scenario)
+        .play(&scenario.scenario())
         .await
         .expect("the scenario can be played");
     bundle.settle().await;
-    let outcome = outcome(&bundle, &scenario.cart, &[]).await;
+    let outcome = outcome(&bundle, &scenario, &[]).await;
     assert_eq!(
         outcome.ending().as_deref(),
         Some("Cancelled (payment_failed: timed out)")
@@ -552,7 +542,7 @@ async fn an_order_whose_payment_request_is_lost_to_its_dead_letter_queue_closes_
         (letters[0].queue.as_str(), letters[0].attribute("error_code")),
         ("request-payment", "exhausted")
     );
-    let [_, _, payment, shipment] = local::scenarios::Ids::of_cart(&scenario.cart)
+    let [_, _, payment, shipment] = Ids::of_cart(&scenario.cart)
         .expect("the cart has an id")
         .streams();
     assert_eq!(bundle.types(&payment).await, ["PaymentFailed"]);
@@ -564,16 +554,16 @@ async fn an_order_whose_shipment_request_is_lost_to_its_dead_letter_queue_closes
     let bundle = without("request-shipment").await;
     let scenario = scenario("everything goes well").again("no-shipment");
     outsider(&bundle)
-        .play(&scenario)
+        .play(&scenario.scenario())
         .await
         .expect("the scenario can be played");
     bundle.settle().await;
-    let outcome = outcome(&bundle, &scenario.cart, &[]).await;
+    let outcome = outcome(&bundle, &scenario, &[]).await;
     assert_eq!(
         outcome.ending().as_deref(),
         Some("Cancelled (shipment_failed: timed out)")
     );
-    let [_, _, payment, shipment] = local::scenarios::Ids::of_cart(&scenario.cart)
+    let [_, _, payment, shipment] = Ids::of_cart(&scenario.cart)
         .expect("the cart has an id")
         .streams();
     assert_eq!(
@@ -604,11 +594,11 @@ async fn a_payment_that_cannot_be_discarded_stays_visible_and_can_be_redriven() 
     .await;
     let scenario = scenario("an item is out of stock").again("redriven");
     outsider(&bundle)
-        .play(&scenario)
+        .play(&scenario.scenario())
         .await
         .expect("the scenario can be played");
     bundle.settle().await;
-    let before = outcome(&bundle, &scenario.cart, &[]).await;
+    let before = outcome(&bundle, &scenario, &[]).await;
     assert_eq!(
         before.ending().as_deref(),
         Some("Cancelled (shipment_failed: out of stock)")
@@ -626,8 +616,8 @@ async fn a_payment_that_cannot_be_discarded_stays_visible_and_can_be_redriven() 
         .destination_arn(destination);
     redrive.send().await.expect("the letters can be moved back");
     bundle.settle().await;
-    let after = outcome(&bundle, &scenario.cart, &[]).await;
-    assert_eq!(scenario.problems(&after), [""; 0]);
+    let after = outcome(&bundle, &scenario, &[]).await;
+    assert_eq!(scenario.scenario().problems(&after), [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -650,7 +640,8 @@ async fn the_time_that_a_deadline_is_recorded_with_is_when_it_passes() {
     .await;
     let outside = outsider(&bundle);
     let silent = ["the payment is never answered", "the carrier never answers"].map(scenario);
-    for played in join_all(silent.iter().map(|scenario| outside.play(scenario))).await {
+    let scenarios = silent.each_ref().map(OrderScenario::scenario);
+    for played in join_all(scenarios.iter().map(|scenario| outside.play(scenario))).await {
         played.expect("the scenario can be played");
     }
     let initiate = json!({ "command": { "group_checkout_id": "unheard", "guest_stay_ids": ["ada"] } });
@@ -660,7 +651,7 @@ async fn the_time_that_a_deadline_is_recorded_with_is_when_it_passes() {
     bundle.settle().await;
 
     let [provider, carrier] = silent.map(|scenario| {
-        let ids = local::scenarios::Ids::of_cart(&scenario.cart).expect("the cart has an id");
+        let ids = Ids::of_cart(&scenario.cart).expect("the cart has an id");
         ids.streams()
     });
     let group: StreamId = "groupCheckout-unheard".parse().expect("a stream's name");
@@ -710,11 +701,11 @@ async fn a_deadline_longer_than_a_queues_delay_is_kept_to_the_second() {
     let bundle = Bundle::start(options()).await;
     let scenario = scenario("the carrier never answers").again("timed");
     outsider(&bundle)
-        .play(&scenario)
+        .play(&scenario.scenario())
         .await
         .expect("the scenario can be played");
     bundle.settle().await;
-    let outcome = outcome(&bundle, &scenario.cart, &[]).await;
+    let outcome = outcome(&bundle, &scenario, &[]).await;
     let at = |event_type: &str| {
         let mut entries = outcome.timeline.iter();
         let entry = entries.find(|entry| entry.event_type == event_type);

@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use eventsourcing::{computed_id, event_id};
-use local::groups::group_scenarios;
-use local::scenarios::order_scenarios;
+use functions::scenarios::{group_scenarios, order_scenarios};
 use serde_json::{Value, json};
 use testkit::bundle::{Item, Letter};
 use testkit::invariants::{Counts, Evidence};

@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use bundle::scenario::Scenario;
 use domain::Deadlines;
 use embedded_aws::mapping::stream::Order;
 use eventsourcing::Timestamp;
+use functions::scenarios::{group_scenarios, order_scenarios};
 use futures::future::{join, join_all};
 use local::StackOptions;
-use local::groups::{GroupScenario, group_scenarios};
-use local::scenarios::{Ids, Player, Scenario, order_scenarios};
+use local::player::Player;
 use testkit::bundle::{Bundle, Item, options, text};
 use testkit::invariants::{Counts, Evidence};
 use testkit::storm::{OUTSIDE, Storm};
@@ -34,7 +35,7 @@ const PATIENCE: Duration = Duration::from_hours(2);
 /// The scenarios of orders, in turn, and some of groups.
 struct Fleet {
     orders: Vec<Scenario>,
-    groups: Vec<GroupScenario>,
+    groups: Vec<Scenario>,
 }
 
 impl Fleet {
@@ -45,10 +46,10 @@ impl Fleet {
         of_groups.retain(|group| group.title != "one of a group never answers");
         Self {
             orders: (0..orders)
-                .map(|n| of_orders[n % of_orders.len()].clone().again(&again(n)))
+                .map(|n| of_orders[n % of_orders.len()].clone().again(&again(n)).scenario())
                 .collect(),
             groups: (0..orders / 50)
-                .map(|n| of_groups[n % of_groups.len()].clone().again(&again(n)))
+                .map(|n| of_groups[n % of_groups.len()].clone().again(&again(n)).scenario())
                 .collect(),
         }
     }
@@ -73,7 +74,7 @@ impl Fleet {
             let start = moment();
             async move {
                 tokio::time::sleep(start).await;
-                player.play_group(group).await.is_ok()
+                player.play(group).await.is_ok()
             }
         });
         let groups = join_all(groups.collect::<Vec<_>>());
@@ -155,8 +156,7 @@ impl Latencies {
         }
         let mut latencies: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for order in orders {
-            let streams = Ids::of_cart(&order.cart).map(|ids| ids.streams());
-            let Some([cart, order_stream, ..]) = streams else {
+            let [cart, order_stream, ..] = order.streams.as_slice() else {
                 continue;
             };
             // A cart has one event, and the last of its order is its end.

@@ -3,23 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bundle::scenario::{Refused, Scenario};
 use bundle::{Function, RELAY};
 use domain::Deadlines;
+use functions::scenarios::{GroupScenario, OrderScenario, group_scenarios, order_scenarios};
 use local::StackOptions;
-use local::groups::{GroupScenario, group_scenarios};
-use local::scenarios::{PlayError, Player, Refused, Scenario, order_scenarios};
+use local::player::{PlayError, Player};
 use testkit::bundle::{Bundle, options};
 use testkit::invariants::{Evidence, Findings};
 use testkit::stories::{id_of, tell_what_is_known};
 
 /// What is played.
 pub enum Story {
-    /// An order.
-    Order(Scenario),
-    /// A group.
-    Group(GroupScenario),
+    /// A scenario.
+    Scenario(Scenario),
     /// Groups, and people who confirm what is known of them, which no scenario has to.
-    Known(Vec<GroupScenario>),
+    Known(Vec<Scenario>),
     /// An order whose first event the relay's mapping gives up.
     GivenUp(Scenario),
 }
@@ -29,12 +28,25 @@ const RELAY_ATTEMPTS: usize = 1 + Function::STREAM_RETRIES as usize;
 
 /// All of them.
 pub fn stories() -> Vec<Arc<Story>> {
-    let orders = order_scenarios().into_iter().map(Story::Order);
-    let groups = group_scenarios().into_iter().map(Story::Group);
-    let mut all: Vec<_> = orders.chain(groups).collect();
-    all.push(Story::Known(group_scenarios().into_iter().take(2).collect()));
-    all.extend(order_scenarios().into_iter().take(1).map(Story::GivenUp));
-    all.into_iter().map(Arc::new).collect()
+    let orders: Vec<_> = order_scenarios().into_iter().map(order).collect();
+    let groups: Vec<_> = group_scenarios().iter().map(GroupScenario::scenario).collect();
+    let (first, known) = (orders[0].clone(), groups[..2].to_vec());
+    let scenarios = orders.into_iter().chain(groups).map(Story::Scenario);
+    let others = [Story::Known(known), Story::GivenUp(first)];
+    scenarios.chain(others).map(Arc::new).collect()
+}
+
+/// A crash takes minutes. Where a deadline's own command is held up so, an answer that would have come after
+/// it comes first, and counts.
+fn order(scenario: OrderScenario) -> Scenario {
+    if scenario.title != "the payment completes after its deadline" {
+        return scenario.scenario();
+    }
+    let goes_well = |other: &OrderScenario| other.title == "everything goes well";
+    let in_time = order_scenarios().into_iter().find(goes_well);
+    scenario
+        .or_as(&in_time.expect("there is a happy order"))
+        .scenario()
 }
 
 /// Deadlines of one hop and a few, where a day of them would take the tests too long.
@@ -129,8 +141,7 @@ impl Story {
     /// What it shows.
     pub fn title(&self) -> &'static str {
         match self {
-            Self::Order(scenario) => scenario.title,
-            Self::Group(scenario) => scenario.title,
+            Self::Scenario(scenario) => scenario.title,
             Self::Known(_) => "people confirm what is known of groups",
             Self::GivenUp(_) => "the relay's mapping gives up an event",
         }
@@ -152,11 +163,10 @@ impl Story {
     pub async fn script(&self, bundle: &Bundle) -> Result<(), PlayError> {
         let outsider = outsider(bundle);
         match self {
-            Self::Order(scenario) | Self::GivenUp(scenario) => outsider.play(scenario).await,
-            Self::Group(scenario) => outsider.play_group(scenario).await,
+            Self::Scenario(scenario) | Self::GivenUp(scenario) => outsider.play(scenario).await,
             Self::Known(groups) => {
                 for group in groups {
-                    outsider.play_group(group).await?;
+                    outsider.play(group).await?;
                 }
                 bundle.settle().await;
                 tell_what_is_known(&outsider).await;
@@ -183,35 +193,15 @@ impl Story {
 
     async fn problems(&self, bundle: &Bundle, refused: &[Refused]) -> Vec<String> {
         let outsider = outsider(bundle);
+        let scenarios = match self {
+            Self::Scenario(scenario) | Self::GivenUp(scenario) => std::slice::from_ref(scenario),
+            Self::Known(groups) => groups,
+        };
         let mut problems = Vec::new();
-        match self {
-            Self::Order(scenario) | Self::GivenUp(scenario) => {
-                let outcome = outsider.outcome(&scenario.cart, refused).await;
-                let outcome = outcome.expect("streams can be read");
-                let mut accepted = order_scenarios();
-                accepted.retain(|other| may_end_as(scenario.title) == Some(other.title));
-                if accepted.iter().all(|other| !other.problems(&outcome).is_empty()) {
-                    problems = scenario.problems(&outcome);
-                }
-            }
-            Self::Group(group) => problems = group_problems(&outsider, group, refused).await,
-            Self::Known(groups) => {
-                for group in groups {
-                    problems.extend(group_problems(&outsider, group, refused).await);
-                }
-            }
+        for scenario in scenarios {
+            let outcome = outsider.outcome(scenario, refused).await;
+            problems.extend(scenario.problems(&outcome.expect("streams can be read")));
         }
         problems
     }
-}
-
-async fn group_problems(outsider: &Player, group: &GroupScenario, refused: &[Refused]) -> Vec<String> {
-    let outcome = outsider.group_outcome(group, refused).await;
-    group.problems(&outcome.expect("streams can be read"))
-}
-
-/// A crash takes minutes. Where a deadline's own command is held up so, an answer that would have come after
-/// it comes first, and counts.
-fn may_end_as(title: &str) -> Option<&'static str> {
-    (title == "the payment completes after its deadline").then_some("everything goes well")
 }

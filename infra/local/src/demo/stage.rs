@@ -2,21 +2,23 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
+use bundle::Bundle;
 use embedded_aws::Service;
 use embedded_aws::transport::{Call, Fault, Faults};
 use eventsourcing::SettingValues;
 use indicatif::ProgressBar;
 
-use crate::scenarios::{PlayError, Player};
+use crate::player::{PlayError, Player};
+use crate::report::{self, Played};
 use crate::{Stack, StackError, StackOptions};
 
 /// Why the demo could not be played.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
-    /// The file with carts can't be read.
+    /// The file with entries can't be read.
     #[error("{file} can't be read: {source}", file = .file.display())]
     File {
         /// The file.
@@ -24,17 +26,21 @@ pub enum DemoError {
         /// The system's words.
         source: std::io::Error,
     },
-    /// Carts in the file are no carts.
-    #[error(
-        "{}\na cart is {{\"cart_id\", \"client_id\", \"product_items\": [{{\"product_id\", \"quantity\", \"unit_price\"}}], \"total_price\"}}",
-        .0.join("\n")
-    )]
-    Carts(Vec<String>),
-    /// There is no cart in the file.
-    #[error("{file} holds no cart; expected one cart as JSON, or one on each line", file = .file.display())]
-    NoCart {
+    /// Entries of the file are not what they should be.
+    #[error("{}\n{shape}", .wrong.join("\n"))]
+    Entries {
+        /// What is wrong, each with its place.
+        wrong: Vec<String>,
+        /// What an entry looks like.
+        shape: &'static str,
+    },
+    /// There is nothing in the file.
+    #[error("{file} holds no {entry}; expected one {entry} as JSON, or one on each line", file = .file.display())]
+    NoEntry {
         /// The file.
         file: PathBuf,
+        /// What an entry is called.
+        entry: &'static str,
     },
     /// The stack did not start.
     #[error(transparent)]
@@ -48,13 +54,16 @@ pub enum DemoError {
 }
 
 /// A stack whose clock is moved on, and somebody outside it.
-pub(super) async fn start(settings: SettingValues) -> Result<(Stack, Player), DemoError> {
+pub(super) async fn start(
+    bundle: Arc<Bundle>,
+    settings: SettingValues,
+) -> Result<(Stack, Player), DemoError> {
     let options = StackOptions {
         epoch: SystemTime::now(),
         settings,
         faults: Some(Arc::new(Latency)),
         sweep_interval: Some(Duration::from_mins(15)),
-        ..StackOptions::of(functions::bundle())
+        ..StackOptions::of(bundle)
     };
     let stack = Stack::start(options).await?;
     let prefix = stack.wire().sqs().queue_url(&stack.names().prefix());
@@ -70,6 +79,32 @@ pub(super) async fn settle(stack: &Stack, progress: &ProgressBar) {
     progress.tick();
     stack.until_quiet(Duration::from_secs(15)).await;
     progress.finish_and_clear();
+}
+
+/// Shows what came of it, and stops the stack; whether every outcome was right.
+pub(super) async fn finish(
+    stack: Stack,
+    played: &[Played],
+    began: SystemTime,
+    started: Instant,
+) -> Result<bool, DemoError> {
+    let moved = stack.clock().now().duration_since(began).unwrap_or_default();
+    let metrics = stack.metrics().total();
+    let totals = format!(
+        "{} messages, {} write units; {} handled, {} refused, {} retried, {} conflicts\n\
+         the clock was moved on by {}, in {:.1} s",
+        stack.wire().sqs().totals().sends,
+        stack.wire().dynamodb().totals().all().write,
+        metrics.handled,
+        metrics.refused,
+        metrics.retried,
+        metrics.conflicts,
+        report::clock(moved),
+        started.elapsed().as_secs_f64()
+    );
+    let right = report::print(&mut terminal::out(), played, &totals)?;
+    stack.stop().await?;
+    Ok(right)
 }
 
 /// Calls take as long as within a region, so that the times of a timeline mean something.

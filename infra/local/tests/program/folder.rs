@@ -137,7 +137,7 @@ fn what_is_kept_and_what_is_thrown_away_is_told_as_it_is() {
     send(&second, "local-finalize-cart-dlq", "b");
     let said = last_words(second);
     for part in [
-        " again, so that orders in flight go on. Commands and dead letters that were on queues at the last end are gone",
+        " again, so that what was in flight goes on. Commands and dead letters that were on queues at the last end are gone",
         "thrown away with the queues, which are in memory: ",
         "1 in local-withdraw-order",
         ", 2 dead letters (2 in local-finalize-cart-dlq); what follows from stored events is sent again",

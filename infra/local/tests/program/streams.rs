@@ -47,7 +47,10 @@ fn up_goes_on_when_nobody_reads_its_standard_output() {
 
 #[test]
 fn a_report_that_nobody_reads_ends_quietly_as_after_sigpipe() {
-    let cart = concat!(env!("CARGO_MANIFEST_DIR"), "/carts/card-declined.json");
+    let cart = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../functions/carts/card-declined.json"
+    );
     let mut demo = program(&["demo", "--cart", cart]);
     let mut child = demo
         .stdout(closed())
@@ -74,7 +77,10 @@ fn errors_that_nobody_reads_keep_their_exit_code() {
 
 #[test]
 fn a_filter_of_the_log_that_can_t_be_read_is_said_and_passed_over() {
-    let cart = concat!(env!("CARGO_MANIFEST_DIR"), "/carts/card-declined.json");
+    let cart = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../functions/carts/card-declined.json"
+    );
     let mut demo = program(&["demo", "--cart", cart]);
     demo.env("RUST_LOG", "local=loud");
     let played = run(demo);

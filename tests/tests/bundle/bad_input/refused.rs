@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use local::scenarios::Ids;
+use functions::scenarios::Ids;
 use serde_json::{Value, json};
 use testkit::stories::{Stories, id_of};
 

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_adapters::{CommitRef, Delivery, Outbox};
 use embedded_aws::transport::Fault;
+use functions::scenarios::Ids;
 use local::StackOptions;
-use local::scenarios::Ids;
 use serde_json::{Value, json};
 use testkit::bundle::{Bundle, options};
 use testkit::weather::{broken, faults};

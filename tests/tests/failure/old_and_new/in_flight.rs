@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use embedded_aws::Service;
 use embedded_aws::transport::{Call, Fault, Faults};
-use local::scenarios::Ids;
+use functions::scenarios::Ids;
 use local::{StackOptions, Storage};
 use serde_json::{Value, json};
 use testkit::bundle::{Bundle, options};

@@ -9,6 +9,7 @@ use eventsourcing::{
     Category, Clock, Commit, Decider, Decision, Dispatch, EventStore, Message, NewEvent, Position, Refusal,
     Step, StreamId, SystemClock, Timestamp, commands, events, message,
 };
+use functions::scenarios::Ids;
 use local::StackOptions;
 use serde_json::{Value, json};
 use testkit::bundle::{Bundle, options};
@@ -281,7 +282,7 @@ async fn an_event_type_from_the_future_is_passed_over_and_the_order_goes_on() {
         "cart_id": "c-1", "client_id": "u-1", "total_price": 9.99,
         "product_items": [{ "product_id": "p-1", "quantity": 1, "unit_price": 9.99 }],
     });
-    let ids = local::scenarios::Ids::of_cart(&cart).expect("the cart has an id");
+    let ids = Ids::of_cart(&cart).expect("the cart has an id");
     let [_, order, payment, shipment] = ids.streams();
     bundle
         .send("finalize-cart", &json!({ "command": cart }).to_string())
