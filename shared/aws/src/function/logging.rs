@@ -16,7 +16,7 @@ pub fn init_logging() {
     }
 }
 
-/// `{"timestamp": …, "level": …, "message": …, <fields>}`: the names that CloudWatch's JSON format of
+/// `{"timestamp": …, "level": …, "message": …, <fields>}`: the names that `CloudWatch`'s JSON format of
 /// Lambda's logs asks for, and the fields beside them, where a filter such as `{ $.outcome = "retried" }`
 /// finds them.
 fn json_lines<W>(level: &str, writer: W) -> impl Subscriber + Send + Sync + use<W>
