@@ -87,43 +87,29 @@ fn every_test_that_a_page_names_exists() {
 
 #[test]
 fn every_defect_has_a_patch_and_a_test_that_exists() {
-    let defects = [
-        "`DiscardPayment` with an empty payment id",
-        "nobody cancels the order when the shipment fails",
-        "`RequestShipment` without its items",
-        "saga decisions hang on the text of `reason`",
-        "random ids, so that a repeated event makes a second order",
-        "process state in memory, lost on restart and unshared between instances",
-        "`len(p.FailedCount)` on an int",
-        "a failure ends the process before the others reported",
-        "\"all done with failures\" never notifies",
-        "duplicates counted twice",
-        "an unknown process is an error for ever",
-        "loading stops at 100 events",
-        "malformed events are skipped silently",
-        "a subscription that swallows handler errors and never resumes",
-        "the outbox saved apart from the state it belongs to",
-        "a failed publish that gives up after 3 attempts and tells nobody",
-        "published but not marked, so published again, with consumers that are not idempotent",
-        "money in binary floating point",
-    ];
     let all = all_tests();
-    let mut patched: BTreeSet<&str> = BTreeSet::new();
-    for path in files(&root().join("tests/mutations/defects"), ".patch") {
-        let patch = fs::read_to_string(&path).expect("a patch is text");
-        let said = |what: &'static str| patch.lines().filter_map(move |line| line.strip_prefix(what));
-        let defect = said("Defect: ").next().expect("a patch says what it breaks");
-        patched.extend(defects.iter().copied().filter(|known| defect.starts_with(*known)));
-        let mut tests = said("Noticed by: ").peekable();
-        assert!(tests.peek().is_some(), "{} names no test", path.display());
-        for test in tests {
-            let name = test.rsplit([' ', ':']).next().unwrap_or_default();
-            assert!(all.contains(name), "{}: there is no test {name}", path.display());
+    // A business has its own beside its tests.
+    let folders = ["tests/mutations", "functions/tests/mutations"].map(|folder| root().join(folder));
+    for folder in folders.iter().filter(|folder| folder.is_dir()) {
+        let known = fs::read_to_string(folder.join("known.txt")).expect("a list of defects");
+        let known = known.lines().filter(|line| !line.starts_with('#'));
+        let mut missing: BTreeSet<&str> = known.collect();
+        for path in files(&folder.join("defects"), ".patch") {
+            let patch = fs::read_to_string(&path).expect("a patch is text");
+            let said = |what: &'static str| patch.lines().filter_map(move |line| line.strip_prefix(what));
+            let defect = said("Defect: ").next().expect("a patch says what it breaks");
+            missing.retain(|known| !defect.starts_with(known));
+            let mut tests = said("Noticed by: ").peekable();
+            assert!(tests.peek().is_some(), "{} names no test", path.display());
+            for test in tests {
+                let name = test.rsplit([' ', ':']).next().unwrap_or_default();
+                assert!(all.contains(name), "{}: there is no test {name}", path.display());
+            }
         }
+        assert!(
+            missing.is_empty(),
+            "without a patch in {}: {missing:?}",
+            folder.display()
+        );
     }
-    let missing: Vec<_> = defects
-        .iter()
-        .filter(|defect| !patched.contains(*defect))
-        .collect();
-    assert!(missing.is_empty(), "without a patch: {missing:?}");
 }
