@@ -247,13 +247,24 @@ pub struct Group {
     failed: Vec<usize>,
     /// Results that came too late to count.
     late: BTreeSet<(usize, GuestResult)>,
-    ended: bool,
+    ending: Option<Ending>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Guests {
     ids: Vec<GuestStayId>,
     places: BTreeMap<GuestStayId, usize>,
+}
+
+/// How a group's checkout ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ending {
+    /// All guests have left.
+    Completed,
+    /// All have reported, and some could not leave.
+    Failed,
+    /// Some have not reported in time.
+    TimedOut,
 }
 
 /// How a guest's checkout ended, and why.
@@ -335,7 +346,7 @@ impl Group {
             completed: 0,
             failed: Vec::new(),
             late: BTreeSet::new(),
-            ended: false,
+            ending: None,
         }
     }
 
@@ -357,9 +368,9 @@ impl Group {
                     self.late.insert((place, (late.outcome, late.reason.clone())));
                 }
             }
-            GroupCheckoutEvent::GroupCheckoutCompleted(_)
-            | GroupCheckoutEvent::GroupCheckoutFailed(_)
-            | GroupCheckoutEvent::GroupCheckoutTimedOut(_) => self.ended = true,
+            GroupCheckoutEvent::GroupCheckoutCompleted(_) => self.ending = Some(Ending::Completed),
+            GroupCheckoutEvent::GroupCheckoutFailed(_) => self.ending = Some(Ending::Failed),
+            GroupCheckoutEvent::GroupCheckoutTimedOut(_) => self.ending = Some(Ending::TimedOut),
             GroupCheckoutEvent::GroupCheckoutInitiated(_)
             | GroupCheckoutEvent::GroupCheckoutFailureNotified(_) => {}
         }
@@ -395,9 +406,14 @@ impl Group {
         self.failed.len()
     }
 
+    /// How it has ended, if it has.
+    pub fn ending(&self) -> Option<Ending> {
+        self.ending
+    }
+
     /// Whether it has ended, in whichever way.
     pub fn has_ended(&self) -> bool {
-        self.ended
+        self.ending.is_some()
     }
 
     /// How many have not reported.
@@ -470,7 +486,7 @@ fn record(group: &Group, command: &RecordGuestCheckout, now: Timestamp) -> Decid
     let result = (command.outcome, command.reason.clone());
     Ok(match &group.results[place] {
         Some(first) if *first == result => Decision::Nothing,
-        None if !group.ended => Decision::Record(recorded(group, place, command, now)),
+        None if !group.has_ended() => Decision::Record(recorded(group, place, command, now)),
         _ if group.late.contains(&(place, result)) => Decision::Nothing,
         _ => Decision::one(GuestCheckoutRecordedLate {
             group_checkout_id: command.group_checkout_id.clone(),
@@ -541,7 +557,7 @@ fn recorded(
 }
 
 fn complete(group: &Group, command: &CompleteGroupCheckout) -> Decided {
-    if group.ended {
+    if group.has_ended() {
         return Ok(Decision::Nothing);
     }
     rejected(format!(
@@ -568,7 +584,7 @@ fn notify(group: &Group, command: &NotifyGroupCheckoutFailure) -> Decided {
 }
 
 fn time_out(group: &Group, command: &TimeOutGroupCheckout, now: Timestamp) -> Decision<GroupCheckoutEvent> {
-    if group.ended {
+    if group.has_ended() {
         return Decision::Nothing;
     }
     if now < command.due_at {

@@ -7,7 +7,7 @@
 
 use uuid::Uuid;
 
-use crate::{StreamId, Timestamp, TraceHeader, Unreadable, event_id};
+use crate::{Fields, StreamId, Timestamp, TraceHeader, Unreadable, event_id};
 
 /// The most bytes that a commit's item may have, by the estimate of [`Commit::stored_bytes`]: `DynamoDB`
 /// takes 400 KB, and 8 KB are headroom, because the size is an estimate.
@@ -162,6 +162,11 @@ fn number_bytes(number: u64) -> usize {
 }
 
 impl RecordedEvent {
+    /// The text in a field of it, if there is one.
+    pub fn text(&self, field: &str) -> Option<String> {
+        Fields::of(&self.data)?.get::<Option<String>>(field).ok()?
+    }
+
     fn stored_bytes(&self) -> usize {
         stored_bytes(
             &self.event_type,

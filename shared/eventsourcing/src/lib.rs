@@ -26,6 +26,7 @@ mod reviewer;
 mod saga;
 mod samples;
 mod settings;
+pub mod standing;
 mod store;
 mod structure;
 mod timestamp;

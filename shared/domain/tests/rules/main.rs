@@ -4,6 +4,7 @@ mod cart;
 mod given;
 mod order;
 mod order_saga;
+mod order_standing;
 mod payment;
 mod repeats;
 mod shipment;
