@@ -43,6 +43,9 @@ pub mod must {
     pub const RECORD_ALL: &str = "every result is on record when all is quiet";
     /// Quiet implies ended.
     pub const END: &str = "a group has ended when all is quiet";
+    /// Whoever asks is told of an open end, and of nothing else.
+    pub const TELL_WHAT_IS_OUTSTANDING: &str =
+        "something is outstanding exactly as long as a group has not ended";
     /// Nothing waits for ever.
     pub const COME_TO_REST: &str = "all becomes quiet";
 }
@@ -247,6 +250,15 @@ fn outcomes<R: Rules>() -> Vec<Property<Hotel<R>>> {
             let some_began = !state.stories.is_empty() || !model.has_groups();
             !state.is_quiet() || some_began && every(state, |told| !told.endings.is_empty())
         }),
+        Property::always(
+            must::TELL_WHAT_IS_OUTSTANDING,
+            |model: &Hotel<R>, state: &State| {
+                state.stories.iter().all(|(group, story)| {
+                    let is_open = Told::by(story).endings.is_empty();
+                    model.is_told_open(state, group) == (is_open, is_open)
+                })
+            },
+        ),
         Property::eventually(must::COME_TO_REST, |_, state: &State| state.is_quiet()),
     ]
 }

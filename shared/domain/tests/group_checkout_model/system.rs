@@ -14,7 +14,9 @@ use std::sync::{Arc, Mutex};
 
 use domain::Deadlines;
 use domain::group_checkout::{GroupCheckout, GroupCheckoutEvent, InitiateGroupCheckout};
+use domain::group_standing::GroupStanding;
 use domain::guest_stay::CheckoutGuestAccount;
+use eventsourcing::standing::{Standing, StoredStream};
 use eventsourcing::{
     Commit, Decider, EventSet, Message, Outcome, Stream, StreamId, Timestamp, assemble, computed_id,
 };
@@ -225,6 +227,7 @@ pub struct Hotel<R> {
     world: World,
     decided: Known<Question, Arc<Decided>>,
     reacted: Known<Letter, Vec<Letter>>,
+    open: Known<Shared<Vec<GroupCheckoutEvent>>, (bool, bool)>,
     results: Vec<Said>,
     rules: PhantomData<R>,
 }
@@ -250,6 +253,7 @@ impl<R: Rules> Hotel<R> {
             world,
             decided: Mutex::default(),
             reacted: Mutex::default(),
+            open: Mutex::default(),
             rules: PhantomData,
         }
     }
@@ -268,6 +272,25 @@ impl<R: Rules> Hotel<R> {
     /// The results that are on the queues from the start.
     pub fn results(&self) -> &[Said] {
         &self.results
+    }
+
+    /// Whether an operator who asks now is told that a group has not ended, and that something of it is
+    /// outstanding.
+    pub fn is_told_open(&self, state: &State, group: &StreamId) -> (bool, bool) {
+        let known = || self.open.lock().expect("no rule panics");
+        let story = &state.stories[group];
+        if let Some(told) = known().get(story) {
+            return *told;
+        }
+        let own = StoredStream {
+            id: group.clone(),
+            commits: state.commits(group).map(|commit| Commit::clone(commit)).collect(),
+            faults: Vec::new(),
+        };
+        let standing = Standing::of(&GroupStanding, &[own], &[]);
+        let told = (standing.ending.is_none(), !standing.outstanding.is_empty());
+        known().insert(story.clone(), told);
+        told
     }
 
     /// What a batch amounts to for somebody who sees so many commits of its stream.

@@ -41,6 +41,9 @@ pub mod must {
     pub const RECORD_ANSWERS: &str = "an answer from outside is on record when all is quiet";
     /// Quiet implies closed.
     pub const CLOSE: &str = "an order is closed when all is quiet";
+    /// Whoever asks is told of an open end, and of nothing else.
+    pub const TELL_WHAT_IS_OUTSTANDING: &str =
+        "something is outstanding exactly as long as an order is not closed";
     /// Nothing waits for ever.
     pub const COME_TO_REST: &str = "all becomes quiet";
 }
@@ -174,6 +177,14 @@ fn outcomes<R: Rules>() -> Vec<Property<Saga<R>>> {
         Property::always(must::CLOSE, |_, state: &State| {
             !state.is_quiet() || is_closed(&state.facts)
         }),
+        Property::always(
+            must::TELL_WHAT_IS_OUTSTANDING,
+            |model: &Saga<R>, state: &State| {
+                let told = model.told(state);
+                told.has_ended == has_ended(&state.facts)
+                    && told.is_outstanding == (has_begun(&state.facts) && !is_settled(&state.facts))
+            },
+        ),
         Property::eventually(must::COME_TO_REST, |_, state: &State| state.is_quiet()),
     ]
 }
@@ -280,6 +291,22 @@ fn received(facts: &Facts) -> u8 {
 
 fn total(facts: &Facts, types: &[&str]) -> u8 {
     types.iter().map(|name| facts.count(name)).sum()
+}
+
+/// Whether something was asked for that has to come to an end. What is discarded by hand before anything
+/// is there is no beginning.
+fn has_begun(facts: &Facts) -> bool {
+    total(facts, &["CartFinalized", "OrderWithdrawnEarly"]) > 0
+}
+
+fn has_ended(facts: &Facts) -> bool {
+    total(facts, &["OrderCompleted", "OrderCancelled"]) > 0
+}
+
+/// Whether it is closed, and no money is to be given back.
+fn is_settled(facts: &Facts) -> bool {
+    let keeps_money = facts.cause.is_some() && received(facts) > facts.count("PaymentDiscarded");
+    is_closed(facts) && !keeps_money
 }
 
 /// Whether a cart that was finalized has an order, the order has ended, and nothing that was asked for

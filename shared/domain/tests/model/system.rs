@@ -15,8 +15,10 @@ use std::sync::{Arc, Mutex};
 
 use domain::cart::CartEvent;
 use domain::order::{Cause, OrderCancelled, OrderEvent};
+use domain::order_standing::OrderStanding;
 use domain::payment::{CompletePayment, FailPayment, PaymentEvent, PaymentRequested, TimeOutPayment};
 use domain::shipment::{FailShipment, SendShipment, ShipmentEvent, ShipmentRequested, TimeOutShipment};
+use eventsourcing::standing::{Standing, StoredStream};
 use eventsourcing::{
     Commit, EventEnvelope, EventSet, Message, Outcome, Stream, StreamId, Timestamp, assemble, computed_id,
 };
@@ -66,7 +68,7 @@ pub enum Answer {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct State {
     /// The event table, by its key.
-    pub table: Arc<BTreeMap<(StreamId, u64), Shared<Commit>>>,
+    pub table: Table,
     /// Commits that the relay has not seen yet.
     unrelayed: Bag<Shared<Commit>>,
     /// Messages on queues.
@@ -254,7 +256,20 @@ pub struct Saga<R> {
     world: World,
     decided: Known<(Vec<Letter>, Prefix, Timestamp), Arc<Decided>>,
     reacted: Known<(Letter, Prefix, u8), Option<Vec<Letter>>>,
+    told: Known<Table, Told>,
     rules: PhantomData<R>,
+}
+
+/// The event table, by its key.
+type Table = Arc<BTreeMap<(StreamId, u64), Shared<Commit>>>;
+
+/// What an operator is told of an order.
+#[derive(Clone, Copy)]
+pub struct Told {
+    /// That it has ended.
+    pub has_ended: bool,
+    /// That something is outstanding.
+    pub is_outstanding: bool,
 }
 
 /// The part of a stream that a read shows.
@@ -286,6 +301,7 @@ impl<R: Rules> Saga<R> {
             world,
             decided: Mutex::default(),
             reacted: Mutex::default(),
+            told: Mutex::default(),
             rules: PhantomData,
         }
     }
@@ -319,6 +335,28 @@ impl<R: Rules> Saga<R> {
 
     fn is_sent(&self, kind: &str) -> bool {
         self.world.sent.iter().any(|letter| letter.kind == kind)
+    }
+
+    /// What an operator is told who asks now.
+    pub fn told(&self, state: &State) -> Told {
+        known(&self.told, Arc::clone(&state.table), || {
+            let mut streams: Vec<StoredStream> = Vec::new();
+            for ((id, _), commit) in state.table.iter() {
+                match streams.last_mut().filter(|stream| stream.id == *id) {
+                    Some(stream) => stream.commits.push(Commit::clone(commit)),
+                    None => streams.push(StoredStream {
+                        id: id.clone(),
+                        commits: vec![Commit::clone(commit)],
+                        faults: Vec::new(),
+                    }),
+                }
+            }
+            let standing = Standing::of(&OrderStanding, &streams, &[]);
+            Told {
+                has_ended: standing.ending.is_some(),
+                is_outstanding: !standing.outstanding.is_empty(),
+            }
+        })
     }
 
     /// Whether that letter is under way and would come again if it were decided now.
