@@ -9,11 +9,13 @@
 //! | [`registry`] | every function, and the queues for systems outside |
 //! | [`samples`] | a sample of each function: what is given, what comes, what follows |
 //! | [`scenarios`] | what can be played of it, and how that has to end |
+//! | `streams` | the kinds of streams, and which ids lead to which |
 //! | [`simulators`] | stand-ins for the payment provider and the carrier |
 
 pub mod registry;
 pub mod samples;
 pub mod scenarios;
 pub mod simulators;
+mod streams;
 
 pub use registry::bundle;

@@ -4,43 +4,38 @@ use std::time::Duration;
 
 use aws_adapters::kebab_case;
 use bundle::{
-    Batching, Bundle, Context, Function, Outbound, Parameter, Picture, Registry, Sender, StreamKind, Trigger,
-    command, on_queue, step,
+    Batching, Bundle, Context, Function, Outbound, Parameter, Picture, Registry, Sender, Trigger, command,
+    on_queue, step,
 };
-use domain::cart::{Cart, FinalizeCart};
+use domain::cart::FinalizeCart;
 use domain::deadlines::{GROUP_CHECKOUT_DEADLINE, PAYMENT_DEADLINE, SHIPMENT_DEADLINE};
 use domain::group_checkout::{
-    CompleteGroupCheckout, GroupCheckout, GuestCheckoutRecorded, GuestCheckoutRecordedLate,
-    InitiateGroupCheckout, NotifyGroupCheckoutFailure, RecordGuestCheckout, TimeOutGroupCheckout,
+    CompleteGroupCheckout, GuestCheckoutRecordedLate, InitiateGroupCheckout, NotifyGroupCheckoutFailure,
+    RecordGuestCheckout, TimeOutGroupCheckout,
 };
 use domain::group_checkout_process::{
     OnGroupCheckoutInitiated, OnGuestCheckoutCompleted, OnGuestCheckoutFailed,
 };
-use domain::guest_stay::{
-    ChargeRecorded, CheckInGuest, CheckoutGuestAccount, GuestCheckedIn, GuestPaymentRecorded, GuestStay,
-    RecordCharge, RecordPayment,
-};
-use domain::order::{
-    CancelOrder, CompleteOrder, ConfirmOrder, InitializeOrder, Order, OrderCompleted, OrderWithdrawnEarly,
-    WithdrawOrder,
-};
+use domain::guest_stay::{CheckInGuest, CheckoutGuestAccount, RecordCharge, RecordPayment};
+use domain::order::{CancelOrder, CompleteOrder, ConfirmOrder, InitializeOrder, WithdrawOrder};
 use domain::order_saga::{
     OnCartFinalized, OnOrderCancelled, OnOrderConfirmed, OnOrderInitialized, OnPaymentCompleted,
     OnPaymentFailed, OnPaymentRevoked, OnShipmentFailed, OnShipmentSent,
 };
 use domain::payment::{
-    CompletePayment, DiscardPayment, FailPayment, Payment, PaymentFailedLate, PaymentReceivedLate,
-    RequestPayment, TimeOutPayment,
+    CompletePayment, DiscardPayment, FailPayment, PaymentFailedLate, PaymentReceivedLate, RequestPayment,
+    TimeOutPayment,
 };
 use domain::shipment::{
-    CallOffShipment, FailShipment, RequestShipment, SendShipment, Shipment, ShipmentCalledOffLate,
-    ShipmentFailedLate, ShipmentSentLate, TimeOutShipment,
+    CallOffShipment, FailShipment, RequestShipment, SendShipment, ShipmentCalledOffLate, ShipmentFailedLate,
+    ShipmentSentLate, TimeOutShipment,
 };
 use eventsourcing::Message;
 
 use crate::samples::{group, order, payment, shipment};
 use crate::scenarios::DEMO;
 use crate::simulators::{PaymentGateway, ShippingGateway};
+use crate::streams::STREAMS;
 
 use Sender::{Gateways, Outside, OutsideAndSteps, Steps};
 
@@ -60,18 +55,7 @@ pub fn bundle() -> Bundle {
                 contexts: vec![GUEST_STAY, GROUP_CHECKOUT],
             },
         ],
-        streams: vec![
-            StreamKind::of::<Cart>("a cart"),
-            StreamKind::of::<Order>("an order").unheard(&[OrderWithdrawnEarly::TYPE, OrderCompleted::TYPE]),
-            StreamKind::of::<Payment>("a payment"),
-            StreamKind::of::<Shipment>("a shipment"),
-            StreamKind::of::<GuestStay>("a guest's stay").unheard(&[
-                GuestCheckedIn::TYPE,
-                ChargeRecorded::TYPE,
-                GuestPaymentRecorded::TYPE,
-            ]),
-            StreamKind::of::<GroupCheckout>("a group's checkout").unheard(&[GuestCheckoutRecorded::TYPE]),
-        ],
+        streams: STREAMS.to_vec(),
         registry: Registry::of(functions(), outbound()),
         demo: DEMO,
     }

@@ -11,6 +11,7 @@ use template::written::{Stale, stale};
 /// Where this business declares what the engine asks for.
 const PLACES: Places = Places {
     registry: "functions/src/registry.rs",
+    streams: "functions/src/streams.rs",
     samples: "functions/src/samples.rs",
 };
 
@@ -200,7 +201,8 @@ fn whatever_is_missing_is_told_with_its_place_and_what_to_write_there() {
     let expected = [
         "FailPayment has no function: add `command::<FailPayment>(…)` to the list in functions/src/registry.rs",
         "nobody listens to GroupCheckoutCompleted: in functions/src/registry.rs, add a step for it, or its name to an \
-         outbound queue, or declare it with `.unheard(&[GroupCheckoutCompleted::TYPE])` at its kind of stream",
+         outbound queue, or declare it with `.unheard(&[GroupCheckoutCompleted::TYPE])` at its kind of stream in \
+         functions/src/streams.rs",
         "no sample records PaymentFailedLate: add one that does in functions/src/samples.rs, or take the event out of its \
          `events!`",
         "nobody counts the late fact PaymentFailedLate: add `.counting(&[PaymentFailedLate::TYPE])` to the function \

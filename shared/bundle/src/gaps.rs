@@ -17,7 +17,9 @@ use crate::sample::{Comes, Sample};
 pub struct Places {
     /// The list of functions.
     pub registry: &'static str,
-    /// Their samples.
+    /// The kinds of streams.
+    pub streams: &'static str,
+    /// The functions' samples.
     pub samples: &'static str,
 }
 
@@ -46,7 +48,9 @@ impl Looked<'_> {
 
     /// Each command that rules decide has a function, and each function's command is one of theirs.
     fn commands(&self, gaps: &mut Vec<String>) {
-        let Places { registry, .. } = self.places;
+        let Places {
+            registry, streams, ..
+        } = self.places;
         let decided = self.bundle.streams.iter().flat_map(|kind| kind.commands);
         let decided: BTreeMap<_, _> = decided.map(|command| (kebab_case(command), *command)).collect();
         for (name, command) in &decided {
@@ -63,7 +67,7 @@ impl Looked<'_> {
             if !decided.contains_key(&function.name) {
                 gaps.push(format!(
                     "{} is decided on a kind of stream that is not declared: add its `StreamKind::of::<…>(…)` to \
-                     `streams` in {registry}",
+                     those in {streams}",
                     function.name
                 ));
             }
@@ -72,7 +76,9 @@ impl Looked<'_> {
 
     /// Each event goes to a step or outside, or is declared to go nowhere.
     fn listeners(&self, gaps: &mut Vec<String>) {
-        let Places { registry, .. } = self.places;
+        let Places {
+            registry, streams, ..
+        } = self.places;
         let routes = self.bundle.registry.routes();
         let counted: BTreeSet<_> = self.functions().flat_map(|f| f.late_facts).collect();
         for kind in &self.bundle.streams {
@@ -81,11 +87,11 @@ impl Looked<'_> {
                 match (is_heard, kind.unheard.contains(event)) {
                     (false, false) => gaps.push(format!(
                         "nobody listens to {event}: in {registry}, add a step for it, or its name to an outbound queue, \
-                         or declare it with `.unheard(&[{event}::TYPE])` at its kind of stream"
+                         or declare it with `.unheard(&[{event}::TYPE])` at its kind of stream in {streams}"
                     )),
                     (true, true) => gaps.push(format!(
                         "{event} is declared as unheard, and somebody listens to it: take it out of `.unheard(…)` in \
-                         {registry}"
+                         {streams}"
                     )),
                     _ => {}
                 }
@@ -95,7 +101,9 @@ impl Looked<'_> {
 
     /// Only events are waited for that there are, and each event is shown by a sample.
     fn events(&self, gaps: &mut Vec<String>) {
-        let Places { registry, samples } = self.places;
+        let Places {
+            registry, samples, ..
+        } = self.places;
         let recorded: BTreeSet<_> = self.recorded().collect();
         let steps = self.functions().filter_map(|function| match function.trigger {
             Trigger::Events(event) => Some((function.name.as_str(), event)),
@@ -175,7 +183,9 @@ impl Looked<'_> {
 
     /// Each function has samples that are about it, and show all that it declares to do.
     fn samples(&self, gaps: &mut Vec<String>) {
-        let Places { registry, samples } = self.places;
+        let Places {
+            registry, samples, ..
+        } = self.places;
         // The delivery of events has its own from the first step's.
         let own = self
             .functions()

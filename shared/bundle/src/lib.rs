@@ -12,7 +12,7 @@
 //! | [`registry`] | all functions, the queues for systems outside, and what follows from both |
 //! | [`sample`] | what stands in the tables, what comes to a function, and what follows |
 //! | [`scenario`] | what is played on a stack, and how it has to end |
-//! | [`streams`] | the kinds of streams that there are |
+//! | [`streams`] | the kinds of streams that there are, and which ids lead to which |
 //! | [`gaps`] | what a business still lacks to be whole |
 //! | [`names`] | the functions that the engine adds to each business |
 //! | [`lambda`] | what the one executable of all functions does |
@@ -42,7 +42,7 @@ pub use registry::{Outbound, Registry};
 pub use sample::{Comes, Follows, Given, Sample, at};
 pub use scenario::{Demo, Scenario};
 pub use settings::{InvalidSetting, Parts, Settings};
-pub use streams::StreamKind;
+pub use streams::{Called, PartOf, StreamKind};
 
 /// A business, as the engine knows it.
 #[derive(Debug)]

@@ -21,7 +21,7 @@ pub mod scenarios;
 use bundle::{Bundle, Context, Function, Outbound, Picture, Registry, Sender, StreamKind, command, step};
 use eventsourcing::Message;
 
-use loan::{LOAN_SECONDS, LendBook, Loan, MemberReminded, OnBookLent, RemindMember};
+use loan::{LOAN_SECONDS, LendBook, Loan, LoanStanding, MemberReminded, OnBookLent, RemindMember};
 
 /// The business, as the engine knows it.
 pub fn bundle() -> Bundle {
@@ -33,7 +33,7 @@ pub fn bundle() -> Bundle {
             section: "lending",
             contexts: vec![LENDING],
         }],
-        streams: vec![StreamKind::of::<Loan>("a loan")],
+        streams: vec![StreamKind::of::<Loan>("a loan", &LoanStanding)],
         registry: Registry::of(functions(), outbound()),
         demo: scenarios::DEMO,
     }

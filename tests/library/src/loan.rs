@@ -1,10 +1,11 @@
 //! A loan: a book that a member has, until it is due.
 //!
 //! The file holds the thing whole, top down: what it is asked, what happens to it, what it can be set to, its
-//! rules, and what follows from its events.
+//! rules, what follows from its events, and what an operator is told of it.
 
 use std::time::Duration;
 
+use eventsourcing::standing::{Deadline, Ending, Outstanding, Standing, Streams, Subject};
 use eventsourcing::{
     Category, Decider, Decision, Dispatch, Message, Refusal, RuleSettings, Setting, SettingValues, Step,
     Timestamp, commands, events, ids, message,
@@ -217,5 +218,34 @@ impl Step for OnBookLent {
             due_at: lent.due_at,
         };
         vec![Dispatch::at(lent.due_at, &remind)]
+    }
+}
+
+/// How a loan stands, for operators who ask.
+#[derive(Clone, Copy, Debug)]
+pub struct LoanStanding;
+
+impl Subject for LoanStanding {
+    fn main(&self) -> Category {
+        Loan::CATEGORY
+    }
+
+    fn standing(&self, streams: &mut Streams<'_>) -> Standing {
+        let loan = streams.fold::<Loan, _>(streams.own::<Loan>(), std::mem::discriminant);
+        match &loan.state {
+            LoanState::Unknown => Standing::default(),
+            LoanState::Lent(lent) => Standing {
+                outstanding: vec![Outstanding {
+                    what: "the member has the book, and is reminded when it is due".into(),
+                    since: loan.since,
+                    deadline: Deadline::At(lent.due_at),
+                }],
+                ..Standing::default()
+            },
+            LoanState::Reminded(_) => Standing {
+                ending: Some(Ending::of::<MemberReminded>()),
+                ..Standing::default()
+            },
+        }
     }
 }

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use eventsourcing::{Decider, Decision, Refusal, Step, Timestamp};
+use eventsourcing::standing::{Deadline, Standing, StoredStream};
+use eventsourcing::{
+    Commit, Decider, Decision, EventSet, NewEvent, Position, Refusal, Step, Timestamp, computed_id,
+};
 use library::loan::{
-    BookLent, LendBook, Loan, LoanCommand, LoanEvent, LoanSettings, LoanState, MemberReminded, OnBookLent,
-    RemindMember,
+    BookLent, LendBook, Loan, LoanCommand, LoanEvent, LoanSettings, LoanStanding, LoanState, MemberReminded,
+    OnBookLent, RemindMember,
 };
 
 const SETTINGS: LoanSettings = LoanSettings {
@@ -111,5 +114,39 @@ fn the_reminder_is_set_to_the_time_that_was_recorded() {
     assert_eq!(
         sent.iter().map(|sent| sent.due).collect::<Vec<_>>(),
         [Some(at(10))]
+    );
+}
+
+/// What an operator is told of a loan to which these things have happened.
+fn standing(events: &[LoanEvent]) -> Standing {
+    let id = Loan::CATEGORY.stream(&lent().loan_id);
+    let stored = |event: &LoanEvent| NewEvent {
+        event_type: event.event_type(),
+        schema_version: event.schema_version(),
+        data: event.json(),
+        correlation_id: "chain".into(),
+        causation_id: "command".into(),
+        trace: None,
+    };
+    let events = events.iter().map(stored).collect();
+    let commit = Commit::at(Position::START, &id, computed_id("commit"), at(0), events);
+    let stream = StoredStream {
+        id,
+        commits: vec![commit],
+        faults: Vec::new(),
+    };
+    Standing::of(&LoanStanding, &[stream], &[])
+}
+
+#[test]
+fn an_operator_is_told_until_when_a_book_is_out_and_that_its_member_was_reminded() {
+    let out = standing(&[lent().into()]);
+    assert_eq!(out.ending, None);
+    assert_eq!(out.outstanding[0].deadline, Deadline::At(at(10)));
+    let over = standing(&[lent().into(), reminded(10).into()]);
+    assert_eq!(over.outstanding, []);
+    assert_eq!(
+        over.ending.map(|ending| ending.event_type),
+        Some("MemberReminded")
     );
 }
