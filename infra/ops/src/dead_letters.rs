@@ -32,7 +32,7 @@ const CALLS: usize = 8;
 /// What is sent back.
 #[derive(Debug, Args)]
 pub(crate) struct Redrive {
-    /// The queue, such as finalize-cart
+    /// The queue, with or without the stack's name and `-dlq`
     queue: String,
     #[command(flatten)]
     which: Which,
@@ -61,7 +61,7 @@ impl Allowed for Redrive {
 /// What is dropped.
 #[derive(Debug, Args)]
 pub(crate) struct DropLetters {
-    /// The queue, such as finalize-cart
+    /// The queue, with or without the stack's name and `-dlq`
     queue: String,
     #[command(flatten)]
     which: Which,
@@ -283,7 +283,7 @@ pub(crate) struct ShownLetter {
 impl ShownLetter {
     pub(crate) fn of(stack: &Stack, dead_letter_queue: &str, letter: &Received, body: bool) -> Self {
         let queue = source_queue(dead_letter_queue).unwrap_or(dead_letter_queue);
-        let function = stack.registry.function(queue);
+        let function = stack.bundle.registry.function(queue);
         let stream = function.and_then(|function| function.read_command(&letter.body)?.ok());
         Self {
             queue: stack.names.of_function(dead_letter_queue),
@@ -670,7 +670,7 @@ impl Mended {
                 });
             }
         };
-        let function = stack.registry.function(queue);
+        let function = stack.bundle.registry.function(queue);
         let draft = function.and_then(|function| Some((function, function.draft(piece.json, Form::Either)?)));
         let Some((function, mut draft)) = draft else {
             return fits(text.clone());
@@ -700,6 +700,7 @@ impl Mended {
 /// on one of the two queues.
 async fn send_back(stack: &Stack, queue: &str, batch: &[Received], mended: Option<&str>) -> Vec<Settled> {
     let takes_commands = stack
+        .bundle
         .registry
         .function(queue)
         .is_some_and(|function| function.read_command("").is_some());

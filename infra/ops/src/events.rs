@@ -7,107 +7,19 @@ use std::io::{self, Write};
 
 use aws_adapters::{StoredCommit, reason};
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::order::{Cause, OrderCancelled};
-use eventsourcing::{
-    Commit, Decider, EventSet, Message, RecordedEvent, StreamId, Timestamp, Unreadable, decode,
-};
+use eventsourcing::standing::StoredStream;
+use eventsourcing::{RecordedEvent, StreamId, Timestamp};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::failure::Failure;
+use crate::help;
+use crate::kinds::Kinds;
 use crate::output::{Format, Report, table, write_table};
 use crate::stack::Stack;
 
-/// A stream as it is in the table.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Stream {
-    pub(crate) id: StreamId,
-    pub(crate) commits: Vec<Commit>,
-    /// What is wrong with it, by revision.
-    pub(crate) faults: Vec<(u64, String)>,
-}
-
-impl Stream {
-    pub(crate) fn exists(&self) -> bool {
-        !self.commits.is_empty() || !self.faults.is_empty()
-    }
-
-    /// Its events, each with the time of its commit.
-    pub(crate) fn events(&self) -> impl Iterator<Item = (Timestamp, &RecordedEvent)> {
-        self.commits
-            .iter()
-            .flat_map(|commit| commit.events.iter().map(|event| (commit.committed_at, event)))
-    }
-
-    /// The newest event of one of these types.
-    pub(crate) fn newest(&self, types: &[&str]) -> Option<(Timestamp, &RecordedEvent)> {
-        self.events()
-            .filter(|(_, event)| types.contains(&event.event_type.as_str()))
-            .last()
-    }
-
-    /// What it amounts to by its rules, since when it has been in this phase, and what the rules could not
-    /// be told.
-    pub(crate) fn fold<D: Decider, P: PartialEq>(&self, phase: impl Fn(&D::State) -> P) -> Folded<D::State> {
-        let mut folded = Folded::<D::State>::default();
-        for (at, event) in self.events() {
-            match D::Event::decode(&event.event_type, event.schema_version, &event.data) {
-                Ok(decoded) => {
-                    let before = phase(&folded.state);
-                    folded.state = D::evolve(folded.state, &decoded);
-                    if phase(&folded.state) != before {
-                        folded.since = Some(at);
-                    }
-                }
-                Err(why) => folded.unknown.push(UnknownEvent::of(&self.id, event, &why)),
-            }
-        }
-        folded
-    }
-
-    /// The newest event of a type, if this version can read it.
-    pub(crate) fn newest_of<M: Message>(&self) -> Option<M> {
-        let (_, event) = self.newest(&[M::TYPE])?;
-        decode(event.schema_version, &event.data).ok()
-    }
-}
-
-/// A stream's state, and what the state does not know of.
-#[derive(Debug, Default)]
-pub(crate) struct Folded<S> {
-    pub(crate) state: S,
-    /// None in the phase before the first event.
-    pub(crate) since: Option<Timestamp>,
-    /// Events that this version has no rule for, or can't read. Functions of this version pass over the
-    /// first and refuse a stream with one of the others.
-    pub(crate) unknown: Vec<UnknownEvent>,
-}
-
-/// An event that this version does not understand.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct UnknownEvent {
-    pub(crate) stream_id: String,
-    pub(crate) revision: u64,
-    pub(crate) event_type: String,
-    pub(crate) schema_version: u32,
-    /// Why, without a payload.
-    pub(crate) why: String,
-}
-
-impl UnknownEvent {
-    fn of(stream: &StreamId, event: &RecordedEvent, why: &Unreadable) -> Self {
-        Self {
-            stream_id: stream.to_string(),
-            revision: event.revision,
-            event_type: event.event_type.clone(),
-            schema_version: event.schema_version,
-            why: why.to_string(),
-        }
-    }
-}
-
 /// Reads a stream from the table, whatever is wrong with it.
-pub(crate) async fn read(stack: &Stack, id: &StreamId) -> Result<Stream, Failure> {
+pub(crate) async fn read(stack: &Stack, id: &StreamId) -> Result<StoredStream, Failure> {
     let query = stack
         .connection
         .dynamodb
@@ -116,7 +28,7 @@ pub(crate) async fn read(stack: &Stack, id: &StreamId) -> Result<Stream, Failure
         .consistent_read(true)
         .key_condition_expression("stream_id = :stream")
         .expression_attribute_values(":stream", AttributeValue::S(id.to_string()));
-    let mut stream = Stream {
+    let mut stream = StoredStream {
         id: id.clone(),
         commits: Vec::new(),
         faults: Vec::new(),
@@ -165,10 +77,10 @@ pub(crate) struct ShownEvent {
     pub(crate) event_id: String,
     pub(crate) correlation_id: String,
     pub(crate) causation_id: String,
-    /// Why an order was cancelled: one of a few words of the rules, so it is no payload, as the reason in
-    /// its sender's words is.
+    /// Why it happened: one of a few words of the rules, so it is no payload, as a reason in its sender's
+    /// words is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) cause: Option<Cause>,
+    pub(crate) cause: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) data: Option<Data>,
 }
@@ -182,7 +94,14 @@ pub(crate) enum Data {
 }
 
 impl ShownEvent {
-    pub(crate) fn of(stream: &StreamId, committed_at: Timestamp, event: &RecordedEvent, data: bool) -> Self {
+    pub(crate) fn of(
+        kinds: &Kinds<'_>,
+        stream: &StreamId,
+        committed_at: Timestamp,
+        event: &RecordedEvent,
+        data: bool,
+    ) -> Self {
+        let kind = kinds.all().find(|kind| kind.category.name() == stream.category());
         let read = || match RawValue::from_string(event.data.clone()) {
             Ok(json) => Data::Json(json),
             Err(_) => Data::Text(event.data.clone()),
@@ -196,7 +115,7 @@ impl ShownEvent {
             event_id: event.event_id.clone(),
             correlation_id: event.correlation_id.clone(),
             causation_id: event.causation_id.clone(),
-            cause: cancelled(event).map(|cancelled| cancelled.cause),
+            cause: kind.and_then(|kind| (kind.cause)(event)),
             data: data.then(read),
         }
     }
@@ -204,7 +123,7 @@ impl ShownEvent {
     /// Its type, with the cause if it has one.
     pub(crate) fn title(&self) -> String {
         match self.cause {
-            Some(cause) => format!("{} ({})", self.event_type, word(cause)),
+            Some(cause) => format!("{} ({cause})", self.event_type),
             None => self.event_type.clone(),
         }
     }
@@ -218,20 +137,11 @@ impl ShownEvent {
     }
 }
 
-fn cancelled(event: &RecordedEvent) -> Option<OrderCancelled> {
-    let is_one = event.event_type == OrderCancelled::TYPE;
-    is_one
-        .then(|| decode(event.schema_version, &event.data).ok())
-        .flatten()
-}
-
-/// A cause as it is written on the wire.
-pub(crate) fn word(cause: Cause) -> &'static str {
-    match cause {
-        Cause::PaymentFailed => "payment_failed",
-        Cause::ShipmentFailed => "shipment_failed",
-        Cause::Withdrawn => "withdrawn",
-    }
+/// The events of a stream, for programs.
+pub(crate) fn shown(kinds: &Kinds<'_>, stream: &StoredStream, data: bool) -> Vec<ShownEvent> {
+    let events = stream.events();
+    let shown = events.map(|(at, event)| ShownEvent::of(kinds, &stream.id, at, event, data));
+    shown.collect()
 }
 
 /// What is wrong with a stream, for programs.
@@ -242,7 +152,7 @@ pub(crate) struct ShownFault {
     pub(crate) fault: String,
 }
 
-pub(crate) fn faults(stream: &Stream) -> impl Iterator<Item = ShownFault> {
+pub(crate) fn faults(stream: &StoredStream) -> impl Iterator<Item = ShownFault> {
     stream.faults.iter().map(|(revision, fault)| ShownFault {
         stream_id: stream.id.to_string(),
         revision: *revision,
@@ -298,9 +208,11 @@ pub(crate) fn show_faults(out: &mut dyn Write, faults: &[ShownFault]) -> io::Res
 
 /// Shows a stream.
 pub(crate) async fn show(stack: &Stack, format: Format, id: &str, data: bool) -> Result<(), Failure> {
+    let kinds = Kinds::of(&stack.bundle.streams);
     let id: StreamId = id.parse().map_err(|_| {
         Failure::Usage(format!(
-            "{id:?} is no stream's name; expected <category>-<id>, such as cart-c-1"
+            "{id:?} is no stream's name; expected <category>-<id>, such as {}",
+            help::stream_name(&stack.bundle)
         ))
     })?;
     let stream = read(stack, &id).await?;
@@ -310,13 +222,9 @@ pub(crate) async fn show(stack: &Stack, format: Format, id: &str, data: bool) ->
             stack.names.events_table()
         )));
     }
-    let events = stream
-        .events()
-        .map(|(at, event)| ShownEvent::of(&stream.id, at, event, data))
-        .collect();
     format.print(&StreamReport {
         stream_id: id.to_string(),
-        events,
+        events: shown(&kinds, &stream, data),
         faults: faults(&stream).collect(),
     })?;
     if stream.faults.is_empty() {

@@ -72,7 +72,7 @@ fn moment(text: &str) -> Result<Timestamp, String> {
 
 fn stream(text: &str) -> Result<StreamId, String> {
     text.parse()
-        .map_err(|_| "expected a stream's name, <category>-<id>, such as cart-c-1".to_owned())
+        .map_err(|_| "expected a stream's name, <category>-<id>".to_owned())
 }
 
 #[derive(Serialize)]
@@ -198,7 +198,7 @@ pub(crate) async fn republish(stack: &Stack, format: Format, command: Republish)
         return Err(Failure::NotFound(format!("there is no stream {stream}")));
     }
     let checkpoint = begin(stack, &command)?;
-    let publisher = Publisher::new(stack.registry.routes(), stack.queues.clone().into());
+    let publisher = Publisher::new(stack.bundle.registry.routes(), stack.queues.clone().into());
     let dynamodb = stack.connection.dynamodb.clone();
     let republisher = Republisher::new(dynamodb, publisher, outbox::of(stack), Arc::new(stack.clock));
     let republisher = if command.dry_run {

@@ -24,7 +24,7 @@ use crate::stack::Stack;
 #[allow(clippy::doc_markdown)]
 #[derive(Debug, Args)]
 pub(crate) struct Send {
-    /// The command's type, such as FinalizeCart
+    /// The command's type
     r#type: String,
     /// The command's fields; a value is taken as JSON where the field holds a number or a list, as text
     /// elsewhere
@@ -292,7 +292,7 @@ fn of_fields(function: &Function, command: &Send) -> Result<Ready, Failure> {
     for argument in &command.fields {
         let (name, value) = argument.split_once('=').ok_or_else(|| {
             Failure::Usage(format!(
-                "{argument:?} is no field; expected FIELD=VALUE, such as cart_id=c-1"
+                "{argument:?} is no field; expected FIELD=VALUE, such as id=7"
             ))
         })?;
         if fields.insert(name.to_owned(), Candidate::of(value)).is_some() {
@@ -356,55 +356,4 @@ fn object(fields: &BTreeMap<String, Candidate>) -> String {
     let field =
         |(name, value): (&String, &Candidate)| format!("{}:{}", Value::from(name.as_str()), value.raw());
     format!("{{{}}}", fields.iter().map(field).collect::<Vec<_>>().join(","))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sent(command: &str, fields: &[&str]) -> Result<Ready, String> {
-        let registry = functions::bundle().registry;
-        let function = registry.function(command).expect("the command is registered");
-        let command = Send {
-            r#type: command.into(),
-            fields: fields.iter().map(|field| (*field).to_owned()).collect(),
-            file: None,
-            command: None,
-            allow_unknown_fields: false,
-            no_check: false,
-        };
-        of_fields(function, &command).map_err(|failure| failure.to_string())
-    }
-
-    #[test]
-    fn a_value_is_a_number_where_the_field_holds_one_and_text_elsewhere() {
-        let fields = ["guest_stay_id=101", "payment_id=7", "amount=19.90"];
-        let ready = sent("record-payment", &fields).expect("it is a payment");
-        assert!(
-            ready
-                .body
-                .contains(r#""command":{"amount":19.90,"guest_stay_id":"101","payment_id":"7"}"#),
-            "{}",
-            ready.body
-        );
-        assert_eq!(ready.stream_id.as_deref(), Some("guestStay-101"));
-    }
-
-    #[test]
-    fn a_field_that_is_wrong_is_named_with_what_it_takes() {
-        let fields = ["guest_stay_id=101", "payment_id=7", "amount=19.999"];
-        let error = sent("record-payment", &fields).expect_err("three decimals");
-        assert!(
-            error.contains("field `amount` holds a number") && error.contains("at most two decimals"),
-            "{error}"
-        );
-        let fields = ["cart_id=7", "client_id=u-1", "total_price=1", "product_items=[]"];
-        let error = sent("finalize-cart", &fields).expect_err("no items");
-        assert!(
-            error.contains("field `product_items` holds") && !error.contains("holds a string"),
-            "{error}"
-        );
-        let error = sent("withdraw-order", &["order_id=o-1"]).expect_err("no reason");
-        assert!(error.contains("field `reason` is missing"), "{error}");
-    }
 }

@@ -9,7 +9,7 @@ use aws_adapters::{
     Connection, Environment, Names, Proxies, Queues, Receive, Received, kebab_case, pascal_case, reason,
     source_queue,
 };
-use bundle::{Function, Registry, Trigger};
+use bundle::{Bundle, Function, Trigger};
 use eventsourcing::nearest;
 use terminal::note;
 use tokio::sync::RwLock;
@@ -24,7 +24,7 @@ pub(crate) struct Stack {
     pub(crate) names: Names,
     pub(crate) connection: Connection,
     pub(crate) queues: Queues,
-    pub(crate) registry: Registry,
+    pub(crate) bundle: Bundle,
     pub(crate) clock: ServiceClock,
     pub(crate) interruption: Interruption,
     held: Arc<Held>,
@@ -45,7 +45,7 @@ impl Held {
 
 impl Stack {
     /// Finds the stack of that name where the environment points to.
-    pub(crate) async fn open(name: &str) -> Result<Self, Failure> {
+    pub(crate) async fn open(bundle: Bundle, name: &str) -> Result<Self, Failure> {
         let environment = Environment::from_process()?;
         let proxies = Proxies::from_process()?;
         let connection = Connection::open_through(&environment, &proxies);
@@ -62,7 +62,10 @@ impl Stack {
         };
         let bar = progress(None, "looking for the stack's queues");
         let date = ReadDate::default();
-        let prefix = queue_url_prefix(&connection, &names, &at, &date).await?;
+        let entrance = bundle.entrance().ok_or_else(|| {
+            Failure::Failed("the bundle has no command from outside, whose queue would tell its stack".into())
+        })?;
+        let prefix = queue_url_prefix(&connection, &names, entrance, &at, &date).await?;
         bar.finish_and_clear();
         if let Some(warning) = date.clock().warning() {
             note!("{warning}; ages are by the service's");
@@ -71,7 +74,7 @@ impl Stack {
             queues: Queues::new(connection.sqs.clone(), &prefix),
             names,
             connection,
-            registry: functions::bundle().registry,
+            bundle,
             clock: date.clock(),
             interruption: Interruption::listen()?,
             held: Arc::default(),
@@ -79,11 +82,11 @@ impl Stack {
         })
     }
 
-    /// The function that takes commands of a type, given as `FinalizeCart` or `finalize-cart`.
+    /// The function that takes commands of a type, given as `LendBook` or `lend-book`.
     pub(crate) fn command(&self, name: &str) -> Result<&Function, Failure> {
         let wanted = queue_of_type(name);
         let commands = || {
-            let functions = self.registry.functions.iter();
+            let functions = self.bundle.registry.functions.iter();
             functions.filter(|function| matches!(function.trigger, Trigger::Commands(_)))
         };
         commands()
@@ -100,7 +103,7 @@ impl Stack {
 
     /// The queues whose dead-letter queues are looked at, without the stack's name.
     pub(crate) fn queues(&self) -> Vec<&str> {
-        self.registry.queues()
+        self.bundle.registry.queues()
     }
 
     /// A queue, given as itself or its dead-letter queue, with or without the stack's name, or as the
@@ -183,7 +186,7 @@ fn did_you_mean<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Str
     nearest(name, known).map_or_else(String::new, |meant| format!(" did you mean {meant}?"))
 }
 
-/// `finalize-cart` of `FinalizeCart`; other names as they are.
+/// `lend-book` of `LendBook`; other names as they are.
 fn queue_of_type(name: &str) -> String {
     let is_type = name.starts_with(|letter: char| letter.is_ascii_uppercase());
     if is_type {
@@ -197,11 +200,11 @@ fn queue_of_type(name: &str) -> String {
 async fn queue_url_prefix(
     connection: &Connection,
     names: &Names,
+    entrance: &str,
     at: &str,
     date: &ReadDate,
 ) -> Result<String, Failure> {
-    let name = "finalize-cart";
-    let queue = names.of_function(name);
+    let queue = names.of_function(entrance);
     let request = connection.sqs.get_queue_url().queue_name(&queue).customize();
     let found = request.interceptor(date.clone()).send().await;
     let url = found.map_err(|error| {
@@ -224,7 +227,7 @@ async fn queue_url_prefix(
         ))
     })?;
     let url = url.queue_url.unwrap_or_default();
-    names.queue_url_prefix(&url, name).ok_or_else(|| {
+    names.queue_url_prefix(&url, entrance).ok_or_else(|| {
         Failure::Failed(format!(
             "the URL of queue {queue} is {url:?}; expected one that ends in /{queue}"
         ))
@@ -237,8 +240,8 @@ mod tests {
 
     #[test]
     fn a_type_and_its_queue_name_each_other() {
-        assert_eq!(queue_of_type("FinalizeCart"), "finalize-cart");
-        assert_eq!(queue_of_type("finalize-cart"), "finalize-cart");
-        assert_eq!(pascal_case("time-out-group-checkout"), "TimeOutGroupCheckout");
+        assert_eq!(queue_of_type("LendBook"), "lend-book");
+        assert_eq!(queue_of_type("lend-book"), "lend-book");
+        assert_eq!(pascal_case("end-lost-loan"), "EndLostLoan");
     }
 }

@@ -1,43 +1,40 @@
-//! Everything that belongs to an order, a guest or a group: the events of all its streams in order of
-//! time, what is still outstanding, and what got stuck on the way.
+//! Everything that belongs to something with an id: the events of all its streams in order of time, what is
+//! still outstanding, and what got stuck on the way.
 
 mod belonging;
-mod key;
 mod leftovers;
 mod named;
-mod outstanding;
 mod subject;
 
 use std::io::{self, Write};
 
-use domain::order::Cause;
+use eventsourcing::standing::{Ending, Members, Outstanding, Standing, StoredStream, UnknownEvent};
 use eventsourcing::{StreamId, Text};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::Serialize;
 
 use crate::dead_letters::ShownLetter;
-use crate::events::{self, ShownEvent, ShownFault, Stream, UnknownEvent, show_faults};
+use crate::events::{self, ShownEvent, ShownFault, show_faults};
 use crate::failure::Failure;
+use crate::kinds::Kinds;
 use crate::outbox::Entry;
 use crate::output::{Format, Report, count, narrow, progress, table, write_table};
 use crate::stack::Stack;
 
 use leftovers::Leftovers;
-use outstanding::{Ending, Outstanding, Standing};
-use subject::Subject;
 
-/// How many streams are read at once: a group may have thousands of guests.
+/// How many streams are read at once: something may have thousands of members.
 const READS: usize = 16;
 
 #[derive(Serialize)]
 struct Trace {
-    /// What is traced, such as `order 9e81…`.
+    /// What is traced, such as `loan 9e81…`.
     subject: String,
     streams: Vec<String>,
-    /// How it ended, such as `OrderCompleted`; none while it is open.
-    ending: Option<String>,
-    /// Why, of an order that was cancelled.
-    cause: Option<Cause>,
+    /// How it ended, such as `LoanReturned`; none while it is open.
+    ending: Option<&'static str>,
+    /// Why, in a word of the rules.
+    cause: Option<&'static str>,
     /// The same in the words of whoever caused it, which are a payload.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<Text>,
@@ -171,24 +168,26 @@ impl Trace {
 
 /// Shows everything that belongs to an id.
 pub(crate) async fn show(stack: &Stack, format: Format, id: &str, data: bool) -> Result<(), Failure> {
-    let leftovers = Leftovers::in_stack(stack).await?;
-    let subject = subject::find(stack, format, id, &leftovers).await?;
-    let streams = read_all(stack, subject.streams()).await?;
-    let related = read_all(stack, subject::related(&subject, &streams)).await?;
-    let guests = if matches!(subject, Subject::Group(_)) {
-        related.as_slice()
-    } else {
-        &[]
-    };
-    let (dead_letters, outbox) = leftovers.of(stack, &subject, &streams, guests);
+    let kinds = Kinds::of(&stack.bundle.streams);
+    let leftovers = Leftovers::in_stack(stack, &kinds).await?;
+    let traced = subject::find(stack, format, id, &kinds, &leftovers).await?;
+    let streams = read_all(stack, traced.streams()).await?;
+    let members = traced.members(&kinds, &streams);
+    let mut related = read_all(stack, members.iter().flat_map(|of| of.streams.clone()).collect()).await?;
+    let count = related.len();
+    related.extend(read_all(stack, traced.related(&kinds, &streams)).await?);
     let Standing {
         ending,
         so_far,
         outstanding,
         unknown,
-    } = outstanding::standing(&subject, &streams, &related);
+    } = traced.subject(&kinds).map_or_else(Standing::default, |subject| {
+        Standing::of(subject, &streams, &related)
+    });
+    related.truncate(count);
+    let (dead_letters, outbox) = leftovers.of(stack, &traced, &streams, &related);
     format.print(&Trace {
-        subject: subject.to_string(),
+        subject: traced.title(&kinds),
         streams: streams
             .iter()
             .filter(|stream| stream.exists())
@@ -202,8 +201,8 @@ pub(crate) async fn show(stack: &Stack, format: Format, id: &str, data: bool) ->
         ended: ending.as_ref().map(|ending| ending.words(data)),
         so_far,
         ending: ending.map(|Ending { event_type, .. }| event_type),
-        events: events(&subject, &streams, guests, data),
-        faults: streams.iter().chain(guests).flat_map(events::faults).collect(),
+        events: shown(&kinds, &streams, members.as_ref(), &related, data),
+        faults: streams.iter().chain(&related).flat_map(events::faults).collect(),
         unknown_events: unknown,
         outstanding,
         dead_letters,
@@ -214,26 +213,32 @@ pub(crate) async fn show(stack: &Stack, format: Format, id: &str, data: bool) ->
 }
 
 /// What happened to it, in order of time.
-fn events(subject: &Subject, streams: &[Stream], guests: &[Stream], data: bool) -> Vec<ShownEvent> {
-    let mut events = Vec::new();
-    for stream in streams {
-        events.extend(
-            stream
+fn shown(
+    kinds: &Kinds<'_>,
+    own: &[StoredStream],
+    members: Option<&Members>,
+    of_members: &[StoredStream],
+    data: bool,
+) -> Vec<ShownEvent> {
+    let mut events: Vec<_> = own
+        .iter()
+        .flat_map(|stream| events::shown(kinds, stream, data))
+        .collect();
+    if let (Some(members), Some(own)) = (members, own.first()) {
+        // What else happens to its members is theirs.
+        for stream in of_members {
+            let about = stream
                 .events()
-                .map(|(at, event)| ShownEvent::of(&stream.id, at, event, data)),
-        );
-    }
-    for guest in guests {
-        // A guest's charges and payments are the guest's, not the group's.
-        let of_group = guest.events().filter(|(_, event)| subject.is_told_by(event));
-        events.extend(of_group.map(|(at, event)| ShownEvent::of(&guest.id, at, event, data)));
+                .filter(|(_, event)| event.text(members.field).is_some_and(|id| id == own.id.id()));
+            events.extend(about.map(|(at, event)| ShownEvent::of(kinds, &stream.id, at, event, data)));
+        }
     }
     // A stable sort: events of one commit stay in their order, those of one moment in the saga's.
     events.sort_by_key(|event| event.committed_at);
     events
 }
 
-async fn read_all(stack: &Stack, ids: Vec<StreamId>) -> Result<Vec<Stream>, Failure> {
+async fn read_all(stack: &Stack, ids: Vec<StreamId>) -> Result<Vec<StoredStream>, Failure> {
     let bar = progress(Some(ids.len() as u64), "reading the streams");
     let read = async |id: &StreamId| {
         let stream = events::read(stack, id).await;

@@ -1,28 +1,28 @@
-//! What of all that is stuck belongs to a subject.
+//! What of all that is stuck belongs to what is traced.
 
 use std::collections::BTreeSet;
 
+use eventsourcing::standing::StoredStream;
 use uuid::Uuid;
 
-use super::key::Key;
-use super::leftovers::{Leftovers, keys_of};
+use super::leftovers::Leftovers;
 use super::named::Named;
-use super::subject::Subject;
+use super::subject::Traced;
 use crate::dead_letters::ShownLetter;
-use crate::events::Stream;
+use crate::kinds::Key;
 use crate::outbox::Entry;
 use crate::stack::Stack;
 
-impl Leftovers {
-    /// What of it belongs to a subject that has these streams.
+impl Leftovers<'_> {
+    /// What of it belongs to what is traced, which has these streams, and those of its members.
     pub(crate) fn of(
         &self,
         stack: &Stack,
-        subject: &Subject,
-        own: &[Stream],
-        guests: &[Stream],
+        traced: &Traced,
+        own: &[StoredStream],
+        members: &[StoredStream],
     ) -> (Vec<ShownLetter>, Vec<Entry>) {
-        let belongs = Belongs::to(subject, own);
+        let belongs = Belongs::to(traced, own);
         let letters = self
             .letters
             .iter()
@@ -30,8 +30,8 @@ impl Leftovers {
             .map(|(queue, letter, _)| ShownLetter::of(stack, queue, letter, false))
             .collect();
         let is_own = |entry: &&Entry| {
-            let of_guest = guests.iter().any(|stream| stream.id.as_str() == entry.stream_id);
-            of_guest || keys_of(entry).iter().any(|key| belongs.keys.contains(key))
+            let of_member = members.iter().any(|stream| stream.id.as_str() == entry.stream_id);
+            of_member || self.keys_of(entry).iter().any(|key| belongs.keys.contains(key))
         };
         let entries = self.entries.iter().filter(is_own).cloned().collect();
         (letters, entries)
@@ -52,19 +52,24 @@ struct Belongs {
 }
 
 impl Belongs {
-    fn to(subject: &Subject, streams: &[Stream]) -> Self {
-        let keys: BTreeSet<_> = subject.keys().into_iter().collect();
+    fn to(traced: &Traced, streams: &[StoredStream]) -> Self {
+        let keys: BTreeSet<_> = traced.keys().iter().cloned().collect();
         let ids = keys.iter().map(|key| key.id.clone());
-        let recorded = || streams.iter().flat_map(Stream::events).map(|(_, event)| event);
+        let recorded = || {
+            streams
+                .iter()
+                .flat_map(StoredStream::events)
+                .map(|(_, event)| event)
+        };
         Self {
             unmistakable: ids.clone().filter(|id| Uuid::parse_str(id).is_ok()).collect(),
             events: recorded().map(|event| event.event_id.clone()).collect(),
             otherwise: ids
                 .chain(recorded().map(|event| event.correlation_id.clone()))
                 .collect(),
-            unknown: match subject {
-                Subject::Unknown(id) => Some(id.clone()),
-                _ => None,
+            unknown: match traced {
+                Traced::Unknown(id) => Some(id.clone()),
+                Traced::Things(_) => None,
             },
             keys,
         }

@@ -1,13 +1,12 @@
 //! What got stuck on the way: dead letters, with what each of them names, and what could not be delivered.
 
-use std::str::FromStr;
-
 use aws_adapters::Received;
+use eventsourcing::{Category, TextForm};
 
-use super::key::{Key, Kind};
 use super::named::Named;
 use crate::dead_letters;
 use crate::failure::Failure;
+use crate::kinds::{Key, Kinds};
 use crate::outbox::{self, Entry};
 use crate::output::count;
 use crate::stack::Stack;
@@ -16,16 +15,17 @@ use crate::stack::Stack;
 const SEARCHED: usize = 10_000;
 
 /// All that is stuck in a stack.
-pub(crate) struct Leftovers {
+pub(crate) struct Leftovers<'s> {
+    kinds: &'s Kinds<'s>,
     pub(super) letters: Vec<(String, Received, Named)>,
     pub(super) entries: Vec<Entry>,
     /// What could not be searched, in words.
     pub(crate) unsearched: Vec<String>,
 }
 
-impl Leftovers {
+impl<'s> Leftovers<'s> {
     /// Looks at all dead letters and at all that the outbox holds.
-    pub(crate) async fn in_stack(stack: &Stack) -> Result<Self, Failure> {
+    pub(crate) async fn in_stack(stack: &Stack, kinds: &'s Kinds<'s>) -> Result<Self, Failure> {
         let mut letters = Vec::new();
         let mut unsearched = Vec::new();
         for (queue, size, held) in dead_letters::all(stack, SEARCHED).await? {
@@ -37,7 +37,7 @@ impl Leftovers {
                 ));
             }
             let named = held.into_iter().map(|letter| {
-                let named = Named::by(&letter);
+                let named = Named::by(&letter, kinds);
                 (queue.clone(), letter, named)
             });
             letters.extend(named);
@@ -49,6 +49,7 @@ impl Leftovers {
             ));
         }
         Ok(Self {
+            kinds,
             letters,
             entries,
             unsearched,
@@ -74,23 +75,24 @@ impl Leftovers {
 
     /// How many entries of the outbox are of one of these, or of what it is computed from.
     pub(crate) fn entries_naming(&self, keys: &[Key]) -> usize {
-        let is_of = |entry: &&Entry| keys_of(entry).iter().any(|key| keys.contains(key));
+        let is_of = |entry: &&Entry| self.keys_of(entry).iter().any(|key| keys.contains(key));
         self.entries.iter().filter(is_of).count()
     }
 
     /// All ids of things of a kind that anything stuck names.
-    pub(crate) fn ids_of<I: FromStr>(&self, kind: Kind) -> impl Iterator<Item = I> {
+    pub(crate) fn ids_of(&self, category: Category) -> impl Iterator<Item = String> {
         let named = self
             .letters
             .iter()
             .flat_map(|(_, _, named)| named.keys.iter().cloned());
-        let entries = self.entries.iter().flat_map(keys_of);
-        let of_kind = named.chain(entries).filter(move |key| key.kind == kind);
-        of_kind.filter_map(|key| key.id.parse().ok())
+        let entries = self.entries.iter().flat_map(|entry| self.keys_of(entry));
+        let of_kind = named.chain(entries).filter(move |key| key.category == category);
+        of_kind.map(|key| key.id).filter(|id| TextForm::ID.fits(id))
     }
-}
 
-/// What an entry of the outbox is of, and what its id is computed from.
-pub(super) fn keys_of(entry: &Entry) -> Vec<Key> {
-    Key::of_stream(&entry.stream_id).map_or_else(Vec::new, Key::with_computed)
+    /// What an entry of the outbox is of, and what its id leads to.
+    pub(super) fn keys_of(&self, entry: &Entry) -> Vec<Key> {
+        let key = self.kinds.of_stream(&entry.stream_id);
+        key.map_or_else(Vec::new, |key| self.kinds.with_computed(key))
+    }
 }

@@ -2,16 +2,17 @@
 //!
 //! What is in a dead-letter queue is there because something was wrong with it, so the bodies that matter
 //! most are those that are not as they should be: an envelope within another, as SNS makes it; JSON in a
-//! string in JSON; `cartId` for `cart_id`, a number for a string; a body that is cut off. They are scanned,
+//! string in JSON; `bookId` for `book_id`, a number for a string; a body that is cut off. They are scanned,
 //! not parsed: a scan reads what can be read, every one of a repeated name, at any depth, and each number
 //! digit by digit.
 
 use std::collections::BTreeSet;
 
 use aws_adapters::Received;
+use eventsourcing::Category;
 use serde::de::IgnoredAny;
 
-use super::key::{Key, Kind};
+use crate::kinds::{Key, Kinds, Name};
 
 /// How many strings of JSON within each other are opened: SQS around SNS around a sender's own is three.
 const LEVELS: usize = 5;
@@ -25,12 +26,14 @@ pub(crate) struct Named {
     others: BTreeSet<String>,
     /// Its body, if that is no JSON.
     text: Option<String>,
+    /// The kinds whose ids are spoken of in such a body.
+    spoken_of: BTreeSet<Category>,
 }
 
 impl Named {
     /// What a dead letter names: in its body, in its attributes, and as its own id.
-    pub(crate) fn by(letter: &Received) -> Self {
-        let mut named = Self::in_body(&letter.body);
+    pub(crate) fn by(letter: &Received, kinds: &Kinds<'_>) -> Self {
+        let mut named = Self::in_body(&letter.body, kinds);
         named.others.insert(letter.message_id.clone());
         let mut fields = Vec::new();
         for (name, value) in letter.attributes_of_sender() {
@@ -38,52 +41,54 @@ impl Named {
                 fields.push(Field::text(words(&name), value));
             }
         }
-        named.note(fields);
+        named.note(fields, kinds);
         named
     }
 
-    fn in_body(body: &str) -> Self {
+    fn in_body(body: &str, kinds: &Kinds<'_>) -> Self {
         let mut fields = Vec::new();
         scan(body, &[], LEVELS, &mut fields);
         let mut named = Self::default();
-        named.note(fields);
+        named.note(fields, kinds);
         if serde_json::from_str::<IgnoredAny>(body).is_err() {
             named.text = Some(body.to_owned());
+            named.spoken_of = spoken_of(body, kinds);
         }
         named
     }
 
-    fn note(&mut self, fields: Vec<Field>) {
-        let mut payments = Vec::new();
+    fn note(&mut self, fields: Vec<Field>, kinds: &Kinds<'_>) {
         let mut keys = Vec::new();
         for field in fields {
-            match what(&field) {
-                Some(What::Thing(Kind::Payment)) => payments.push(field.value),
-                Some(What::Thing(kind)) => keys.push(Key::new(kind, &field.value)),
-                Some(What::Stream) => keys.extend(Key::of_stream(&field.value)),
+            match what(&field, kinds) {
+                Some(What::Thing(category)) => keys.push(Key::new(category, &field.value)),
+                Some(What::Stream) => keys.extend(kinds.of_stream(&field.value)),
                 Some(What::Other) => {
                     self.others.insert(field.value);
                 }
                 None => {}
             }
         }
-        // What a guest paid is a payment, too, and no order's.
-        if keys.iter().any(|key| key.kind == Kind::GuestStay) {
-            self.others.extend(payments);
-        } else {
-            keys.extend(payments.iter().map(|id| Key::new(Kind::Payment, id)));
-        }
-        self.keys.extend(keys.into_iter().flat_map(Key::with_computed));
+        let named: BTreeSet<_> = keys.iter().map(|key| key.category).collect();
+        let is_another = |key: &Key| {
+            let kind = kinds.kind(key.category);
+            kind.is_some_and(|kind| kind.not_beside.iter().any(|other| named.contains(other)))
+        };
+        let (others, keys): (Vec<_>, Vec<_>) = keys.into_iter().partition(is_another);
+        self.others.extend(others.into_iter().map(|key| key.id));
+        self.keys
+            .extend(keys.into_iter().flat_map(|key| kinds.with_computed(key)));
     }
 
     /// Whether it says that it is about this one.
     pub(crate) fn names(&self, key: &Key) -> bool {
-        self.keys.contains(key) || self.kinds_with(&key.id).contains(&key.kind)
+        self.keys.contains(key) || self.speaks_of(&key.id).contains(&key.category)
     }
 
     /// The same, if it can't be about another thing of that id.
     pub(crate) fn names_alone(&self, key: &Key) -> bool {
-        self.keys.contains(key) || self.kinds_with(&key.id) == [key.kind]
+        let speaks_of = self.speaks_of(&key.id);
+        self.keys.contains(key) || (speaks_of.len() == 1 && speaks_of.contains(&key.category))
     }
 
     /// Whether it holds an id without saying, in a way that is understood, of what.
@@ -104,21 +109,28 @@ impl Named {
     }
 
     /// The kinds whose ids are spoken of in a body that can't be read and holds this id.
-    fn kinds_with(&self, id: &str) -> Vec<Kind> {
-        let Some(text) = self
-            .text
-            .as_deref()
-            .filter(|text| self.keys.is_empty() && has_word(text, id))
-        else {
-            return Vec::new();
-        };
-        let plain: String = text.chars().filter(|letter| letter.is_alphanumeric()).collect();
-        let plain = plain.to_lowercase();
-        let spoken_of =
-            |(name, kind, _): &(&str, Kind, bool)| plain.contains(&format!("{name}id")).then_some(*kind);
-        let kinds: BTreeSet<_> = THINGS.iter().filter_map(spoken_of).collect();
-        kinds.into_iter().collect()
+    fn speaks_of(&self, id: &str) -> &BTreeSet<Category> {
+        static NONE: BTreeSet<Category> = BTreeSet::new();
+        let holds_it = self.text.as_deref().is_some_and(|text| has_word(text, id));
+        if self.keys.is_empty() && holds_it {
+            &self.spoken_of
+        } else {
+            &NONE
+        }
     }
+}
+
+/// The kinds whose ids a text speaks of, in whatever form.
+fn spoken_of(text: &str, kinds: &Kinds<'_>) -> BTreeSet<Category> {
+    let plain: String = text.chars().filter(|letter| letter.is_alphanumeric()).collect();
+    let plain = plain.to_lowercase();
+    let is_in = |name: &&Name| plain.contains(&format!("{}id", name.word));
+    kinds
+        .names
+        .iter()
+        .filter(is_in)
+        .map(|name| name.category)
+        .collect()
 }
 
 /// Whether the text holds the id, and not as a part of a longer one.
@@ -153,24 +165,10 @@ impl Field {
 /// What a field holds the id of.
 #[derive(Debug, PartialEq, Eq)]
 enum What {
-    Thing(Kind),
+    Thing(Category),
     Stream,
     Other,
 }
-
-/// What the things that have streams are called by those who send messages, and whether that may be the
-/// end of a longer name, as in `failed_guest_ids`.
-const THINGS: [(&str, Kind, bool); 9] = [
-    ("cart", Kind::Cart, true),
-    ("order", Kind::Order, true),
-    ("payment", Kind::Payment, true),
-    ("shipment", Kind::Shipment, true),
-    ("gueststay", Kind::GuestStay, true),
-    ("guest", Kind::GuestStay, true),
-    ("stay", Kind::GuestStay, false),
-    ("groupcheckout", Kind::GroupCheckout, true),
-    ("group", Kind::GroupCheckout, false),
-];
 
 /// What the name of an id ends with.
 const ID_WORDS: [&str; 12] = [
@@ -188,27 +186,27 @@ const ID_WORDS: [&str; 12] = [
     "no",
 ];
 
-/// By the field's name: `failed_guest_ids`, `guestStayID`, `GUEST-ID` and `guest` all name a guest's stay.
-fn what(field: &Field) -> Option<What> {
+/// By the field's name: `lost_book_ids`, `libraryBookID`, `BOOK-ID` and `book` all name a book.
+fn what(field: &Field, kinds: &Kinds<'_>) -> Option<What> {
     let joined = field.name.concat();
     let end = ID_WORDS.iter().find(|end| joined.ends_with(**end));
     let of = end.map_or(joined.as_str(), |end| &joined[..joined.len() - end.len()]);
-    let is_named = |(name, _, ends): &&(&str, Kind, bool)| match end {
-        Some(_) if *ends => of.ends_with(name),
-        Some(_) => of == *name,
-        None => of == *name || of.strip_suffix('s') == Some(name),
+    let is_named = |Name { word, ends, .. }: &&Name| match end {
+        Some(_) if *ends => of.ends_with(word),
+        Some(_) => of == word,
+        None => of == word || of.strip_suffix('s') == Some(word),
     };
     if of == "stream" {
         return Some(What::Stream);
     }
-    if let Some((_, kind, _)) = THINGS.iter().find(is_named) {
-        return Some(What::Thing(*kind));
+    if let Some(name) = kinds.names.iter().find(is_named) {
+        return Some(What::Thing(name.category));
     }
     let last = field.name.last().map_or("id", String::as_str);
     (ID_WORDS.contains(&last) && !field.value.is_empty()).then_some(What::Other)
 }
 
-/// `guestStayIds`, `guest_stay_ids` and `Guest-Stay-IDs` are the same three words.
+/// `readerCardIds`, `reader_card_ids` and `Reader-Card-IDs` are the same three words.
 fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut was_small = false;
@@ -324,43 +322,49 @@ fn string(text: &str) -> (String, &str) {
 mod tests {
     use super::*;
 
+    use crate::made_up::{BOOK, CARD, FINE, KINDS, LOAN};
+
+    fn kinds() -> Kinds<'static> {
+        Kinds::of(&KINDS)
+    }
+
     fn keys(body: &str) -> Vec<String> {
-        let keys = Named::in_body(body).keys;
+        let keys = Named::in_body(body, &kinds()).keys;
         keys.iter().map(ToString::to_string).collect()
     }
 
     #[test]
     fn the_words_of_a_name_are_the_same_in_every_spelling() {
         for name in [
-            "guest_stay_ids",
-            "guestStayIds",
-            "GuestStayIDs",
-            "GUEST-STAY-IDS",
-            "guest stay ids",
+            "reader_card_ids",
+            "readerCardIds",
+            "ReaderCardIDs",
+            "READER-CARD-IDS",
+            "reader card ids",
         ] {
-            assert_eq!(words(name), ["guest", "stay", "ids"], "{name}");
+            assert_eq!(words(name), ["reader", "card", "ids"], "{name}");
         }
         assert!(words("").is_empty() && words("_").is_empty());
     }
 
     #[test]
     fn a_field_is_an_id_of_what_its_name_says() {
-        let of = |name: &str| what(&Field::text(words(name), "7"));
+        let of = |name: &str| what(&Field::text(words(name), "7"), &kinds());
         for (name, kind) in [
-            ("cart_id", Kind::Cart),
-            ("shoppingCartId", Kind::Cart),
-            ("cartid", Kind::Cart),
-            ("cart", Kind::Cart),
-            ("orderNumber", Kind::Order),
-            ("payment_reference", Kind::Payment),
-            ("incomplete_guest_ids", Kind::GuestStay),
-            ("guests", Kind::GuestStay),
-            ("stayId", Kind::GuestStay),
-            ("group_id", Kind::GroupCheckout),
+            ("book_id", BOOK),
+            ("libraryBookId", BOOK),
+            ("bookid", BOOK),
+            ("book", BOOK),
+            ("loanNumber", LOAN),
+            ("fine_reference", FINE),
+            ("banned_reader_ids", CARD),
+            ("readers", CARD),
+            ("cardId", CARD),
+            ("reader_card_id", CARD),
         ] {
             assert_eq!(of(name), Some(What::Thing(kind)), "{name}");
         }
-        for name in ["product_id", "id", "correlationId", "MessageGroupId", "key"] {
+        for name in ["shelf_id", "id", "correlationId", "postcard_id", "key"] {
             assert_eq!(of(name), Some(What::Other), "{name}");
         }
         for name in [
@@ -368,7 +372,7 @@ mod tests {
             "paid",
             "void",
             "reason",
-            "sort_order",
+            "sort_book",
             "type",
             "casino",
         ] {
@@ -378,10 +382,27 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_another_kind_takes_for_itself_names_nothing_beside_it() {
+        assert_eq!(keys(r#"{"fine_id":"7"}"#), ["fine/7"]);
+        let beside = Named::in_body(r#"{"fine_id":"7","reader":"8"}"#, &kinds());
+        assert_eq!(beside.keys, [Key::new(CARD, "8")].into());
+        assert!(beside.mentions("7"));
+    }
+
+    #[test]
+    fn a_body_that_is_no_json_speaks_of_the_kinds_that_it_names() {
+        let of_one = Named::in_body("<bookId>7</bookId>", &kinds());
+        assert!(of_one.names_alone(&Key::new(BOOK, "7")) && !of_one.names(&Key::new(LOAN, "7")));
+        assert!(!of_one.names(&Key::new(BOOK, "77")));
+        let of_two = Named::in_body("book_id=7&loan_id=8", &kinds());
+        assert!(of_two.names(&Key::new(BOOK, "7")) && !of_two.names_alone(&Key::new(BOOK, "7")));
+    }
+
+    #[test]
     fn strings_of_json_are_opened_and_end_at_some_level() {
-        let mut body = r#"{"guest_stay_id":"7"}"#.to_owned();
+        let mut body = r#"{"reader_card_id":"7"}"#.to_owned();
         for _ in 0..LEVELS {
-            assert_eq!(keys(&body), ["guestStay/7"], "{body}");
+            assert_eq!(keys(&body), ["readerCard/7"], "{body}");
             body = serde_json::Value::from(body).to_string();
         }
         body = serde_json::Value::from(body).to_string();
@@ -392,8 +413,8 @@ mod tests {
     fn a_number_is_read_digit_by_digit() {
         let number = "123456789012345678901234567890";
         assert_eq!(
-            keys(&format!(r#"{{"group_checkout_id":{number}}}"#)),
-            [format!("groupCheckout/{number}")]
+            keys(&format!(r#"{{"reader_card_id":{number}}}"#)),
+            [format!("readerCard/{number}")]
         );
     }
 

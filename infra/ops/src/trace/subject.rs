@@ -1,68 +1,50 @@
-//! What an id names: an order (by its cart's, its own, its payment's or its shipment's id), a guest's
-//! stay, or a group's checkout. What may be two things is asked about, never guessed.
+//! What an id names: a thing, and with it all that it is a part of. What may be two things is asked about,
+//! never guessed.
 
 use std::fmt;
 use std::io::{self, Write};
 
 use aws_adapters::DynamoDbEventStore;
-use domain::group_checkout::{GroupCheckout, GroupCheckoutInitiated};
-use domain::guest_stay::GuestStay;
-use domain::values::{CartId, GroupCheckoutId, GuestStayId, OrderId, PaymentId, ShipmentId};
-use eventsourcing::{Decider, EventStore, Fields, Read, RecordedEvent, StreamId};
+use eventsourcing::standing::{Members, StoredStream, Subject};
+use eventsourcing::{EventStore, LoadError, Read, StreamId, TextForm};
 use serde::Serialize;
 
-use super::key::{Key, Kind};
 use super::leftovers::Leftovers;
-use crate::events::{self, Stream};
+use crate::events;
 use crate::failure::Failure;
+use crate::kinds::{Key, Kinds};
 use crate::output::{Format, Report, count};
 use crate::stack::Stack;
 
 /// What is traced.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Subject {
-    /// An order with its cart, as far as that is known.
-    Order(OrderId, Option<CartId>),
-    /// A payment of which nothing tells the order.
-    Payment(PaymentId),
-    /// A shipment of which nothing tells the order.
-    Shipment(ShipmentId),
-    /// A guest's stay.
-    Guest(GuestStayId),
-    /// A group's checkout.
-    Group(GroupCheckoutId),
+pub(crate) enum Traced {
+    /// What it consists of, in the order in which it comes to be, as far as it is known; its members apart.
+    Things(Vec<Key>),
     /// Something that messages name, and nothing tells what it is.
     Unknown(String),
 }
 
-impl fmt::Display for Subject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Order(order, Some(cart)) => write!(f, "order {order} of cart {cart}"),
-            Self::Order(order, None) => write!(f, "order {order}"),
-            Self::Payment(payment) => write!(f, "payment {payment}"),
-            Self::Shipment(shipment) => write!(f, "shipment {shipment}"),
-            Self::Guest(guest) => write!(f, "guest's stay {guest}"),
-            Self::Group(group) => write!(f, "group checkout {group}"),
-            Self::Unknown(id) => f.write_str(id),
-        }
-    }
-}
-
-impl Subject {
-    /// What it consists of, in the order in which it comes to be; the guests of a group apart.
-    pub(crate) fn keys(&self) -> Vec<Key> {
-        match self {
-            Self::Order(order, cart) => {
-                let cart = cart.as_ref().map(|cart| Key::new(Kind::Cart, cart));
-                let order = Key::new(Kind::Order, order).with_computed();
-                cart.into_iter().chain(order).collect()
+impl Traced {
+    /// A thing and what it belongs to, the outermost first, with all that their ids lead to.
+    fn of(mut chain: Vec<Key>, kinds: &Kinds<'_>) -> Self {
+        for key in chain.clone().into_iter().rev() {
+            for computed in kinds.with_computed(key) {
+                if chain.iter().all(|known| known.category != computed.category) {
+                    chain.push(computed);
+                }
             }
-            Self::Payment(payment) => vec![Key::new(Kind::Payment, payment)],
-            Self::Shipment(shipment) => vec![Key::new(Kind::Shipment, shipment)],
-            Self::Guest(guest) => vec![Key::new(Kind::GuestStay, guest)],
-            Self::Group(group) => vec![Key::new(Kind::GroupCheckout, group)],
-            Self::Unknown(_) => Vec::new(),
+        }
+        let place = |key: &Key| kinds.all().position(|kind| kind.category == key.category);
+        chain.sort_by_key(place);
+        Self::Things(chain)
+    }
+
+    /// What it consists of.
+    pub(crate) fn keys(&self) -> &[Key] {
+        match self {
+            Self::Things(keys) => keys,
+            Self::Unknown(_) => &[],
         }
     }
 
@@ -71,43 +53,38 @@ impl Subject {
         self.keys().iter().map(Key::stream).collect()
     }
 
-    /// Whether a guest's event is about this group.
-    pub(crate) fn is_told_by(&self, event: &RecordedEvent) -> bool {
-        let Self::Group(group) = self else {
-            return false;
-        };
-        field(event, "group_checkout_id").is_some_and(|id| id == group.as_str())
+    /// Who tells how it stands.
+    pub(crate) fn subject(&self, kinds: &Kinds<'_>) -> Option<&'static dyn Subject> {
+        self.keys().first().and_then(|key| kinds.subject(key))
     }
-}
 
-/// A text in an event's data.
-pub(crate) fn field(event: &RecordedEvent, name: &str) -> Option<String> {
-    Fields::of(&event.data)?.get::<Option<String>>(name).ok()?
-}
+    /// What it is called: `loan 7 of book b-1`.
+    pub(crate) fn title(&self, kinds: &Kinds<'_>) -> String {
+        let keys = match self {
+            Self::Things(keys) => keys,
+            Self::Unknown(id) => return id.clone(),
+        };
+        let called = |key: &Key| {
+            let noun = kinds.kind(key.category).map_or("", |kind| kind.noun());
+            format!("{noun} {}", key.id)
+        };
+        let main = self.subject(kinds).map(Subject::main);
+        let main = keys.iter().find(|key| Some(key.category) == main);
+        match (main, keys.first()) {
+            (Some(main), Some(first)) if main != first => format!("{} of {}", called(main), called(first)),
+            (_, first) => first.map_or_else(String::new, called),
+        }
+    }
 
-/// Streams that tell how it stands, too: those of a group's guests, and those of the groups that a guest
-/// was asked to leave with.
-pub(crate) fn related(subject: &Subject, streams: &[Stream]) -> Vec<StreamId> {
-    let own = streams.first();
-    match subject {
-        Subject::Group(_) => {
-            let initiated = own.and_then(Stream::newest_of::<GroupCheckoutInitiated>);
-            let guests = initiated.map_or_else(Vec::new, |initiated| initiated.guest_stay_ids);
-            guests
-                .iter()
-                .map(|guest| GuestStay::CATEGORY.stream(guest))
-                .collect()
-        }
-        Subject::Guest(_) => {
-            let groups = own.map(|own| own.fold::<GuestStay, _>(|_| ()));
-            let groups = groups.map(|folded| folded.state.answered().cloned().collect::<Vec<_>>());
-            let groups = groups.unwrap_or_default();
-            groups
-                .iter()
-                .map(|group| GroupCheckout::CATEGORY.stream(group))
-                .collect()
-        }
-        Subject::Order(..) | Subject::Payment(_) | Subject::Shipment(_) | Subject::Unknown(_) => Vec::new(),
+    /// What it is made up of besides, by its own streams.
+    pub(crate) fn members(&self, kinds: &Kinds<'_>, own: &[StoredStream]) -> Option<Members> {
+        self.subject(kinds)?.members(own)
+    }
+
+    /// More streams that tell how it stands.
+    pub(crate) fn related(&self, kinds: &Kinds<'_>, own: &[StoredStream]) -> Vec<StreamId> {
+        let subject = self.subject(kinds);
+        subject.map_or_else(Vec::new, |subject| subject.related(own))
     }
 }
 
@@ -121,8 +98,13 @@ struct Evidence {
 }
 
 impl Evidence {
-    async fn of(stack: &Stack, key: &Key, leftovers: &Leftovers) -> Result<Self, Failure> {
-        let keys = key.clone().with_computed();
+    async fn of(
+        stack: &Stack,
+        kinds: &Kinds<'_>,
+        key: &Key,
+        leftovers: &Leftovers<'_>,
+    ) -> Result<Self, Failure> {
+        let keys = kinds.with_computed(key.clone());
         let mut stream = None;
         for name in keys.iter().filter(|key| is_id(&key.id)).map(Key::stream) {
             if stream.is_none() && exists(stack, &name).await? {
@@ -146,42 +128,45 @@ pub(crate) async fn find(
     stack: &Stack,
     format: Format,
     id: &str,
-    leftovers: &Leftovers,
-) -> Result<Subject, Failure> {
-    let mut found: Vec<(Key, Evidence, Subject)> = Vec::new();
-    for key in possible(id)? {
-        let evidence = Evidence::of(stack, &key, leftovers).await?;
+    kinds: &Kinds<'_>,
+    leftovers: &Leftovers<'_>,
+) -> Result<Traced, Failure> {
+    let mut found: Vec<(Key, Evidence, Traced)> = Vec::new();
+    for key in possible(id, kinds)? {
+        let evidence = Evidence::of(stack, kinds, &key, leftovers).await?;
         if evidence.is_any() {
-            let subject = subject(stack, &key, leftovers).await?;
-            found.push((key, evidence, subject));
+            let traced = whole(stack, kinds, &key, leftovers).await?;
+            found.push((key, evidence, traced));
         }
     }
     if let Some((_, _, first)) = found.first() {
-        if found.iter().all(|(_, _, subject)| subject == first) {
+        if found.iter().all(|(_, _, traced)| traced == first) {
             return Ok(first.clone());
         }
         return Err(ask(format, id, &found)?);
     }
     if leftovers.letters_mentioning(id) > 0 {
-        return Ok(Subject::Unknown(id.to_owned()));
+        return Ok(Traced::Unknown(id.to_owned()));
     }
-    Err(nothing(stack, id, leftovers).await?)
+    Err(nothing(stack, id, kinds, leftovers).await?)
 }
 
 /// What the text may name: the one thing of a kind that is said, or things of all kinds, and the one whose
 /// stream is called so.
-fn possible(id: &str) -> Result<Vec<Key>, Failure> {
+fn possible(id: &str, kinds: &Kinds<'_>) -> Result<Vec<Key>, Failure> {
     if let Some((kind, id)) = id.split_once('/')
-        && let Some(kind) = Kind::named(kind)
+        && let Some(category) = kinds.named(kind)
     {
-        return Ok(vec![Key::new(kind, &id)]);
+        return Ok(vec![Key::new(category, id)]);
     }
     if id.is_empty() {
-        return Err(Failure::Usage("the id is empty; expected the id of a cart, an order, a payment, a shipment, a guest's stay or a group's checkout".into()));
+        let titles = kinds.titles();
+        return Err(Failure::Usage(format!(
+            "the id is empty; expected the id of {titles}"
+        )));
     }
-    let keys = Kind::ALL.map(|kind| Key::new(kind, &id));
-    let of_stream = Key::of_stream(id);
-    Ok(of_stream.into_iter().chain(keys).collect())
+    let keys = kinds.all().map(|kind| Key::new(kind.category, id));
+    Ok(kinds.of_stream(id).into_iter().chain(keys).collect())
 }
 
 async fn exists(stack: &Stack, stream: &StreamId) -> Result<bool, Failure> {
@@ -189,73 +174,57 @@ async fn exists(stack: &Stack, stream: &StreamId) -> Result<bool, Failure> {
     match store.latest(stream, Read::Consistent).await {
         Ok(latest) => Ok(latest.is_some()),
         // A broken stream is there, and its trace says what is wrong with it.
-        Err(eventsourcing::LoadError::Broken(_)) => Ok(true),
+        Err(LoadError::Broken(_)) => Ok(true),
         Err(error) => Err(Failure::Failed(error.to_string())),
     }
 }
 
-/// What a thing belongs to, as far as its stream tells, or what is leftovers.
-async fn subject(stack: &Stack, key: &Key, leftovers: &Leftovers) -> Result<Subject, Failure> {
-    let id = key.id.as_str();
-    let subject = match key.kind {
-        Kind::Cart => id
-            .parse()
-            .ok()
-            .map(|cart| Subject::Order(OrderId::of_cart(&cart), Some(cart))),
-        Kind::Order => of_order(stack, id.parse().ok(), leftovers).await?,
-        Kind::Payment => {
-            let order = order_of(stack, key, leftovers).await?;
-            let order = of_order(stack, order, leftovers).await?;
-            order.or_else(|| id.parse().ok().map(Subject::Payment))
-        }
-        Kind::Shipment => {
-            let order = order_of(stack, key, leftovers).await?;
-            let order = of_order(stack, order, leftovers).await?;
-            order.or_else(|| id.parse().ok().map(Subject::Shipment))
-        }
-        Kind::GuestStay => id.parse().ok().map(Subject::Guest),
-        Kind::GroupCheckout => id.parse().ok().map(Subject::Group),
-    };
-    // What is no id is in no stream, but a message may hold it, and be refused for that.
-    Ok(subject.unwrap_or_else(|| Subject::Unknown(key.id.clone())))
-}
-
-/// The order of a payment or a shipment.
-async fn order_of(stack: &Stack, key: &Key, leftovers: &Leftovers) -> Result<Option<OrderId>, Failure> {
-    if let Some(order) = text_in(stack, key, "order_id").await? {
-        return Ok(order.parse().ok());
-    }
-    let is_its = |order: &OrderId| Key::new(Kind::Order, order).with_computed().contains(key);
-    Ok(leftovers.ids_of(Kind::Order).find(is_its))
-}
-
-async fn of_order(
+/// A thing with what it belongs to, as far as streams tell, or leftovers.
+async fn whole(
     stack: &Stack,
-    order: Option<OrderId>,
-    leftovers: &Leftovers,
-) -> Result<Option<Subject>, Failure> {
-    let Some(order) = order else {
-        return Ok(None);
-    };
-    let recorded = text_in(stack, &Key::new(Kind::Order, &order), "cart_id").await?;
-    let recorded = recorded.and_then(|id| id.parse().ok());
-    let is_its = |cart: &CartId| OrderId::of_cart(cart) == order;
-    let cart = recorded.or_else(|| leftovers.ids_of(Kind::Cart).find(is_its));
-    Ok(Some(Subject::Order(order, cart)))
+    kinds: &Kinds<'_>,
+    key: &Key,
+    leftovers: &Leftovers<'_>,
+) -> Result<Traced, Failure> {
+    // What is no id is in no stream, but a message may hold it, and be refused for that.
+    if !is_id(&key.id) {
+        return Ok(Traced::Unknown(key.id.clone()));
+    }
+    let mut chain = vec![key.clone()];
+    while let Some(owner) = owner(stack, kinds, &chain[0], leftovers).await? {
+        // A kind that is a part of itself would lead on for ever.
+        if chain.iter().any(|known| known.category == owner.category) {
+            break;
+        }
+        chain.insert(0, owner);
+    }
+    Ok(Traced::of(chain, kinds))
 }
 
-/// The first text of that name in a thing's stream.
-async fn text_in(stack: &Stack, key: &Key, name: &str) -> Result<Option<String>, Failure> {
-    if !is_id(&key.id) {
+/// What a thing belongs to: its stream says it, or its id is computed from one that is stuck.
+async fn owner(
+    stack: &Stack,
+    kinds: &Kinds<'_>,
+    key: &Key,
+    leftovers: &Leftovers<'_>,
+) -> Result<Option<Key>, Failure> {
+    let Some(part_of) = kinds.kind(key.category).and_then(|kind| kind.part_of) else {
         return Ok(None);
-    }
+    };
     let stream = events::read(stack, &key.stream()).await?;
-    Ok(stream.events().find_map(|(_, event)| field(event, name)))
+    let recorded = stream.events().find_map(|(_, event)| event.text(part_of.field));
+    let leads_here = |id: &String| {
+        let computed = kinds.with_computed(Key::new(part_of.category, id));
+        computed.contains(key)
+    };
+    let id = recorded.filter(|id| is_id(id));
+    let id = id.or_else(|| leftovers.ids_of(part_of.category).find(leads_here));
+    Ok(id.map(|id| Key::new(part_of.category, &id)))
 }
 
 /// Whether a business object may be called so; they all follow one rule.
 fn is_id(id: &str) -> bool {
-    id.parse::<CartId>().is_ok()
+    TextForm::ID.fits(id)
 }
 
 /// One of the things that an id may name, for programs.
@@ -308,8 +277,8 @@ impl Report for Ambiguous<'_> {
 }
 
 /// The question which of them is meant, as an error. For programs it is the document, too.
-fn ask(format: Format, id: &str, found: &[(Key, Evidence, Subject)]) -> Result<Failure, Failure> {
-    let candidate = |(key, evidence, _): &(Key, Evidence, Subject)| Candidate {
+fn ask(format: Format, id: &str, found: &[(Key, Evidence, Traced)]) -> Result<Failure, Failure> {
+    let candidate = |(key, evidence, _): &(Key, Evidence, Traced)| Candidate {
         name: key.to_string(),
         stream_id: evidence.stream.as_ref().map(ToString::to_string),
         dead_letters: evidence.letters,
@@ -328,19 +297,19 @@ fn ask(format: Format, id: &str, found: &[(Key, Evidence, Subject)]) -> Result<F
 }
 
 /// Nothing is called so: as an error, with what could not be searched.
-async fn nothing(stack: &Stack, id: &str, leftovers: &Leftovers) -> Result<Failure, Failure> {
-    let bare = Kind::named(id.split_once('/').map_or("", |(kind, _)| kind))
-        .and_then(|_| id.split_once('/'))
-        .map_or(id, |(_, id)| id);
-    if !is_id(bare) && Key::of_stream(bare).is_none_or(|key| !is_id(&key.id)) {
-        let names: Vec<_> = Kind::ALL
-            .iter()
-            .map(|kind| format!("{}/", kind.category().name()))
-            .collect();
+async fn nothing(
+    stack: &Stack,
+    id: &str,
+    kinds: &Kinds<'_>,
+    leftovers: &Leftovers<'_>,
+) -> Result<Failure, Failure> {
+    let of_kind = id.split_once('/').filter(|(kind, _)| kinds.named(kind).is_some());
+    let bare = of_kind.map_or(id, |(_, id)| id);
+    if !is_id(bare) && kinds.of_stream(bare).is_none_or(|key| !is_id(&key.id)) {
         return Ok(Failure::Usage(format!(
             "nothing can be called {id:?}, and no dead letter holds it; expected an id (1 to 128 characters from \
              A-Z a-z 0-9 . _ ~ : -), which may have its kind in front of it ({}), or a stream's name",
-            names.join(", ")
+            kinds.prefixes()
         )));
     }
     if let Ok(stream) = id.parse::<StreamId>()
@@ -351,8 +320,8 @@ async fn nothing(stack: &Stack, id: &str, leftovers: &Leftovers) -> Result<Failu
         )));
     }
     let nowhere = format!(
-        "there is nothing of {id}: no stream of a cart, an order, a payment, a shipment, a guest or a group, \
-         no dead letter and no entry of the outbox that names it"
+        "there is nothing of {id}: no stream of {}, no dead letter and no entry of the outbox that names it",
+        kinds.titles()
     );
     if leftovers.unsearched.is_empty() {
         return Ok(Failure::NotFound(nowhere));

@@ -160,6 +160,40 @@ async fn a_letter_is_found_however_its_sender_wrote_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_letter_is_found_by_whatever_its_sender_calls_a_thing() {
+    let names = [
+        ("cart_id", "cart"),
+        ("shoppingCartId", "cart"),
+        ("cartid", "cart"),
+        ("cart", "cart"),
+        ("orderNumber", "order"),
+        ("payment_reference", "payment"),
+        ("incomplete_guest_ids", "guestStay"),
+        ("guests", "guestStay"),
+        ("stayId", "guestStay"),
+        ("group_id", "groupCheckout"),
+    ];
+    let up = Up::without_functions().await;
+    let id = |number: usize| format!("thing-{number}");
+    let others = ["product_id", "MessageGroupId", "key"];
+    let letters_of = names.iter().map(|(name, _)| *name).chain(others);
+    for (number, name) in letters_of.enumerate() {
+        let body = json!({ "command": { name: id(number) } });
+        up.put("finalize-cart-dlq", &body.to_string());
+    }
+    for (number, (name, kind)) in names.into_iter().enumerate() {
+        let shown = trace(&up, &format!("{kind}/{}", id(number)));
+        assert_eq!(letters(&shown).len(), 1, "{name}: {shown}");
+    }
+    // What has no stream is known by its id alone.
+    for (number, name) in others.into_iter().enumerate() {
+        let id = id(names.len() + number);
+        assert_eq!(trace(&up, &id)["subject"], id.as_str(), "{name}");
+        assert_eq!(up.ops(&["trace", &format!("cart/{id}")]).code, 3, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_letter_is_found_by_its_attributes_and_by_its_own_ids() {
     let up = Up::without_functions().await;
     let queue = up.stack.names().of_function("finalize-cart-dlq");

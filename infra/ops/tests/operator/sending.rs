@@ -33,6 +33,46 @@ async fn a_command_goes_to_its_queue_digit_by_digit_and_its_ids_are_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_value_is_a_number_where_the_field_holds_one_and_text_elsewhere() {
+    let up = Up::without_functions().await;
+    let fields = ["guest_stay_id=101", "payment_id=7", "amount=19.90"];
+    up.ops(&[&["send", "record-payment"][..], &fields].concat())
+        .done();
+    let message = up.take("record-payment").await.expect("it is on its queue");
+    assert!(
+        message
+            .body
+            .contains(r#""command":{"amount":19.90,"guest_stay_id":"101","payment_id":"7"}"#),
+        "{}",
+        message.body
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_field_that_is_wrong_is_named_with_what_it_takes() {
+    let up = Up::without_functions().await;
+    let refused = |command: &str, fields: &[&str]| {
+        let refused = up.ops(&[&["send", command], fields].concat());
+        assert_eq!(refused.code, 2, "{refused:?}");
+        refused.err
+    };
+    let fields = ["guest_stay_id=101", "payment_id=7", "amount=19.999"];
+    let error = refused("record-payment", &fields);
+    assert!(
+        error.contains("field `amount` holds a number") && error.contains("at most two decimals"),
+        "{error}"
+    );
+    let fields = ["cart_id=7", "client_id=u-1", "total_price=1", "product_items=[]"];
+    let error = refused("finalize-cart", &fields);
+    assert!(
+        error.contains("field `product_items` holds") && !error.contains("holds a string"),
+        "{error}"
+    );
+    let error = refused("withdraw-order", &["order_id=o-1"]);
+    assert!(error.contains("field `reason` is missing"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_text_that_no_queue_carries_as_it_is_is_sent_as_escapes() {
     let up = Up::without_functions().await;
     up.ops(&["send", "WithdrawOrder", "order_id=o-1", "reason=\u{ffff}"])

@@ -1,0 +1,109 @@
+//! What `--help` says of a business: its examples are made of the business's own commands and streams.
+
+use aws_adapters::pascal_case;
+use bundle::Bundle;
+use clap::Command;
+
+use crate::kinds::Kinds;
+
+/// The commands with help texts that speak of this business.
+pub(crate) fn speaking_of(bundle: &Bundle, command: Command) -> Command {
+    let (of_type, of_stream) = (command_type(bundle), stream_name(bundle));
+    let kinds = Kinds::of(&bundle.streams);
+    let (titles, prefixes) = (kinds.titles(), kinds.prefixes());
+    let prefix = kinds.all().next().map_or("", |kind| kind.category.name());
+    let send = format!(
+        "Examples:\n  \
+         cargo ops send {of_type} --file commands.jsonl\n  \
+         cargo ops send {of_type} --command '{{…}}'\n  \
+         cargo ops send {of_type} FIELD=VALUE …"
+    );
+    let trace = format!(
+        "Examples:\n  \
+         cargo ops trace 7\n  \
+         cargo ops trace {prefix}/7\n\n\
+         An id that may be two things is asked about (exit code 2). Its kind in front of it says which one is \
+         meant: {prefixes}.\n\n\
+         Dead letters and the outbox are searched for the id and for those that are computed from it, whatever \
+         the sender made of the message's body.\n\n\
+         A cause is shown always, a reason, in the words of whoever gave it, with --data."
+    );
+    let republish = format!(
+        "Examples:\n  \
+         cargo ops republish --from 2026-11-23T08:00:00Z --to 2026-11-24T08:00:00Z --dry-run\n  \
+         cargo ops republish --from 2026-11-23T08:00:00Z --to 2026-11-24T08:00:00Z --resume progress.json\n  \
+         cargo ops republish --stream-id {of_stream}"
+    );
+    let id = format!("The id of {titles}, with its kind in front of it if need be; or a stream's name");
+    command.mut_subcommands(|command| match command.get_name() {
+        "send" => with_help(command, "type", &format!("The command's type, such as {of_type}"))
+            .after_help(send.clone()),
+        "stream" => with_help(command, "stream_id", &format!("The stream, such as {of_stream}")),
+        "trace" => with_help(command, "id", &id).after_help(trace.clone()),
+        "republish" => command.after_help(republish.clone()),
+        _ => command,
+    })
+}
+
+/// The command with another help text of one of its arguments, at its place among the others.
+fn with_help(command: Command, argument: &str, help: &str) -> Command {
+    command.mut_args(|arg| {
+        if arg.get_id() == argument {
+            arg.help(help.to_owned())
+        } else {
+            arg
+        }
+    })
+}
+
+/// A stream's name, as an example.
+pub(crate) fn stream_name(bundle: &Bundle) -> String {
+    let first = bundle.streams.first();
+    let category = first.map_or("category", |kind| kind.category.name());
+    format!("{category}-7")
+}
+
+/// A command's type, as an example.
+fn command_type(bundle: &Bundle) -> String {
+    pascal_case(bundle.entrance().unwrap_or("do-something"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use clap::CommandFactory;
+
+    use crate::Arguments;
+
+    #[test]
+    fn help_speaks_of_the_business_and_says_everything_at_its_place() {
+        let plain = Arguments::command();
+        let mut command = speaking_of(&library::bundle(), plain.clone());
+        command.clone().debug_assert();
+        let names = |command: &Command| -> Vec<String> {
+            let names = command.get_subcommands().map(Command::get_name);
+            names.map(ToOwned::to_owned).collect()
+        };
+        assert_eq!(names(&command), names(&plain));
+        for (name, parts) in [
+            (
+                "trace",
+                &[
+                    "The id of a loan, with",
+                    "cargo ops trace loan/7",
+                    "is meant: loan/.",
+                ][..],
+            ),
+            ("stream", &["such as loan-7"]),
+            ("send", &["such as LendBook", "cargo ops send LendBook --file"]),
+            ("republish", &["--stream-id loan-7"]),
+        ] {
+            let command = command.find_subcommand_mut(name).expect("it is a command");
+            let help = command.render_long_help().to_string();
+            for part in parts {
+                assert!(help.contains(part), "{part}: {help}");
+            }
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! `cargo ops`: what an operator does with a running stack of whatever business, on AWS, on an emulator, or
+//! on `cargo local up`.
+//!
+//! Each command is a file: it finds out or does something, and gives a [`Report`](output::Report) that
+//! is printed as a table or as one JSON document. Nothing is taken from the stack but what the command
+//! says, and no payload is shown unless it is asked for.
+
+mod arguments;
+mod clock;
+mod confirmation;
+mod dead_letters;
+mod events;
+mod failure;
+mod help;
+mod interruption;
+mod kinds;
+mod letters;
+#[cfg(test)]
+mod made_up;
+mod outbox;
+mod output;
+mod republish;
+mod send;
+mod stack;
+mod trace;
+
+use std::process::ExitCode;
+
+use bundle::Bundle;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use terminal::note;
+
+use arguments::{Wait, at_least_one};
+use dead_letters::{DropLetters, Redrive};
+use failure::{EXIT_CODES, Failure};
+use output::Format;
+use stack::Stack;
+
+/// Operates a running stack: sends commands, shows what became of them, mends what got stuck.
+///
+/// Where the stack is comes from the AWS SDK's standard environment variables and from nothing else:
+/// AWS_ENDPOINT_URL (AWS's own if not set), AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
+/// AWS_SESSION_TOKEN. Profiles, files and single sign-on are not read: export credentials first, as
+/// `aws configure export-credentials --format env` prints them.
+#[allow(clippy::doc_markdown)] // It is the text of --help, not documentation.
+#[derive(Debug, Parser)]
+#[command(name = "cargo ops", bin_name = "cargo ops", after_help = EXIT_CODES)]
+struct Arguments {
+    /// The stack's name
+    #[arg(long, global = true, default_value = "local", value_name = "NAME", value_parser = stack_name)]
+    stack: String,
+    /// Prints one JSON document instead of a table
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[allow(clippy::doc_markdown)]
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Sends commands to their queue, if the queue's function could read them
+    Send(send::Send),
+    /// Shows the events of a stream
+    Stream {
+        /// The stream
+        stream_id: String,
+        /// Shows what the events hold, too
+        #[arg(long)]
+        data: bool,
+    },
+    /// Shows all that belongs to something with an id, and what is still outstanding
+    Trace {
+        /// The id, with its kind in front of it if need be; or a stream's name
+        id: String,
+        /// Shows what the events hold, too
+        #[arg(long)]
+        data: bool,
+    },
+    /// Shows and mends what ended in dead-letter queues
+    #[command(subcommand)]
+    Dlq(Dlq),
+    /// Shows and mends what the relay could not deliver
+    #[command(subcommand)]
+    Outbox(OutboxCommand),
+    /// Publishes stored events again, after the loss of the stream or of a queue's messages
+    ///
+    /// The same messages with the same ids are sent once more: the bundle's functions take what they have
+    /// done as done, and systems outside tell repeats by `id`. The whole event table is read
+    /// consistently, at a read unit per 4 KB. What can't be sent is saved in the outbox, as the relay does.
+    Republish(republish::Republish),
+}
+
+impl Command {
+    /// What it does, for whoever waits.
+    fn doing(&self) -> &'static str {
+        match self {
+            Self::Send(_) => "sending commands",
+            Self::Stream { .. } => "reading the stream",
+            Self::Trace { .. } => "tracing",
+            Self::Dlq(Dlq::List | Dlq::Show { .. }) => "looking at dead letters",
+            Self::Dlq(Dlq::Redrive(_)) => "sending dead letters back",
+            Self::Dlq(Dlq::Drop(_)) => "dropping dead letters",
+            Self::Outbox(OutboxCommand::List { .. }) => "reading the outbox",
+            Self::Outbox(OutboxCommand::Redrive(_)) => "making entries of the outbox due",
+            Self::Outbox(OutboxCommand::Drop { .. }) => "dropping entries of the outbox",
+            Self::Republish(_) => "publishing stored events again",
+        }
+    }
+}
+
+#[allow(clippy::doc_markdown)]
+#[derive(Debug, Subcommand)]
+enum OutboxCommand {
+    /// Shows the commits that wait for the sweeper or for a person, and how many there are
+    List {
+        /// Shows those of this state instead
+        #[arg(long)]
+        delivery: Option<outbox::State>,
+        /// How many to show
+        #[arg(long, value_name = "N", default_value = "100", value_parser = at_least_one, allow_negative_numbers = true)]
+        limit: usize,
+    },
+    /// Has commits sent again at once, with all their attempts before them
+    Redrive(outbox::WhichEntries),
+    /// Removes commits from the outbox for good, after a confirmation; their events stay in the table
+    Drop {
+        #[command(flatten)]
+        which: outbox::WhichEntries,
+        /// Drops without asking
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[allow(clippy::doc_markdown)]
+#[derive(Debug, Subcommand)]
+enum Dlq {
+    /// Shows how many messages each dead-letter queue holds, and why
+    List,
+    /// Shows the messages of a dead-letter queue; they stay there
+    Show {
+        /// The queue, with or without the stack's name and `-dlq`
+        queue: String,
+        /// How many to show
+        #[arg(long, value_name = "N", default_value = "100", value_parser = at_least_one, allow_negative_numbers = true)]
+        limit: usize,
+        /// Shows the messages' bodies, too
+        #[arg(long)]
+        body: bool,
+        #[command(flatten)]
+        wait: Wait,
+    },
+    /// Sends messages back to the queue that they came from
+    ///
+    /// Each is sent first and deleted then, so an interruption at any moment loses nothing. It may leave
+    /// one that is sent twice, which is harmless: a command keeps its id, and one without an id is given
+    /// that of its dead letter, so both are the same command to every rule.
+    Redrive(Redrive),
+    /// Deletes messages for good, after a confirmation
+    Drop(DropLetters),
+}
+
+fn stack_name(name: &str) -> Result<String, String> {
+    match aws_adapters::stack_name_problem(name) {
+        None => Ok(name.to_owned()),
+        Some(problem) => Err(format!(
+            "it {problem}; expected a letter, then up to 39 letters, digits or dashes"
+        )),
+    }
+}
+
+/// Does what the process's arguments ask for, with a stack of that business.
+pub fn run(bundle: Bundle) -> ExitCode {
+    let matches = help::speaking_of(&bundle, Arguments::command()).get_matches();
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    output::tell_progress(arguments.command.doing());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let outcome = runtime.map_err(Failure::from).and_then(|runtime| {
+        let outcome = runtime.block_on(open_and_carry_out(bundle, arguments));
+        // A question that is still open waits for a line that nobody needs any more.
+        runtime.shutdown_background();
+        outcome
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if terminal::reader_left() {
+                return ExitCode::from(terminal::CUT_OFF);
+            }
+            note!("error: {failure}");
+            failure.code()
+        }
+    }
+}
+
+/// Carries the command out. However it ends, messages that it held are let go.
+async fn open_and_carry_out(bundle: Bundle, arguments: Arguments) -> Result<(), Failure> {
+    let stack = Stack::open(bundle, &arguments.stack).await?;
+    let format = if arguments.json {
+        Format::Json
+    } else {
+        Format::People
+    };
+    let outcome = tokio::select! {
+        outcome = carry_out(&stack, format, arguments.command) => outcome,
+        () = stack.interruption.unminded() => Err(Failure::Interrupted("nothing was changed".into())),
+    };
+    stack.let_go().await;
+    outcome
+}
+
+async fn carry_out(stack: &Stack, format: Format, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Send(command) => send::send(stack, format, command).await,
+        Command::Stream { stream_id, data } => events::show(stack, format, &stream_id, data).await,
+        Command::Trace { id, data } => trace::show(stack, format, &id, data).await,
+        Command::Dlq(Dlq::List) => dead_letters::list(stack, format).await,
+        Command::Dlq(Dlq::Show {
+            queue,
+            limit,
+            body,
+            wait,
+        }) => dead_letters::show(stack, format, &queue, limit, body, wait).await,
+        Command::Dlq(Dlq::Redrive(redrive)) => dead_letters::redrive(stack, format, redrive).await,
+        Command::Dlq(Dlq::Drop(drop)) => dead_letters::drop(stack, format, drop).await,
+        Command::Outbox(OutboxCommand::List { delivery, limit }) => {
+            outbox::list(stack, format, delivery, limit).await
+        }
+        Command::Outbox(OutboxCommand::Redrive(which)) => outbox::redrive(stack, format, &which).await,
+        Command::Outbox(OutboxCommand::Drop { which, yes }) => outbox::drop(stack, format, &which, yes).await,
+        Command::Republish(command) => republish::republish(stack, format, command).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn every_command_of_the_runbooks_is_one() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../runbooks");
+        let mut commands = 0;
+        for page in std::fs::read_dir(folder).expect("the folder of runbooks") {
+            let page = page.expect("a page").path();
+            let text = std::fs::read_to_string(&page).expect("a page is text");
+            for line in text.lines().filter(|line| line.starts_with("cargo ops ")) {
+                let command = line.split('#').next().unwrap_or_default();
+                let words = command.split_whitespace().skip(1);
+                if let Err(error) = Arguments::try_parse_from(words) {
+                    panic!("{}: {line}\n{error}", page.display());
+                }
+                commands += 1;
+            }
+        }
+        assert!(commands > 10, "only {commands} commands were found");
+    }
+}
