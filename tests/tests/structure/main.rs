@@ -48,8 +48,11 @@ fn crate_roots() -> Vec<PathBuf> {
         .find_map(|line| line.strip_prefix("members = [")?.strip_suffix(']'))
         .expect("the members stand on one line");
     let mut roots = Vec::new();
-    for member in members.split(',') {
-        let source = workspace().join(member.trim().trim_matches('"')).join("src");
+    for folder in members
+        .split(',')
+        .flat_map(|member| folders(member.trim().trim_matches('"')))
+    {
+        let source = folder.join("src");
         roots.extend(["lib.rs", "main.rs"].map(|file| source.join(file)));
         if let Ok(programs) = fs::read_dir(source.join("bin")) {
             roots.extend(programs.map(|program| program.expect("the folder can be read").path()));
@@ -57,6 +60,19 @@ fn crate_roots() -> Vec<PathBuf> {
     }
     roots.retain(|root| root.is_file());
     roots
+}
+
+/// The folder of a member, or all folders there are of one that ends `/*`.
+fn folders(member: &str) -> Vec<PathBuf> {
+    let Some(parent) = member.strip_suffix("/*") else {
+        return vec![workspace().join(member)];
+    };
+    let found = fs::read_dir(workspace().join(parent)).expect("the folder can be read");
+    let mut folders: Vec<_> = found
+        .map(|entry| entry.expect("the folder can be read").path())
+        .collect();
+    folders.sort();
+    folders
 }
 
 /// The shortest circle through each module that is in one; of modules in the same circle, one of them.
