@@ -163,7 +163,7 @@ fn joined(events: BTreeSet<&str>) -> String {
     events.into_iter().collect::<Vec<_>>().join(" & ")
 }
 
-/// `the payment provider` of `To the payment provider: …`.
+/// `the post office` of `To the post office: …`.
 fn whom(about: &str) -> &str {
     let whom = about.strip_prefix("To ").unwrap_or(about);
     whom.split([':', ',']).next().unwrap_or(whom)

@@ -34,13 +34,13 @@ impl Demo {
 /// A file of entries, each of them the fields of one command.
 #[derive(Clone, Copy)]
 pub struct OwnInput {
-    /// The option that the file is given with, which is what one entry is called, too: `cart` of `--cart FILE`.
+    /// The option that the file is given with, which is what one entry is called, too: `loan` of `--loan FILE`.
     pub flag: &'static str,
     /// What the option does, for `--help`.
     pub help: &'static str,
     /// What an entry looks like, in a sentence.
     pub shape: &'static str,
-    /// What progress is counted in: `carts finalized`.
+    /// What progress is counted in: `books lent`.
     pub counted: &'static str,
     /// What each entry leads to: one of these, which has to end, however it does.
     pub subject: &'static Subject,
@@ -115,7 +115,7 @@ fn read<C: Command>(draft: &Draft) -> Option<Entry> {
 /// One process with so many members, and with fewer beside it, to compare what a member costs.
 #[derive(Clone, Copy, Debug)]
 pub struct Load {
-    /// The option that says how many: `guests` of `--guests N`.
+    /// The option that says how many: `members` of `--members N`.
     pub flag: &'static str,
     /// What the option does, for `--help`.
     pub help: &'static str,
@@ -123,7 +123,7 @@ pub struct Load {
     pub range: (u32, u32),
     /// How many the one has that others are compared with.
     pub beside: u32,
-    /// What one member is called: `guest`.
+    /// What one of them is called: `member`.
     pub member: &'static str,
     /// What progress is counted in: `guests checked out`.
     pub counted: &'static str,
