@@ -479,6 +479,12 @@ pub fn text<'a>(item: &'a Item, name: &str) -> &'a str {
     }
 }
 
+/// The id in a message's body; the whole body if there is none.
+pub fn id_of(body: &str) -> String {
+    let message: Value = serde_json::from_str(body).unwrap_or_default();
+    message["id"].as_str().unwrap_or(body).to_owned()
+}
+
 /// The wall time that a bundle shows at that age.
 pub fn at(age: Duration) -> SystemTime {
     UNIX_EPOCH + START + age

@@ -16,9 +16,8 @@ use eventsourcing::Commit;
 use local::{Intercept, StackOptions};
 use serde_json::{Value, json};
 
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, id_of};
 use crate::instance::{instance, invoke};
-use crate::stories::id_of;
 use crate::weather::{at_first, broken, faults};
 
 /// What a function has to put up with.

@@ -8,7 +8,7 @@ use futures::future::join_all;
 use local::player::Player;
 use serde_json::{Value, json};
 
-use crate::bundle::{Bundle, Seen, options};
+use crate::bundle::{Bundle, Seen, id_of, options};
 use crate::sampled::put_given;
 
 /// The stack on which the scenarios have come to their ends, and their messages.
@@ -95,12 +95,6 @@ async fn play_samples_of_the_unreached(bundle: &Bundle, outsider: &Player) {
             }
         }
     }
-}
-
-/// The id in a message's body; the whole body if there is none.
-pub fn id_of(body: &str) -> String {
-    let message: Value = serde_json::from_str(body).unwrap_or_default();
-    message["id"].as_str().unwrap_or(body).to_owned()
 }
 
 /// Commands of the contract that no step has to send: what they ask for is done without them.

@@ -11,8 +11,7 @@ use async_trait::async_trait;
 use embedded_aws::transport::{Call, Failure, Fault, Faults};
 use embedded_aws::{Service, Wire};
 
-use crate::bundle::Bundle;
-use crate::stories::id_of;
+use crate::bundle::{Bundle, id_of};
 
 /// Whoever calls by this name sends messages that may come several times; nothing else befalls them.
 pub const OUTSIDE: &str = "outside";

@@ -15,9 +15,8 @@ use futures::future::join_all;
 use local::StackOptions;
 use local::player::Player;
 use serde_json::{Value, json};
-use testkit::bundle::{Bundle, options};
+use testkit::bundle::{Bundle, id_of, options};
 use testkit::invariants::Findings;
-use testkit::stories::id_of;
 use testkit::weather::{Weather, at_first, broken, faults};
 
 /// Plays all scenarios on one stack, and fails with everything that is wrong with their ends.

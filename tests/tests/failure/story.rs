@@ -9,9 +9,9 @@ use domain::Deadlines;
 use functions::scenarios::{GroupScenario, OrderScenario, group_scenarios, order_scenarios};
 use local::StackOptions;
 use local::player::{PlayError, Player};
-use testkit::bundle::{Bundle, options};
+use testkit::bundle::{Bundle, id_of, options};
 use testkit::invariants::{Evidence, Findings};
-use testkit::stories::{id_of, tell_what_is_known};
+use testkit::stories::tell_what_is_known;
 
 /// What is played.
 pub enum Story {

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use functions::scenarios::Ids;
 use serde_json::{Value, json};
-use testkit::stories::{Stories, id_of};
+use testkit::bundle::id_of;
+use testkit::stories::Stories;
 
 use super::{assert_refused, cart, command, ids, without_simulators};
 
