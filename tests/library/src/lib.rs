@@ -6,6 +6,7 @@
 //!
 //! | module | what it is |
 //! | --- | --- |
+//! | [`registry`] | every function, each in a line, and the queues for systems outside |
 //! | [`loan`] | messages, events and rules of a loan: pure, without AWS |
 //! | [`samples`] | each function at work, once |
 //! | [`scenarios`] | what the demo plays, and how it has to end |
@@ -15,50 +16,8 @@
 //! ```
 
 pub mod loan;
+pub mod registry;
 pub mod samples;
 pub mod scenarios;
 
-use bundle::{Bundle, Context, Function, Outbound, Picture, Registry, Sender, StreamKind, command, step};
-use eventsourcing::Message;
-
-use loan::{LOAN_SECONDS, LendBook, Loan, LoanStanding, MemberReminded, OnBookLent, RemindMember};
-
-/// The business, as the engine knows it.
-pub fn bundle() -> Bundle {
-    Bundle {
-        about: "A lending library",
-        ways: "A book's way, from the shelf to its member, and back.",
-        contexts: vec![LENDING],
-        pictures: vec![Picture {
-            section: "lending",
-            contexts: vec![LENDING],
-        }],
-        streams: vec![StreamKind::of::<Loan>("a loan", &LoanStanding)],
-        registry: Registry::of(functions(), outbound()),
-        demo: scenarios::DEMO,
-    }
-}
-
-const LENDING: Context = Context::new("lending", "Lending");
-
-/// Every function, each in a line. Queues, dead-letter queues, roles, alarms and the rest follow from it.
-fn functions() -> Vec<Function> {
-    vec![
-        command::<LendBook>(LENDING, Sender::Outside, "Lends a book to a member")
-            .sample(samples::lend_book)
-            .told(LOAN_SECONDS),
-        step::<OnBookLent>(LENDING, "Sets the time at which the member is reminded")
-            .sample(samples::on_book_lent),
-        command::<RemindMember>(LENDING, Sender::Steps, "Reminds a member whose book is due")
-            .sample(samples::remind_member),
-    ]
-}
-
-/// The queues that systems outside read.
-fn outbound() -> Vec<Outbound> {
-    vec![Outbound {
-        queue: "mail",
-        events: &[MemberReminded::TYPE],
-        about: "To whoever writes to members",
-    }]
-}
+pub use registry::bundle;
