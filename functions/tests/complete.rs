@@ -144,7 +144,7 @@ fn stored_forms(bundle: &Bundle) -> Vec<String> {
         .flat_map(|function| &function.sends_to)
         .collect();
     let messages = sent.into_iter().map(|queue| format!("messages/{queue}.jsonl"));
-    let folder = |version: u32| root().join(format!("tests/schema/v{version}"));
+    let folder = |version: u32| root().join(format!("functions/tests/schema/v{version}"));
     let mut newest = 1;
     while folder(newest + 1).exists() {
         newest += 1;
@@ -154,8 +154,8 @@ fn stored_forms(bundle: &Bundle) -> Vec<String> {
     missing
         .map(|file| {
             format!(
-                "tests/schema/v{newest}/{file} is missing, the form in which that is stored or sent: run \
-                 `WRITE_SCHEMA=1 cargo test -p testkit --test failure what_is_written`"
+                "functions/tests/schema/v{newest}/{file} is missing, the form in which that is stored or sent: run \
+                 `WRITE_SCHEMA=1 cargo test -p functions --test business what_is_written`"
             )
         })
         .collect()

@@ -4,8 +4,12 @@
 use bundle::{Given, Sample};
 use domain::guest_stay::{CheckInGuest, GuestCheckoutFailed};
 use eventsourcing::Message;
-use testkit::bundle::options;
+use local::StackOptions;
 use testkit::sampled::{Treatment, problems, problems_of};
+
+fn options() -> StackOptions {
+    testkit::bundle::options(functions::bundle())
+}
 
 async fn play(treatment: Treatment) {
     let problems = problems(&options(), treatment).await;

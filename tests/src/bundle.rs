@@ -25,13 +25,13 @@ pub const START: Duration = Duration::from_hours(498_728);
 /// Longer than any deadline, retry or redrive: what has not come to rest by then never will.
 const PATIENCE: Duration = Duration::from_hours(72);
 
-/// The options of a bundle on which nothing goes wrong, and whose outbox, mostly empty, is swept now and
-/// then.
-pub fn options() -> StackOptions {
+/// The options of a stack of that business on which nothing goes wrong, and whose outbox, mostly empty, is
+/// swept now and then.
+pub fn options(bundle: bundle::Bundle) -> StackOptions {
     StackOptions {
         epoch: UNIX_EPOCH + START,
         sweep_interval: Some(Duration::from_mins(15)),
-        ..StackOptions::of(functions::bundle())
+        ..StackOptions::of(bundle)
     }
 }
 

@@ -5,41 +5,38 @@
 //! | --- | --- |
 //! | `evidence` | nothing: it is what there is to be seen |
 //! | `findings` | nothing: it is what was found |
-//! | `streams` | each stream by itself: commits tile it, ids are the computed ones, one command has one effect, and events follow each other as they may |
-//! | `orders` | what cart, order, payment and shipment say of each other |
-//! | `groups` | what a group says of itself, and of its guests |
-//! | `messages` | what became of the messages: nothing waits, refusals have a reason, what was told was heard |
+//! | [`streams`] | each stream by itself: commits tile it, ids are the computed ones, one command has one effect |
+//! | `messages` | what became of the messages: nothing waits, refusals have a reason |
+//!
+//! A business adds what its own streams say of each other: it judges the [`Streams`], with a grammar for each
+//! category, into the same [`Findings`].
 //!
 //! A [`Findings::violations`] may never be, not even while the bundle works. What is in [`Findings::open`]
 //! has not come to its end: at rest that is as wrong, unless a dead letter still holds it up.
 
 mod evidence;
 mod findings;
-mod groups;
 mod messages;
-mod orders;
-mod streams;
+pub mod streams;
 
 use crate::bundle::Bundle;
 pub use evidence::Evidence;
-pub use findings::{Counts, Findings};
+pub use findings::Findings;
 use streams::Streams;
 
 impl Evidence {
-    /// Judges it.
-    pub fn judge(&self) -> Findings {
+    /// Judges it, and answers the streams as well, for whoever knows more of them.
+    pub fn judge(&self) -> (Streams, Findings) {
         let mut findings = Findings::default();
         let streams = Streams::read(&self.commits, &mut findings);
-        orders::judge(&streams, &mut findings);
-        groups::judge(&streams, &self.notified, &mut findings);
-        messages::judge(self, &streams, &mut findings);
-        findings
+        messages::judge(self, &mut findings);
+        (streams, findings)
     }
 }
 
 impl Findings {
-    /// What there is to be found in a bundle.
+    /// What there is to be found in a bundle, whatever its business.
     pub async fn of(bundle: &Bundle) -> Self {
-        Evidence::of(bundle).await.judge()
+        Evidence::of(bundle).await.judge().1
     }
 }

@@ -1,5 +1,5 @@
-//! What the whole-bundle tests share: a stack to ask questions of, things that go wrong with its calls,
-//! and the messages that a day's business puts on its queues.
+//! What the tests of a whole bundle share: a stack to ask questions of, things that go wrong with its calls,
+//! and what has to hold of every bundle, whatever its business.
 //!
 //! | module | what it is |
 //! | --- | --- |
@@ -8,15 +8,16 @@
 //! | [`weather`] | what goes wrong between functions and services, by rule or by seed |
 //! | [`storm`] | everything goes wrong at once, over a whole bundle |
 //! | [`tap`] | the same for a single client, on any HTTP client, a real socket's too |
-//! | [`stories`] | all scenarios played on one stack, and every message that they sent |
 //! | [`sampled`] | each function alone, played by its samples |
-//! | [`malformed`] | all the ways in which a message can be wrong |
+//! | [`malformed`] | all the ways in which a message can be wrong, and that each is refused |
+//! | [`fuzz`] | nonsense on every queue of a bundle |
 //! | [`instance`] | one function by itself, invoked with whatever a test likes |
 //! | [`nonsense`] | arbitrary and damaged messages, by seed |
 //! | [`logs`] | the log lines of a test |
 //! | [`prices`] | AWS's list prices, in one place |
 
 pub mod bundle;
+pub mod fuzz;
 pub mod instance;
 pub mod invariants;
 pub mod logs;
@@ -24,7 +25,12 @@ pub mod malformed;
 pub mod nonsense;
 pub mod prices;
 pub mod sampled;
-pub mod stories;
 pub mod storm;
 pub mod tap;
 pub mod weather;
+
+/// A number from the environment, for runs that are larger than usual.
+pub fn setting(name: &str, default: u64) -> u64 {
+    let value = std::env::var(name).ok();
+    value.map_or(default, |value| value.parse().expect("it is a number"))
+}

@@ -89,6 +89,27 @@ pub async fn bring(bundle: &Bundle, function: &Function, sample: &Sample) {
     }
 }
 
+/// A stack on which only this function runs, at rest after its first sample, and the message that came: the
+/// function took it, and takes it again. The message is empty if what comes is none.
+pub async fn alone(options: &StackOptions, function: &Function) -> (Bundle, String) {
+    let samples = function.samples();
+    let sample = samples
+        .first()
+        .unwrap_or_else(|| panic!("{} has no sample", function.name));
+    let bundle = Bundle::start(StackOptions {
+        only: Some(BTreeSet::from([function.name.clone()])),
+        ..options.clone()
+    })
+    .await;
+    bring(&bundle, function, sample).await;
+    bundle.settle().await;
+    let body = match &sample.comes {
+        Comes::Message(body, _) => body.clone(),
+        _ => String::new(),
+    };
+    (bundle, body)
+}
+
 fn queue_of(function: &Function) -> &str {
     let queue = function.queue();
     queue.expect("a function that gets a message has a queue")

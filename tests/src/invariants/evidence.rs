@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bundle::Function;
 use serde_json::Value;
 
 use crate::bundle::{Bundle, Item, Letter};
@@ -17,8 +18,8 @@ pub struct Evidence {
     pub outbox: Vec<Item>,
     /// How many messages are on each queue that a function reads: visible, in flight or delayed.
     pub waiting: BTreeMap<String, usize>,
-    /// The ids of the events on the queue that tells people of groups.
-    pub notified: BTreeSet<String>,
+    /// The ids of the events on each queue that no function reads.
+    pub outbound: BTreeMap<String, BTreeSet<String>>,
     /// Messages that people and gateways are known to have sent, by queue. Those that the simulators sent
     /// are known to a bundle that is watched; others may be added.
     pub told: Vec<(String, String)>,
@@ -27,18 +28,30 @@ pub struct Evidence {
 impl Evidence {
     /// What there is to be seen of a bundle. It takes nothing away.
     pub async fn of(bundle: &Bundle) -> Self {
-        let notified = bundle.peek("group-checkout-notifications").await;
-        let id = |message: embedded_sqs::Received| {
-            let event: Value = serde_json::from_str(&message.body).unwrap_or_default();
-            event["id"].as_str().map(str::to_owned)
-        };
         Self {
             commits: bundle.commits().await,
             letters: bundle.letters().await,
             outbox: bundle.outbox().await,
             waiting: bundle.waiting(),
-            notified: notified.into_iter().filter_map(id).collect(),
+            outbound: outbound(bundle).await,
             told: bundle.messages(),
         }
     }
+}
+
+/// The ids of what waits for systems outside.
+async fn outbound(bundle: &Bundle) -> BTreeMap<String, BTreeSet<String>> {
+    let read: BTreeSet<_> = bundle.stack.running().filter_map(Function::queue).collect();
+    let mut outbound = BTreeMap::new();
+    for queue in bundle.stack.registry().outbound.iter().map(|of| of.queue) {
+        if !read.contains(queue) {
+            let held = bundle.peek(queue).await;
+            let ids = held.iter().filter_map(|message| {
+                let event: Value = serde_json::from_str(&message.body).unwrap_or_default();
+                event["id"].as_str().map(str::to_owned)
+            });
+            outbound.insert(queue.to_owned(), ids.collect());
+        }
+    }
+    outbound
 }

@@ -13,36 +13,41 @@ use crate::bundle::{Item, text};
 /// The namespace of all computed ids, as it is published.
 const NAMESPACE: Uuid = uuid!("3f0c1a52-5d0e-5b57-9c53-6d0c6f1f1b7e");
 
-/// The id for a name, such as `order/c-1`.
-pub(super) fn computed(name: &str) -> String {
+/// The id for a name: what it is of, a slash, and the id of what it follows from.
+pub fn computed(name: &str) -> String {
     Uuid::new_v5(&NAMESPACE, name.as_bytes()).to_string()
 }
 
 /// An event as it is stored.
 #[derive(Clone, Debug)]
-pub(super) struct Event {
-    pub(super) id: String,
-    pub(super) kind: String,
-    pub(super) revision: u64,
+pub struct Event {
+    /// Its id.
+    pub id: String,
+    /// Its type.
+    pub kind: String,
+    /// Its place in its stream.
+    pub revision: u64,
     /// The revision of its commit's first event: events that share it were stored together.
-    pub(super) commit: u64,
-    pub(super) causation: String,
-    pub(super) data: Value,
+    pub commit: u64,
+    /// The id of the message that caused it.
+    pub causation: String,
+    /// Its fields.
+    pub data: Value,
 }
 
 impl Event {
     /// A text field; empty if it is not there.
-    pub(super) fn text(&self, name: &str) -> &str {
+    pub fn text(&self, name: &str) -> &str {
         self.data[name].as_str().unwrap_or_default()
     }
 
     /// A field that is a time; none if it is not there.
-    pub(super) fn time(&self, name: &str) -> Option<Timestamp> {
+    pub fn time(&self, name: &str) -> Option<Timestamp> {
         self.text(name).parse().ok()
     }
 
     /// A field that is a list of texts.
-    pub(super) fn list(&self, name: &str) -> Vec<&str> {
+    pub fn list(&self, name: &str) -> Vec<&str> {
         let list = self.data[name].as_array();
         list.into_iter().flatten().filter_map(Value::as_str).collect()
     }
@@ -50,7 +55,7 @@ impl Event {
 
 /// All streams, by name.
 #[derive(Debug, Default)]
-pub(super) struct Streams(BTreeMap<String, Vec<Event>>);
+pub struct Streams(BTreeMap<String, Vec<Event>>);
 
 impl Streams {
     /// Reads the event table, and judges each stream on the way.
@@ -64,22 +69,34 @@ impl Streams {
         for (name, mut items) in items {
             items.sort_by_key(|item| number(item, "revision"));
             let events = read_in_order(name, &items, findings);
-            findings.counts.events += events.len();
+            findings.events += events.len();
             ids_are_computed(name, &events, findings);
             a_command_has_one_effect(name, &events, findings);
-            events_follow_as_they_may(name, &events, findings);
             streams.0.insert(name.to_owned(), events);
         }
         streams
     }
 
     /// The events of a stream; none if it does not exist.
-    pub(super) fn of(&self, category: &str, id: &str) -> &[Event] {
+    pub fn of(&self, category: &str, id: &str) -> &[Event] {
         self.0.get(&format!("{category}-{id}")).map_or(&[], Vec::as_slice)
     }
 
+    /// Judges whether the events of each stream follow each other as they may. `grammars` knows that of a
+    /// category, and the states in which such a stream may rest.
+    pub fn follow(&self, grammars: Grammars, findings: &mut Findings) {
+        for (name, events) in &self.0 {
+            let category = name
+                .split_once('-')
+                .map_or(name.as_str(), |(category, _)| category);
+            if let Some((grammar, ends)) = grammars(category) {
+                follows(name, events, grammar, ends, findings);
+            }
+        }
+    }
+
     /// The streams of a category, by id.
-    pub(super) fn all<'a>(&'a self, category: &'a str) -> impl Iterator<Item = (&'a str, &'a [Event])> {
+    pub fn all<'a>(&'a self, category: &'a str) -> impl Iterator<Item = (&'a str, &'a [Event])> {
         self.0.iter().filter_map(move |(name, events)| {
             let (of, id) = name.split_once('-')?;
             (of == category).then_some((id, events.as_slice()))
@@ -88,17 +105,17 @@ impl Streams {
 }
 
 /// The events of that type.
-pub(super) fn all<'a>(events: &'a [Event], kind: &'a str) -> impl Iterator<Item = &'a Event> {
+pub fn all<'a>(events: &'a [Event], kind: &'a str) -> impl Iterator<Item = &'a Event> {
     events.iter().filter(move |event| event.kind == kind)
 }
 
 /// The first event of that type.
-pub(super) fn first<'a>(events: &'a [Event], kind: &'a str) -> Option<&'a Event> {
+pub fn first<'a>(events: &'a [Event], kind: &'a str) -> Option<&'a Event> {
     all(events, kind).next()
 }
 
 /// Whether there is an event of that type.
-pub(super) fn has(events: &[Event], kind: &str) -> bool {
+pub fn has(events: &[Event], kind: &str) -> bool {
     first(events, kind).is_some()
 }
 
@@ -194,91 +211,13 @@ fn a_command_has_one_effect(name: &str, events: &[Event], findings: &mut Finding
 }
 
 /// Which event may follow in which state: from, event, to. A stream begins in the state without a name.
-type Grammar = &'static [(&'static str, &'static str, &'static str)];
-
-const CART: Grammar = &[("", "CartFinalized", "finalized")];
-
-const ORDER: Grammar = &[
-    ("", "OrderWithdrawnEarly", "withdrawn early"),
-    ("", "OrderInitialized", "initialized"),
-    ("withdrawn early", "OrderInitialized", "withdrawn"),
-    ("withdrawn", "OrderCancelled", "cancelled"),
-    ("initialized", "OrderConfirmed", "confirmed"),
-    ("initialized", "OrderCancelled", "cancelled"),
-    ("confirmed", "OrderCancelled", "cancelled"),
-    ("confirmed", "OrderCompleted", "completed"),
-];
-
-const PAYMENT: Grammar = &[
-    ("", "PaymentRequested", "requested"),
-    ("", "PaymentVoided", "closed"),
-    ("", "PaymentFailed", "closed"),
-    ("requested", "PaymentCompleted", "completed"),
-    ("requested", "PaymentFailed", "closed"),
-    ("requested", "PaymentVoided", "closed"),
-    ("completed", "PaymentDiscarded", "given back"),
-    ("completed", "PaymentFailedLate", "completed"),
-    ("closed", "PaymentReceivedLate", "received late"),
-    ("closed", "PaymentFailedLate", "closed"),
-    ("received late", "PaymentDiscarded", "given back"),
-    ("given back", "PaymentFailedLate", "given back"),
-    ("closed", "PaymentRevoked", "closed"),
-    ("given back", "PaymentRevoked", "given back"),
-];
-
-const SHIPMENT: Grammar = &[
-    ("", "ShipmentRequested", "requested"),
-    ("", "ShipmentFailed", "failed"),
-    ("requested", "ShipmentSent", "sent"),
-    ("requested", "ShipmentFailed", "failed"),
-    ("sent", "ShipmentFailedLate", "sent"),
-    ("sent", "ShipmentCalledOffLate", "sent"),
-    ("failed", "ShipmentFailedLate", "failed"),
-    ("failed", "ShipmentSentLate", "left all the same"),
-    ("left all the same", "ShipmentFailedLate", "left all the same"),
-];
-
-const GUEST_STAY: Grammar = &[
-    ("", "GuestCheckedIn", "here"),
-    ("", "GuestCheckoutFailed", ""),
-    ("here", "ChargeRecorded", "here"),
-    ("here", "GuestPaymentRecorded", "here"),
-    ("here", "GuestCheckoutFailed", "here"),
-    ("here", "GuestCheckoutCompleted", "gone"),
-    ("gone", "GuestCheckoutFailed", "gone"),
-];
-
-const GROUP: Grammar = &[
-    ("", "GroupCheckoutInitiated", "open"),
-    ("open", "GuestCheckoutRecorded", "open"),
-    ("open", "GroupCheckoutFailureNotified", "open"),
-    ("open", "GuestCheckoutRecordedLate", "open"),
-    ("open", "GroupCheckoutCompleted", "ended"),
-    ("open", "GroupCheckoutFailed", "ended"),
-    ("open", "GroupCheckoutTimedOut", "ended"),
-    ("ended", "GuestCheckoutRecordedLate", "ended"),
-];
+pub type Grammar = &'static [(&'static str, &'static str, &'static str)];
 
 /// The grammar of a category, and the states in which it may rest.
-fn grammar(category: &str) -> Option<(Grammar, &'static [&'static str])> {
-    Some(match category {
-        "cart" => (CART, &["finalized"]),
-        // A customer may withdraw an order whose cart is never finalized.
-        "order" => (ORDER, &["withdrawn early", "completed", "cancelled"]),
-        "payment" => (PAYMENT, &["completed", "closed", "given back"]),
-        "shipment" => (SHIPMENT, &["sent", "failed", "left all the same"]),
-        "guestStay" => (GUEST_STAY, &["", "here", "gone"]),
-        "groupCheckout" => (GROUP, &["ended"]),
-        _ => return None,
-    })
-}
+pub type Grammars = fn(&str) -> Option<(Grammar, &'static [&'static str])>;
 
 /// Events of types that the grammar does not know say nothing, as for every reader.
-fn events_follow_as_they_may(name: &str, events: &[Event], findings: &mut Findings) {
-    let category = name.split_once('-').map_or(name, |(category, _)| category);
-    let Some((grammar, ends)) = grammar(category) else {
-        return;
-    };
+fn follows(name: &str, events: &[Event], grammar: Grammar, ends: &[&str], findings: &mut Findings) {
     let mut state = "";
     for event in events {
         let mut known = grammar

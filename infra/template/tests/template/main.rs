@@ -1,44 +1,31 @@
-//! What `template.yaml` has to keep, whatever the registry grows into.
+//! What the template of a bundle has to keep, shown on that of the library.
 
-#![allow(clippy::print_stdout)] // Figures for whoever runs it with --nocapture.
+mod rules;
 
-mod calls;
-mod document;
-mod endpoint;
-mod permissions;
-mod queues;
-mod rest;
-
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use bundle::{Function, Registry, Trigger};
-use serde_json::Value;
+use bundle::Bundle;
 use template::written::{Stale, stale, written};
+use testkit::bundle::Seen;
 
-use document::{Document, pascal_case, text};
-
-/// `CloudFormation` takes 500; the rest is for what one adds to a stack of one's own.
-const MOST_RESOURCES: usize = 450;
-
-fn document() -> (Registry, Document) {
-    let bundle = functions::bundle();
-    let document = Document::read(&template::template(&bundle));
-    (bundle.registry, document)
+fn bundle() -> Bundle {
+    library::bundle()
 }
 
-#[test]
-fn the_template_and_the_samples_that_are_checked_in_are_what_the_registry_says() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let stale = stale(&functions::bundle(), &root).expect("the files can be read");
-    let told: Vec<_> = stale.iter().map(Stale::told).collect();
-    assert!(told.is_empty(), "{}", told.join("\n"));
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The samples show all that the library does.
+async fn played() -> (BTreeMap<String, Vec<String>>, Vec<Seen>) {
+    (BTreeMap::new(), Vec::new())
 }
 
 #[test]
 fn a_file_that_is_missing_stale_or_left_over_is_told_with_the_command_that_mends_it() {
-    let bundle = functions::bundle();
+    let bundle = bundle();
     let root = tempfile::tempdir().expect("a folder");
     let put = |path: &Path, text: &str| {
         let path = root.path().join(path);
@@ -48,8 +35,9 @@ fn a_file_that_is_missing_stale_or_left_over_is_told_with_the_command_that_mends
     let page = |section: &str| {
         format!("# Mine\n<!-- written by `cargo template`: {section} -->\nold\n<!-- end of {section} -->\n")
     };
-    put(Path::new("README.md"), &(page("orders") + &page("groups")));
-    for (path, text) in written(&bundle, root.path()).expect("the page has places for both pictures") {
+    let pages: String = bundle.pictures.iter().map(|picture| page(picture.section)).collect();
+    put(Path::new("README.md"), &pages);
+    for (path, text) in written(&bundle, root.path()).expect("the page has a place for each picture") {
         put(&path, &text);
     }
     let told = || -> Vec<_> {
@@ -57,301 +45,15 @@ fn a_file_that_is_missing_stale_or_left_over_is_told_with_the_command_that_mends
         stale.iter().map(Stale::told).collect()
     };
     assert_eq!(told(), [""; 0]);
-    fs::remove_file(root.path().join("tests/events/finalize-cart.json")).expect("it was written");
-    put(Path::new("tests/events/given/fail-payment.json"), "{\n}\n");
+    fs::remove_file(root.path().join("tests/events/lend-book.json")).expect("it was written");
+    put(Path::new("tests/events/given/remind-member.json"), "{\n}\n");
     put(Path::new("tests/events/open-door.json"), "{}\n");
     assert_eq!(
         told(),
         [
-            "tests/events/finalize-cart.json is missing: run `cargo template`",
-            "tests/events/given/fail-payment.json is stale from line 2 on: run `cargo template`",
+            "tests/events/given/remind-member.json is stale from line 2 on: run `cargo template`",
+            "tests/events/lend-book.json is missing: run `cargo template`",
             "tests/events/open-door.json belongs to no sample of the registry any more: run `cargo template`",
         ]
-    );
-}
-
-#[test]
-fn a_stack_has_room_for_more() {
-    let (_, document) = document();
-    let count = document.expanded_ids().len();
-    assert!(
-        count < MOST_RESOURCES,
-        "the template makes {count} resources, mappings included; a stack takes 500, and {MOST_RESOURCES} are what it \
-         may use of them. Drop some, or split the stack"
-    );
-}
-
-#[test]
-fn ids_are_unique_even_after_sam_has_added_the_mappings() {
-    let (_, document) = document();
-    let ids = document.expanded_ids();
-    let unique: BTreeSet<_> = ids.iter().collect();
-    assert_eq!(unique.len(), ids.len());
-    assert!(ids.iter().all(|id| id.chars().all(|c| c.is_ascii_alphanumeric())));
-}
-
-#[test]
-fn names_fit_for_the_longest_name_of_a_stack() {
-    let (_, document) = document();
-    let stack = "s".repeat(template::STACK_NAME_LIMIT);
-    let limits = [
-        ("FunctionName", 64),
-        ("QueueName", 80),
-        ("TableName", 255),
-        ("LogGroupName", 512),
-        ("AlarmName", 255),
-        ("DashboardName", 255),
-    ];
-    let mut seen = BTreeSet::new();
-    for (id, resource) in document.resources() {
-        for (property, limit) in limits {
-            let Some(name) = resource["Properties"][property]["Fn::Sub"].as_str() else {
-                continue;
-            };
-            let name = name.replace("${AWS::StackName}", &stack);
-            assert!(
-                name.len() <= limit,
-                "{property} of {id} has {} characters: {name}",
-                name.len()
-            );
-            assert!(
-                seen.insert((property, name)),
-                "{id} has the {property} of another"
-            );
-        }
-    }
-    assert!(!seen.is_empty());
-}
-
-#[test]
-fn every_function_is_the_same_build_under_its_own_name() {
-    let (registry, document) = document();
-    let functions: Vec<_> = document.of_type("AWS::Serverless::Function").collect();
-    assert_eq!(functions.len(), registry.functions.len());
-    for function in &registry.functions {
-        let resource = document.resource(&pascal_case(&function.name));
-        let properties = &resource["Properties"];
-        assert_eq!(properties["Handler"], function.name.as_str());
-        assert_eq!(
-            text(&properties["FunctionName"]),
-            format!("${{AWS::StackName}}-{}", function.name)
-        );
-        // One that differs in any of these is compiled and linked once more.
-        assert_eq!(resource["Metadata"], functions[0].1["Metadata"]);
-        for shared in ["CodeUri", "Runtime", "Architectures"] {
-            assert!(
-                properties[shared].is_null(),
-                "{} has a {shared} of its own",
-                function.name
-            );
-        }
-    }
-}
-
-#[test]
-fn deadlines_are_told_to_those_who_go_by_them() {
-    let (registry, document) = document();
-    let settings = functions::bundle().settings();
-    for function in &registry.functions {
-        let resource = document.resource(&pascal_case(&function.name));
-        let variables = &resource["Properties"]["Environment"]["Variables"];
-        let told: Vec<_> = variables.as_object().into_iter().flatten().collect();
-        assert_eq!(
-            told.len(),
-            usize::from(function.deadline.is_some()),
-            "{}",
-            function.name
-        );
-        for (variable, parameter) in told {
-            let setting = function.deadline.expect("it goes by one");
-            assert_eq!(variable, setting.variable);
-            let parameter = &document.section("Parameters")[text(parameter)];
-            let ask = |seconds: &Value| {
-                bundle::Settings::values(&settings, |name| (name == variable).then(|| seconds.to_string()))
-            };
-            let default = ask(&parameter["Default"]).map(|values| values.get(&setting));
-            assert_eq!(default, Ok(setting.default), "{variable}");
-            assert!(
-                ask(&parameter["MinValue"]).is_ok() && ask(&parameter["MaxValue"]).is_ok(),
-                "{variable}"
-            );
-        }
-    }
-}
-
-#[test]
-fn mappings_report_what_failed_and_are_bounded() {
-    let (registry, document) = document();
-    for function in &registry.functions {
-        let resource = document.resource(&pascal_case(&function.name));
-        let events = resource["Properties"]["Events"].as_object().expect("events");
-        let [(_, event)] = events.iter().collect::<Vec<_>>()[..] else {
-            panic!("{} has other than one mapping", function.name);
-        };
-        let mapping = &event["Properties"];
-        if let Trigger::Schedule(_) = function.trigger {
-            continue;
-        }
-        assert_eq!(mapping["FunctionResponseTypes"][0], "ReportBatchItemFailures");
-        if function.queue().is_some() {
-            assert!(mapping["ScalingConfig"].is_object(), "{}", function.name);
-        } else {
-            assert_eq!(mapping["StartingPosition"], "TRIM_HORIZON");
-            assert_eq!(mapping["BisectBatchOnFunctionError"], true);
-            for bound in ["MaximumRetryAttempts", "MaximumRecordAgeInSeconds"] {
-                assert!(mapping[bound].is_u64(), "{} has no {bound}", function.name);
-            }
-            let given_up = &mapping["DestinationConfig"]["OnFailure"]["Destination"];
-            assert_eq!(text(given_up), "RecoverStreamRecordsQueue.Arn");
-        }
-        let size = mapping["BatchSize"].as_u64();
-        let window = mapping["MaximumBatchingWindowInSeconds"].as_u64().unwrap_or(0);
-        // Only of queues does Lambda ask for a window with more than ten.
-        assert!(
-            function.queue().is_none() || size.is_some_and(|size| size <= 10) || window >= 1,
-            "{}: Lambda refuses it",
-            function.name
-        );
-    }
-}
-
-#[test]
-fn the_outbox_is_swept_every_minute_and_what_one_time_misses_the_next_one_takes_up() {
-    let (_, document) = document();
-    let sweeper = &document.resource("SweepOutbox")["Properties"];
-    assert_eq!(
-        sweeper["Events"]["Time"]["Properties"]["Schedule"],
-        "rate(1 minute)"
-    );
-    assert_eq!(sweeper["EventInvokeConfig"]["MaximumRetryAttempts"], 0);
-    let outbox = &document.resource("OutboxTable")["Properties"];
-    let index = &outbox["GlobalSecondaryIndexes"][0];
-    assert_eq!(index["IndexName"], aws_adapters::OUTBOX_INDEX);
-    assert_eq!(outbox["TimeToLiveSpecification"]["AttributeName"], "expires_at");
-}
-
-#[test]
-fn only_who_sends_to_itself_may_go_in_circles() {
-    let (registry, document) = document();
-    for function in &registry.functions {
-        let resource = document.resource(&pascal_case(&function.name));
-        let sends_to_itself = function
-            .sends_to
-            .iter()
-            .any(|queue| Some(queue.as_str()) == function.queue());
-        let allowed = resource["Properties"]["RecursiveLoop"] == "Allow";
-        assert_eq!(allowed, sends_to_itself, "{}", function.name);
-    }
-}
-
-#[test]
-fn tables_outlive_the_stack_and_are_protected() {
-    let (_, document) = document();
-    let tables: Vec<_> = document.of_type("AWS::DynamoDB::Table").collect();
-    assert_eq!(tables.len(), 2);
-    for (_, table) in tables {
-        assert_eq!(
-            (&table["DeletionPolicy"], &table["UpdateReplacePolicy"]),
-            (&"Retain".into(), &"Retain".into())
-        );
-        let properties = &table["Properties"];
-        let recovery = &properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"];
-        for protected in [&properties["DeletionProtectionEnabled"], recovery] {
-            assert_eq!(
-                protected["Fn::If"],
-                serde_json::json!(["WithProtection", true, false])
-            );
-        }
-    }
-    let stream = &document.resource("EventsTable")["Properties"]["StreamSpecification"];
-    assert_eq!(stream["StreamViewType"], "NEW_IMAGE");
-}
-
-#[test]
-fn alarms_keep_to_what_an_expression_may_hold() {
-    let (_, document) = document();
-    for (id, alarm) in document.of_type("AWS::CloudWatch::Alarm") {
-        let metrics = alarm["Properties"]["Metrics"].as_array().expect("metrics");
-        let (series, expressions): (Vec<_>, Vec<_>) =
-            metrics.iter().partition(|m| m["MetricStat"].is_object());
-        assert!(
-            (1..=10).contains(&series.len()),
-            "{id} looks at {} metrics",
-            series.len()
-        );
-        assert_eq!(expressions.len(), 1, "{id}");
-        assert!(series.iter().all(|metric| metric["ReturnData"] == false), "{id}");
-    }
-}
-
-#[test]
-fn an_alarm_watches_every_dead_letter_queue_and_every_function() {
-    let (registry, document) = document();
-    let watched = |metric: &str| -> BTreeSet<String> {
-        let alarms = document.of_type("AWS::CloudWatch::Alarm");
-        let series =
-            alarms.flat_map(|(_, alarm)| alarm["Properties"]["Metrics"].as_array().into_iter().flatten());
-        let named = series.filter(|series| series["MetricStat"]["Metric"]["MetricName"] == metric);
-        named
-            .map(|series| text(&series["MetricStat"]["Metric"]["Dimensions"][0]["Value"]).to_owned())
-            .collect()
-    };
-    let queues = document
-        .of_type("AWS::SQS::Queue")
-        .map(|(_, queue)| text(&queue["Properties"]["QueueName"]).to_owned());
-    let (dead, alive): (BTreeSet<_>, BTreeSet<_>) = queues.partition(|name| name.ends_with("-dlq"));
-    assert_eq!(watched("ApproximateNumberOfMessagesVisible"), dead);
-    assert_eq!(watched("ApproximateAgeOfOldestMessage"), alive);
-    let is_simulator = |function: &&Function| function.context == bundle::Context::SIMULATORS;
-    let functions: BTreeSet<_> = registry
-        .functions
-        .iter()
-        .filter(|function| !is_simulator(function))
-        .map(|function| format!("${{AWS::StackName}}-{}", function.name))
-        .collect();
-    for metric in ["Errors", "Throttles"] {
-        assert_eq!(watched(metric), functions);
-    }
-}
-
-#[test]
-fn every_alarm_names_its_runbook_and_every_runbook_has_an_alarm() {
-    let (_, document) = document();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../runbooks");
-    let files = std::fs::read_dir(&folder).expect("the folder of runbooks");
-    let all = files.map(|file| file.expect("a file").file_name().to_string_lossy().into_owned());
-    let pages: BTreeSet<_> = all.filter(|name| name != "README.md").collect();
-    let overview = std::fs::read_to_string(folder.join("README.md")).expect("an overview");
-    let mut named = BTreeSet::new();
-    for (id, alarm) in document.of_type("AWS::CloudWatch::Alarm") {
-        let about = text(&alarm["Properties"]["AlarmDescription"]);
-        let page = about
-            .split("infra/runbooks/")
-            .nth(1)
-            .and_then(|rest| rest.strip_suffix('.'));
-        let page = page.unwrap_or_else(|| panic!("{id} names no runbook: {about}"));
-        let name = text(&alarm["Properties"]["AlarmName"]);
-        assert!(
-            name.contains(page.trim_end_matches(".md")),
-            "{name} has the runbook {page}"
-        );
-        assert!(
-            overview.contains(&format!("({page})")),
-            "README.md does not list {page}"
-        );
-        named.insert(page.to_owned());
-    }
-    assert_eq!(named, pages);
-}
-
-#[test]
-fn the_dashboard_is_json() {
-    let (_, document) = document();
-    let body = text(&document.resource("Dashboard")["Properties"]["DashboardBody"]).to_owned();
-    let board: Value = serde_json::from_str(&body).expect("the dashboard's body");
-    assert!(
-        board["widgets"]
-            .as_array()
-            .is_some_and(|widgets| widgets.len() > 6)
     );
 }

@@ -1,0 +1,104 @@
+//! How long a function takes from its start to its first poll for work, as a ratio to the least that a
+//! Lambda function in Rust can be.
+//!
+//! Both are processes of their own, started in turn against an imitation of Lambda's runtime API on
+//! loopback, so that the ratio holds on a busy machine too. Aim: at most 2.
+//!
+//! The endpoints of `DynamoDB` and SQS, to which the function opens connections ahead of time, are there
+//! as well, without TLS. With TLS they hang up: what that adds is the reading of the system's root
+//! certificates, and no handshake.
+
+#![allow(clippy::print_stdout)] // Figures for whoever runs it with --nocapture.
+
+mod runtime_api;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use runtime_api::RuntimeApi;
+
+/// Starts of each that count, and before them those that fill the page cache.
+const STARTS: usize = 100;
+const WARM_UP: usize = 10;
+
+fn main() {
+    // `cargo test --all-targets` runs benchmarks too, without this.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return;
+    }
+    let hello_world = built(&["--example", "hello-world"], "examples/hello-world");
+    let function = built(&["--bin", "bootstrap"], "bootstrap");
+    let api = RuntimeApi::start();
+    let starts = [
+        ("hello world", &hello_world, "http"),
+        ("finalize-cart", &function, "http"),
+        ("finalize-cart, TLS", &function, "https"),
+    ];
+    let mut times = starts.map(|_| Vec::with_capacity(STARTS));
+    for round in 0..WARM_UP + STARTS {
+        for (times, (_, program, scheme)) in times.iter_mut().zip(starts) {
+            let time = first_poll(program, scheme, &api);
+            if round >= WARM_UP {
+                times.push(time);
+            }
+        }
+    }
+    println!("start to first poll for work, of {STARTS} starts each (aim: a ratio of 2.00 at most)");
+    let mut least = None;
+    for ((name, ..), mut times) in starts.into_iter().zip(times) {
+        times.sort_unstable();
+        let place = |percent: usize| times[(times.len() - 1) * percent / 100];
+        let median = place(50);
+        let ratio = median.as_secs_f64() / least.get_or_insert(median).as_secs_f64();
+        println!(
+            "  {name:<20} median {median:>8.2?}   p90 {:>8.2?}   ratio {ratio:.2}",
+            place(90)
+        );
+    }
+}
+
+/// Starts the program as `finalize-cart` of a stack and waits for its first poll.
+fn first_poll(program: &Path, scheme: &str, api: &RuntimeApi) -> Duration {
+    let address = api.address().to_string();
+    let endpoint = format!("{scheme}://{address}");
+    let mut command = Command::new(program);
+    command
+        .env_clear()
+        .envs([
+            ("AWS_LAMBDA_FUNCTION_NAME", "shop-finalize-cart"),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+            ("AWS_LAMBDA_RUNTIME_API", &address),
+            ("AWS_REGION", "eu-central-1"),
+            ("AWS_ACCESS_KEY_ID", "none"),
+            ("AWS_SECRET_ACCESS_KEY", "none"),
+            ("AWS_ENDPOINT_URL", &endpoint),
+            ("_HANDLER", "finalize-cart"),
+            ("STACK_NAME", "shop"),
+            ("QUEUE_URL_PREFIX", &format!("{endpoint}/000000000000/shop-")),
+        ])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
+    api.time_to_first_poll(&mut command)
+}
+
+/// Builds a program as the functions are deployed, by itself and in the release profile, so that what is
+/// measured is never that of yesterday.
+fn built(which: &[&str], place: &str) -> PathBuf {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let built = Command::new(cargo)
+        .args(["build", "--release", "--package", "functions"])
+        .args(which)
+        .status();
+    assert!(
+        built.expect("cargo is there: it started this").success(),
+        "{place} can't be built"
+    );
+    // Cargo puts it beside the folder `deps`, which this benchmark is in.
+    let this = std::env::current_exe().expect("a process knows its executable");
+    let folder = this.parent().and_then(Path::parent);
+    folder
+        .expect("cargo puts benchmarks into a folder `deps`")
+        .join(place)
+}

@@ -1,0 +1,139 @@
+//! What an order costs, exactly. Who makes it dearer hears here by how much.
+
+use std::time::Duration;
+
+use embedded_sqs::{Operation, Totals};
+use functions::scenarios::{Ids, order_scenarios};
+use testkit::bundle::Bundle;
+use testkit::prices::Usage;
+
+use crate::options;
+
+/// What the design allows for one happy order of a two-line cart, simulators and the first hop of each
+/// deadline included.
+const MOST_WRITE_UNITS: f64 = 8.0;
+const MOST_READ_UNITS: f64 = 6.0;
+const MOST_MESSAGES: f64 = 18.0;
+
+/// What it takes.
+const WRITE_UNITS: f64 = 8.0;
+const READ_UNITS: f64 = 5.5;
+const MESSAGES: f64 = 17.0;
+const QUEUE_REQUESTS: f64 = 51.0;
+const INVOCATIONS: f64 = 25.0;
+
+#[tokio::test(start_paused = true)]
+async fn a_happy_order_of_a_two_line_cart_costs_what_the_design_says() {
+    let bundle = Bundle::start(options()).await;
+    let scenario = order_scenarios()
+        .into_iter()
+        .find(|scenario| scenario.title == "everything goes well")
+        .expect("there is a happy order");
+    let lines = scenario.cart["product_items"].as_array().map(Vec::len);
+    assert_eq!(lines, Some(2));
+    let body = serde_json::json!({ "command": scenario.cart }).to_string();
+    let sqs = bundle.stack.wire().sqs();
+    let dynamodb = bundle.stack.wire().dynamodb();
+    // Every poller waits by then; each has a receive open before as after.
+    bundle.settle().await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let (units_before, queues_before) = (dynamodb.totals(), sqs.totals());
+    bundle.send("finalize-cart", &body).await;
+    bundle.settle().await;
+    let (spent, queues) = (dynamodb.totals().since(&units_before), sqs.totals());
+    // What it takes to look into an empty outbox every minute is the stack's cost, not the order's.
+    let units = spent.table(&bundle.stack.names().events_table());
+    let outbox = spent.table(&bundle.stack.names().outbox_table());
+    assert!(outbox.write < 0.5, "nothing goes to the outbox");
+
+    let ids = Ids::of_cart(&scenario.cart).expect("the cart has an id");
+    let [_, order, ..] = ids.streams();
+    let last = bundle.types(&order).await.pop();
+    assert_eq!(last.as_deref(), Some("OrderCompleted"));
+    let age = bundle.age();
+    assert!(
+        age > Duration::from_mins(15),
+        "{age:?} do not include the deadlines' first hops"
+    );
+
+    let requests = |operation| {
+        let of = |totals: &Totals| totals.requests.get(&operation).copied().unwrap_or_default();
+        of(&queues) - of(&queues_before)
+    };
+    let sends = requests(Operation::SendMessageBatch);
+    // Lambda's idle polling is the stack's, not the order's.
+    let receives =
+        requests(Operation::ReceiveMessage) - (queues.empty_receives - queues_before.empty_receives);
+    let deletes = requests(Operation::DeleteMessageBatch);
+    let delays = requests(Operation::ChangeMessageVisibilityBatch);
+    let messages = queues.sends - queues_before.sends;
+    // Each batch that was received is an invocation. The relay has one for each commit at most.
+    let commits = bundle.commits().await.len() as u64;
+    let usage = Usage {
+        write_units: units.write,
+        read_units: units.read,
+        queue_requests: counted(sends + receives + deletes + delays),
+        invocations: counted(receives + commits),
+    };
+    println!(
+        "one happy order: {} write units, {} read units, {messages} messages ({sends} sends, {receives} receives, \
+         {deletes} deletes), {} invocations, {commits} of them the relay's",
+        usage.write_units, usage.read_units, usage.invocations
+    );
+    println!("a million of them:\n{usage}");
+
+    let page = include_str!("../../../infra/template/README.md");
+    assert!(
+        page.contains(&usage.to_string()),
+        "infra/template/README.md says something else of what a million orders cost"
+    );
+    let short = format!("{:.0} USD for a million orders", usage.dollars() * 1e6);
+    assert!(
+        include_str!("../../../README.md").contains(&short),
+        "the README at the root does not say {short}"
+    );
+
+    let figures = [
+        ("write units", usage.write_units, WRITE_UNITS, MOST_WRITE_UNITS),
+        ("read units", usage.read_units, READ_UNITS, MOST_READ_UNITS),
+        ("messages", counted(messages), MESSAGES, MOST_MESSAGES),
+        (
+            "requests to queues",
+            usage.queue_requests,
+            QUEUE_REQUESTS,
+            f64::INFINITY,
+        ),
+        ("invocations", usage.invocations, INVOCATIONS, f64::INFINITY),
+    ];
+    let changed: Vec<_> = figures
+        .into_iter()
+        .filter_map(|(what, found, expected, most)| verdict(what, found, expected, most))
+        .collect();
+    assert!(changed.is_empty(), "{}", changed.join("\n"));
+}
+
+/// What is to be said of a figure that is not as it was.
+fn verdict(what: &str, found: f64, expected: f64, most: f64) -> Option<String> {
+    let by = found - expected;
+    if found > most {
+        Some(format!(
+            "{what}: {found}, {} more than the design's limit of {most}",
+            found - most
+        ))
+    } else if by > 0.0 {
+        Some(format!(
+            "{what}: {found}, which is {by} more than before ({expected})"
+        ))
+    } else if by < 0.0 {
+        Some(format!(
+            "{what}: {found}, which is {} less than before: write the new figure here",
+            -by
+        ))
+    } else {
+        None
+    }
+}
+
+fn counted(count: u64) -> f64 {
+    f64::from(u32::try_from(count).expect("an order takes fewer than four billion of anything"))
+}

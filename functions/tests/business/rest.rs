@@ -1,0 +1,71 @@
+//! What a stack costs while nothing happens: computed from the template, and said on the template's page.
+
+use aws_adapters::{Backlog, Metrics};
+use bundle::Trigger;
+use eventsourcing::Timestamp;
+use testkit::prices::{MONTH_SECONDS, Resting};
+
+use crate::template::rules::document;
+
+/// What a sweep of an empty outbox reads: what is due, and the counts of what is pending and parked, each an
+/// eventually consistent query of an index, which costs half a unit at least.
+///
+/// Source: <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html>
+const READ_UNITS_OF_A_SWEEP: f64 = 3.0 * 0.5;
+
+#[test]
+fn the_page_says_what_a_stack_costs_at_rest() {
+    let resting = resting();
+    println!("{resting}");
+    let page = include_str!("../../../infra/template/README.md");
+    assert!(
+        page.contains(&resting.to_string()),
+        "README.md says something else of what a stack costs at rest:\n{resting}"
+    );
+    let short = format!("{:.0} for a month", resting.dollars());
+    assert!(
+        include_str!("../../../README.md").contains(&short),
+        "the README at the root does not say {short}"
+    );
+}
+
+fn resting() -> Resting {
+    let (registry, document) = document();
+    // The simulators are not deployed where money is.
+    let deployed = || {
+        let functions = registry.functions.iter();
+        functions.filter(|function| !matches!(function.trigger, Trigger::Outbound(_)))
+    };
+    let alarms = document.of_type("AWS::CloudWatch::Alarm");
+    let metrics =
+        alarms.flat_map(|(_, alarm)| alarm["Properties"]["Metrics"].as_array().into_iter().flatten());
+    let times = deployed().filter_map(|function| match function.trigger {
+        Trigger::Schedule(period) => Some(MONTH_SECONDS / period.as_secs_f64()),
+        _ => None,
+    });
+    Resting {
+        polled_queues: number(deployed().filter(|function| function.queue().is_some()).count()),
+        alarm_metrics: number(metrics.filter(|metric| metric["MetricStat"].is_object()).count()),
+        dashboards: number(document.of_type("AWS::CloudWatch::Dashboard").count()),
+        scheduled_invocations: times.sum(),
+        read_units_each: READ_UNITS_OF_A_SWEEP,
+        metrics_each: number(metrics_of_a_sweep()),
+    }
+}
+
+fn metrics_of_a_sweep() -> usize {
+    let metrics = Metrics {
+        backlog: Some(Backlog {
+            pending: 0,
+            parked: 0,
+        }),
+        ..Metrics::default()
+    };
+    let line = metrics.embedded("shop", bundle::SWEEPER, Timestamp::from_millis(0));
+    let written = line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array();
+    written.map_or(0, Vec::len)
+}
+
+fn number(count: usize) -> f64 {
+    f64::from(u32::try_from(count).expect("a template has fewer than four billion of anything"))
+}

@@ -1,0 +1,235 @@
+//! Roles: one for each function, with what its declaration implies.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bundle::{Function, OutboxAccess, StoreAccess, Trigger};
+use serde_json::Value;
+
+use super::super::bundle;
+use super::document;
+use super::document::{Document, pascal_case, text};
+
+/// What a role's inline policies may amount to, in characters.
+///
+/// Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
+const LONGEST_POLICY: usize = 10_240;
+
+/// Pairs of action and resource.
+pub(crate) type Permissions = BTreeSet<(String, String)>;
+
+#[test]
+fn every_function_may_do_what_its_declaration_implies_and_nothing_else() {
+    let (registry, document) = document();
+    for function in &registry.functions {
+        let id = pascal_case(&function.name);
+        let role = format!("{id}Role");
+        let properties = &document.resource(&id)["Properties"];
+        assert_eq!(text(&properties["Role"]), format!("{role}.Arn"));
+        assert!(properties["Policies"].is_null());
+        assert_eq!(granted(&document, &role), implied(function), "{}", function.name);
+    }
+}
+
+#[test]
+fn nothing_is_allowed_on_everything_but_to_trace() {
+    let (_, document) = document();
+    for (id, role) in document.of_type("AWS::IAM::Role") {
+        assert!(role["Properties"]["ManagedPolicyArns"].is_null(), "{id}");
+        for (action, resource) in granted(&document, id) {
+            assert!(!action.contains('*'), "{id} may {action}");
+            assert!(
+                resource != "*" || action.starts_with("xray:"),
+                "{id} may {action} on everything"
+            );
+        }
+    }
+}
+
+#[test]
+fn only_lambda_takes_the_role_of_a_function() {
+    let (registry, document) = document();
+    for function in &registry.functions {
+        let role = document.resource(&format!("{}Role", pascal_case(&function.name)));
+        let trust = &role["Properties"]["AssumeRolePolicyDocument"]["Statement"];
+        assert_eq!(trust.as_array().map(Vec::len), Some(1));
+        assert_eq!(
+            trust[0]["Principal"],
+            serde_json::json!({ "Service": "lambda.amazonaws.com" })
+        );
+    }
+}
+
+#[test]
+fn an_operator_may_do_what_the_operators_command_does() {
+    let (registry, document) = document();
+    let granted = granted(&document, "OperatorRole");
+    let arn = |queue: &str| {
+        format!(
+            "arn:${{AWS::Partition}}:sqs:${{AWS::Region}}:${{AWS::AccountId}}:${{AWS::StackName}}-{queue}"
+        )
+    };
+    let mut needed = vec![
+        (
+            "sqs:GetQueueUrl",
+            arn(bundle().entrance().expect("a command comes from outside")),
+        ),
+        ("dynamodb:Query", "EventsTable.Arn".to_owned()),
+        ("dynamodb:Scan", "EventsTable.Arn".to_owned()),
+        (
+            "dynamodb:Query",
+            "${OutboxTable.Arn}/index/by-delivery".to_owned(),
+        ),
+        ("dynamodb:UpdateItem", "OutboxTable.Arn".to_owned()),
+        ("dynamodb:DeleteItem", "OutboxTable.Arn".to_owned()),
+    ];
+    for queue in registry.queues() {
+        needed.push(("sqs:SendMessage", arn(queue)));
+        let look = [
+            "sqs:GetQueueAttributes",
+            "sqs:ReceiveMessage",
+            "sqs:ChangeMessageVisibility",
+            "sqs:DeleteMessage",
+        ];
+        needed.extend(look.map(|action| (action, arn(&format!("{queue}-dlq")))));
+    }
+    for (action, resource) in needed {
+        let permission = (action.to_owned(), resource);
+        assert!(granted.contains(&permission), "{permission:?}");
+    }
+}
+
+#[test]
+fn policies_fit_for_the_longest_name_of_a_stack() {
+    let (_, document) = document();
+    let names: BTreeMap<_, _> = document
+        .of_type("AWS::SQS::Queue")
+        .map(|(id, queue)| (format!("{id}.Arn"), text(&queue["Properties"]["QueueName"])))
+        .collect();
+    let longest = |resource: &str| {
+        let arn = "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:";
+        let resource = match names.get(resource) {
+            Some(name) => format!("{arn}{name}"),
+            None => resource.to_owned(),
+        };
+        resource
+            .replace("${AWS::Partition}", "aws-us-gov")
+            .replace("${AWS::Region}", "ap-southeast-1")
+            .replace("${AWS::AccountId}", "123456789012")
+            .replace("${AWS::StackName}", &"s".repeat(template::STACK_NAME_LIMIT))
+    };
+    for (id, _) in document.of_type("AWS::IAM::Role") {
+        let granted = granted(&document, id);
+        let resources: BTreeSet<_> = granted.iter().map(|(_, resource)| resource).collect();
+        // Quotes and a comma for each; actions and the frame are a thousand at the most.
+        let length: usize = resources
+            .into_iter()
+            .map(|resource| longest(resource).len() + 3)
+            .sum();
+        assert!(
+            length + 1000 < LONGEST_POLICY,
+            "the policy of {id} may have {length} characters and a thousand, and {LONGEST_POLICY} are the limit: \
+             split the role"
+        );
+    }
+}
+
+fn implied(function: &Function) -> Permissions {
+    let id = pascal_case(&function.name);
+    let mut implied = Permissions::new();
+    let mut may = |actions: &[&str], resource: &str| {
+        let permissions = actions
+            .iter()
+            .map(|action| ((*action).to_owned(), resource.to_owned()));
+        implied.extend(permissions);
+    };
+    may(
+        &["logs:CreateLogStream", "logs:PutLogEvents"],
+        &format!("{id}Logs.Arn"),
+    );
+    may(&["xray:PutTraceSegments", "xray:PutTelemetryRecords"], "*");
+    may(&["kms:Decrypt", "kms:GenerateDataKey"], "KmsKeyArn");
+
+    let take = [
+        "sqs:ReceiveMessage",
+        "sqs:DeleteMessage",
+        "sqs:GetQueueAttributes",
+        "sqs:ChangeMessageVisibility",
+    ];
+    let gives_up_to = match function.trigger {
+        Trigger::Commands(_) | Trigger::Events(_) => {
+            may(&take, &format!("{id}Queue.Arn"));
+            Some(format!("{id}DeadLetterQueue"))
+        }
+        Trigger::Outbound(queue) => {
+            may(&take, &format!("{}Queue.Arn", pascal_case(queue)));
+            Some(format!("{}DeadLetterQueue", pascal_case(queue)))
+        }
+        Trigger::GivenUpRecords => {
+            may(&take, &format!("{id}Queue.Arn"));
+            let read = ["dynamodb:GetRecords", "dynamodb:GetShardIterator"];
+            may(&read, "EventsTable.StreamArn");
+            Some(format!("{id}DeadLetterQueue"))
+        }
+        Trigger::EventStream => {
+            let read = [
+                "dynamodb:DescribeStream",
+                "dynamodb:GetRecords",
+                "dynamodb:GetShardIterator",
+            ];
+            may(&read, "EventsTable.StreamArn");
+            may(&["dynamodb:ListStreams"], "${EventsTable.Arn}/stream/*");
+            Some("RecoverStreamRecordsQueue".to_owned())
+        }
+        Trigger::Schedule(_) => None,
+    };
+    if let Some(queue) = gives_up_to {
+        may(&["sqs:SendMessage"], &format!("{queue}.Arn"));
+    }
+    for queue in &function.sends_to {
+        may(&["sqs:SendMessage"], &format!("{}Queue.Arn", pascal_case(queue)));
+    }
+    match function.store {
+        StoreAccess::None => {}
+        StoreAccess::Load => may(&["dynamodb:Query"], "EventsTable.Arn"),
+        StoreAccess::LoadAndAppend => may(&["dynamodb:Query", "dynamodb:PutItem"], "EventsTable.Arn"),
+        StoreAccess::Fetch => may(&["dynamodb:GetItem"], "EventsTable.Arn"),
+    }
+    match function.outbox {
+        OutboxAccess::None => {}
+        OutboxAccess::Save => may(&["dynamodb:UpdateItem"], "OutboxTable.Arn"),
+        OutboxAccess::Sweep => {
+            may(&["dynamodb:UpdateItem"], "OutboxTable.Arn");
+            may(&["dynamodb:Query"], "${OutboxTable.Arn}/index/by-delivery");
+        }
+    }
+    implied
+}
+
+/// What a role allows.
+pub(crate) fn granted(document: &Document, role: &str) -> Permissions {
+    let policies = document.resource(role)["Properties"]["Policies"].as_array();
+    let statements = policies.into_iter().flatten().flat_map(|policy| {
+        policy["PolicyDocument"]["Statement"]
+            .as_array()
+            .into_iter()
+            .flatten()
+    });
+    let mut granted = Permissions::new();
+    for statement in statements {
+        // The one for the key is there only if there is a key.
+        let statement = statement.get("Fn::If").map_or(statement, |parts| &parts[1]);
+        assert_eq!(statement["Effect"], "Allow");
+        for action in each(&statement["Action"]) {
+            for resource in each(&statement["Resource"]) {
+                granted.insert((text(action).to_owned(), text(resource).to_owned()));
+            }
+        }
+    }
+    granted
+}
+
+fn each(value: &Value) -> Vec<&Value> {
+    value
+        .as_array()
+        .map_or_else(|| vec![value], |items| items.iter().collect())
+}

@@ -1,0 +1,480 @@
+//! The outbox: what the relay could not deliver is sent again, marked, or parked for a person, and what the
+//! relay's mapping gave up ends there too.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use aws_adapters::{AfterFailure, CommitRef, Delivery, MAX_ATTEMPTS, Outbox, OutboxError};
+use embedded_aws::transport::{Call, Fault, Faults};
+use eventsourcing::Timestamp;
+use functions::scenarios::Ids;
+use local::StackOptions;
+use serde_json::{Value, json};
+use testkit::bundle::{Bundle, at, text};
+use testkit::weather::{broken, faults};
+
+use crate::options;
+
+const RELAY: &str = bundle::RELAY;
+const SWEEPER: &str = bundle::SWEEPER;
+const RECOVERY: &str = bundle::RECOVERY;
+const QUEUE: &str = "local-on-cart-finalized";
+
+/// Something that fails until it is mended.
+#[derive(Clone, Default)]
+struct Outage(Arc<AtomicBool>);
+
+impl Outage {
+    fn mend(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_over(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Sends to the queue for finalized carts fail, whoever sends.
+    fn befalls(&self, call: &Call) -> bool {
+        call.resource() == Some(QUEUE) && call.operation == "SendMessageBatch" && !self.is_over()
+    }
+
+    fn of_queue(&self) -> Arc<dyn Faults> {
+        let outage = self.clone();
+        faults(move |call| {
+            if outage.befalls(call) {
+                broken(call.service)
+            } else {
+                Fault::None
+            }
+        })
+    }
+}
+
+/// A bundle whose outbox is swept as often as on AWS.
+async fn bundle(faults: Arc<dyn Faults>) -> Bundle {
+    Bundle::start(StackOptions {
+        faults: Some(faults),
+        sweep_interval: None,
+        ..options()
+    })
+    .await
+}
+
+fn cart(id: &str) -> Value {
+    json!({
+        "cart_id": id, "client_id": "u-1", "total_price": 9.99,
+        "product_items": [{ "product_id": "p-1", "quantity": 1, "unit_price": 9.99 }],
+    })
+}
+
+async fn finalize(bundle: &Bundle, id: &str) -> Ids {
+    let command = json!({ "command": cart(id) });
+    bundle.send("finalize-cart", &command.to_string()).await;
+    Ids::of_cart(&cart(id)).expect("the cart has an id")
+}
+
+fn outbox(bundle: &Bundle) -> Outbox {
+    Outbox::new(
+        bundle.observer.dynamodb.clone(),
+        bundle.stack.names().outbox_table(),
+    )
+}
+
+fn now(bundle: &Bundle) -> Timestamp {
+    at(bundle.age()).into()
+}
+
+fn commit(stream: &str) -> CommitRef {
+    CommitRef {
+        stream: stream.to_owned(),
+        revision: 1.into(),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_a_short_outage_held_up_is_sent_by_the_next_sweeps_and_its_order_completes() {
+    let outage = Outage::default();
+    let bundle = bundle(outage.of_queue()).await;
+    let ids = finalize(&bundle, "c-1").await;
+    let cart = &ids.streams()[0];
+    bundle.until(cart, "CartFinalized").await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    outage.mend();
+    let order = &ids.streams()[1];
+    bundle.until(order, "OrderCompleted").await;
+    assert!(
+        bundle.age() < Duration::from_mins(3),
+        "it took {:?}",
+        bundle.age()
+    );
+    let entries = outbox(&bundle).list(Delivery::Published, 10).await;
+    let [entry] = &entries.expect("the outbox can be read")[..] else {
+        panic!("one entry is marked as published");
+    };
+    assert_eq!((entry.commit.stream.as_str(), entry.attempts), ("cart-c-1", 1));
+    let item = &bundle.outbox().await[0];
+    assert!(text(item, "published_at") > text(item, "first_attempt_at"));
+    // Seconds since the epoch, two weeks on: the table drops it by itself.
+    let expires: i64 = text(item, "expires_at").parse().expect("a number");
+    let days = (expires - now(&bundle).millis() / 1000) / 86_400;
+    assert_eq!(days, 13);
+    bundle.settle().await;
+    assert_eq!(bundle.types(order).await.len(), 3, "no effect twice");
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_the_third_failed_attempt_an_event_is_parked_and_counted_and_stays_until_it_is_redriven() {
+    let outage = Outage::default();
+    let bundle = bundle(outage.of_queue()).await;
+    let ids = finalize(&bundle, "c-1").await;
+    bundle.settle().await;
+    let outbox = outbox(&bundle);
+    let parked = outbox.list(Delivery::Parked, 10).await.expect("it can be read");
+    let [entry] = &parked[..] else {
+        panic!("one entry is parked: {parked:?}");
+    };
+    assert_eq!(
+        (entry.commit.clone(), entry.attempts),
+        (commit("cart-c-1"), MAX_ATTEMPTS)
+    );
+    assert!(
+        entry.last_error.contains("on-cart-finalized"),
+        "{}",
+        entry.last_error
+    );
+    // A minute after the first, a quarter of an hour after the second, both at least halved by chance.
+    let took = entry.last_attempt_at.since(entry.first_attempt_at);
+    let expected = Duration::from_mins(8)..=Duration::from_mins(18);
+    assert!(expected.contains(&took), "{took:?}");
+    // A day later it is still there, counted every minute, and nobody has tried it again.
+    let sends = bundle.calls_of(SWEEPER, "SendMessageBatch").len();
+    tokio::time::sleep(Duration::from_hours(1)).await;
+    assert_eq!(bundle.calls_of(SWEEPER, "SendMessageBatch").len(), sends);
+    let backlog = bundle.stack.metrics().by_function()[SWEEPER].backlog;
+    assert_eq!(
+        backlog.map(|backlog| (backlog.pending, backlog.parked)),
+        Some((0, 1))
+    );
+
+    outage.mend();
+    outbox.redrive(&entry.commit).await.expect("the entry is there");
+    bundle.until(&ids.streams()[1], "OrderCompleted").await;
+    assert_eq!(outbox.count(Delivery::Parked).await, Ok(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_read_is_parked_with_its_reason_and_others_are_sent() {
+    let outage = Outage::default();
+    let bundle = bundle(outage.of_queue()).await;
+    let ids = finalize(&bundle, "healthy").await;
+    let broken = json!({
+        "stream_id": { "S": "cart-broken" }, "revision": { "N": "1" }, "last_revision": { "N": "1" },
+        "commit_id": { "S": "6ba7b810-9dad-41d1-80b4-00c04fd430c8" },
+        "committed_at": { "S": "2026-11-23T08:00:00.000Z" },
+        "events": { "S": "none" },
+    });
+    bundle.put(&broken);
+    let mut foreign = broken.clone();
+    foreign["stream_id"] = json!({ "S": "cart-foreign" });
+    foreign["revision"] = json!({ "N": "-1.5" });
+    bundle.put(&foreign);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    outbox(&bundle)
+        .save(&commit("cart-gone"), "it was never there", now(&bundle))
+        .await
+        .expect("the outbox takes it");
+    outage.mend();
+    bundle.until(&ids.streams()[1], "OrderCompleted").await;
+    bundle.settle().await;
+    let parked = outbox(&bundle)
+        .list(Delivery::Parked, 10)
+        .await
+        .expect("it can be read");
+    let mut reasons: Vec<_> = parked
+        .iter()
+        .map(|entry| (entry.commit.stream.as_str(), entry.last_error.as_str()))
+        .collect();
+    reasons.sort_unstable();
+    assert_eq!(reasons[0].0, "cart-broken");
+    assert!(reasons[0].1.contains("is no commit"), "{}", reasons[0].1);
+    assert_eq!(reasons[1].0, "cart-foreign");
+    assert!(reasons[1].1.contains("is no commit"), "{}", reasons[1].1);
+    assert_eq!(reasons[2], ("cart-gone", "the event table has no such commit"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sweep_takes_all_that_is_due_a_hundred_at_a_time() {
+    let outage = Outage::default();
+    let bundle = bundle(outage.of_queue()).await;
+    let carts: Vec<_> = (0..230).map(|n| format!("c-{n}")).collect();
+    let mut ids = Vec::new();
+    for id in &carts {
+        ids.push(finalize(&bundle, id).await);
+    }
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let pending = outbox(&bundle).count(Delivery::Pending).await;
+    assert_eq!(pending, Ok(230));
+    outage.mend();
+    bundle.forget_calls();
+    bundle.settle().await;
+    let due: Vec<_> = bundle
+        .calls_of(SWEEPER, "Query")
+        .into_iter()
+        .filter(|call| call.request["Select"] != "COUNT")
+        .collect();
+    assert!(due.iter().all(|call| call.request["Limit"] == 100));
+    assert_eq!(outbox(&bundle).count(Delivery::Published).await, Ok(230));
+    // Ten at a time: the last of a batch may have fewer.
+    let sends = bundle.calls_of(SWEEPER, "SendMessageBatch").len();
+    assert!(sends <= 23 + 6, "{sends} calls for 230 messages");
+    for ids in ids {
+        let types = bundle.types(&ids.streams()[1]).await;
+        assert_eq!(types.last().map(String::as_str), Some("OrderCompleted"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_longest_overdue_come_first() {
+    let bundle = bundle(faults(|_| Fault::None)).await;
+    let outbox = outbox(&bundle);
+    let saved = now(&bundle);
+    for (n, stream) in ["c", "a", "b"].into_iter().enumerate() {
+        let at = saved.plus(Duration::from_mins(n as u64));
+        let commit = commit(&format!("cart-{stream}"));
+        outbox.save(&commit, "no", at).await.expect("it is saved");
+    }
+    let due = async |after: Duration, limit| {
+        let due = outbox
+            .unpublished(limit, saved.plus(after))
+            .await
+            .expect("it can be read");
+        due.into_iter()
+            .map(|entry| entry.commit.stream)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(due(Duration::from_secs(20), 10).await, [""; 0], "none is due yet");
+    assert_eq!(
+        due(Duration::from_mins(10), 10).await,
+        ["cart-c", "cart-a", "cart-b"]
+    );
+    assert_eq!(due(Duration::from_mins(10), 2).await, ["cart-c", "cart-a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_that_has_changed_since_it_was_seen_is_neither_marked_nor_counted() {
+    let bundle = bundle(faults(|_| Fault::None)).await;
+    let outbox = outbox(&bundle);
+    let (first, later) = (now(&bundle), now(&bundle).plus(Duration::from_secs(5)));
+    outbox
+        .save(&commit("cart-a"), "no", first)
+        .await
+        .expect("it is saved");
+    let seen = outbox
+        .list(Delivery::Pending, 10)
+        .await
+        .expect("it can be read")
+        .remove(0);
+    // The relay fails on it once more.
+    outbox
+        .save(&commit("cart-a"), "no again", later)
+        .await
+        .expect("it is saved");
+    assert_eq!(outbox.mark_published(&seen, later).await, Ok(false));
+    let counted = outbox.increment_attempts(&seen, "nor now", later).await;
+    assert_eq!(counted, Ok(AfterFailure::MovedOn));
+    let entry = outbox
+        .list(Delivery::Pending, 10)
+        .await
+        .expect("it can be read")
+        .remove(0);
+    assert_eq!((entry.attempts, entry.last_error.as_str()), (2, "no again"));
+    assert_eq!(outbox.mark_published(&entry, later).await, Ok(true));
+    // The same attempt, repeated because its reply was lost, counts once.
+    for _ in 0..2 {
+        outbox
+            .save(&commit("cart-b"), "no", first)
+            .await
+            .expect("it is saved");
+    }
+    let entry = outbox
+        .list(Delivery::Pending, 10)
+        .await
+        .expect("it can be read")
+        .remove(0);
+    assert_eq!((entry.commit.stream.as_str(), entry.attempts), ("cart-b", 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_an_entry_that_was_not_published_can_be_redriven_or_dropped() {
+    let bundle = bundle(faults(|_| Fault::None)).await;
+    let (outbox, now) = (outbox(&bundle), now(&bundle));
+    let a = commit("cart-a");
+    assert_eq!(outbox.redrive(&a).await, Err(OutboxError::NotThere(a.clone())));
+    assert_eq!(outbox.drop_entry(&a).await, Err(OutboxError::NotThere(a.clone())));
+    outbox.save(&a, "no", now).await.expect("it is saved");
+    let entry = outbox
+        .list(Delivery::Pending, 1)
+        .await
+        .expect("it can be read")
+        .remove(0);
+    assert_eq!(outbox.mark_published(&entry, now).await, Ok(true));
+    assert_eq!(outbox.redrive(&a).await, Err(OutboxError::NotThere(a.clone())));
+    outbox
+        .save(&a, "no", now.plus(Duration::from_secs(1)))
+        .await
+        .expect("it is saved");
+    assert_eq!(outbox.drop_entry(&a).await, Ok(()));
+    assert_eq!(bundle.outbox().await.len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sweep_that_cannot_read_the_event_table_counts_no_attempt_and_the_next_one_goes_on() {
+    let outage = Outage::default();
+    let no_table = Outage::default();
+    let (queue, table) = (outage.clone(), no_table.clone());
+    let bundle = bundle(faults(move |call| {
+        let is_load = &*call.caller == SWEEPER && call.operation == "GetItem";
+        if queue.befalls(call) || (is_load && !table.is_over()) {
+            broken(call.service)
+        } else {
+            Fault::None
+        }
+    }))
+    .await;
+    let ids = finalize(&bundle, "c-1").await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    outage.mend();
+    tokio::time::sleep(Duration::from_mins(5)).await;
+    let entry = outbox(&bundle)
+        .list(Delivery::Pending, 1)
+        .await
+        .expect("it can be read");
+    assert_eq!(entry[0].attempts, 1);
+    no_table.mend();
+    bundle.until(&ids.streams()[1], "OrderCompleted").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_sweepers_and_a_relay_at_once_deliver_everything_and_nothing_takes_effect_twice() {
+    let outage = Outage::default();
+    let bundle = Bundle::start(StackOptions {
+        faults: Some(outage.of_queue()),
+        relays: 2,
+        sweep_interval: None,
+        ..options()
+    })
+    .await;
+    let ids: Vec<_> =
+        futures::future::join_all((0..20).map(async |n| finalize(&bundle, &format!("c-{n}")).await)).await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    outage.mend();
+    bundle.settle().await;
+    for ids in ids {
+        let types = bundle.types(&ids.streams()[1]).await;
+        assert_eq!(types, ["OrderInitialized", "OrderConfirmed", "OrderCompleted"]);
+    }
+    let open = outbox(&bundle).count(Delivery::Pending).await;
+    assert_eq!(open, Ok(0));
+}
+
+// Records that the relay's mapping gave up
+
+/// The relay fails as a whole until it is mended, which its mapping answers by giving records up.
+fn relay_that_can_do_nothing(outage: &Outage) -> Arc<dyn Faults> {
+    let outage = outage.clone();
+    faults(move |call| {
+        if &*call.caller == RELAY && !outage.is_over() {
+            broken(call.service)
+        } else {
+            Fault::None
+        }
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_that_the_relays_mapping_gave_up_are_read_again_and_everything_completes() {
+    let outage = Outage::default();
+    let bundle = bundle(relay_that_can_do_nothing(&outage)).await;
+    let mut ids = Vec::new();
+    for n in 0..12 {
+        ids.push(finalize(&bundle, &format!("c-{n}")).await);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    // The mapping tries a few times, halves the batch, and gives up in the end.
+    while bundle
+        .stack
+        .metrics()
+        .by_function()
+        .get(RECOVERY)
+        .is_none_or(|m| m.handled == 0)
+    {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert!(bundle.age() < Duration::from_hours(8), "nothing was given up");
+    }
+    outage.mend();
+    bundle.settle().await;
+    for ids in &ids {
+        let types = bundle.types(&ids.streams()[1]).await;
+        assert_eq!(types, ["OrderInitialized", "OrderConfirmed", "OrderCompleted"]);
+    }
+    let published = outbox(&bundle)
+        .list(Delivery::Published, 100)
+        .await
+        .expect("it can be read");
+    assert!(
+        published
+            .iter()
+            .any(|entry| entry.last_error.contains("the relay's mapping gave it up")),
+        "{published:?}"
+    );
+    assert_eq!(bundle.take_all_letters().await, []);
+}
+
+/// What Lambda says of a batch that it gave up.
+fn given_up(shard: &str, from: &str, to: &str) -> Value {
+    json!({
+        "requestContext": { "requestId": "r-1", "functionArn": "relay", "condition": "RetryAttemptsExhausted",
+                            "approximateInvokeCount": 11 },
+        "version": "1.0",
+        "timestamp": "2026-11-23T08:00:00.000Z",
+        "DDBStreamBatchInfo": {
+            "shardId": shard, "startSequenceNumber": from, "endSequenceNumber": to,
+            "approximateArrivalOfFirstRecord": "2026-11-23T08:00:00Z",
+            "approximateArrivalOfLastRecord": "2026-11-23T08:10:00Z",
+            "batchSize": 1, "streamArn": "arn:aws:dynamodb:us-east-1:000000000000:table/local-events/stream/2026-11-22T08:00:00.000",
+        },
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_that_the_stream_does_not_hold_any_more_are_told_with_the_time_range_to_publish_again() {
+    let bundle = bundle(faults(|_| Fault::None)).await;
+    let number = "0".repeat(20) + "1";
+    let body = given_up("shardId-00000000000000000000-00000000", &number, &number);
+    bundle.send(RECOVERY, &body.to_string()).await;
+    bundle.settle().await;
+    let letters = bundle.take_letters(RECOVERY).await;
+    assert_eq!(letters.len(), 1, "{letters:?}");
+    assert_eq!(letters[0].attribute("error_code"), "rejected", "{letters:?}");
+    let error = letters[0].attribute("error");
+    let expected =
+        "publish the events again that were written from 2026-11-23T08:00:00Z to 2026-11-23T08:10:00Z";
+    assert!(error.contains(expected), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_lambda_never_said_is_malformed() {
+    let bundle = bundle(faults(|_| Fault::None)).await;
+    for body in ["no JSON", "[]", r#"{"DDBStreamBatchInfo":{"shardId":7}}"#] {
+        bundle.send(RECOVERY, body).await;
+    }
+    bundle.settle().await;
+    let letters = bundle.take_letters(RECOVERY).await;
+    assert_eq!(letters.len(), 3);
+    for letter in letters {
+        assert_eq!(letter.attribute("error_code"), "malformed");
+        let error = letter.attribute("error");
+        assert!(error.contains("DDBStreamBatchInfo"), "{error}");
+    }
+}
