@@ -18,7 +18,7 @@ use tokio::runtime::Runtime;
 
 /// How many commits the streams have.
 const LENGTHS: [usize; 3] = [1, 10, 100];
-const EVENT: &str = "CartFinalized";
+const EVENT: &str = "BookLent";
 
 fn main() {
     let runtime = support::runtime();

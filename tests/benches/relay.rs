@@ -1,5 +1,5 @@
-//! The relay's handler on one event of the stream's mapping with 100 commits, in the mix that completed
-//! orders write: from the event's JSON to the answer, with every message on its queue.
+//! The relay's handler on one event of the stream's mapping with 100 commits, in the mix that loans
+//! write: from the event's JSON to the answer, with every message on its queue.
 
 mod support;
 
@@ -16,17 +16,8 @@ use serde_json::{Value, json};
 /// Lambda's default batch, and the mapping's.
 const RECORDS: usize = 100;
 
-/// What an order that completes writes.
-const EVENTS: [&str; 8] = [
-    "CartFinalized",
-    "OrderInitialized",
-    "PaymentRequested",
-    "PaymentCompleted",
-    "OrderConfirmed",
-    "ShipmentRequested",
-    "ShipmentSent",
-    "OrderCompleted",
-];
+/// What a loan writes; each event goes to one queue.
+const EVENTS: [&str; 2] = ["BookLent", "MemberReminded"];
 
 fn main() {
     let runtime = support::runtime();
@@ -74,8 +65,8 @@ fn parts(stack: &Stack) -> Parts {
 /// The event, from the stream of the table in which the commits are.
 async fn stream_event(stack: &Stack) -> Value {
     let store = support::store(stack);
-    for order in 0..RECORDS.div_ceil(EVENTS.len()) {
-        let stream = Category::new("bench").stream(&order);
+    for loan in 0..RECORDS.div_ceil(EVENTS.len()) {
+        let stream = Category::new("bench").stream(&loan);
         support::fill(&store, &stream, EVENTS).await;
     }
     let dynamodb = stack.wire().dynamodb();

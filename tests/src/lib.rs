@@ -13,6 +13,7 @@
 //! | [`fuzz`] | nonsense on every queue of a bundle |
 //! | [`instance`] | one function by itself, invoked with whatever a test likes |
 //! | [`nonsense`] | arbitrary and damaged messages, by seed |
+//! | [`retries`] | after which delays messages come again |
 //! | [`logs`] | the log lines of a test |
 //! | [`prices`] | AWS's list prices, in one place |
 
@@ -24,6 +25,7 @@ pub mod logs;
 pub mod malformed;
 pub mod nonsense;
 pub mod prices;
+pub mod retries;
 pub mod sampled;
 pub mod storm;
 pub mod tap;

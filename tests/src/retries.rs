@@ -34,14 +34,20 @@ pub fn assert_growing(delays: &[u64], expected: &[RangeInclusive<u64>]) {
 }
 
 /// Checks of a queue's only message so far, a command for something that is not there, that it waited longer each
-/// time and was exhausted on its fifth receive.
-pub async fn assert_exhausted_on_the_fifth_receive(bundle: &Bundle, queue: &str, body: &str) {
+/// time and was exhausted on its fifth receive. Each receive loads the stream `loads_each` times.
+pub async fn assert_exhausted_on_the_fifth_receive(
+    bundle: &Bundle,
+    queue: &str,
+    body: &str,
+    loads_each: usize,
+) {
     let loads: Vec<_> = bundle
         .calls_of(queue, "Query")
         .iter()
         .map(|load| load.at)
         .collect();
-    assert_eq!(loads.len(), 5, "{queue} was received at {loads:?}");
+    assert_eq!(loads.len(), 5 * loads_each, "{queue} was received at {loads:?}");
+    let loads: Vec<_> = loads.into_iter().step_by(loads_each).collect();
     assert!(
         loads[0] < Duration::from_secs(1),
         "{queue} began at {:?}",

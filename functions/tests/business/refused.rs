@@ -1,16 +1,18 @@
-//! What the rules refuse goes to the dead-letter queue at once; what was done before is acknowledged.
+//! What the rules refuse goes to the dead-letter queue at once, what comes too early waits, and what was done
+//! before is acknowledged.
 
 use functions::scenarios::Ids;
 use local::StackOptions;
 use serde_json::{Value, json};
 use testkit::bundle::{Bundle, id_of};
 use testkit::malformed::{AT_ONCE, assert_refused};
+use testkit::retries::assert_exhausted_on_the_fifth_receive;
 
 use crate::options;
 use crate::stories::Stories;
 
 /// A stack whose outbound queues nobody answers.
-async fn without_simulators() -> Bundle {
+pub(crate) async fn without_simulators() -> Bundle {
     Bundle::start(StackOptions {
         simulators: false,
         ..options()
@@ -19,19 +21,19 @@ async fn without_simulators() -> Bundle {
 }
 
 /// The fields of a cart of that id.
-fn cart(id: &str) -> Value {
+pub(crate) fn cart(id: &str) -> Value {
     json!({
         "cart_id": id, "client_id": "u-1", "total_price": 9.99,
         "product_items": [{ "product_id": "p-1", "quantity": 1, "unit_price": 9.99 }],
     })
 }
 
-fn ids(cart_id: &str) -> Ids {
+pub(crate) fn ids(cart_id: &str) -> Ids {
     Ids::of_cart(&cart(cart_id)).expect("the cart has an id")
 }
 
 /// A message with these fields and nothing else, as an outside sender may write it.
-fn command(fields: &Value) -> String {
+pub(crate) fn command(fields: &Value) -> String {
     json!({ "command": fields }).to_string()
 }
 
@@ -217,6 +219,42 @@ async fn assert_nothing_happens(stories: &Stories, queue: &str, repeats: Vec<Str
         commits,
         "{queue} appended something"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateways_or_steps_command_for_an_unknown_stream_waits_longer_each_time_and_is_exhausted_on_the_fifth_receive()
+ {
+    let bundle = without_simulators().await;
+    let ids = ids("unknown");
+    let waiting = [
+        ("complete-payment", json!({ "payment_id": ids.payment })),
+        (
+            "fail-payment",
+            json!({ "payment_id": ids.payment, "error": "declined" }),
+        ),
+        ("send-shipment", json!({ "shipment_id": ids.shipment })),
+        (
+            "fail-shipment",
+            json!({ "shipment_id": ids.shipment, "error": "lost" }),
+        ),
+        (
+            "confirm-order",
+            json!({ "order_id": ids.order, "payment_id": ids.payment }),
+        ),
+        ("complete-order", json!({ "order_id": ids.order })),
+        (
+            "cancel-order",
+            json!({ "order_id": ids.order, "cause": "payment_failed", "reason": "declined" }),
+        ),
+    ];
+    for (queue, fields) in &waiting {
+        bundle.send(queue, &command(fields)).await;
+    }
+    bundle.settle().await;
+    for (queue, fields) in &waiting {
+        assert_exhausted_on_the_fifth_receive(&bundle, queue, &command(fields), 1).await;
+    }
+    assert_eq!(bundle.commits().await.len(), 0, "nothing was created by it");
 }
 
 /// The same command under another id.

@@ -8,8 +8,8 @@ use std::time::Duration;
 use aws_adapters::{Bus, Checkpoint, Outbox, Publisher, Republisher, Selection, Tally};
 use domain::Deadlines;
 use eventsourcing::{Clock, Timestamp};
+use functions::scenarios::Ids;
 use local::StackOptions;
-use local::scenarios::Ids;
 use serde_json::{Value, json};
 use testkit::bundle::{Bundle, at};
 

@@ -3,7 +3,7 @@
 //!
 //! `\\uffff` and `\\ufffe` are what no queue carries as they are, `\\ud800` is what no text can hold.
 
-use local::scenarios::Ids;
+use functions::scenarios::Ids;
 use serde_json::{Value, json};
 use testkit::bundle::Bundle;
 

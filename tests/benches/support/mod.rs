@@ -1,10 +1,13 @@
-//! What the benchmarks share: a stack that holds still, and commits as large as an order's.
+//! What the benchmarks share: a stack that holds still, and commits of a little under 1 KB.
 
 use aws_adapters::DynamoDbEventStore;
 use eventsourcing::{Commit, EventStore, NewEvent, Position, StreamId, Timestamp};
 use local::{Stack, StackOptions};
 use serde_json::json;
 use tokio::runtime::Runtime;
+
+/// What makes a commit as large as that of a business with more to say.
+const NOTE: usize = 120;
 
 /// One thread, as a function has on Lambda.
 pub fn runtime() -> Runtime {
@@ -18,7 +21,7 @@ pub fn runtime() -> Runtime {
 pub async fn still_stack() -> Stack {
     let options = StackOptions {
         functions: false,
-        ..StackOptions::of(functions::bundle())
+        ..StackOptions::of(library::bundle())
     };
     Stack::start(options)
         .await
@@ -30,20 +33,17 @@ pub fn store(stack: &Stack) -> DynamoDbEventStore {
     DynamoDbEventStore::new(stack.observer().dynamodb, stack.names().events_table())
 }
 
-/// A commit of one event of that type. Its item has a little under 1 KB, one write unit, as most of an
-/// order's have.
+/// A commit of one event of that type. Its item has a little under 1 KB, one write unit, as most have.
 pub fn commit(stream: &StreamId, position: Position, event_type: &'static str) -> Commit {
     let revision = position.last_revision().unwrap_or(0) + 1;
     let id = eventsourcing::event_id(stream, revision);
     let data = json!({
-        "cart_id": "cart-0001",
-        "client_id": "client-0001",
-        "product_items": [
-            { "product_id": "p-espresso-beans", "quantity": 2, "unit_price": 9.99 },
-            { "product_id": "p-grinder", "quantity": 1, "unit_price": 79.5 },
-        ],
-        "total_price": 99.48,
-        "confirmed_at": "2026-11-23T08:00:00.000Z",
+        "loan_id": "loan-0001",
+        "book_id": "moby-dick",
+        "member_id": "member-0001",
+        "lent_at": "2026-11-23T08:00:00.000Z",
+        "due_at": "2026-12-07T08:00:00.000Z",
+        "note": "x".repeat(NOTE),
     });
     let event = NewEvent {
         event_type,

@@ -10,15 +10,14 @@ use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use embedded_aws::Transport;
 use embedded_sqs::{Received, SqsError};
 use eventsourcing::{EventStore, Read, TraceHeader};
-use functions::scenarios::Ids;
 use local::StackOptions;
-use serde_json::json;
 use testkit::bundle::Bundle;
 use testkit::tap::{Mishap, Tap};
 
+use crate::loans::{command, loan, stream};
 use crate::options;
 
-const QUEUE: &str = "finalize-cart";
+const QUEUE: &str = "lend-book";
 
 #[tokio::test(start_paused = true)]
 async fn messages_are_sent_in_batches_of_ten() {
@@ -174,7 +173,7 @@ async fn an_entry_that_is_the_senders_fault_is_not_tried_again() {
 #[tokio::test(start_paused = true)]
 async fn results_come_in_the_order_of_the_messages_whatever_their_queues() {
     let idle = Idle::start().await;
-    let queues = ["finalize-cart", "no-such-queue", "withdraw-order"];
+    let queues = ["lend-book", "no-such-queue", "remind-member"];
     let messages = (0..36).map(|n| Outgoing::now(queues[n % 3], n.to_string(), None));
     let results = idle.bus.send(messages.collect()).await;
     for (n, result) in results.iter().enumerate() {
@@ -286,36 +285,25 @@ async fn a_message_counts_with_its_attributes_as_they_are_sent() {
 #[tokio::test(start_paused = true)]
 async fn a_trace_goes_from_the_first_command_through_every_event_to_the_outbound_queues_without_its_lineage()
 {
-    let bundle = Bundle::start(StackOptions {
-        simulators: false,
-        ..options()
-    })
-    .await;
-    let cart = json!({
-        "cart_id": "traced", "client_id": "u-1", "total_price": 9.99,
-        "product_items": [{ "product_id": "p-1", "quantity": 1, "unit_price": 9.99 }],
-    });
+    let bundle = Bundle::start(options()).await;
     let trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
-    let ids = Ids::of_cart(&cart).expect("the cart has an id");
     let with_lineage = embedded_sqs::Outgoing {
-        body: json!({ "command": cart }).to_string(),
+        body: command(&loan("traced")),
         trace_header: Some(format!("{trace};Lineage=a87bd80c:1|68fd508a:5")),
         ..embedded_sqs::Outgoing::default()
     };
     let queue = bundle.stack.names().of_function(QUEUE);
     let sqs = bundle.stack.wire().sqs();
     sqs.send(&queue, with_lineage).expect("the queue takes it");
-    let [cart, order, payment, _] = ids.streams();
-    bundle.until(&payment, "PaymentRequested").await;
-    for stream in [cart, order, payment] {
-        let loaded = bundle.store.load(&stream, Read::Consistent).await;
-        for event in loaded.expect("the stream is whole").events() {
-            let found = event.trace.as_ref().map(TraceHeader::as_str);
-            assert_eq!(found, Some(trace), "{} in {stream}", event.event_type);
-        }
+    let stream = stream("traced");
+    bundle.until(&stream, "MemberReminded").await;
+    let loaded = bundle.store.load(&stream, Read::Consistent).await;
+    for event in loaded.expect("the stream is whole").events() {
+        let found = event.trace.as_ref().map(TraceHeader::as_str);
+        assert_eq!(found, Some(trace), "{} in {stream}", event.event_type);
     }
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let outbound = bundle.take("payment-gateway").await;
+    let outbound = bundle.take("mail").await;
     assert_eq!(outbound.len(), 1);
     assert_eq!(outbound[0].attributes.aws_trace_header.as_deref(), Some(trace));
 }

@@ -1,22 +1,35 @@
 //! The engine on the local stack: the very functions that Lambda runs, over the wire of their services, on a
-//! clock that moves by itself. Whose business runs on it does not matter.
+//! clock that moves by itself. The business that runs on it is the library, as small as one can be.
 
 #![allow(clippy::print_stdout)] // Figures for whoever runs it with --nocapture.
 
 mod bad_input;
-mod bootstrap;
+mod batches;
 mod bus;
+mod doors;
 mod fuzz;
+mod loans;
 mod named;
 mod outbox;
 mod relay;
 mod republish;
+mod samples;
 mod store;
 mod versions;
 
+use std::time::Duration;
+
+use library::loan::LOAN_SECONDS;
 use local::StackOptions;
 
-/// A stack on which nothing goes wrong.
+/// How long a member keeps a book here: a queue can wait for it by itself.
+const LOAN: Duration = Duration::from_secs(10);
+
+/// A stack of the library on which nothing goes wrong.
 fn options() -> StackOptions {
-    testkit::bundle::options(functions::bundle())
+    let options = testkit::bundle::options(library::bundle());
+    StackOptions {
+        settings: options.settings.clone().with(&LOAN_SECONDS, LOAN),
+        ..options
+    }
 }

@@ -8,18 +8,18 @@ use std::time::Duration;
 use aws_adapters::{AfterFailure, CommitRef, Delivery, MAX_ATTEMPTS, Outbox, OutboxError};
 use embedded_aws::transport::{Call, Fault, Faults};
 use eventsourcing::Timestamp;
-use functions::scenarios::Ids;
 use local::StackOptions;
 use serde_json::{Value, json};
 use testkit::bundle::{Bundle, at, text};
 use testkit::weather::{broken, faults};
 
+use crate::loans::{ALL, lend};
 use crate::options;
 
 const RELAY: &str = bundle::RELAY;
 const SWEEPER: &str = bundle::SWEEPER;
 const RECOVERY: &str = bundle::RECOVERY;
-const QUEUE: &str = "local-on-cart-finalized";
+const QUEUE: &str = "local-on-book-lent";
 
 /// Something that fails until it is mended.
 #[derive(Clone, Default)]
@@ -34,7 +34,7 @@ impl Outage {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Sends to the queue for finalized carts fail, whoever sends.
+    /// Sends to the queue for lent books fail, whoever sends.
     fn befalls(&self, call: &Call) -> bool {
         call.resource() == Some(QUEUE) && call.operation == "SendMessageBatch" && !self.is_over()
     }
@@ -61,19 +61,6 @@ async fn bundle(faults: Arc<dyn Faults>) -> Bundle {
     .await
 }
 
-fn cart(id: &str) -> Value {
-    json!({
-        "cart_id": id, "client_id": "u-1", "total_price": 9.99,
-        "product_items": [{ "product_id": "p-1", "quantity": 1, "unit_price": 9.99 }],
-    })
-}
-
-async fn finalize(bundle: &Bundle, id: &str) -> Ids {
-    let command = json!({ "command": cart(id) });
-    bundle.send("finalize-cart", &command.to_string()).await;
-    Ids::of_cart(&cart(id)).expect("the cart has an id")
-}
-
 fn outbox(bundle: &Bundle) -> Outbox {
     Outbox::new(
         bundle.observer.dynamodb.clone(),
@@ -93,16 +80,14 @@ fn commit(stream: &str) -> CommitRef {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_that_a_short_outage_held_up_is_sent_by_the_next_sweeps_and_its_order_completes() {
+async fn an_event_that_a_short_outage_held_up_is_sent_by_the_next_sweeps_and_what_follows_happens() {
     let outage = Outage::default();
     let bundle = bundle(outage.of_queue()).await;
-    let ids = finalize(&bundle, "c-1").await;
-    let cart = &ids.streams()[0];
-    bundle.until(cart, "CartFinalized").await;
+    let stream = lend(&bundle, "l-1").await;
+    bundle.until(&stream, "BookLent").await;
     tokio::time::sleep(Duration::from_secs(10)).await;
     outage.mend();
-    let order = &ids.streams()[1];
-    bundle.until(order, "OrderCompleted").await;
+    bundle.until(&stream, "MemberReminded").await;
     assert!(
         bundle.age() < Duration::from_mins(3),
         "it took {:?}",
@@ -112,7 +97,7 @@ async fn an_event_that_a_short_outage_held_up_is_sent_by_the_next_sweeps_and_its
     let [entry] = &entries.expect("the outbox can be read")[..] else {
         panic!("one entry is marked as published");
     };
-    assert_eq!((entry.commit.stream.as_str(), entry.attempts), ("cart-c-1", 1));
+    assert_eq!((entry.commit.stream.as_str(), entry.attempts), ("loan-l-1", 1));
     let item = &bundle.outbox().await[0];
     assert!(text(item, "published_at") > text(item, "first_attempt_at"));
     // Seconds since the epoch, two weeks on: the table drops it by itself.
@@ -120,14 +105,14 @@ async fn an_event_that_a_short_outage_held_up_is_sent_by_the_next_sweeps_and_its
     let days = (expires - now(&bundle).millis() / 1000) / 86_400;
     assert_eq!(days, 13);
     bundle.settle().await;
-    assert_eq!(bundle.types(order).await.len(), 3, "no effect twice");
+    assert_eq!(bundle.types(&stream).await, ALL, "no effect twice");
 }
 
 #[tokio::test(start_paused = true)]
 async fn after_the_third_failed_attempt_an_event_is_parked_and_counted_and_stays_until_it_is_redriven() {
     let outage = Outage::default();
     let bundle = bundle(outage.of_queue()).await;
-    let ids = finalize(&bundle, "c-1").await;
+    let stream = lend(&bundle, "l-1").await;
     bundle.settle().await;
     let outbox = outbox(&bundle);
     let parked = outbox.list(Delivery::Parked, 10).await.expect("it can be read");
@@ -136,13 +121,9 @@ async fn after_the_third_failed_attempt_an_event_is_parked_and_counted_and_stays
     };
     assert_eq!(
         (entry.commit.clone(), entry.attempts),
-        (commit("cart-c-1"), MAX_ATTEMPTS)
+        (commit("loan-l-1"), MAX_ATTEMPTS)
     );
-    assert!(
-        entry.last_error.contains("on-cart-finalized"),
-        "{}",
-        entry.last_error
-    );
+    assert!(entry.last_error.contains("on-book-lent"), "{}", entry.last_error);
     // A minute after the first, a quarter of an hour after the second, both at least halved by chance.
     let took = entry.last_attempt_at.since(entry.first_attempt_at);
     let expected = Duration::from_mins(8)..=Duration::from_mins(18);
@@ -159,7 +140,7 @@ async fn after_the_third_failed_attempt_an_event_is_parked_and_counted_and_stays
 
     outage.mend();
     outbox.redrive(&entry.commit).await.expect("the entry is there");
-    bundle.until(&ids.streams()[1], "OrderCompleted").await;
+    bundle.until(&stream, "MemberReminded").await;
     assert_eq!(outbox.count(Delivery::Parked).await, Ok(0));
 }
 
@@ -167,25 +148,25 @@ async fn after_the_third_failed_attempt_an_event_is_parked_and_counted_and_stays
 async fn what_cannot_be_read_is_parked_with_its_reason_and_others_are_sent() {
     let outage = Outage::default();
     let bundle = bundle(outage.of_queue()).await;
-    let ids = finalize(&bundle, "healthy").await;
+    let stream = lend(&bundle, "healthy").await;
     let broken = json!({
-        "stream_id": { "S": "cart-broken" }, "revision": { "N": "1" }, "last_revision": { "N": "1" },
+        "stream_id": { "S": "loan-broken" }, "revision": { "N": "1" }, "last_revision": { "N": "1" },
         "commit_id": { "S": "6ba7b810-9dad-41d1-80b4-00c04fd430c8" },
         "committed_at": { "S": "2026-11-23T08:00:00.000Z" },
         "events": { "S": "none" },
     });
     bundle.put(&broken);
     let mut foreign = broken.clone();
-    foreign["stream_id"] = json!({ "S": "cart-foreign" });
+    foreign["stream_id"] = json!({ "S": "loan-foreign" });
     foreign["revision"] = json!({ "N": "-1.5" });
     bundle.put(&foreign);
     tokio::time::sleep(Duration::from_secs(10)).await;
     outbox(&bundle)
-        .save(&commit("cart-gone"), "it was never there", now(&bundle))
+        .save(&commit("loan-gone"), "it was never there", now(&bundle))
         .await
         .expect("the outbox takes it");
     outage.mend();
-    bundle.until(&ids.streams()[1], "OrderCompleted").await;
+    bundle.until(&stream, "MemberReminded").await;
     bundle.settle().await;
     let parked = outbox(&bundle)
         .list(Delivery::Parked, 10)
@@ -196,21 +177,20 @@ async fn what_cannot_be_read_is_parked_with_its_reason_and_others_are_sent() {
         .map(|entry| (entry.commit.stream.as_str(), entry.last_error.as_str()))
         .collect();
     reasons.sort_unstable();
-    assert_eq!(reasons[0].0, "cart-broken");
+    assert_eq!(reasons[0].0, "loan-broken");
     assert!(reasons[0].1.contains("is no commit"), "{}", reasons[0].1);
-    assert_eq!(reasons[1].0, "cart-foreign");
+    assert_eq!(reasons[1].0, "loan-foreign");
     assert!(reasons[1].1.contains("is no commit"), "{}", reasons[1].1);
-    assert_eq!(reasons[2], ("cart-gone", "the event table has no such commit"));
+    assert_eq!(reasons[2], ("loan-gone", "the event table has no such commit"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_sweep_takes_all_that_is_due_a_hundred_at_a_time() {
     let outage = Outage::default();
     let bundle = bundle(outage.of_queue()).await;
-    let carts: Vec<_> = (0..230).map(|n| format!("c-{n}")).collect();
-    let mut ids = Vec::new();
-    for id in &carts {
-        ids.push(finalize(&bundle, id).await);
+    let mut loans = Vec::new();
+    for n in 0..230 {
+        loans.push(lend(&bundle, &format!("l-{n}")).await);
     }
     tokio::time::sleep(Duration::from_secs(10)).await;
     let pending = outbox(&bundle).count(Delivery::Pending).await;
@@ -228,9 +208,8 @@ async fn a_sweep_takes_all_that_is_due_a_hundred_at_a_time() {
     // Ten at a time: the last of a batch may have fewer.
     let sends = bundle.calls_of(SWEEPER, "SendMessageBatch").len();
     assert!(sends <= 23 + 6, "{sends} calls for 230 messages");
-    for ids in ids {
-        let types = bundle.types(&ids.streams()[1]).await;
-        assert_eq!(types.last().map(String::as_str), Some("OrderCompleted"));
+    for loan in loans {
+        assert_eq!(bundle.types(&loan).await, ALL);
     }
 }
 
@@ -241,7 +220,7 @@ async fn the_longest_overdue_come_first() {
     let saved = now(&bundle);
     for (n, stream) in ["c", "a", "b"].into_iter().enumerate() {
         let at = saved.plus(Duration::from_mins(n as u64));
-        let commit = commit(&format!("cart-{stream}"));
+        let commit = commit(&format!("loan-{stream}"));
         outbox.save(&commit, "no", at).await.expect("it is saved");
     }
     let due = async |after: Duration, limit| {
@@ -256,9 +235,9 @@ async fn the_longest_overdue_come_first() {
     assert_eq!(due(Duration::from_secs(20), 10).await, [""; 0], "none is due yet");
     assert_eq!(
         due(Duration::from_mins(10), 10).await,
-        ["cart-c", "cart-a", "cart-b"]
+        ["loan-c", "loan-a", "loan-b"]
     );
-    assert_eq!(due(Duration::from_mins(10), 2).await, ["cart-c", "cart-a"]);
+    assert_eq!(due(Duration::from_mins(10), 2).await, ["loan-c", "loan-a"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -267,7 +246,7 @@ async fn an_entry_that_has_changed_since_it_was_seen_is_neither_marked_nor_count
     let outbox = outbox(&bundle);
     let (first, later) = (now(&bundle), now(&bundle).plus(Duration::from_secs(5)));
     outbox
-        .save(&commit("cart-a"), "no", first)
+        .save(&commit("loan-a"), "no", first)
         .await
         .expect("it is saved");
     let seen = outbox
@@ -277,7 +256,7 @@ async fn an_entry_that_has_changed_since_it_was_seen_is_neither_marked_nor_count
         .remove(0);
     // The relay fails on it once more.
     outbox
-        .save(&commit("cart-a"), "no again", later)
+        .save(&commit("loan-a"), "no again", later)
         .await
         .expect("it is saved");
     assert_eq!(outbox.mark_published(&seen, later).await, Ok(false));
@@ -293,7 +272,7 @@ async fn an_entry_that_has_changed_since_it_was_seen_is_neither_marked_nor_count
     // The same attempt, repeated because its reply was lost, counts once.
     for _ in 0..2 {
         outbox
-            .save(&commit("cart-b"), "no", first)
+            .save(&commit("loan-b"), "no", first)
             .await
             .expect("it is saved");
     }
@@ -302,14 +281,14 @@ async fn an_entry_that_has_changed_since_it_was_seen_is_neither_marked_nor_count
         .await
         .expect("it can be read")
         .remove(0);
-    assert_eq!((entry.commit.stream.as_str(), entry.attempts), ("cart-b", 1));
+    assert_eq!((entry.commit.stream.as_str(), entry.attempts), ("loan-b", 1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn only_an_entry_that_was_not_published_can_be_redriven_or_dropped() {
     let bundle = bundle(faults(|_| Fault::None)).await;
     let (outbox, now) = (outbox(&bundle), now(&bundle));
-    let a = commit("cart-a");
+    let a = commit("loan-a");
     assert_eq!(outbox.redrive(&a).await, Err(OutboxError::NotThere(a.clone())));
     assert_eq!(outbox.drop_entry(&a).await, Err(OutboxError::NotThere(a.clone())));
     outbox.save(&a, "no", now).await.expect("it is saved");
@@ -342,7 +321,7 @@ async fn a_sweep_that_cannot_read_the_event_table_counts_no_attempt_and_the_next
         }
     }))
     .await;
-    let ids = finalize(&bundle, "c-1").await;
+    let stream = lend(&bundle, "l-1").await;
     tokio::time::sleep(Duration::from_secs(10)).await;
     outage.mend();
     tokio::time::sleep(Duration::from_mins(5)).await;
@@ -352,7 +331,7 @@ async fn a_sweep_that_cannot_read_the_event_table_counts_no_attempt_and_the_next
         .expect("it can be read");
     assert_eq!(entry[0].attempts, 1);
     no_table.mend();
-    bundle.until(&ids.streams()[1], "OrderCompleted").await;
+    bundle.until(&stream, "MemberReminded").await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -365,14 +344,13 @@ async fn two_sweepers_and_a_relay_at_once_deliver_everything_and_nothing_takes_e
         ..options()
     })
     .await;
-    let ids: Vec<_> =
-        futures::future::join_all((0..20).map(async |n| finalize(&bundle, &format!("c-{n}")).await)).await;
+    let loans: Vec<_> =
+        futures::future::join_all((0..20).map(async |n| lend(&bundle, &format!("l-{n}")).await)).await;
     tokio::time::sleep(Duration::from_secs(10)).await;
     outage.mend();
     bundle.settle().await;
-    for ids in ids {
-        let types = bundle.types(&ids.streams()[1]).await;
-        assert_eq!(types, ["OrderInitialized", "OrderConfirmed", "OrderCompleted"]);
+    for loan in loans {
+        assert_eq!(bundle.types(&loan).await, ALL);
     }
     let open = outbox(&bundle).count(Delivery::Pending).await;
     assert_eq!(open, Ok(0));
@@ -396,9 +374,9 @@ fn relay_that_can_do_nothing(outage: &Outage) -> Arc<dyn Faults> {
 async fn records_that_the_relays_mapping_gave_up_are_read_again_and_everything_completes() {
     let outage = Outage::default();
     let bundle = bundle(relay_that_can_do_nothing(&outage)).await;
-    let mut ids = Vec::new();
+    let mut loans = Vec::new();
     for n in 0..12 {
-        ids.push(finalize(&bundle, &format!("c-{n}")).await);
+        loans.push(lend(&bundle, &format!("l-{n}")).await);
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
     // The mapping tries a few times, halves the batch, and gives up in the end.
@@ -414,9 +392,8 @@ async fn records_that_the_relays_mapping_gave_up_are_read_again_and_everything_c
     }
     outage.mend();
     bundle.settle().await;
-    for ids in &ids {
-        let types = bundle.types(&ids.streams()[1]).await;
-        assert_eq!(types, ["OrderInitialized", "OrderConfirmed", "OrderCompleted"]);
+    for loan in &loans {
+        assert_eq!(bundle.types(loan).await, ALL);
     }
     let published = outbox(&bundle)
         .list(Delivery::Published, 100)

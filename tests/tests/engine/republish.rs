@@ -6,30 +6,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_adapters::{Bus, Checkpoint, Outbox, Publisher, Republisher, Selection, Tally};
-use domain::Deadlines;
 use embedded_aws::transport::{Fault, Faults};
 use eventsourcing::{Clock, StreamId, Timestamp};
-use functions::scenarios::Ids;
 use local::StackOptions;
 use serde_json::{Value, json};
 use testkit::bundle::{Bundle, at, text};
 use testkit::weather::{broken, faults};
 use tokio::time::Instant;
 
+use crate::loans::{ALL, command, lend, lent_after};
 use crate::options;
 
 const CALLER: &str = "republisher";
 
-/// A bundle whose stream nobody reads, with a carrier who has an hour.
+/// A bundle whose stream nobody reads.
 async fn without_relay(faults: Option<Arc<dyn Faults>>) -> Bundle {
     Bundle::start(StackOptions {
         relays: 0,
         faults,
-        settings: Deadlines {
-            shipment: Duration::from_hours(1),
-            ..Deadlines::default()
-        }
-        .into(),
         ..options()
     })
     .await
@@ -75,39 +69,6 @@ async fn publish(republisher: &Republisher, checkpoint: Checkpoint) -> Tally {
     run.checkpoint().done.clone()
 }
 
-fn cart(id: &str, total: f64, product: &str) -> Value {
-    json!({
-        "cart_id": id, "client_id": "u-1", "total_price": total,
-        "product_items": [{ "product_id": product, "quantity": 1, "unit_price": total }],
-    })
-}
-
-fn ids(cart_id: &str) -> Ids {
-    Ids::of_cart(&cart(cart_id, 1.0, "p")).expect("the cart has an id")
-}
-
-/// What a stored cart looks like, committed so many seconds after the bundle's start.
-fn finalized(cart_id: &str, seconds: u64) -> Value {
-    let committed_at = Timestamp::from(at(Duration::from_secs(seconds))).to_string();
-    let mut data = cart(cart_id, 9.99, "p-1");
-    data["confirmed_at"] = json!(committed_at);
-    json!({
-        "stream_id": { "S": format!("cart-{cart_id}") },
-        "revision": { "N": "1" },
-        "last_revision": { "N": "1" },
-        "commit_id": { "S": "6ba7b810-9dad-41d1-80b4-00c04fd430c8" },
-        "committed_at": { "S": committed_at },
-        "events": { "L": [{ "M": {
-            "event_id": { "S": format!("event of {cart_id}") },
-            "event_type": { "S": "CartFinalized" },
-            "schema_version": { "N": "1" },
-            "correlation_id": { "S": "chain" },
-            "causation_id": { "S": "cause" },
-            "data": { "S": data.to_string() },
-        } }] },
-    })
-}
-
 /// The messages that the republisher sent, by queue.
 fn sent(bundle: &Bundle) -> BTreeMap<String, Vec<Value>> {
     let mut sent: BTreeMap<String, Vec<Value>> = BTreeMap::new();
@@ -131,100 +92,31 @@ fn by_queue(tally: &Tally) -> BTreeMap<String, usize> {
     counts
 }
 
-/// Carts of every kind, one in five of whose orders was under way when the stream was lost: what steps
-/// had sent by then is on its queues.
-async fn a_day_of_business(bundle: &Bundle) -> Vec<String> {
-    let kinds = [
-        (9.99, "p-1"),
-        (402.0, "p-1"),
-        (408.0, "p-1"),
-        (409.0, "p-1"),
-        (9.99, "out-of-stock"),
-        (9.99, "lost-parcel"),
-    ];
-    let mut carts = Vec::new();
+/// Loans, one in five of which went on when the stream was lost: what the step had sent by then is on its
+/// queue.
+async fn a_day_of_business(bundle: &Bundle) -> Vec<StreamId> {
+    let mut loans = Vec::new();
     for n in 0..60 {
-        let (total, product) = kinds[n % kinds.len()];
-        let id = format!("c-{n}");
-        let fields = cart(&id, total, product);
-        let tell = async |queue: &str, command: Value| {
-            bundle
-                .send(queue, &json!({ "command": command }).to_string())
-                .await;
-        };
-        tell("finalize-cart", fields.clone()).await;
+        let id = format!("l-{n}");
+        loans.push(lend(bundle, &id).await);
         if n % 5 == 0 {
-            let of = ids(&id);
-            let mut order = fields;
-            order["order_id"] = json!(of.order);
-            tell("initialize-order", order).await;
-            tell(
-                "request-payment",
-                json!({ "payment_id": of.payment, "order_id": of.order, "amount": total }),
-            )
-            .await;
-            if n % 10 == 0 {
-                tokio::time::sleep(Duration::from_secs(5)).await;
-                tell("complete-payment", json!({ "payment_id": of.payment })).await;
-            }
-        }
-        carts.push(id);
-    }
-    carts
-}
-
-/// Checks what has to be true of every order in the end, and answers how many completed.
-async fn check_orders(bundle: &Bundle, carts: &[String]) -> usize {
-    let mut completed = 0;
-    for cart_id in carts {
-        let mut found: BTreeMap<String, usize> = BTreeMap::new();
-        for stream in ids(cart_id).streams() {
-            for event_type in bundle.types(&stream).await {
-                *found.entry(event_type).or_default() += 1;
-            }
-        }
-        let count = |event_type: &str| found.get(event_type).copied().unwrap_or(0);
-        for once in ["CartFinalized", "OrderInitialized"] {
-            assert_eq!(count(once), 1, "{once} of {cart_id}: {found:?}");
-        }
-        assert!(
-            found.values().all(|count| *count == 1),
-            "something of {cart_id} came twice: {found:?}"
-        );
-        assert_eq!(
-            count("OrderCompleted") + count("OrderCancelled"),
-            1,
-            "{cart_id}: {found:?}"
-        );
-        let money = count("PaymentCompleted") + count("PaymentReceivedLate");
-        if count("OrderCompleted") == 1 {
-            completed += 1;
-            assert_eq!(
-                (count("PaymentCompleted"), count("PaymentDiscarded")),
-                (1, 0),
-                "{cart_id}: {found:?}"
-            );
-            assert_eq!(count("ShipmentSent"), 1, "{cart_id}: {found:?}");
-        } else {
-            assert_eq!(
-                money,
-                count("PaymentDiscarded"),
-                "money of {cart_id} was kept: {found:?}"
-            );
+            let due_at = "2026-11-23T08:01:00Z";
+            let remind = json!({ "loan_id": id, "due_at": due_at });
+            bundle.send("remind-member", &command(&remind)).await;
         }
     }
-    completed
+    loans
 }
 
 #[tokio::test(start_paused = true)]
-async fn when_the_stream_is_lost_for_a_day_everything_completes_afterwards_with_no_effect_twice() {
+async fn when_the_stream_is_lost_for_a_day_all_loans_go_on_afterwards_with_no_effect_twice() {
     let mut bundle = without_relay(None).await;
-    let carts = a_day_of_business(&bundle).await;
+    let loans = a_day_of_business(&bundle).await;
     tokio::time::sleep(Duration::from_hours(24)).await;
-    let [_, order, ..] = ids("c-1").streams();
-    assert!(
-        bundle.types(&order).await.is_empty(),
-        "nobody has heard of the carts"
+    assert_eq!(
+        bundle.types(&loans[1]).await,
+        ["BookLent"],
+        "nobody has heard of it"
     );
     let lost_until: Timestamp = bundle.stack.clock().now().into();
 
@@ -233,8 +125,9 @@ async fn when_the_stream_is_lost_for_a_day_everything_completes_afterwards_with_
     let tally = publish(&republisher(&bundle), beginning(&bundle, selection.clone())).await;
     assert_eq!(tally.undelivered, []);
     bundle.settle().await;
-    let completed = check_orders(&bundle, &carts).await;
-    assert!(completed >= 15, "{completed} of {} orders completed", carts.len());
+    for loan in &loans {
+        assert_eq!(bundle.types(loan).await, ALL);
+    }
     assert_eq!(bundle.take_all_letters().await, []);
 
     // Once more, when all is done: nothing changes.
@@ -243,12 +136,6 @@ async fn when_the_stream_is_lost_for_a_day_everything_completes_afterwards_with_
     bundle.settle().await;
     assert_eq!(bundle.commits().await.len(), before);
     assert_eq!(bundle.take_all_letters().await, []);
-    println!(
-        "{} carts, {} commits and {} messages published again, {completed} completed, {before} commits in the end",
-        carts.len(),
-        tally.commits,
-        tally.total()
-    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -272,9 +159,9 @@ async fn a_dry_run_sends_nothing_and_counts_what_is_sent_then() {
 #[tokio::test(start_paused = true)]
 async fn a_run_that_is_interrupted_goes_on_where_it_was_and_every_commit_is_published() {
     let bundle = without_relay(None).await;
-    let carts: BTreeSet<_> = (0..1_000).map(|n| format!("cart-c-{n}")).collect();
-    for stream in &carts {
-        bundle.put(&finalized(stream.trim_start_matches("cart-"), 0));
+    let loans: BTreeSet<_> = (0..1_000).map(|n| format!("loan-l-{n}")).collect();
+    for stream in &loans {
+        bundle.put(&lent_after(stream.trim_start_matches("loan-"), 0));
     }
     let republisher = republisher(&bundle);
     let mut run = republisher.run(all(&bundle));
@@ -286,7 +173,7 @@ async fn a_run_that_is_interrupted_goes_on_where_it_was_and_every_commit_is_publ
     }
     let kept = serde_json::to_string(run.checkpoint()).expect("a checkpoint can be kept");
     drop(run);
-    let done = sent(&bundle)["on-cart-finalized"].len();
+    let done = sent(&bundle)["on-book-lent"].len();
     assert!(
         (200..800).contains(&done),
         "{done} of 1000 were sent before the interruption"
@@ -300,12 +187,12 @@ async fn a_run_that_is_interrupted_goes_on_where_it_was_and_every_commit_is_publ
         (1_000, 1_000),
         "each is counted once"
     );
-    let bodies = &sent(&bundle)["on-cart-finalized"];
+    let bodies = &sent(&bundle)["on-book-lent"];
     let streams: BTreeSet<_> = bodies
         .iter()
         .filter_map(|body| body["stream_id"].as_str().map(str::to_owned))
         .collect();
-    assert_eq!(streams, carts);
+    assert_eq!(streams, loans);
     assert!(
         bodies.len() < 1_000 + 4 * 100,
         "{} messages: not from the beginning",
@@ -317,7 +204,7 @@ async fn a_run_that_is_interrupted_goes_on_where_it_was_and_every_commit_is_publ
 async fn no_more_is_sent_than_the_rate_allows() {
     let bundle = without_relay(None).await;
     for n in 0..300 {
-        bundle.put(&finalized(&format!("c-{n}"), 0));
+        bundle.put(&lent_after(&format!("l-{n}"), 0));
     }
     let began = Instant::now();
     let rate = NonZeroU32::new(20).expect("twenty is not zero");
@@ -333,7 +220,7 @@ async fn no_more_is_sent_than_the_rate_allows() {
 async fn only_what_was_committed_in_the_range_is_published_its_end_not_included() {
     let bundle = without_relay(None).await;
     for seconds in [9, 10, 15, 20] {
-        bundle.put(&finalized(&format!("c-{seconds}"), seconds));
+        bundle.put(&lent_after(&format!("l-{seconds}"), seconds));
     }
     let moment = |seconds| Some(Timestamp::from(at(Duration::from_secs(seconds))));
     let counted = async |from, to| {
@@ -352,47 +239,44 @@ async fn only_what_was_committed_in_the_range_is_published_its_end_not_included(
 async fn one_stream_can_be_published_by_itself() {
     let bundle = without_relay(None).await;
     for n in 0..3 {
-        bundle.put(&finalized(&format!("c-{n}"), 0));
+        bundle.put(&lent_after(&format!("l-{n}"), 0));
     }
-    let stream: StreamId = "cart-c-1".parse().expect("a stream's name");
+    let stream: StreamId = "loan-l-1".parse().expect("a stream's name");
     let tally = publish(
         &republisher(&bundle),
         beginning(&bundle, Selection::stream(&stream)),
     )
     .await;
     assert_eq!((tally.commits, tally.total()), (1, 1));
-    assert_eq!(sent(&bundle)["on-cart-finalized"][0]["stream_id"], "cart-c-1");
+    assert_eq!(sent(&bundle)["on-book-lent"][0]["stream_id"], "loan-l-1");
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_read_or_sent_is_reported_and_in_the_outbox_and_the_rest_is_published() {
     let unreachable = faults(|call| {
-        if &*call.caller == CALLER && call.resource() == Some("local-payment-gateway") {
+        if &*call.caller == CALLER && call.resource() == Some("local-mail") {
             broken(call.service)
         } else {
             Fault::None
         }
     });
     let bundle = without_relay(Some(unreachable)).await;
-    bundle.put(&finalized("good", 10));
-    let mut timeless = finalized("timeless", 10);
+    bundle.put(&lent_after("good", 10));
+    let mut timeless = lent_after("timeless", 10);
     timeless["committed_at"] = json!({ "S": "noon" });
     bundle.put(&timeless);
-    let mut empty = finalized("empty", 10);
+    let mut empty = lent_after("empty", 10);
     empty["events"] = json!({ "S": "none" });
     bundle.put(&empty);
-    let mut payment = finalized("p", 10);
-    payment["stream_id"] = json!({ "S": "payment-p" });
-    payment["events"]["L"][0]["M"]["event_type"] = json!({ "S": "PaymentVoided" });
-    bundle.put(&payment);
+    let mut unsent = lent_after("p", 10);
+    unsent["stream_id"] = json!({ "S": "shelf-p" });
+    unsent["events"]["L"][0]["M"]["event_type"] = json!({ "S": "MemberReminded" });
+    bundle.put(&unsent);
 
     let moment = |seconds| Some(Timestamp::from(at(Duration::from_secs(seconds))));
     let selection = Selection::range(moment(5), moment(15));
     let tally = publish(&republisher(&bundle), beginning(&bundle, selection)).await;
-    assert_eq!(
-        by_queue(&tally),
-        BTreeMap::from([("on-cart-finalized".to_owned(), 1)])
-    );
+    assert_eq!(by_queue(&tally), BTreeMap::from([("on-book-lent".to_owned(), 1)]));
     let mut reported: Vec<_> = tally
         .undelivered
         .iter()
@@ -406,9 +290,9 @@ async fn what_cannot_be_read_or_sent_is_reported_and_in_the_outbox_and_the_rest_
         .collect();
     reported.sort_unstable();
     let expected = [
-        ("cart-empty", "its item is no commit"),
-        ("cart-timeless", "committed_at is not a timestamp"),
-        ("payment-p", "payment-gateway"),
+        ("loan-empty", "its item is no commit"),
+        ("loan-timeless", "committed_at is not a timestamp"),
+        ("shelf-p", "mail"),
     ];
     assert_eq!(reported.len(), expected.len(), "{reported:?}");
     for ((stream, revision, error), (expected_stream, part)) in reported.iter().zip(expected) {
@@ -417,17 +301,14 @@ async fn what_cannot_be_read_or_sent_is_reported_and_in_the_outbox_and_the_rest_
     }
     let outbox = bundle.outbox().await;
     let saved: BTreeSet<_> = outbox.iter().map(|entry| text(entry, "stream_id")).collect();
-    assert_eq!(
-        saved,
-        BTreeSet::from(["cart-empty", "cart-timeless", "payment-p"])
-    );
+    assert_eq!(saved, BTreeSet::from(["loan-empty", "loan-timeless", "shelf-p"]));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_commit_that_can_neither_be_sent_nor_saved_stops_the_run_before_its_checkpoint() {
     let until = Instant::now() + Duration::from_mins(10);
     let outage = faults(move |call| {
-        let hit = call.resource() == Some("local-on-cart-finalized") || call.operation == "UpdateItem";
+        let hit = call.resource() == Some("local-on-book-lent") || call.operation == "UpdateItem";
         if &*call.caller == CALLER && hit && Instant::now() < until {
             broken(call.service)
         } else {
@@ -436,7 +317,7 @@ async fn a_commit_that_can_neither_be_sent_nor_saved_stops_the_run_before_its_ch
     });
     let bundle = without_relay(Some(outage)).await;
     for n in 0..30 {
-        bundle.put(&finalized(&format!("c-{n}"), 0));
+        bundle.put(&lent_after(&format!("l-{n}"), 0));
     }
     let republisher = republisher(&bundle);
     let mut run = republisher.run(all(&bundle));

@@ -19,19 +19,19 @@ use aws_sdk_dynamodb::types::{
 };
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_http_client::tls;
-use domain::cart::{Cart, CartState};
 use embedded_aws::dynamodb::Units;
 use embedded_aws::{Clock, DynamoDb, Sqs, Transport, Wire};
 use eventsourcing::{
     AppendError, Category, Commit, EventStore, History, LoadError, MAX_COMMIT_BYTES, NewEvent, Position,
     Read, Stream, StreamFault, StreamId, Timestamp, TraceHeader, event_id,
 };
+use library::loan::{Loan, LoanState};
 use proptest::prelude::*;
 use testkit::tap::{Mishap, Tap};
 use uuid::Uuid;
 
 const ITEM_LIMIT: usize = 400 * 1024;
-const STREAMS: Category = Category::new("cart");
+const STREAMS: Category = Category::new("loan");
 
 // Streams and positions
 
@@ -523,42 +523,42 @@ fn an_item_that_is_no_commit_is_reported_with_its_revision_and_what_is_wrong() {
 fn an_event_that_cannot_be_read_is_reported_with_stream_revision_and_type() {
     let cases = [
         (
-            "CartFinalized",
+            "BookLent",
             2,
             "{}",
             "it has schema version 2, and this version reads 1 to 1",
         ),
         (
-            "CartFinalized",
+            "BookLent",
             0,
             "{}",
             "it has schema version 0, and this version reads 1 to 1",
         ),
         (
-            "CartFinalized",
+            "BookLent",
             1,
-            "{\"cart_id\":\"c-1\"",
+            "{\"loan_id\":\"l-1\"",
             "its data is not a JSON object",
         ),
         (
-            "CartFinalized",
+            "BookLent",
             1,
-            "{\"cart_id\":\"c-1\"}",
-            "field `client_id` is missing",
+            "{\"loan_id\":\"l-1\"}",
+            "field `book_id` is missing",
         ),
     ];
     conform(async move |engine: &Engine| {
-        let finalized = r#"{"cart_id":"c-1","client_id":"u-1","product_items":[{"product_id":"p-1","quantity":1,"unit_price":1}],"total_price":1,"confirmed_at":"2026-11-23T08:00:00Z"}"#;
+        let lent = r#"{"loan_id":"l-1","book_id":"moby-dick","member_id":"ada","lent_at":"2026-11-23T08:00:00Z","due_at":"2026-12-07T08:00:00Z"}"#;
         let first = commit(
             Position::START,
             vec![NewEvent {
-                event_type: "CartFinalized",
-                ..event(finalized)
+                event_type: "BookLent",
+                ..event(lent)
             }],
         );
         let end = engine.append(&first).await.expect("nobody was there before");
-        let history = History::<Cart>::of(&engine.load().await).expect("the first event can be read");
-        assert!(matches!(history.state(), CartState::Some(_)));
+        let history = History::<Loan>::of(&engine.load().await).expect("the first event can be read");
+        assert!(matches!(history.state(), LoanState::Lent(_)));
         for (event_type, schema_version, data, why) in cases {
             let unreadable = NewEvent {
                 event_type,
@@ -567,7 +567,7 @@ fn an_event_that_cannot_be_read_is_reported_with_stream_revision_and_type() {
             };
             engine.put(item_of(&commit(end, vec![unreadable]))).await;
             let stream = engine.load().await;
-            let error = History::<Cart>::of(&stream).expect_err("the second event can't be read");
+            let error = History::<Loan>::of(&stream).expect_err("the second event can't be read");
             let expected = format!(
                 "stream {} holds an event at revision 2 of type {event_type} that can't be read: {why}",
                 stream_id()

@@ -35,7 +35,11 @@ fn a_file_that_is_missing_stale_or_left_over_is_told_with_the_command_that_mends
     let page = |section: &str| {
         format!("# Mine\n<!-- written by `cargo template`: {section} -->\nold\n<!-- end of {section} -->\n")
     };
-    let pages: String = bundle.pictures.iter().map(|picture| page(picture.section)).collect();
+    let pages: String = bundle
+        .pictures
+        .iter()
+        .map(|picture| page(picture.section))
+        .collect();
     put(Path::new("README.md"), &pages);
     for (path, text) in written(&bundle, root.path()).expect("the page has a place for each picture") {
         put(&path, &text);

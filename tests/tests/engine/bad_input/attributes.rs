@@ -7,11 +7,13 @@ use embedded_sqs::{MessageAttribute, Outgoing, Received};
 use serde_json::json;
 use testkit::bundle::Bundle;
 
-use super::{command, request_payment, without_simulators};
+use super::without_relay;
+use crate::loans::{command, lend_for_long};
+use crate::options;
 
 type Attributes = BTreeMap<String, MessageAttribute>;
 
-const QUEUE: &str = "finalize-cart";
+const QUEUE: &str = "lend-book";
 /// The attributes of a letter that say why it is there.
 const REASON: [&str; 3] = ["error", "error_code", "function"];
 
@@ -55,7 +57,7 @@ fn without_reason(letter: &Received) -> Attributes {
 
 #[tokio::test(start_paused = true)]
 async fn a_senders_attributes_of_every_type_are_kept_on_the_way_to_the_dead_letter_queue() {
-    let bundle = without_simulators().await;
+    let bundle = Bundle::start(options()).await;
     let attributes = Attributes::from([
         ("tenant".to_owned(), typed("String", "Zoë 🛒\n")),
         ("trace.id".to_owned(), typed("String.uuid", "8f14e45f")),
@@ -81,7 +83,7 @@ async fn a_senders_attributes_of_every_type_are_kept_on_the_way_to_the_dead_lett
 
 #[tokio::test(start_paused = true)]
 async fn of_more_attributes_than_a_letter_has_room_for_the_first_by_name_are_kept_and_the_reason_wins() {
-    let bundle = without_simulators().await;
+    let bundle = Bundle::start(options()).await;
     let mut attributes: Attributes = (0..9)
         .map(|n| (format!("a{n}"), typed("String", &n.to_string())))
         .collect();
@@ -102,7 +104,7 @@ async fn of_more_attributes_than_a_letter_has_room_for_the_first_by_name_are_kep
 
 #[tokio::test(start_paused = true)]
 async fn a_message_that_has_room_for_its_own_attributes_only_is_left_to_the_queues_redrive_with_them() {
-    let bundle = without_simulators().await;
+    let bundle = Bundle::start(options()).await;
     let own = Attributes::from([("tenant".to_owned(), typed("String", "acme"))]);
     let beside = "tenant".len() + "String".len() + "acme".len();
     let full = "x".repeat(MAX_MESSAGE_BYTES - beside);
@@ -120,15 +122,13 @@ async fn a_message_that_has_room_for_its_own_attributes_only_is_left_to_the_queu
 
 #[tokio::test(start_paused = true)]
 async fn a_deadline_that_waits_in_its_queue_again_and_again_keeps_its_senders_attributes() {
-    let bundle = without_simulators().await;
-    let (ids, stream) = request_payment(&bundle, "c-1").await;
-    let time_out = json!({
-        "payment_id": ids.payment, "order_id": ids.order, "amount": 9.99, "due_at": "2026-11-23T10:00:00Z",
-    });
+    let bundle = without_relay().await;
+    let stream = lend_for_long(&bundle, "l-1").await;
+    let remind = json!({ "loan_id": "l-1", "due_at": "2026-11-23T10:00:00Z" });
     let own = Attributes::from([("tenant".to_owned(), typed("String.name", "acme"))]);
-    send(&bundle, "time-out-payment", &command(&time_out), own);
-    bundle.until(&stream, "PaymentFailed").await;
-    let hops = bundle.calls_of("time-out-payment", "SendMessageBatch");
+    send(&bundle, "remind-member", &command(&remind), own);
+    bundle.until(&stream, "MemberReminded").await;
+    let hops = bundle.calls_of("remind-member", "SendMessageBatch");
     assert!(
         hops.len() > 3,
         "a queue delays by a quarter of an hour at most: {hops:?}"

@@ -1,12 +1,14 @@
 //! What the log says of a message: which one it is and what became of it, and nothing that is in it.
 
 use embedded_aws::Service;
+use embedded_aws::transport::Fault;
+use local::StackOptions;
 use serde_json::json;
 use testkit::bundle::Bundle;
 use testkit::logs::{Line, Logs};
 use testkit::weather::{broken, faults};
 
-use super::{cart, command};
+use crate::loans::{command, loan, reminder};
 use crate::options;
 
 /// Stands in each payload and must not be in any line.
@@ -15,48 +17,46 @@ const SECRET: &str = "hush";
 #[tokio::test(start_paused = true)]
 async fn a_line_names_the_message_and_holds_none_of_its_payload_whatever_becomes_of_it() {
     let (logs, _guard) = Logs::capture();
-    let mut options = options();
-    options.faults = Some(faults(|call| match &*call.caller {
-        "fail-shipment" if call.service == Service::DynamoDb => broken(call.service),
-        _ => embedded_aws::transport::Fault::None,
-    }));
-    let bundle = Bundle::start(options).await;
-    let mut secret = cart("logged");
-    secret["client_id"] = json!(format!("{SECRET}-client"));
-    secret["product_items"][0]["product_id"] = json!(format!("{SECRET}-product"));
+    let bundle = Bundle::start(StackOptions {
+        faults: Some(faults(|call| {
+            if call.service == Service::DynamoDb && call.request().to_string().contains("loan-fails") {
+                broken(call.service)
+            } else {
+                Fault::None
+            }
+        })),
+        ..options()
+    })
+    .await;
+    let secret = |id: &str| {
+        let mut loan = loan(id);
+        loan["book_id"] = json!(format!("{SECRET}-book"));
+        loan["member_id"] = json!(format!("{SECRET}-member"));
+        loan
+    };
     let envelope = |fields: &serde_json::Value, id: &str| {
         json!({ "id": id, "command": fields, "extra": SECRET, "metadata": { "correlation_id": "chain" } })
             .to_string()
     };
-    let mut wrong = secret.clone();
-    wrong["total_price"] = json!(SECRET);
+    let mut wrong = secret("wrong");
+    wrong["book_id"] = json!([SECRET]);
+    let mut other = secret("logged");
+    other["member_id"] = json!(format!("{SECRET}-other"));
     let sent = [
-        ("finalize-cart", envelope(&secret, "done"), "done"),
+        ("lend-book", envelope(&secret("logged"), "done"), "done"),
+        ("lend-book", envelope(&other, "rejected"), "rejected"),
+        ("remind-member", envelope(&reminder("none"), "waits"), "waits"),
+        ("lend-book", envelope(&secret("fails"), "fails"), "fails"),
+        ("lend-book", command(&wrong), ""),
+        ("lend-book", format!("{SECRET} is no JSON"), ""),
         (
-            "withdraw-order",
-            envelope(&json!({ "order_id": "none", "reason": SECRET }), "rejected"),
-            "rejected",
-        ),
-        (
-            "fail-payment",
-            envelope(&json!({ "payment_id": "none", "error": SECRET }), "waits"),
-            "waits",
-        ),
-        (
-            "fail-shipment",
-            envelope(&json!({ "shipment_id": "none", "error": SECRET }), "fails"),
-            "fails",
-        ),
-        ("finalize-cart", command(&wrong), ""),
-        ("finalize-cart", format!("{SECRET} is no JSON"), ""),
-        (
-            "finalize-cart",
+            "lend-book",
             json!({ "type": SECRET, "command": {} }).to_string(),
             "",
         ),
         // Malformed, and yet it says who it is.
         (
-            "on-cart-finalized",
+            "on-book-lent",
             json!({ "id": "half", "event": SECRET, "metadata": { "correlation_id": "chain" } }).to_string(),
             "half",
         ),

@@ -2,9 +2,10 @@
 
 use bundle::Trigger;
 use serde_json::json;
+use testkit::bundle::Bundle;
 use testkit::malformed::{is_refused_from_the_future, refuses_all};
 
-use super::{cart, command, without_simulators};
+use crate::loans::{ALL, command, loan, stream};
 use crate::options;
 
 #[tokio::test(start_paused = true)]
@@ -31,18 +32,18 @@ async fn a_message_of_a_version_to_come_is_in_the_dead_letter_queue_and_says_its
 
 #[tokio::test(start_paused = true)]
 async fn a_body_is_moved_byte_for_byte() {
-    let bundle = without_simulators().await;
+    let bundle = Bundle::start(options()).await;
     let bodies = [
-        "{ \"command\" :\t{\"cart_id\": \"c\", \"cart_id\": \"c\"}\r\n}\n ",
-        "{\"command\":{\"cart_id\":\"Zo\\u00eb\"},\"n\":1.50E+2}",
+        "{ \"command\" :\t{\"loan_id\": \"l\", \"loan_id\": \"l\"}\r\n}\n ",
+        "{\"command\":{\"loan_id\":\"Zo\\u00eb\"},\"n\":1.50E+2}",
         "Zoë 🛒 \u{2028}",
         " ",
     ]
     .map(str::to_owned);
-    bundle.send_batch("finalize-cart", &bodies).await;
+    bundle.send_batch("lend-book", &bodies).await;
     bundle.settle().await;
     let mut moved: Vec<_> = bundle
-        .take_letters("finalize-cart")
+        .take_letters("lend-book")
         .await
         .into_iter()
         .map(|letter| letter.body)
@@ -55,34 +56,33 @@ async fn a_body_is_moved_byte_for_byte() {
 
 #[tokio::test(start_paused = true)]
 async fn what_a_sender_may_leave_out_or_add_is_not_malformed() {
-    let bundle = without_simulators().await;
-    let mut generous = cart("generous");
-    generous["loyalty_card"] = json!({ "number": 7 });
+    let bundle = Bundle::start(options()).await;
+    let mut generous = loan("generous");
+    generous["library_card"] = json!({ "number": 7 });
     let deep = format!("{}{}", "[".repeat(63), "]".repeat(63));
     let bodies = [
-        command(&cart("bare")),
-        json!({ "command": generous, "shop": [1, 2] }).to_string(),
-        format!(r#"{{"command":{},"deep":{deep}}}"#, cart("deep")),
-        json!({ "id": null, "type": null, "metadata": null, "command": cart("nulls") }).to_string(),
-        json!({ "id": "x", "type": "FinalizeCart", "metadata": {}, "command": cart("typed") }).to_string(),
+        command(&loan("bare")),
+        json!({ "command": generous, "shelf": [1, 2] }).to_string(),
+        format!(r#"{{"command":{},"deep":{deep}}}"#, loan("deep")),
+        json!({ "id": null, "type": null, "metadata": null, "command": loan("nulls") }).to_string(),
+        json!({ "id": "x", "type": "LendBook", "metadata": {}, "command": loan("typed") }).to_string(),
     ];
-    bundle.send_batch("finalize-cart", &bodies).await;
+    bundle.send_batch("lend-book", &bodies).await;
     bundle.settle().await;
-    assert_eq!(bundle.take_letters("finalize-cart").await, []);
+    assert_eq!(bundle.take_letters("lend-book").await, []);
     for id in ["bare", "generous", "deep", "nulls", "typed"] {
-        let [stream, ..] = super::ids(id).streams();
-        assert_eq!(bundle.types(&stream).await, ["CartFinalized"], "{id}");
+        assert_eq!(bundle.types(&stream(id)).await, ALL, "{id}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_body_that_leaves_no_room_for_attributes_is_left_to_the_queues_own_redrive() {
     let (logs, _guard) = testkit::logs::Logs::capture();
-    let bundle = without_simulators().await;
+    let bundle = Bundle::start(options()).await;
     let body = "x".repeat(1024 * 1024 - 40);
-    let message_id = bundle.send("finalize-cart", &body).await;
+    let message_id = bundle.send("lend-book", &body).await;
     bundle.settle().await;
-    let letters = bundle.take_letters("finalize-cart").await;
+    let letters = bundle.take_letters("lend-book").await;
     let [letter] = &letters[..] else {
         panic!("one letter was expected, not {}", letters.len());
     };

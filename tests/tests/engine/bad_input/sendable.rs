@@ -8,23 +8,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_adapters::{CommitRef, Delivery, Outbox};
 use embedded_aws::transport::Fault;
-use functions::scenarios::Ids;
 use local::StackOptions;
 use serde_json::{Value, json};
 use testkit::bundle::Bundle;
 use testkit::weather::{broken, faults};
 
-use super::{cart, command, ids, without_simulators};
+use crate::loans::{ALL, lent, loan, reminder, stream};
 use crate::options;
 
-/// Stands for the odd text until the message is written.
-const HERE: &str = "the odd text";
 const ODD: &str = r"\uffff\ufffe \ud800 \udfff\u0001";
 const ODD_ID: &str = r"\uffff\ufffe \ud800";
 
-/// A message with odd ids and names, and odd texts in its fields.
+/// A message with odd ids and names.
 fn odd(fields: &Value) -> String {
-    let fields = fields.to_string().replace(HERE, ODD);
     format!(
         r#"{{"id":"{ODD_ID}","command":{fields},"\ud800":{{"\udc00":"{ODD}"}},"metadata":{{"correlation_id":"{ODD_ID}","causation_id":"{ODD_ID}"}}}}"#
     )
@@ -37,155 +33,51 @@ async fn assert_nothing_is_stuck(bundle: &Bundle) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cart_under_an_id_that_no_queue_carries_as_it_is_ends_completed() {
+async fn a_loan_under_an_id_that_no_queue_carries_as_it_is_comes_to_its_end() {
     let bundle = Bundle::start(options()).await;
     bundle
         .send(
-            "finalize-cart",
-            &format!(r#"{{"id":"\uffff","command":{}}}"#, cart("c-1")),
+            "lend-book",
+            &format!(r#"{{"id":"\uffff","command":{}}}"#, loan("l-1")),
         )
         .await;
     bundle.settle().await;
-    let [_, order, ..] = ids("c-1").streams();
-    assert_eq!(
-        bundle.types(&order).await,
-        ["OrderInitialized", "OrderConfirmed", "OrderCompleted"]
-    );
+    assert_eq!(bundle.types(&stream("l-1")).await, ALL);
     assert_nothing_is_stuck(&bundle).await;
-    let first = &bundle.events(&order).await[0];
+    let first = &bundle.events(&stream("l-1")).await[0];
     assert_eq!(first.correlation_id, "\u{ffff}", "it is passed on unchanged");
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_order_that_is_withdrawn_with_a_reason_that_no_queue_carries_as_it_is_gives_its_money_back() {
-    let bundle = without_simulators().await;
-    bundle.send("finalize-cart", &command(&cart("c-1"))).await;
-    let ids = ids("c-1");
-    let [_, order, payment, _] = ids.streams();
-    bundle.until(&payment, "PaymentRequested").await;
-    let withdraw = format!(
-        r#"{{"command":{{"order_id":"{}","reason":"\uffff"}}}}"#,
-        ids.order
-    );
-    bundle.send("withdraw-order", &withdraw).await;
-    bundle
-        .send(
-            "complete-payment",
-            &command(&json!({ "payment_id": ids.payment })),
-        )
-        .await;
+async fn every_loan_ends_though_each_of_its_messages_holds_what_no_queue_carries() {
+    let bundle = Bundle::start(options()).await;
+    bundle.send("lend-book", &odd(&loan("l-1"))).await;
+    bundle.until(&stream("l-1"), "BookLent").await;
+    bundle.send("remind-member", &odd(&reminder("l-1"))).await;
     bundle.settle().await;
-    assert_eq!(bundle.types(&order).await, ["OrderInitialized", "OrderCancelled"]);
-    let types = bundle.types(&payment).await;
-    assert_eq!(
-        types.iter().filter(|event| *event == "PaymentDiscarded").count(),
-        1,
-        "{types:?}"
-    );
-    let told = bundle.take("payment-gateway").await;
-    assert!(
-        told.iter()
-            .any(|message| message.body.contains("PaymentDiscarded")),
-        "the provider is told to give it back"
-    );
+    assert_eq!(bundle.types(&stream("l-1")).await, ALL);
     assert_nothing_is_stuck(&bundle).await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn every_order_and_group_ends_though_each_of_its_messages_holds_what_no_queue_carries() {
-    let bundle = without_simulators().await;
-    let order = async |id: &str| {
-        bundle.send("finalize-cart", &odd(&cart(id))).await;
-        let ids = ids(id);
-        bundle.until(&ids.streams()[2], "PaymentRequested").await;
-        ids
-    };
-    let tell = async |queue: &str, fields: Value| {
-        bundle.send(queue, &odd(&fields)).await;
-    };
-    let [declined, lost, sent] = [order("declined").await, order("lost").await, order("sent").await];
-    tell(
-        "fail-payment",
-        json!({ "payment_id": declined.payment, "error": HERE }),
-    )
-    .await;
-    for ids in [&lost, &sent] {
-        tell("complete-payment", json!({ "payment_id": ids.payment })).await;
-        bundle.until(&ids.streams()[3], "ShipmentRequested").await;
-    }
-    tell(
-        "fail-shipment",
-        json!({ "shipment_id": lost.shipment, "error": HERE }),
-    )
-    .await;
-    tell("send-shipment", json!({ "shipment_id": sent.shipment })).await;
-    for guest in ["ada", "bob"] {
-        tell("check-in-guest", json!({ "guest_stay_id": guest })).await;
-        let stay = format!("guestStay-{guest}").parse().expect("a stream");
-        bundle.until(&stay, "GuestCheckedIn").await;
-    }
-    tell(
-        "record-charge",
-        json!({ "guest_stay_id": "bob", "charge_id": "room", "amount": 5 }),
-    )
-    .await;
-    bundle
-        .until(&"guestStay-bob".parse().expect("a stream"), "ChargeRecorded")
-        .await;
-    tell(
-        "initiate-group-checkout",
-        json!({ "group_checkout_id": "tour", "guest_stay_ids": ["ada", "bob"] }),
-    )
-    .await;
-    bundle.settle().await;
-
-    let ending = async |ids: &Ids| bundle.types(&ids.streams()[1]).await.pop().unwrap_or_default();
-    assert_eq!(ending(&declined).await, "OrderCancelled");
-    assert_eq!(ending(&lost).await, "OrderCancelled");
-    assert_eq!(ending(&sent).await, "OrderCompleted");
-    let given_back = bundle.types(&lost.streams()[2]).await;
-    assert_eq!(given_back.last().map(String::as_str), Some("PaymentDiscarded"));
-    let group = bundle
-        .types(&"groupCheckout-tour".parse().expect("a stream"))
-        .await;
-    assert_eq!(
-        group.last().map(String::as_str),
-        Some("GroupCheckoutFailed"),
-        "{group:?}"
-    );
-    let reason = &bundle.events(&declined.streams()[1]).await[1].data;
-    let reason: Value = serde_json::from_str(reason).expect("data is JSON");
-    let reason = reason["reason"].as_str().expect("it has a reason");
-    assert!(
-        reason.contains("\u{ffff}\u{fffe} \u{fffd} \u{fffd}\u{1}"),
-        "halves of surrogate pairs are replaced, and nothing else: {reason:?}"
-    );
-    assert_nothing_is_stuck(&bundle).await;
-}
-
-/// The item of a finalized cart, as code that wrote characters as they are has left it.
-fn stored_cart(id: &str) -> Value {
-    let mut data = cart(id);
-    data["confirmed_at"] = json!("2026-11-23T08:00:00.000Z");
+/// The item of a lent book, as code that wrote characters as they are has left it.
+fn stored_loan(id: &str) -> Value {
+    let mut item = lent(id);
+    let event = &mut item["events"]["L"][0]["M"];
+    let mut data = loan(id);
+    data["lent_at"] = json!("2026-11-23T08:00:00.000Z");
+    data["due_at"] = json!("2026-11-23T08:00:00.000Z");
     data["note"] = json!("\u{fffe}\u{ffff}\\");
-    let event = json!({
-        "event_id": { "S": format!("event of {id}") }, "event_type": { "S": "CartFinalized" },
-        "schema_version": { "N": "1" }, "correlation_id": { "S": "\u{ffff}" },
-        "causation_id": { "S": "\u{fffe}" }, "data": { "S": data.to_string() },
-    });
-    json!({
-        "stream_id": { "S": format!("cart-{id}") }, "revision": { "N": "1" }, "last_revision": { "N": "1" },
-        "commit_id": { "S": "00000000-0000-4000-8000-000000000001" },
-        "committed_at": { "S": "2026-11-23T08:00:00.000Z" }, "events": { "L": [{ "M": event }] },
-    })
+    event["correlation_id"] = json!({ "S": "\u{ffff}" });
+    event["causation_id"] = json!({ "S": "\u{fffe}" });
+    event["data"] = json!({ "S": data.to_string() });
+    item
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_event_that_was_stored_with_such_characters_is_delivered() {
     let bundle = Bundle::start(options()).await;
-    bundle.put(&stored_cart("c-1"));
-    let [_, order, ..] = ids("c-1").streams();
-    bundle.until(&order, "OrderCompleted").await;
+    bundle.put(&stored_loan("l-1"));
+    bundle.until(&stream("l-1"), "MemberReminded").await;
     bundle.settle().await;
     assert_nothing_is_stuck(&bundle).await;
 }
@@ -196,8 +88,7 @@ async fn an_event_that_was_parked_for_such_characters_is_delivered_when_it_is_re
     let still = refuses.clone();
     let options = StackOptions {
         faults: Some(faults(move |call| {
-            let hit =
-                call.operation == "SendMessageBatch" && call.resource() == Some("local-on-cart-finalized");
+            let hit = call.operation == "SendMessageBatch" && call.resource() == Some("local-on-book-lent");
             if hit && still.load(Ordering::Relaxed) {
                 broken(call.service)
             } else {
@@ -208,7 +99,7 @@ async fn an_event_that_was_parked_for_such_characters_is_delivered_when_it_is_re
         ..options()
     };
     let bundle = Bundle::start(options).await;
-    bundle.put(&stored_cart("c-1"));
+    bundle.put(&stored_loan("l-1"));
     let outbox = Outbox::new(
         bundle.observer.dynamodb.clone(),
         bundle.stack.names().outbox_table(),
@@ -224,13 +115,12 @@ async fn an_event_that_was_parked_for_such_characters_is_delivered_when_it_is_re
     }
     refuses.store(false, Ordering::Relaxed);
     let commit = CommitRef {
-        stream: "cart-c-1".to_owned(),
+        stream: "loan-l-1".to_owned(),
         revision: 1.into(),
     };
     let redriven = outbox.redrive(&commit).await;
     redriven.expect("it is parked");
-    let [_, order, ..] = ids("c-1").streams();
-    bundle.until(&order, "OrderCompleted").await;
+    bundle.until(&stream("l-1"), "MemberReminded").await;
     bundle.settle().await;
     let published = outbox.list(Delivery::Published, 10).await;
     assert_eq!(published.expect("the outbox can be read").len(), 1);
