@@ -4,18 +4,13 @@
 
 #![allow(clippy::print_stdout)] // Figures for whoever runs it with --nocapture.
 
+#[path = "../checker/mod.rs"]
+#[macro_use]
+mod checker;
 mod properties;
 mod rules;
-mod system;
+mod world;
 mod wrong;
-
-#[path = "../model/letter.rs"]
-#[expect(dead_code, reason = "a group asks nobody outside")]
-mod letter;
-
-use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
 
 use domain::group_checkout::{
     CompleteGroupCheckout, GuestOutcome, InitiateGroupCheckout, NotifyGroupCheckoutFailure,
@@ -27,12 +22,12 @@ use domain::guest_stay::{
 };
 use domain::values::{GroupCheckoutId, GuestStayId, Money};
 use eventsourcing::{Commit, Decider, Dispatch, EventSet, NewEvent, Position, Text, computed_id};
-use stateright::{Checker, HasDiscoveries, Model};
 
-use crate::letter::{Letter, now};
+use crate::checker::letter::{Letter, now};
+use crate::checker::run;
 use crate::properties::{must, sight};
 use crate::rules::{Real, Rules};
-use crate::system::{Hotel, World};
+use crate::world::{Groups, World};
 use crate::wrong::{
     CompletesTheTimedOut, CountsTwice, DropsEarlyCharges, DropsLateResults, FailsBeforeAllHaveReported,
     LetsTheLastResultWin, NeverFails, NotifiesNobody, Overwrites, RecordsLateResultsAgain,
@@ -545,47 +540,13 @@ fn the_checker_finds_an_append_without_its_condition() {
     finds::<Overwrites>(must::COUNT_ONCE, &two_guests());
 }
 
-static EXPLORED: AtomicUsize = AtomicUsize::new(0);
-
-/// Explores everything that can happen in that world, and asserts that there is enough of it for the
-/// result to mean something.
+/// Explores everything that can happen in that world.
 fn explore(name: &str, world: World, at_least: usize) {
-    let began = Instant::now();
-    let checker = Hotel::<Real>::new(world).checker().threads(2).spawn_bfs().join();
-    let states = checker.unique_state_count();
-    let total = EXPLORED.fetch_add(states, Ordering::Relaxed) + states;
-    println!(
-        "{name}: {states} states, depth {}, {:.1} s; {total} states in all so far",
-        checker.max_depth(),
-        began.elapsed().as_secs_f32()
-    );
-    checker.assert_properties();
-    assert!(
-        states >= at_least,
-        "{name}: only {states} states, expected {at_least} at least"
-    );
+    run::explore(name, Groups::<Real>::of(world), at_least);
 }
 
 /// Asserts that the property fails with the wrong rules, and only because of them.
 fn finds<R: Rules>(property: &'static str, world: &World) {
-    let right = Hotel::<Real>::new(world.clone())
-        .checker()
-        .threads(2)
-        .spawn_bfs()
-        .join();
-    right.assert_properties();
-    let until = HasDiscoveries::AllOf(BTreeSet::from([property]));
-    let wrong = Hotel::<R>::new(world.clone())
-        .checker()
-        .threads(2)
-        .finish_when(until)
-        .spawn_bfs()
-        .join();
-    let found = wrong.discovery(property).map(stateright::Path::into_actions);
-    let found = found.unwrap_or_else(|| panic!("no counterexample to `{property}`"));
-    println!(
-        "`{property}` fails after {} steps, found in {} states",
-        found.len(),
-        wrong.unique_state_count()
-    );
+    let (right, wrong) = (Groups::<Real>::of(world.clone()), Groups::<R>::of(world.clone()));
+    run::finds(property, right, wrong);
 }

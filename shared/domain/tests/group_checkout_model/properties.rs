@@ -6,12 +6,13 @@ use std::collections::BTreeSet;
 use domain::group_checkout::{GroupCheckoutEvent, GuestOutcome, RecordGuestCheckout, TimeOutGroupCheckout};
 use domain::guest_stay::{CheckoutGuestAccount, GuestCheckoutCompleted, RecordCharge, RecordPayment};
 use domain::values::GuestStayId;
-use eventsourcing::{CommandEnvelope, Message, Text};
+use eventsourcing::{CommandEnvelope, Message, StreamId, Text};
 use stateright::Property;
 
-use crate::letter::{Letter, now};
+use crate::checker::letter::{Letter, now};
+use crate::checker::sights;
 use crate::rules::Rules;
-use crate::system::{Hotel, State, Worker, due_at};
+use crate::world::{Hotel, State, due_at};
 
 /// The names of the properties that a wrong rule is to break.
 pub mod must {
@@ -52,6 +53,8 @@ pub mod must {
 
 /// What there is to be seen on some path.
 pub mod sight {
+    pub use crate::checker::sights::{COALESCED, CONFLICT, REFUSED, REPEATED};
+
     /// All have left.
     pub const COMPLETED: &str = "a group completes";
     /// Some could not.
@@ -72,19 +75,11 @@ pub mod sight {
     pub const LEFT_ALREADY: &str = "a charge or payment is refused once its guest has left";
     /// A deadline before its time.
     pub const EARLY: &str = "a deadline comes early and waits";
-    /// Two workers want the same place.
-    pub const CONFLICT: &str = "an append meets a commit in its place";
-    /// A message is delivered again.
-    pub const REPEATED: &str = "a message is delivered and yet kept";
-    /// One commit for two commands.
-    pub const COALESCED: &str = "one commit holds what two commands decided";
-    /// From a customer or a receptionist.
-    pub const REFUSED: &str = "a command from outside is refused";
 }
 
 /// The properties of a model that is to reach these sights.
 pub fn all<R: Rules>(reaches: &[&str]) -> Vec<Property<Hotel<R>>> {
-    let sights = sights().into_iter();
+    let sights = sights().into_iter().chain(sights::all());
     let sights = sights.filter(|property| reaches.contains(&property.name));
     outcomes().into_iter().chain(sights).collect()
 }
@@ -192,12 +187,12 @@ impl<'a> Told<'a> {
 
 /// Whether it holds for every group.
 fn every(state: &State, holds: impl Fn(&Told<'_>) -> bool) -> bool {
-    state.stories.values().all(|story| holds(&Told::by(story)))
+    state.own.0.values().all(|story| holds(&Told::by(story)))
 }
 
 /// Whether it holds for one of the groups.
 fn some(state: &State, holds: impl Fn(&Told<'_>) -> bool) -> bool {
-    state.stories.values().any(|story| holds(&Told::by(story)))
+    state.own.0.values().any(|story| holds(&Told::by(story)))
 }
 
 fn outcomes<R: Rules>() -> Vec<Property<Hotel<R>>> {
@@ -232,7 +227,7 @@ fn outcomes<R: Rules>() -> Vec<Property<Hotel<R>>> {
             state.refused.iter().all(|letter| !is_from_step(letter))
         }),
         Property::always(must::NOT_REFUSE_THE_EARLY, |_, state: &State| {
-            let has_left = |bill: &Letter| state.holds(&bill.stream, GuestCheckoutCompleted::TYPE);
+            let has_left = |bill: &Letter| holds(state, &bill.stream, GuestCheckoutCompleted::TYPE);
             state
                 .refused
                 .iter()
@@ -240,22 +235,22 @@ fn outcomes<R: Rules>() -> Vec<Property<Hotel<R>>> {
                 .all(has_left)
         }),
         Property::always(must::RECORD_BILLS, |model: &Hotel<R>, state: &State| {
-            let mut bills = model.world().sent.iter().filter(|letter| is_bill(letter));
-            !state.is_quiet() || bills.all(|bill| state.refused.contains(bill) || state.is_on_record(bill))
+            let mut bills = model.business.world.sent.iter().filter(|letter| is_bill(letter));
+            !state.is_quiet() || bills.all(|bill| state.refused.contains(bill) || is_on_record(state, bill))
         }),
         Property::always(must::RECORD_ALL, |model: &Hotel<R>, state: &State| {
             !state.is_quiet() || all_are_on_record(model, state)
         }),
         Property::always(must::END, |model: &Hotel<R>, state: &State| {
-            let some_began = !state.stories.is_empty() || !model.has_groups();
+            let some_began = !state.own.0.is_empty() || !model.business.has_groups();
             !state.is_quiet() || some_began && every(state, |told| !told.endings.is_empty())
         }),
         Property::always(
             must::TELL_WHAT_IS_OUTSTANDING,
             |model: &Hotel<R>, state: &State| {
-                state.stories.iter().all(|(group, story)| {
+                state.own.0.iter().all(|(group, story)| {
                     let is_open = Told::by(story).endings.is_empty();
-                    model.is_told_open(state, group) == (is_open, is_open)
+                    model.business.is_told_open(state, group) == (is_open, is_open)
                 })
             },
         ),
@@ -287,6 +282,18 @@ fn times_out_right(told: &Told<'_>) -> bool {
     })
 }
 
+/// Whether the stream holds an event of that type.
+fn holds(state: &State, id: &StreamId, event_type: &str) -> bool {
+    let mut events = state.commits(id).flat_map(|commit| &commit.events);
+    events.any(|event| event.event_type == event_type)
+}
+
+/// Whether an event of the letter's stream says that the letter caused it.
+fn is_on_record(state: &State, letter: &Letter) -> bool {
+    let mut events = state.commits(&letter.stream).flat_map(|commit| &commit.events);
+    events.any(|event| letter.body.contains(&format!(r#""id":"{}""#, event.causation_id)))
+}
+
 /// Whether it says what a guest owes or has paid.
 fn is_bill(letter: &Letter) -> bool {
     [RecordCharge::TYPE, RecordPayment::TYPE].contains(&letter.kind.as_str())
@@ -306,7 +313,8 @@ fn is_from_step(letter: &Letter) -> bool {
 /// one if guests were asked.
 fn all_are_on_record<R: Rules>(model: &Hotel<R>, state: &State) -> bool {
     let on_record: BTreeSet<Said> = state
-        .stories
+        .own
+        .0
         .values()
         .flat_map(|story| {
             let told = Told::by(story);
@@ -320,7 +328,12 @@ fn all_are_on_record<R: Rules>(model: &Hotel<R>, state: &State) -> bool {
             .iter()
             .all(|guest| heard.contains(guest) || late().any(|other| other == guest))
     });
-    model.results().iter().all(|result| on_record.contains(result)) && (asked || !model.world().asks_guests)
+    model
+        .business
+        .results
+        .iter()
+        .all(|result| on_record.contains(result))
+        && (asked || !model.business.world.asks_guests)
 }
 
 /// The result that a letter reports, if it does.
@@ -352,7 +365,7 @@ fn sights<R: Rules>() -> Vec<Property<Hotel<R>>> {
         }),
         Property::sometimes(sight::WAITED, |model: &Hotel<R>, state: &State| {
             let is_result = |letter: &&Letter| letter.kind == RecordGuestCheckout::TYPE;
-            state.stories.is_empty() && waits(model, state, is_result)
+            state.own.0.is_empty() && waits(model, state, is_result)
         }),
         Property::sometimes(sight::BILL_WAITED, |model: &Hotel<R>, state: &State| {
             waits(model, state, |letter| is_bill(letter))
@@ -369,34 +382,13 @@ fn sights<R: Rules>() -> Vec<Property<Hotel<R>>> {
         Property::sometimes(sight::EARLY, |model: &Hotel<R>, state: &State| {
             waits(model, state, |letter| letter.due.is_some())
         }),
-        Property::sometimes(sight::CONFLICT, |_, state: &State| {
-            let place = |worker: &Worker| (worker.commit.stream.clone(), worker.commit.revision);
-            let mut workers = state.workers.0.iter();
-            workers.any(|worker| state.table.contains_key(&place(worker)))
-        }),
-        Property::sometimes(sight::REPEATED, |model: &Hotel<R>, state: &State| {
-            state.repeats < model.world().repeats
-        }),
-        Property::sometimes(sight::COALESCED, |_, state: &State| {
-            let is_shared = |worker: &Worker| {
-                let events = worker.commit.events.iter();
-                let commands: BTreeSet<_> = events.map(|event| &event.causation_id).collect();
-                commands.len() > 1
-            };
-            state.workers.0.iter().any(is_shared)
-        }),
-        Property::sometimes(sight::REFUSED, |_, state: &State| !state.refused.is_empty()),
     ]
 }
 
 /// Whether such a letter would come again if it were decided now.
 fn waits<R: Rules>(model: &Hotel<R>, state: &State, is_meant: impl Fn(&&Letter) -> bool) -> bool {
     let mut letters = state.in_flight.0.iter().filter(is_meant);
-    letters.any(|letter| {
-        let sees = state.commits(&letter.stream).count();
-        let decided = model.decide(state, std::slice::from_ref(letter), sees, now());
-        decided.settled.again == std::slice::from_ref(letter)
-    })
+    letters.any(|letter| model.waits(state, letter))
 }
 
 fn is_completed(event: &GroupCheckoutEvent) -> bool {

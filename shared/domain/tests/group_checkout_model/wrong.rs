@@ -7,11 +7,15 @@ use domain::group_checkout::{
     TimeOutGroupCheckout,
 };
 use domain::guest_stay::{GuestStayCommand, GuestStayEvent, GuestStayState};
-use eventsourcing::{Decision, Message, Refusal, Timestamp};
+use eventsourcing::{Decision, Message, Refusal, Stream, Timestamp};
 
-use crate::letter::Letter;
-use crate::rules::{Real, Rules, Verdict, real_step};
-use crate::system::due_at;
+use crate::checker::deciding;
+use crate::checker::letter::Letter;
+use crate::rules::{Real, Rules, real_step};
+use crate::world::due_at;
+
+/// What the rules of a group return.
+type Verdict<E = GroupCheckoutEvent> = deciding::Verdict<E>;
 
 /// What of a command is a result.
 fn result(command: &GroupCheckoutCommand) -> Option<&RecordGuestCheckout> {
@@ -252,10 +256,10 @@ impl Rules for WaitsForEver {
 pub struct SetsNoDeadline;
 
 impl Rules for SetsNoDeadline {
-    fn react(event: &Letter) -> Vec<Letter> {
-        let mut sent = real_step(event);
+    fn react(event: &Letter, stream: &Stream) -> Option<Vec<Letter>> {
+        let mut sent = real_step(event, stream)?;
         sent.retain(|letter| letter.kind != TimeOutGroupCheckout::TYPE);
-        sent
+        Some(sent)
     }
 }
 

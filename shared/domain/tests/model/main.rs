@@ -3,15 +3,13 @@
 
 #![allow(clippy::print_stdout)] // Figures for whoever runs it with --nocapture.
 
-mod letter;
+#[path = "../checker/mod.rs"]
+#[macro_use]
+mod checker;
 mod properties;
 mod rules;
-mod system;
+mod world;
 mod wrong;
-
-use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
 
 use domain::cart::FinalizeCart;
 use domain::order::WithdrawOrder;
@@ -19,13 +17,13 @@ use domain::payment::{CompletePayment, DiscardPayment, FailPayment};
 use domain::shipment::{FailShipment, SendShipment};
 use domain::values::{CartId, Money, OrderId, PaymentId, ProductItem, ProductItems, Quantity, ShipmentId};
 use eventsourcing::Text;
-use stateright::{Checker, HasDiscoveries, Model};
 
-use crate::letter::Letter;
+use crate::checker::letter::Letter;
+use crate::checker::run;
 use crate::properties::{must, sight};
 use crate::rules::{Real, Rules};
-use crate::system::Answer::{No, Yes};
-use crate::system::{Outsider, Saga, World};
+use crate::world::Answer::{No, Yes};
+use crate::world::{Orders, Outsider, World};
 use crate::wrong::{
     CancelsFirst, ConfirmsTheCancelled, DrawsIds, DropsEarlyWithdrawals, ForgetsTheEarlyVoid,
     ForgetsTheEarlyWithdrawal, ForgetsToVoid, GivesBackAgain, GivesUpOnWhatItDoesNotSee, KeepsLateMoney,
@@ -628,47 +626,13 @@ fn withdrawn() -> World {
     }
 }
 
-static EXPLORED: AtomicUsize = AtomicUsize::new(0);
-
-/// Explores everything that can happen in that world, and asserts that there is enough of it for the
-/// result to mean something.
+/// Explores everything that can happen in that world.
 fn explore(name: &str, world: World, at_least: usize) {
-    let began = Instant::now();
-    let checker = Saga::<Real>::new(world).checker().threads(2).spawn_bfs().join();
-    let states = checker.unique_state_count();
-    let total = EXPLORED.fetch_add(states, Ordering::Relaxed) + states;
-    println!(
-        "{name}: {states} states, depth {}, {:.1} s; {total} states in all so far",
-        checker.max_depth(),
-        began.elapsed().as_secs_f32()
-    );
-    checker.assert_properties();
-    assert!(
-        states >= at_least,
-        "{name}: only {states} states, expected {at_least} at least"
-    );
+    run::explore(name, Orders::<Real>::of(world), at_least);
 }
 
 /// Asserts that the property fails with the wrong rules, and only because of them.
 fn finds<R: Rules>(property: &'static str, world: &World) {
-    let right = Saga::<Real>::new(world.clone())
-        .checker()
-        .threads(2)
-        .spawn_bfs()
-        .join();
-    right.assert_properties();
-    let until = HasDiscoveries::AllOf(BTreeSet::from([property]));
-    let wrong = Saga::<R>::new(world.clone())
-        .checker()
-        .threads(2)
-        .finish_when(until)
-        .spawn_bfs()
-        .join();
-    let found = wrong.discovery(property).map(stateright::Path::into_actions);
-    let found = found.unwrap_or_else(|| panic!("no counterexample to `{property}`"));
-    println!(
-        "`{property}` fails after {} steps, found in {} states",
-        found.len(),
-        wrong.unique_state_count()
-    );
+    let (right, wrong) = (Orders::<Real>::of(world.clone()), Orders::<R>::of(world.clone()));
+    run::finds(property, right, wrong);
 }

@@ -1,14 +1,13 @@
 //! What must be true of every order, and what the model must be able to reach.
 
-use std::collections::BTreeSet;
-
 use domain::order::{Cause, WithdrawOrder};
 use eventsourcing::Message;
 use stateright::Property;
 
-use crate::letter::Letter;
+use crate::checker::letter::Letter;
+use crate::checker::sights;
 use crate::rules::Rules;
-use crate::system::{Facts, Saga, State, Worker};
+use crate::world::{Facts, Own, Saga, State};
 
 /// The names of the properties that a wrong rule is to break.
 pub mod must {
@@ -50,8 +49,10 @@ pub mod must {
 
 /// What there is to be seen on some path, each under a name for [`World::reaches`].
 ///
-/// [`World::reaches`]: crate::system::World::reaches
+/// [`World::reaches`]: crate::world::World::reaches
 pub mod sight {
+    pub use crate::checker::sights::{COALESCED, CONFLICT, REFUSED, REPEATED};
+
     /// The order is completed.
     pub const COMPLETED: &str = "an order completes";
     /// The order is cancelled because of its payment.
@@ -60,8 +61,6 @@ pub mod sight {
     pub const SHIPMENT_FAILED: &str = "an order is cancelled because its shipment failed";
     /// The order is cancelled by the customer.
     pub const WITHDRAWN: &str = "an order is withdrawn";
-    /// A withdrawal comes too late.
-    pub const REFUSED: &str = "a command from outside is refused";
     /// A withdrawal comes before its order.
     pub const WITHDRAWN_EARLY: &str = "an order is withdrawn before it is initialized";
     /// An answer is there before what it answers.
@@ -85,22 +84,17 @@ pub mod sight {
         "an order is cancelled because its payment was discarded before it was requested";
     /// Somebody discards the payment of a parcel that has left.
     pub const CALLED_OFF_LATE: &str = "an order completes though its money was given back by hand";
-    /// Two workers want the same place.
-    pub const CONFLICT: &str = "an append meets a commit in its place";
-    /// A message is delivered again.
-    pub const REPEATED: &str = "a message is delivered and yet kept";
-    /// One commit for two commands.
-    pub const COALESCED: &str = "one commit holds what two commands decided";
 }
 
 /// The properties of a model that is to reach these sights.
 pub fn all<R: Rules>(reaches: &[&str]) -> Vec<Property<Saga<R>>> {
-    let sights = sights()
-        .into_iter()
-        .filter(|property| reaches.contains(&property.name));
-    outcomes().into_iter().chain(sights).collect()
+    let sights = sights().into_iter().chain(sights::all());
+    let sights = sights.filter(|property| reaches.contains(&property.name));
+    let outcomes = outcomes().into_iter().chain(exchanges());
+    outcomes.chain(sights).collect()
 }
 
+/// What an order and its money come to.
 fn outcomes<R: Rules>() -> Vec<Property<Saga<R>>> {
     vec![
         Property::always(must::BE_ONE, |_, state: &State| {
@@ -110,79 +104,115 @@ fn outcomes<R: Rules>() -> Vec<Property<Saga<R>>> {
                 "PaymentRequested",
                 "ShipmentRequested",
             ];
-            once.iter().all(|first| state.facts.count(first) <= 1)
+            once.iter().all(|first| state.own.facts.count(first) <= 1)
                 && ["cart", "order", "payment", "shipment"]
                     .iter()
                     .all(|category| streams(state, category) <= 1)
         }),
         Property::always(must::END_ONCE, |_, state: &State| {
-            state.facts.count("OrderCompleted") + state.facts.count("OrderCancelled") <= 1
+            state.own.facts.count("OrderCompleted") + state.own.facts.count("OrderCancelled") <= 1
         }),
-        Property::always(must::BE_PAID_AND_SENT, |_, State { facts, .. }: &State| {
-            // Only by hand: see the next one.
-            let is_kept = facts.count("PaymentDiscarded") == facts.count("PaymentRevoked");
-            let paid = facts.count("PaymentCompleted") == 1 && is_kept;
-            facts.count("OrderCompleted") == 0 || paid && facts.count("ShipmentSent") == 1
-        }),
+        Property::always(
+            must::BE_PAID_AND_SENT,
+            |_,
+             State {
+                 own: Own { facts, .. },
+                 ..
+             }: &State| {
+                // Only by hand: see the next one.
+                let is_kept = facts.count("PaymentDiscarded") == facts.count("PaymentRevoked");
+                let paid = facts.count("PaymentCompleted") == 1 && is_kept;
+                facts.count("OrderCompleted") == 0 || paid && facts.count("ShipmentSent") == 1
+            },
+        ),
         Property::always(must::RECORD_REVOCATIONS, |_, state: &State| {
-            let facts = &state.facts;
+            let facts = &state.own.facts;
             let is_sent_for_nothing =
                 facts.count("OrderCompleted") == 1 && facts.count("PaymentDiscarded") == 1;
             !(state.is_quiet() && is_sent_for_nothing) || facts.count("ShipmentCalledOffLate") == 1
         }),
         Property::always(must::KEEP_NO_MONEY, |_, state: &State| {
-            let at_its_end = state.is_quiet() && state.facts.cause.is_some();
-            !at_its_end || received(&state.facts) == state.facts.count("PaymentDiscarded")
-        }),
-        Property::always(must::GIVE_BACK_ONCE, |_, State { facts, .. }: &State| {
-            facts.count("PaymentDiscarded") <= 1 && received(facts) <= 1
-        }),
-        Property::always(must::GIVE_BACK_AT_ONCE, |_, State { facts, .. }: &State| {
-            facts.count("PaymentReceivedLate") <= facts.count("PaymentDiscarded")
+            let at_its_end = state.is_quiet() && state.own.facts.cause.is_some();
+            !at_its_end || received(&state.own.facts) == state.own.facts.count("PaymentDiscarded")
         }),
         Property::always(
+            must::GIVE_BACK_ONCE,
+            |_,
+             State {
+                 own: Own { facts, .. },
+                 ..
+             }: &State| { facts.count("PaymentDiscarded") <= 1 && received(facts) <= 1 },
+        ),
+        Property::always(
+            must::GIVE_BACK_AT_ONCE,
+            |_,
+             State {
+                 own: Own { facts, .. },
+                 ..
+             }: &State| { facts.count("PaymentReceivedLate") <= facts.count("PaymentDiscarded") },
+        ),
+    ]
+}
+
+/// What becomes of requests, answers and commands, and how it ends.
+fn exchanges<R: Rules>() -> Vec<Property<Saga<R>>> {
+    vec![
+        Property::always(
             must::REQUEST_NOTHING_AFTERWARDS,
-            |_, State { facts, .. }: &State| {
+            |_,
+             State {
+                 own: Own { facts, .. },
+                 ..
+             }: &State| {
                 let never_to_be_sent = matches!(facts.cause, Some(Cause::Withdrawn | Cause::PaymentFailed));
                 let requested_for_nothing = never_to_be_sent && facts.count("ShipmentRequested") > 0;
                 !(facts.requested_after_the_end || requested_for_nothing)
             },
         ),
-        Property::always(must::NOT_FLIP, |_, State { facts, .. }: &State| {
-            let payment = ["PaymentCompleted", "PaymentFailed", "PaymentVoided"];
-            let shipment = ["ShipmentSent", "ShipmentFailed"];
-            total(facts, &payment) <= 1 && total(facts, &shipment) <= 1 && facts.count("OrderConfirmed") <= 1
-        }),
+        Property::always(
+            must::NOT_FLIP,
+            |_,
+             State {
+                 own: Own { facts, .. },
+                 ..
+             }: &State| {
+                let payment = ["PaymentCompleted", "PaymentFailed", "PaymentVoided"];
+                let shipment = ["ShipmentSent", "ShipmentFailed"];
+                total(facts, &payment) <= 1
+                    && total(facts, &shipment) <= 1
+                    && facts.count("OrderConfirmed") <= 1
+            },
+        ),
         Property::always(must::NOT_REFUSE_ITS_OWN, |_, state: &State| {
             let from_customers = ["FinalizeCart", "WithdrawOrder"];
             state
                 .refused
-                .0
                 .iter()
                 .all(|letter| from_customers.contains(&letter.kind.as_str()))
         }),
         Property::always(must::NOT_REFUSE_THE_EARLY, |_, state: &State| {
             let decided = ["OrderWithdrawnEarly", "OrderConfirmed", "OrderCancelled"];
-            withdrawals(&state.refused.0) == 0 || total(&state.facts, &decided) > 0
+            withdrawals(&state.refused) == 0 || total(&state.own.facts, &decided) > 0
         }),
         Property::always(must::HEED_WITHDRAWALS, |model: &Saga<R>, state: &State| {
-            let taken = withdrawals(&model.world().sent) > withdrawals(&state.refused.0);
-            !(state.is_quiet() && taken) || state.facts.cause == Some(Cause::Withdrawn)
+            let taken = withdrawals(&model.business.world.sent) > withdrawals(&state.refused);
+            !(state.is_quiet() && taken) || state.own.facts.cause == Some(Cause::Withdrawn)
         }),
         Property::always(must::RECORD_ANSWERS, |_, state: &State| {
-            let parcels = total(&state.facts, &["ShipmentSent", "ShipmentSentLate"]);
+            let parcels = total(&state.own.facts, &["ShipmentSent", "ShipmentSentLate"]);
             !state.is_quiet()
-                || received(&state.facts) == u8::from(state.captured) && parcels == u8::from(state.left)
+                || received(&state.own.facts) == u8::from(state.own.captured)
+                    && parcels == u8::from(state.own.left)
         }),
         Property::always(must::CLOSE, |_, state: &State| {
-            !state.is_quiet() || is_closed(&state.facts)
+            !state.is_quiet() || is_closed(&state.own.facts)
         }),
         Property::always(
             must::TELL_WHAT_IS_OUTSTANDING,
             |model: &Saga<R>, state: &State| {
-                let told = model.told(state);
-                told.has_ended == has_ended(&state.facts)
-                    && told.is_outstanding == (has_begun(&state.facts) && !is_settled(&state.facts))
+                let told = model.business.told(state);
+                told.has_ended == has_ended(&state.own.facts)
+                    && told.is_outstanding == (has_begun(&state.own.facts) && !is_settled(&state.own.facts))
             },
         ),
         Property::eventually(must::COME_TO_REST, |_, state: &State| state.is_quiet()),
@@ -192,7 +222,7 @@ fn outcomes<R: Rules>() -> Vec<Property<Saga<R>>> {
 fn sights<R: Rules>() -> Vec<Property<Saga<R>>> {
     vec![
         Property::sometimes(sight::COMPLETED, |_, state: &State| {
-            state.facts.count("OrderCompleted") == 1
+            state.own.facts.count("OrderCompleted") == 1
         }),
         Property::sometimes(sight::PAYMENT_FAILED, |_, state: &State| {
             cancelled_by(state, Cause::PaymentFailed)
@@ -203,78 +233,85 @@ fn sights<R: Rules>() -> Vec<Property<Saga<R>>> {
         Property::sometimes(sight::WITHDRAWN, |_, state: &State| {
             cancelled_by(state, Cause::Withdrawn)
         }),
-        Property::sometimes(sight::REFUSED, |_, state: &State| !state.refused.0.is_empty()),
         Property::sometimes(sight::WITHDRAWN_EARLY, |_, state: &State| {
-            state.facts.count("OrderWithdrawnEarly") == 1 && cancelled_by(state, Cause::Withdrawn)
+            state.own.facts.count("OrderWithdrawnEarly") == 1 && cancelled_by(state, Cause::Withdrawn)
         }),
         Property::sometimes(sight::WAITED, |model: &Saga<R>, state: &State| {
-            model.world().sent.iter().any(|letter| model.waits(state, letter))
+            let mut sent = model.business.world.sent.iter();
+            sent.any(|letter| state.in_flight.0.contains(letter) && model.waits(state, letter))
         }),
         Property::sometimes(sight::VOIDED, |_, state: &State| {
-            state.facts.count("PaymentVoided") == 1
+            state.own.facts.count("PaymentVoided") == 1
         }),
         Property::sometimes(sight::RECEIVED_LATE, |_, state: &State| {
-            state.facts.count("PaymentReceivedLate") == 1
+            state.own.facts.count("PaymentReceivedLate") == 1
         }),
-        Property::sometimes(sight::DISCARDED, |_, State { facts, .. }: &State| {
-            facts.count("PaymentCompleted") == 1 && facts.count("PaymentDiscarded") == 1
-        }),
-        Property::sometimes(sight::PAYMENT_FAILED_LATE, |_, State { facts, .. }: &State| {
-            facts.count("PaymentFailedLate") == 1 && facts.count("OrderCompleted") == 1
-        }),
+        Property::sometimes(
+            sight::DISCARDED,
+            |_,
+             State {
+                 own: Own { facts, .. },
+                 ..
+             }: &State| {
+                facts.count("PaymentCompleted") == 1 && facts.count("PaymentDiscarded") == 1
+            },
+        ),
+        Property::sometimes(
+            sight::PAYMENT_FAILED_LATE,
+            |_,
+             State {
+                 own: Own { facts, .. },
+                 ..
+             }: &State| {
+                facts.count("PaymentFailedLate") == 1 && facts.count("OrderCompleted") == 1
+            },
+        ),
         Property::sometimes(sight::SENT_LATE, |_, state: &State| {
-            state.facts.count("ShipmentSentLate") == 1
+            state.own.facts.count("ShipmentSentLate") == 1
         }),
-        Property::sometimes(sight::SHIPMENT_FAILED_LATE, |_, State { facts, .. }: &State| {
-            facts.count("ShipmentFailedLate") == 1 && facts.count("OrderCompleted") == 1
-        }),
+        Property::sometimes(
+            sight::SHIPMENT_FAILED_LATE,
+            |_,
+             State {
+                 own: Own { facts, .. },
+                 ..
+             }: &State| {
+                facts.count("ShipmentFailedLate") == 1 && facts.count("OrderCompleted") == 1
+            },
+        ),
         Property::sometimes(sight::REVOKED, |_, state: &State| {
-            let is_revoked = state.facts.count("PaymentRevoked") == 1;
+            let is_revoked = state.own.facts.count("PaymentRevoked") == 1;
             is_revoked
-                && state.facts.count("PaymentCompleted") == 1
+                && state.own.facts.count("PaymentCompleted") == 1
                 && cancelled_by(state, Cause::ShipmentFailed)
         }),
         Property::sometimes(sight::REVOKED_EARLY, |_, state: &State| {
             let (is_revoked, is_asked_for) = ("PaymentRevoked", "PaymentRequested");
-            let is_early = state.facts.count(is_revoked) == 1 && state.facts.count(is_asked_for) == 0;
+            let is_early = state.own.facts.count(is_revoked) == 1 && state.own.facts.count(is_asked_for) == 0;
             is_early && cancelled_by(state, Cause::PaymentFailed)
         }),
-        Property::sometimes(sight::CALLED_OFF_LATE, |_, State { facts, .. }: &State| {
-            facts.count("ShipmentCalledOffLate") == 1 && facts.count("OrderCompleted") == 1
-        }),
-        Property::sometimes(sight::CONFLICT, |_, state: &State| {
-            let place = |worker: &Worker| (worker.commit.stream.clone(), worker.commit.revision);
-            state
-                .workers
-                .0
-                .iter()
-                .any(|worker| state.table.contains_key(&place(worker)))
-        }),
-        Property::sometimes(sight::REPEATED, |model: &Saga<R>, state: &State| {
-            state.repeats < model.world().repeats
-        }),
-        Property::sometimes(sight::COALESCED, |_, state: &State| {
-            let commands = |worker: &Worker| {
-                let events = worker.commit.events.iter();
-                events
-                    .map(|event| event.causation_id.clone())
-                    .collect::<BTreeSet<_>>()
-                    .len()
-            };
-            state.workers.0.iter().any(|worker| commands(worker) > 1)
-        }),
+        Property::sometimes(
+            sight::CALLED_OFF_LATE,
+            |_,
+             State {
+                 own: Own { facts, .. },
+                 ..
+             }: &State| {
+                facts.count("ShipmentCalledOffLate") == 1 && facts.count("OrderCompleted") == 1
+            },
+        ),
     ]
 }
 
-fn withdrawals(letters: &[Letter]) -> usize {
+fn withdrawals<'l>(letters: impl IntoIterator<Item = &'l Letter>) -> usize {
     letters
-        .iter()
+        .into_iter()
         .filter(|letter| letter.kind == WithdrawOrder::TYPE)
         .count()
 }
 
 fn cancelled_by(state: &State, cause: Cause) -> bool {
-    state.is_quiet() && state.facts.cause == Some(cause)
+    state.is_quiet() && state.own.facts.cause == Some(cause)
 }
 
 fn streams(state: &State, category: &str) -> usize {

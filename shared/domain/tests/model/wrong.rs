@@ -13,8 +13,9 @@ use domain::shipment::{ShipmentCommand, ShipmentEvent, ShipmentFailed, ShipmentS
 use domain::values::Money;
 use eventsourcing::{Decision, Dispatch, EventEnvelope, Message, Refusal, Stream, Timestamp};
 
-use crate::letter::{Letter, now};
-use crate::rules::{Real, Rules, Verdict, real_step};
+use crate::checker::deciding::Verdict;
+use crate::checker::letter::{Letter, now};
+use crate::rules::{Real, Rules, real_step};
 
 /// A completed payment is not given back.
 pub struct KeepsTheMoney;
