@@ -18,4 +18,5 @@ pub mod scenarios;
 pub mod simulators;
 mod streams;
 
+pub use domain;
 pub use registry::bundle;

@@ -15,6 +15,7 @@
 //! | [`nonsense`] | arbitrary and damaged messages, by seed |
 //! | [`retries`] | after which delays messages come again |
 //! | [`logs`] | the log lines of a test |
+//! | [`program`] | a built program, run as a process |
 //! | [`prices`] | AWS's list prices, in one place |
 
 pub mod bundle;
@@ -25,6 +26,7 @@ pub mod logs;
 pub mod malformed;
 pub mod nonsense;
 pub mod prices;
+pub mod program;
 pub mod retries;
 pub mod sampled;
 pub mod storm;

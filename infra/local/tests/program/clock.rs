@@ -5,6 +5,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use embedded_aws::Clock;
 use embedded_sqs::Outgoing;
+use eventsourcing::SettingValues;
+use library::loan::LOAN_SECONDS;
 use local::{Stack, StackOptions};
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -38,19 +40,17 @@ async fn start(system: &System) -> Stack {
     let system = system.clone();
     let options = StackOptions {
         clock: Some(Clock::following(Arc::new(move || system.now()))),
-        ..StackOptions::of(functions::bundle())
+        settings: SettingValues::default().with(&LOAN_SECONDS, Duration::from_mins(15)),
+        ..StackOptions::of(library::bundle())
     };
     Stack::start(options)
         .await
         .expect("a stack in memory needs nothing to start")
 }
 
-/// A cart whose payment is never answered.
-fn finalize(stack: &Stack, cart: &str) {
-    let body = json!({ "command": {
-        "cart_id": cart, "client_id": "u-7", "total_price": 408.00,
-        "product_items": [{ "product_id": "p-1", "quantity": 1, "unit_price": 408.00 }],
-    }});
+/// A loan of a quarter of an hour.
+fn lend(stack: &Stack, loan: &str) {
+    let body = json!({ "command": { "loan_id": loan, "book_id": "moby-dick", "member_id": "ada" } });
     let message = Outgoing {
         body: body.to_string(),
         ..Outgoing::default()
@@ -58,7 +58,7 @@ fn finalize(stack: &Stack, cart: &str) {
     stack
         .wire()
         .sqs()
-        .send("local-finalize-cart", message)
+        .send("local-lend-book", message)
         .expect("the queue is there");
 }
 
@@ -96,41 +96,38 @@ async fn until(stack: &Stack, beginning: &str) {
 async fn what_was_due_while_the_machine_slept_is_due_when_it_wakes_and_stamped_with_the_time_it_is() {
     let system = System::new();
     let stack = start(&system).await;
-    finalize(&stack, "c-1");
-    until(&stack, "PaymentRequested").await;
+    lend(&stack, "l-1");
+    until(&stack, "BookLent").await;
     let asleep = Duration::from_hours(8);
     system.set(|time| time + asleep);
     let woke = (Instant::now(), system.now());
-    until(&stack, "OrderCancelled").await;
+    until(&stack, "MemberReminded").await;
     // The deadline of a quarter of an hour passed long ago: nobody waits for it again.
     assert!(
         woke.0.elapsed() < Duration::from_mins(1),
         "after {:?}",
         woke.0.elapsed()
     );
-    let cancelled = events(&stack, "OrderCancelled").remove(0).1;
+    let reminded = events(&stack, "MemberReminded").remove(0).1;
     let woke = eventsourcing::Timestamp::from(woke.1).to_string();
-    assert!(cancelled >= woke, "{cancelled} is before {woke}");
+    assert!(reminded >= woke, "{reminded} is before {woke}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_clock_that_is_set_back_delays_no_deadline_and_leaves_events_in_their_order() {
     let system = System::new();
     let stack = start(&system).await;
-    finalize(&stack, "c-1");
-    until(&stack, "PaymentRequested").await;
+    lend(&stack, "l-1");
+    until(&stack, "BookLent").await;
     system.set(|time| time - Duration::from_hours(8));
     let began = Instant::now();
-    until(&stack, "OrderCancelled").await;
+    until(&stack, "MemberReminded").await;
     let took = began.elapsed();
     assert!(
         (Duration::from_mins(14)..Duration::from_mins(40)).contains(&took),
         "{took:?}"
     );
     let at = |kind: &str| events(&stack, kind).remove(0).1;
-    let (asked, failed, cancelled) = (at("PaymentRequested"), at("PaymentFailed"), at("OrderCancelled"));
-    assert!(
-        asked < failed && failed <= cancelled,
-        "{asked}, {failed}, {cancelled}"
-    );
+    let (lent, reminded) = (at("BookLent"), at("MemberReminded"));
+    assert!(lent < reminded, "{lent}, {reminded}");
 }

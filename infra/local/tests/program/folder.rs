@@ -123,24 +123,24 @@ fn what_is_kept_and_what_is_thrown_away_is_told_as_it_is() {
         Up::start(up)
     };
     let first = start(&["--no-simulators"]);
-    let cart = r#"{"command":{"cart_id":"c-1","client_id":"u-7","total_price":1,"product_items":[{"product_id":"p-1","quantity":1,"unit_price":1}]}}"#;
-    send(&first, "local-finalize-cart", cart);
-    until("the order began", || {
+    let loan = r#"{"command":{"loan_id":"l-1","book_id":"moby-dick","member_id":"ada"}}"#;
+    send(&first, "local-lend-book", loan);
+    until("the book is lent", || {
         let table = first.call("DynamoDB_20120810.Scan", r#"{"TableName":"local-events"}"#);
-        table.contains("OrderInitialized").then_some(())
+        table.contains("BookLent").then_some(())
     });
     last_words(first);
 
     let second = start(&["--no-functions"]);
-    send(&second, "local-withdraw-order", "{}");
-    send(&second, "local-finalize-cart-dlq", "a");
-    send(&second, "local-finalize-cart-dlq", "b");
+    send(&second, "local-remind-member", "{}");
+    send(&second, "local-lend-book-dlq", "a");
+    send(&second, "local-lend-book-dlq", "b");
     let said = last_words(second);
     for part in [
         " again, so that what was in flight goes on. Commands and dead letters that were on queues at the last end are gone",
         "thrown away with the queues, which are in memory: ",
-        "1 in local-withdraw-order",
-        ", 2 dead letters (2 in local-finalize-cart-dlq); what follows from stored events is sent again",
+        "1 in local-remind-member",
+        ", 2 dead letters (2 in local-lend-book-dlq); what follows from stored events is sent again",
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }

@@ -1,7 +1,7 @@
 //! How something ended and what is still outstanding is said by what was recorded; where that can't be
 //! understood, nothing is said to be done.
 
-use domain::values::{CartId, OrderId, PaymentId, ShipmentId};
+use functions::domain::values::{CartId, OrderId, PaymentId, ShipmentId};
 use serde_json::{Value, json};
 
 use crate::showing::item;

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use domain::values::{CartId, OrderId, PaymentId, ShipmentId};
 use embedded_sqs::{MessageAttribute, Outgoing};
+use functions::domain::values::{CartId, OrderId, PaymentId, ShipmentId};
 use serde_json::{Value, json};
 
 use crate::outbox::entry;

@@ -1,6 +1,5 @@
 //! The demo plays whatever business it is given.
 
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,24 +33,4 @@ fn a_scenario_that_ends_otherwise_than_it_has_to_is_told_and_fails_the_demo() {
     };
     let right = demo::run(Arc::new(bundle), &Program::Scenarios, settings());
     assert!(!right.expect("the demo can be played"));
-}
-
-#[test]
-fn help_tells_the_settings_of_the_business_and_what_its_demo_can_play() {
-    let help = |arguments: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_local")).args(arguments).output();
-        String::from_utf8(output.expect("the program starts").stdout).expect("it prints UTF-8")
-    };
-    let bundle = functions::bundle();
-    let about = help(&["--help"]);
-    for setting in bundle.settings() {
-        let told = format!("{} ({})", setting.variable, setting.default.as_secs());
-        assert!(about.contains(&told), "{told} is not in {about}");
-    }
-    let demo = help(&["demo", "--help"]);
-    let own = bundle.demo.own.map(|own| format!("--{} <FILE>", own.flag));
-    let load = bundle.demo.load.map(|load| format!("--{} <N>", load.flag));
-    for flag in own.into_iter().chain(load) {
-        assert!(demo.contains(&flag), "{flag} is not in {demo}");
-    }
 }

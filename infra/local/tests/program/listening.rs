@@ -79,7 +79,7 @@ fn ask(mut stream: TcpStream, request: &str) -> String {
 }
 
 fn program(first: &[&str], more: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_local"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_local-under-test"));
     command.arg("up").args(first).args(more).stdin(Stdio::null());
     command
 }
@@ -178,7 +178,7 @@ fn a_port_that_is_taken_on_that_address_alone_is_named() {
 fn without_functions_messages_stay_in_their_queues() {
     let up = Up::start(&["--no-functions"]);
     let queue = format!(
-        "\"QueueUrl\":\"http://127.0.0.1:{}/000000000000/local-finalize-cart\"",
+        "\"QueueUrl\":\"http://127.0.0.1:{}/000000000000/local-lend-book\"",
         up.port
     );
     let sent = up.sqs(

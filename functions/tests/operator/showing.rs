@@ -1,6 +1,6 @@
 //! What became of something is shown whole, across its streams, with what is still to come.
 
-use domain::values::{CartId, OrderId, PaymentId};
+use functions::domain::values::{CartId, OrderId, PaymentId};
 use serde_json::{Value, json};
 
 use crate::support::{Up, cart};
