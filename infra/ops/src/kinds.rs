@@ -18,7 +18,7 @@ pub(crate) struct Name {
     /// In small letters, without what separates words.
     pub(crate) word: String,
     pub(crate) category: Category,
-    /// Whether it may be the end of a longer name, as in `failed_guest_ids`.
+    /// Whether it may be the end of a longer name, as in `overdue_loan_ids`.
     pub(crate) ends: bool,
 }
 
@@ -58,7 +58,7 @@ impl<'b> Kinds<'b> {
         self.kind(key.category).map(|kind| kind.subject)
     }
 
-    /// The kind of that name, in any spelling: `guestStay`, `guest-stay`, `guest_stay`.
+    /// The kind of that name, in any spelling: `bookLoan`, `book-loan`, `book_loan`.
     pub(crate) fn named(&self, name: &str) -> Option<Category> {
         let plain = |name: &str| name.replace(['-', '_'], "").to_ascii_lowercase();
         let mut categories = self.all().map(|kind| kind.category);

@@ -37,9 +37,9 @@ pub struct StreamKind {
 /// What the things of a kind are called by those who send messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Called {
-    /// In small letters: `guest` of `guest_id` and `guestIds`.
+    /// In small letters: `loan` of `loan_id` and `loanIds`.
     pub word: &'static str,
-    /// Whether it may be the end of a longer name, as in `failed_guest_ids`.
+    /// Whether it may be the end of a longer name, as in `overdue_loan_ids`.
     pub ends: bool,
 }
 

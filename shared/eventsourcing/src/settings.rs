@@ -12,7 +12,7 @@ pub const MAX_SETTING_SECONDS: u64 = 31_536_000;
 /// A length of time that can be chosen, from a second to a year.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Setting {
-    /// The variable of the environment that sets it, in seconds: `PAYMENT_DEADLINE_SECONDS`.
+    /// The variable of the environment that sets it, in seconds: `LOAN_SECONDS`.
     pub variable: &'static str,
     /// How long it is if nobody chooses.
     pub default: Duration,

@@ -88,8 +88,8 @@ impl Traced {
     }
 }
 
-/// Where a thing of the id that was asked for is named, or what its own id leads to: an order may be
-/// withdrawn before there is anything of its cart.
+/// Where a thing of the id that was asked for is named, or what its own id leads to, which may be there
+/// before the thing itself is.
 #[derive(Clone, Debug)]
 struct Evidence {
     stream: Option<StreamId>,

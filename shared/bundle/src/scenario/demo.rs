@@ -125,7 +125,7 @@ pub struct Load {
     pub beside: u32,
     /// What one of them is called: `member`.
     pub member: &'static str,
-    /// What progress is counted in: `guests checked out`.
+    /// What progress is counted in: `books lent`.
     pub counted: &'static str,
     /// The function, without the stack's name, that handles one message for each member.
     pub counter: &'static str,
