@@ -10,6 +10,7 @@ mod doors;
 mod fuzz;
 mod loans;
 mod named;
+mod neutral;
 mod outbox;
 mod relay;
 mod republish;
