@@ -142,7 +142,7 @@ impl Bundle {
 
     /// What a queue's URL begins with.
     pub fn queue_url_prefix(&self) -> String {
-        self.stack.wire().sqs().queue_url(&self.queue_name(""))
+        self.stack.wire().sqs().queue_url(&self.stack.names().prefix())
     }
 
     fn queue_name(&self, queue: &str) -> String {
@@ -186,7 +186,7 @@ impl Bundle {
             .observer
             .sqs
             .send_message_batch()
-            .queue_url(self.bus().url(queue))
+            .queue_url(self.bus().queues().url(queue))
             .set_entries(Some(bodies.iter().enumerate().map(entry).collect()))
             .send()
             .await
@@ -452,7 +452,7 @@ impl Bundle {
     pub fn messages(&self) -> Vec<(String, String)> {
         let mut messages = Vec::new();
         for call in self.calls() {
-            let Some(queue) = call.resource.strip_prefix(&self.queue_name("")) else {
+            let Some(queue) = call.resource.strip_prefix(&self.stack.names().prefix()) else {
                 continue;
             };
             if call.operation != "SendMessageBatch" || queue.ends_with("-dlq") {

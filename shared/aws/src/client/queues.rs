@@ -162,11 +162,6 @@ impl Queues {
         }
     }
 
-    /// The SDK's client, for calls that are not about messages.
-    pub fn client(&self) -> &Client {
-        &self.client
-    }
-
     /// What the URLs of all queues begin with: it tells the account and the region, too.
     pub fn url_prefix(&self) -> &str {
         &self.url_prefix

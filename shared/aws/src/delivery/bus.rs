@@ -42,16 +42,6 @@ impl Bus {
         &self.queues
     }
 
-    /// The SQS client.
-    pub fn client(&self) -> &Client {
-        self.queues.client()
-    }
-
-    /// The URL of a queue.
-    pub fn url(&self, queue: &str) -> String {
-        self.queues.url(queue)
-    }
-
     /// Sends all, queues in parallel, and says of each, in the order given, whether it was sent. One
     /// that is reported as failed may have been sent all the same, if the reply was lost.
     pub async fn send(&self, messages: Vec<Outgoing>) -> Vec<Result<(), SendError>> {
