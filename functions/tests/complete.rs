@@ -18,7 +18,8 @@ const PLACES: Places = Places {
 #[test]
 fn nothing_is_missing_anywhere() {
     let bundle = functions::bundle();
-    let mut missing = gaps(&bundle, PLACES);
+    let mut missing = rules();
+    missing.extend(gaps(&bundle, PLACES));
     missing.extend(stale_files(&bundle));
     missing.extend(pictures(&bundle));
     missing.extend(operators_page(&bundle));
@@ -39,15 +40,57 @@ fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).expect("the page is there")
 }
 
+/// Every decider of the domain is a declared kind of stream, and the tests of messages try it.
+fn rules() -> Vec<String> {
+    const TRIED: &str = "shared/domain/tests/messages/every.rs";
+    let declared = read(PLACES.streams);
+    let tried = read(TRIED);
+    let tried: BTreeSet<_> = tried.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+    let mut missing = Vec::new();
+    for decider in deciders() {
+        if !declared.contains(&format!("StreamKind::of::<{decider}>(")) {
+            missing.push(format!(
+                "{decider} decides for no declared kind of stream: add `StreamKind::of::<{decider}>(…)` in {}",
+                PLACES.streams
+            ));
+        }
+        if !tried.contains(decider.as_str()) {
+            missing.push(format!(
+                "no test of messages tries {decider}: add it to the list in {TRIED}"
+            ));
+        }
+    }
+    missing
+}
+
+/// The names of all deciders of the domain, as its sources declare them.
+fn deciders() -> BTreeSet<String> {
+    let sources = fs::read_dir(root().join("shared/domain/src")).expect("the rules are there");
+    let paths = sources.map(|source| source.expect("a folder can be listed").path());
+    let files = paths.filter(|path| path.is_file());
+    let texts: Vec<_> = files
+        .map(|path| fs::read_to_string(path).expect("source is text"))
+        .collect();
+    let lines = texts.iter().flat_map(|text| text.lines());
+    let names = lines.filter_map(|line| line.strip_prefix("impl Decider for "));
+    names.map(|rest| rest.trim_end_matches(" {").to_owned()).collect()
+}
+
 /// What `cargo template` writes.
 fn stale_files(bundle: &Bundle) -> Vec<String> {
     let stale = stale(bundle, &root()).expect("the files can be read");
     stale.iter().map(Stale::told).collect()
 }
 
-/// The README's pictures leave no command, step or event out. They are drawn from the samples.
+/// The README's pictures leave no command, step or event out. They are drawn from the samples, by a command that
+/// has to be run first.
 fn pictures(bundle: &Bundle) -> Vec<String> {
-    let page = read("README.md");
+    const PAGE: &str = "README.md";
+    let stale = stale(bundle, &root()).expect("the files can be read");
+    if stale.iter().any(|file| file.path() == Path::new(PAGE)) {
+        return vec![];
+    }
+    let page = read(PAGE);
     let drawn = drawn(&page);
     let kinds = bundle.streams.iter();
     let all: BTreeSet<_> = kinds
@@ -151,14 +194,15 @@ fn stored_forms(bundle: &Bundle) -> Vec<String> {
     }
     let files = events.chain(messages);
     let missing = files.filter(|file| !(1..=newest).any(|version| folder(version).join(file).exists()));
-    missing
-        .map(|file| {
-            format!(
-                "functions/tests/schema/v{newest}/{file} is missing, the form in which that is stored or sent: run \
-                 `WRITE_SCHEMA=1 cargo test -p functions --test business what_is_written`"
-            )
-        })
-        .collect()
+    let missing: Vec<_> = missing.collect();
+    if missing.is_empty() {
+        return vec![];
+    }
+    vec![format!(
+        "functions/tests/schema/v{newest} lacks {}, the forms in which that is stored or sent: run \
+         `WRITE_SCHEMA=1 cargo test -p functions --test business what_is_written`",
+        missing.join(", ")
+    )]
 }
 
 /// Samples as a hasty author writes them: one about a guest of another sample, one of another command.
