@@ -4,6 +4,17 @@
 //! Each command is a file: it finds out or does something, and gives a [`Report`](output::Report) that
 //! is printed as a table or as one JSON document. Nothing is taken from the stack but what the command
 //! says, and no payload is shown unless it is asked for.
+//!
+//! | module | what it is |
+//! | --- | --- |
+//! | `send` | sends commands, checked by the reader of their function |
+//! | `events`, `trace` | shows a stream; shows all that belongs to something, and what is outstanding |
+//! | `dead_letters`, `outbox` | shows and mends what got stuck in queues, and what could not be delivered |
+//! | `republish` | publishes stored events again |
+//! | `stack`, `letters` | the stack that is operated; messages that are looked at and let go |
+//! | `kinds`, `help` | what the business calls its things, in ids and in `--help` |
+//! | `arguments`, `confirmation`, `interruption` | what people type, confirm and interrupt |
+//! | `output`, `failure`, `clock` | tables and documents; why it failed, and the exit code; the service's clock |
 
 mod arguments;
 mod clock;

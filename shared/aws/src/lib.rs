@@ -17,6 +17,21 @@
 //! ```
 //!
 //! Each room uses those above it in this picture, and none below.
+//!
+//! | module | what it is |
+//! | --- | --- |
+//! | `client::environment`, `proxy`, `connection` | the SDK's standard variables, and clients made from them |
+//! | `client::names` | what things are called in a stack |
+//! | `client::queues`, `message` | the client of a stack's queues: [`Queues`]; messages going out and received |
+//! | `client::failure`, `jitter` | what a failed call comes to, and how long to wait before the next |
+//! | `store::event_store`, `commit_ref` | appends and loads in the event table, and where a commit is in it |
+//! | `delivery::bus`, `publisher` | sending commands; sending the events of commits to those who asked for them |
+//! | `delivery::refusal` | why a message is in a dead-letter queue |
+//! | `delivery::outbox`, `republish` | what could not be delivered, and publishing a time range again |
+//! | `function::handler`, `queue_function` | the form of every function; what all functions on queues do the same |
+//! | `function::command_function`, `step_function`, `warm` | a rule and a step as functions; streams kept between invocations |
+//! | `function::relay`, `sweeper`, `stream_recovery` | from the table's stream to queues, and what is done about failures |
+//! | `function::logging`, `metrics` | lines on standard output |
 
 mod client;
 mod delivery;

@@ -9,6 +9,20 @@
 //! A message declares its fields once, with [`message!`]; what each takes is the [`FieldForm`] of its type.
 //! Reading, writing, review, the words of errors, samples and wrong values follow from that, and
 //! [`message_faults`] tries them all.
+//!
+//! | module | what it is |
+//! | --- | --- |
+//! | `ids`, `timestamp` | names of streams, ids that are computed, points in time and the clock |
+//! | `commit`, `store` | what is written at once and how it tiles a stream; what an event store has to do |
+//! | `decider`, `saga`, `settings` | the shapes of a rule and of a step, and what rules can be set to |
+//! | `batch` | several commands for one stream, decided in one go |
+//! | `message`, `values` | messages and types of fields that are declared in a line |
+//! | `form`, `samples`, `check` | what a field takes, as data; samples and wrong values of it; trying them all |
+//! | `fields`, `field_error` | reading the fields of an object, and what is wrong with one |
+//! | `review`, `reviewer` | all that is wrong with a message at once |
+//! | `envelope`, `trace_header`, `structure`, `wire` | what stands around a message on a queue, and what a queue can carry |
+//! | `draft` | commands as people write them |
+//! | [`standing`] | how something stands: how it ended, or what is outstanding |
 
 mod batch;
 mod check;
