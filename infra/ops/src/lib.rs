@@ -5,6 +5,15 @@
 //! is printed as a table or as one JSON document. Nothing is taken from the stack but what the command
 //! says, and no payload is shown unless it is asked for.
 //!
+//! A business has the command by a program of one line:
+//!
+//! ```no_run
+//! # use std::process::ExitCode;
+//! fn main() -> ExitCode {
+//!     ops::run(library::bundle())
+//! }
+//! ```
+//!
 //! | module | what it is |
 //! | --- | --- |
 //! | `send` | sends commands, checked by the reader of their function |
