@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use bundle::Bundle;
 use bundle::gaps::{Places, gaps};
-use bundle::{Bundle, Sender, Trigger};
 use template::written::{Stale, stale};
 
 /// Where this business declares what the engine asks for.
@@ -118,62 +118,25 @@ fn drawn(page: &str) -> BTreeSet<&str> {
         .collect()
 }
 
-/// The page for operators explains each late fact, and lists the queues that systems outside use.
+/// The page for operators explains each late fact.
 fn operators_page(bundle: &Bundle) -> Vec<String> {
     const PAGE: &str = "functions/README.md";
-    let (page, registry) = (read(PAGE), &bundle.registry);
-    let taken = |senders: &[Sender]| -> BTreeSet<&str> {
-        let is_taken =
-            |trigger: &Trigger| matches!(trigger, Trigger::Commands(sender) if senders.contains(sender));
-        let functions = registry.functions.iter().filter(|f| is_taken(&f.trigger));
-        functions.map(|function| function.name.as_str()).collect()
-    };
+    const TABLE: &str = "its table of late facts";
+    let page = read(PAGE);
     let explained = page.split("## Late facts").nth(1).unwrap_or_default().lines();
     let explained = explained.filter_map(|line| line.strip_prefix("| `")?.split('`').next());
-    let late = registry.functions.iter().flat_map(|function| function.late_facts);
-    let outbound = registry.outbound.iter().map(|outbound| outbound.queue);
-    let outside = taken(&[Sender::Outside, Sender::OutsideAndSteps]);
-    let listed = |start: &str| told(&page, start);
-    let lists = [
-        (
-            "its table of late facts",
-            explained.collect(),
-            late.copied().collect(),
-        ),
-        (
-            "its line `sent from outside`",
-            listed("| sent from outside |"),
-            outside,
-        ),
-        (
-            "its line `answered by provider and carrier`",
-            listed("| answered by provider and carrier |"),
-            taken(&[Sender::Gateways]),
-        ),
-        (
-            "its line `read by systems outside`",
-            listed("| read by systems outside |"),
-            outbound.collect(),
-        ),
-    ];
-    let differences = lists.into_iter().flat_map(|(place, listed, there)| {
-        let lacking = there
-            .difference(&listed)
-            .map(|name| format!("{PAGE} lacks {name}: add it to {place}"));
-        let left = listed.difference(&there);
-        let left = left
-            .map(|name| format!("{PAGE} has {name}, which is not there any more: take it out of {place}"));
-        lacking.chain(left).collect::<Vec<_>>()
-    });
-    differences.collect()
-}
-
-/// What stands in backticks in a page's lines that begin with `start`.
-fn told<'a>(page: &'a str, start: &str) -> BTreeSet<&'a str> {
-    let lines = page.lines().filter(|line| line.starts_with(start));
-    lines
-        .flat_map(|line| line.split('`').skip(1).step_by(2))
-        .collect()
+    let explained: BTreeSet<_> = explained.collect();
+    let functions = bundle.registry.functions.iter();
+    let late: BTreeSet<_> = functions
+        .flat_map(|function| function.late_facts)
+        .copied()
+        .collect();
+    let lacking = late.difference(&explained);
+    let lacking = lacking.map(|name| format!("{PAGE} lacks {name}: add it to {TABLE}"));
+    let left = explained.difference(&late);
+    let left =
+        left.map(|name| format!("{PAGE} has {name}, which is not there any more: take it out of {TABLE}"));
+    lacking.chain(left).collect()
 }
 
 /// What is written has a stored sample of its form, which is read for ever.

@@ -13,6 +13,7 @@ mod crash_points;
 mod group;
 mod invariants;
 mod old_and_new;
+mod pages;
 mod poison;
 mod refused;
 mod republish;

@@ -1,10 +1,11 @@
-//! What a stack costs while nothing happens: computed from the template, and said on the template's page.
+//! What a stack costs while nothing happens: computed from the template.
 
 use aws_adapters::{Backlog, Metrics};
 use bundle::Trigger;
 use eventsourcing::Timestamp;
 use testkit::prices::{MONTH_SECONDS, Resting};
 
+use crate::pages::say;
 use crate::template::rules::document;
 
 /// What a sweep of an empty outbox reads: what is due, and the counts of what is pending and parked, each an
@@ -14,22 +15,17 @@ use crate::template::rules::document;
 const READ_UNITS_OF_A_SWEEP: f64 = 3.0 * 0.5;
 
 #[test]
-fn the_page_says_what_a_stack_costs_at_rest() {
+fn what_it_costs_at_rest_stands_in_the_page() {
     let resting = resting();
     println!("{resting}");
-    let page = include_str!("../../../infra/template/README.md");
-    assert!(
-        page.contains(&resting.to_string()),
-        "README.md says something else of what a stack costs at rest:\n{resting}"
-    );
-    let short = format!("{:.0} for a month", resting.dollars());
-    assert!(
-        include_str!("../../../README.md").contains(&short),
-        "the README at the root does not say {short}"
+    say(
+        "functions/COSTS.md",
+        "rest",
+        &format!("```text\n{resting}\n```\n"),
     );
 }
 
-fn resting() -> Resting {
+pub(crate) fn resting() -> Resting {
     let (registry, document) = document();
     // The simulators are not deployed where money is.
     let deployed = || {

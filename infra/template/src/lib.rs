@@ -2,7 +2,8 @@
 //! themselves come from.
 //!
 //! The same registry gives the same text, to the byte. A test compares it with what is checked in;
-//! `cargo template` renews it, and with it the samples in `tests/events` and the pictures in `README.md`.
+//! `cargo template` renews it, and with it the samples in `tests/events`, the pictures in `README.md` and the lists in
+//! `functions/README.md`.
 
 mod alarms;
 mod checkov;
@@ -10,6 +11,7 @@ mod dashboard;
 mod functions;
 mod ids;
 mod intrinsics;
+mod lists;
 pub mod pages;
 mod parameters;
 mod picture;

@@ -1,5 +1,5 @@
-//! `cargo template`: writes `template.yaml`, the samples in `tests/events` and the pictures in `README.md`, below
-//! the root of the workspace, and says what it changed.
+//! `cargo template`: writes `template.yaml`, the samples in `tests/events`, the pictures in `README.md` and the lists
+//! in `functions/README.md`, below the root of the workspace, and says what it changed.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -7,6 +7,7 @@ use std::{fs, io};
 use bundle::Bundle;
 use bundle::sample::files::files;
 
+use crate::lists::LISTS;
 use crate::pages::with_section;
 
 /// The folder of samples, from the workspace's root. Whatever JSON is in it is written here.
@@ -18,29 +19,41 @@ const TEMPLATE: &str = "template.yaml";
 /// The page that shows the pictures.
 const README: &str = "README.md";
 
+/// The page that a business has for its operators, if it has one.
+const OPERATORS: &str = "functions/README.md";
+
 /// All files, from the workspace's root, with what stands in them. Pages are those below `root` with their
 /// sections renewed.
 pub fn written(bundle: &Bundle, root: &Path) -> io::Result<BTreeMap<PathBuf, String>> {
     let samples = files(bundle).into_iter();
     let samples = samples.map(|(path, content)| (Path::new(SAMPLES).join(path), content));
     let template = (PathBuf::from(TEMPLATE), crate::template(bundle));
-    let readme = (PathBuf::from(README), readme(bundle, root)?);
-    Ok(samples.chain([template, readme]).collect())
+    let pictures = bundle.pictures.iter();
+    let pictures = pictures.map(|picture| (picture.section, crate::picture::picture(bundle, picture)));
+    let readme = read(&root.join(README))?.unwrap_or_default();
+    let readme = (PathBuf::from(README), renewed(README, readme, pictures)?);
+    let operators = read(&root.join(OPERATORS))?.map(|page| {
+        let lists = LISTS.iter().map(|(section, list)| (*section, list(bundle)));
+        Ok::<_, io::Error>((PathBuf::from(OPERATORS), renewed(OPERATORS, page, lists)?))
+    });
+    let pages = [Some(readme), operators.transpose()?].into_iter().flatten();
+    Ok(samples.chain([template]).chain(pages).collect())
 }
 
-fn readme(bundle: &Bundle, root: &Path) -> io::Result<String> {
-    let mut page = read(&root.join(README))?.unwrap_or_default();
-    for picture in &bundle.pictures {
-        let drawn = crate::picture::picture(bundle, picture);
-        page = with_section(&page, picture.section, &drawn).ok_or_else(|| {
-            let section = picture.section;
+/// The page with these sections renewed.
+fn renewed(
+    name: &str,
+    page: String,
+    sections: impl IntoIterator<Item = (&'static str, String)>,
+) -> io::Result<String> {
+    sections.into_iter().try_fold(page, |page, (section, text)| {
+        with_section(&page, section, &text).ok_or_else(|| {
             io::Error::other(format!(
-                "{README} has no place for the picture {section}; expected the lines \
+                "{name} has no place for `{section}`; expected the lines \
                  <!-- written by `cargo template`: {section} --> and <!-- end of {section} -->"
             ))
-        })?;
-    }
-    Ok(page)
+        })
+    })
 }
 
 /// How a file differs from what it should be.
