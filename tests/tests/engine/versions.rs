@@ -100,3 +100,21 @@ async fn a_step_takes_events_of_both_versions_and_its_commands_say_which_they_ar
         assert_eq!(message["command"], json!({ "door": "front-next", "name": "Ada" }));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_event_type_that_the_rules_do_not_know_is_passed_over_and_the_stream_goes_on() {
+    let bundle = bundle().await;
+    let [greet, _] = doors(&bundle);
+    let door = stream("door-front");
+    append(&bundle, &door, "Painted", 1, &json!({ "colour": "red" })).await;
+    for name in ["Ada", "Ada"] {
+        take(
+            &*greet,
+            &[json!({ "schema_version": 2, "command": { "door": "front", "name": name } })],
+        )
+        .await;
+    }
+    let events = bundle.events(&door).await;
+    let types: Vec<_> = events.iter().map(|event| event.event_type.as_str()).collect();
+    assert_eq!(types, ["Painted", "Greeted"]);
+}

@@ -1,9 +1,11 @@
 //! `cargo ops` of the library: a loan that is out, one that was refused, one that could not be delivered. The package
 //! `ops` builds the program: a test is told the path of a program only by the program's own package.
 
+use std::collections::BTreeMap;
 use std::process::Command;
 
 use embedded_aws::server;
+use embedded_sqs::{MessageAttribute, Outgoing, Receive};
 use local::{Stack, StackOptions};
 use serde_json::{Value, json};
 use testkit::program::{Ran, run};
@@ -159,4 +161,38 @@ async fn a_loan_that_could_not_be_delivered_is_listed_traced_and_sent_again() {
     assert!(sent.status.success(), "{sent:?}");
     let listed = library.json(&["outbox", "list"]);
     assert_eq!(listed["parked"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redrive_takes_a_senders_attributes_along_and_leaves_those_that_say_why() {
+    let library = Library::start(false).await;
+    let of_sender = BTreeMap::from([
+        ("tenant".to_owned(), MessageAttribute::string("acme")),
+        ("key".to_owned(), MessageAttribute::binary([0, 255])),
+    ]);
+    let mut attributes = of_sender.clone();
+    for (name, value) in [
+        ("error_code", "rejected"),
+        ("error", "why"),
+        ("function", "lend-book"),
+    ] {
+        attributes.insert(name.to_owned(), MessageAttribute::string(value));
+    }
+    let (sqs, names) = (library.stack.wire().sqs(), library.stack.names());
+    let letter = Outgoing {
+        body: "{}".to_owned(),
+        attributes,
+        ..Outgoing::default()
+    };
+    let sent = sqs.send(&names.of_function("lend-book-dlq"), letter);
+    sent.expect("the queue takes it");
+
+    let redriven = library.ops(&["dlq", "redrive", "lend-book"]);
+    assert!(redriven.status.success(), "{redriven:?}");
+    let taken = sqs
+        .receive(&names.of_function("lend-book"), Receive::default())
+        .await
+        .expect("the queue is there");
+    let back: Vec<_> = taken.iter().map(|message| &message.message_attributes).collect();
+    assert_eq!(back, [&of_sender]);
 }
