@@ -287,7 +287,7 @@ fn nothing_is_lost_or_doubled_wherever_a_function_dies_in_a_sample_of_all_points
 }
 
 #[test]
-#[ignore = "takes minutes; optimised, as tests/README.md says"]
+#[ignore = "takes minutes; optimised, as functions/tests/README.md says"]
 fn nothing_is_lost_or_doubled_at_every_crash_point() {
     let (stories, started) = (stories(), Instant::now());
     let points = survey(&stories);

@@ -3,7 +3,7 @@
 //! nothing twice.
 //!
 //! The long runs are ignored unless asked for by name; each has a short one beside it that always runs.
-//! `tests/README.md` lists them all.
+//! `functions/tests/README.md` lists them all.
 
 #![allow(clippy::print_stdout)] // Figures for whoever runs it with --nocapture.
 

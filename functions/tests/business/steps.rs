@@ -302,7 +302,7 @@ fn what_every_function_could_not_do_waits_for_it_and_completes_after_a_redrive()
 }
 
 #[test]
-#[ignore = "takes minutes; optimised, as tests/README.md says"]
+#[ignore = "takes minutes; optimised, as functions/tests/README.md says"]
 fn every_step_twice_and_every_step_failed_in_every_story() {
     for treatment in [Treatment::Twice, Treatment::FailsOnce, Treatment::FailsForEver] {
         every_function(treatment, usize::MAX);

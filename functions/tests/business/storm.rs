@@ -201,7 +201,7 @@ fn all_orders_close_in_a_storm_and_every_invariant_holds() {
 }
 
 #[test]
-#[ignore = "takes minutes; optimised, as tests/README.md says"]
+#[ignore = "takes minutes; optimised, as functions/tests/README.md says"]
 fn ten_thousand_orders_close_in_a_storm() {
     on_a_paused_clock(weather(10, 10_000));
 }
