@@ -1,6 +1,6 @@
 //! One queue: its messages, when each becomes visible, and when each is given up.
 //!
-//! Messages are in three orders at once, each a balanced tree: the visible ones by when they became
+//! Messages are sorted in three ways at once, each a balanced tree: the visible ones by when they became
 //! visible, the hidden ones (delayed or in flight) by when they will, and all by age. Whatever the
 //! depth, a receive takes the first of the first, and time is followed by taking the first of the
 //! others for as long as they are due.

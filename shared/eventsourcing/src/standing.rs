@@ -20,7 +20,7 @@ pub trait Subject: fmt::Debug + Sync {
     /// The kind that it is called by, of all that it consists of.
     fn main(&self) -> Category;
 
-    /// Others that it is made up of, such as the books of an order. Their streams tell how it stands, too,
+    /// Others that it is made up of, such as the loans of a member. Their streams tell how it stands, too,
     /// and their events about it are shown with its own.
     fn members(&self, _own: &[StoredStream]) -> Option<Members> {
         None

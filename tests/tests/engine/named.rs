@@ -1,4 +1,4 @@
-//! Pages and patches that name tests name those that there are.
+//! Pages and patches that name tests name those that there are, and pages link to files that there are.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -83,6 +83,36 @@ fn every_test_that_a_page_names_exists() {
         }
     }
     assert!(named > 25, "only {named} tests are named");
+}
+
+/// Where the links of a page lead that are to files, without what they point at inside.
+fn linked_from(page: &str) -> impl Iterator<Item = &str> {
+    let inline = page.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let listed = page
+        .lines()
+        .filter_map(|line| line.strip_prefix('[')?.split_once("]: "))
+        .map(|(_, target)| target);
+    inline
+        .chain(listed)
+        .map(|target| target.split('#').next().unwrap_or_default())
+        .filter(|target| !target.is_empty() && !target.contains("://"))
+}
+
+#[test]
+fn every_link_of_a_page_leads_to_a_file_or_folder() {
+    let (mut followed, mut dead) = (0, Vec::new());
+    for path in files(&root(), ".md") {
+        let page = fs::read_to_string(&path).expect("a page is text");
+        let folder = path.parent().expect("a page is in a folder");
+        for target in linked_from(&page) {
+            followed += 1;
+            if !folder.join(target).exists() {
+                dead.push(format!("{}: {target}", path.display()));
+            }
+        }
+    }
+    assert!(followed > 50, "only {followed} links were followed");
+    assert!(dead.is_empty(), "these links lead nowhere:\n{}", dead.join("\n"));
 }
 
 #[test]

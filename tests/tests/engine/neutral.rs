@@ -1,9 +1,9 @@
 //! The engine names no business: whoever brings another one has nothing to change outside of
 //! `shared/domain` and `functions`.
 //!
-//! The words come from this repository's own bundle, and so does the list of what may not be said in the
-//! sources, scripts and tests of the engine. Pages are for readers and may give examples; `tests/outside` is
-//! the contract's.
+//! The words come from the bundle in `functions`, and from a list beside its tests. What is theirs and not the
+//! library's may not be said in the sources, scripts, tests and pages of the engine. `tests/outside` and
+//! `tests/events` are the business's. What the root's pages say is its own, too.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use bundle::{Bundle, Context};
 
 /// The engine, from the workspace's root.
-const ENGINE: [&str; 5] = [
+const ENGINE: [&str; 6] = [
+    "shared/README.md",
     "shared/eventsourcing",
     "shared/aws",
     "shared/bundle",
@@ -20,19 +21,22 @@ const ENGINE: [&str; 5] = [
     "tests",
 ];
 
-/// What is not the engine's in these folders: the contract's tests, the samples that are written from the
-/// registry, and this list of words.
-const NOT_THE_ENGINES: [&str; 3] = ["tests/outside", "tests/events", "tests/tests/engine/neutral.rs"];
+/// What is not the engine's in these folders: the contract's tests, and the samples that are written from the
+/// registry.
+const NOT_THE_ENGINES: [&str; 2] = ["tests/outside", "tests/events"];
 
-/// What a business of orders and hotels speaks of, beside the names in its bundle.
-const SPOKEN_OF: [&str; 6] = ["cart", "guest", "shipment", "payment", "hotel", "carrier"];
+/// Pages that say what the business costs.
+const COSTS: [&str; 1] = ["infra/template/README.md"];
 
-/// How the programs get the business; only their `main.rs` may say so.
+/// What a business speaks of beside the names in its bundle: words, one on each line. It need not have the file.
+const SPOKEN_OF: &str = "functions/tests/words.txt";
+
+/// How the programs get the business; only their `main.rs` may say so, and this test.
 const THE_BUSINESS: &str = "functions::bundle";
 
 #[test]
-fn no_source_script_or_test_of_the_engine_names_the_business() {
-    let words = Words::of(&functions::bundle());
+fn no_source_script_test_or_page_of_the_engine_names_the_business() {
+    let words = Words::of_the_business();
     let (mut read, mut found) = (0, Vec::new());
     for path in ENGINE.iter().flat_map(|folder| files(&root().join(folder))) {
         // A file that is no text, such as a database, names nothing.
@@ -41,7 +45,8 @@ fn no_source_script_or_test_of_the_engine_names_the_business() {
         };
         read += 1;
         let place = path.strip_prefix(root()).unwrap_or(&path).display();
-        let gets_it = path.file_name().is_some_and(|name| name == "main.rs");
+        let name = path.file_name().unwrap_or_default();
+        let gets_it = name == "main.rs" || name == "neutral.rs";
         for (line, number) in text.lines().zip(1..) {
             let named = words.named_in(line);
             let named = named.filter(|word| !(gets_it && word == THE_BUSINESS));
@@ -62,30 +67,34 @@ fn no_source_script_or_test_of_the_engine_names_the_business() {
 
 #[test]
 fn a_word_of_the_business_is_found_in_any_spelling_and_plain_english_is_not() {
-    let words = Words::of(&functions::bundle());
+    let mut words = Words::of(&library::bundle(), ["slice", "rye loaf"].map(str::to_owned));
+    for name in ["BakeBread", "bake-bread", "shopWindow"] {
+        words.add(name);
+    }
     for (line, word) in [
-        ("use domain::OrderCancelled;", "OrderCancelled"),
-        ("bundle.send(\"finalize-cart\", body)", "finalize-cart"),
-        ("fn finalize_cart() {}", "finalize_cart"),
-        ("OnOrderConfirmed", "OrderConfirmed"),
-        ("\"groupCheckout-g-1\"", "groupCheckout"),
-        ("\"local-payment-gateway\"", "payment-gateway"),
-        ("/// Of a Guest's stay.", "guest"),
-        ("let carts = 7;", "cart"),
-        ("\"order_id\"", "order_"),
-        ("format!(\"order-{id}\")", "order-"),
-        ("struct OrderView;", "Order…"),
+        ("use rules::BookLent;", "BookLent"),
+        ("bundle.send(\"bake-bread\", body)", "bake-bread"),
+        ("fn bake_bread() {}", "bake_bread"),
+        ("OnBookLent", "BookLent"),
+        ("\"shopWindow-w-1\"", "shopWindow"),
+        ("/// Of a Slice's crust.", "slice"),
+        ("let slices = 7;", "slice"),
+        ("a slice_of", "slice"),
+        ("Two rye loaves are not a rye loaf.", "rye loaf"),
+        ("\"loan_id\"", "loan_"),
+        ("format!(\"loan-{id}\")", "loan-"),
+        ("struct LoanView;", "Loan…"),
         ("run(functions::bundle())", THE_BUSINESS),
     ] {
         let found: Vec<_> = words.named_in(line).collect();
         assert!(found.iter().any(|found| found == word), "{line}: {found:?}");
     }
     for line in [
-        "// In the order in which they came, or reordered.",
-        "Order::Shuffled(seed)",
-        "// What no queue carries as it is; some are called off.",
-        "border-color, recorder_id, ByteOrderMark",
-        "fn they_come_in_the_order_of_the_batch() {}",
+        "// It is on loan, and the loan is long.",
+        "Loan::Shuffled(seed)",
+        "sliced, sliceable, a slicer",
+        "reloan-color, reloan_id, TheLoanMark",
+        "fn they_come_in_the_loan_of_the_batch() {}",
         "let functions = registry.functions;",
     ] {
         let found: Vec<_> = words.named_in(line).collect();
@@ -93,13 +102,26 @@ fn a_word_of_the_business_is_found_in_any_spelling_and_plain_english_is_not() {
     }
 }
 
+#[test]
+fn the_library_may_be_spoken_of_though_a_business_began_as_its_copy() {
+    let mut words = Words::of(&library::bundle(), ["slice".to_owned()]);
+    words.without(&Words::of(&library::bundle(), []));
+    let found: Vec<_> = words
+        .named_in("LendBook, lend-book, loan-1 and a slice")
+        .collect();
+    assert_eq!(found, ["slice"]);
+}
+
 fn root() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     root.canonicalize().expect("the workspace is there")
 }
 
-/// All files below a folder but pages, what is built, and what is not the engine's.
+/// All files of a folder but what is built, and what is not the engine's.
 fn files(folder: &Path) -> Vec<PathBuf> {
+    if folder.is_file() {
+        return vec![folder.to_owned()];
+    }
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).expect("the folder can be read") {
         let path = entry.expect("the folder can be read").path();
@@ -108,15 +130,12 @@ fn files(folder: &Path) -> Vec<PathBuf> {
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        let not_ours = NOT_THE_ENGINES.iter().any(|place| path == root().join(place));
+        let mut not_ours = NOT_THE_ENGINES.iter().chain(&COSTS);
+        let not_ours = not_ours.any(|place| path == root().join(place));
         if not_ours || name.starts_with('.') || name == "target" || name == "__pycache__" {
             continue;
         }
-        if path.is_dir() {
-            found.extend(files(&path));
-        } else if path.extension().is_none_or(|extension| extension != "md") {
-            found.push(path);
-        }
+        found.extend(files(&path));
     }
     found
 }
@@ -127,16 +146,31 @@ struct Words {
     names: BTreeSet<String>,
     /// Words that count only by themselves, in any case, of one thing or several.
     spoken: BTreeSet<String>,
-    /// Words that plain English has, too. They count as the beginning of a name: `order_id`, `order-7`,
-    /// `OrderView`.
+    /// Words that plain English has, too. They count as the beginning of a name: `loan_id`, `loan-7`,
+    /// `LoanView`.
     parts: BTreeSet<String>,
 }
 
 impl Words {
-    fn of(bundle: &Bundle) -> Self {
+    /// Of the business in `functions`, without what the library has, too: the engine's tests run on it.
+    fn of_the_business() -> Self {
+        let list = root().join(SPOKEN_OF);
+        let list = if list.is_file() {
+            fs::read_to_string(list).expect("a list is text")
+        } else {
+            String::new()
+        };
+        let spoken = list.lines().filter(|line| !line.starts_with('#'));
+        let mut words = Self::of(&functions::bundle(), spoken.map(str::to_owned));
+        words.without(&Self::of(&library::bundle(), []));
+        words.names.insert(THE_BUSINESS.to_owned());
+        words
+    }
+
+    fn of(bundle: &Bundle, spoken: impl IntoIterator<Item = String>) -> Self {
         let mut words = Self {
             names: BTreeSet::from([THE_BUSINESS.to_owned()]),
-            spoken: SPOKEN_OF.map(str::to_owned).into(),
+            spoken: spoken.into_iter().collect(),
             parts: BTreeSet::new(),
         };
         for kind in &bundle.streams {
@@ -156,6 +190,11 @@ impl Words {
             words.add(outbound.queue);
         }
         words
+    }
+
+    fn without(&mut self, others: &Self) {
+        self.names.retain(|name| !others.names.contains(name));
+        self.parts.retain(|part| !others.parts.contains(part));
     }
 
     /// A name of several words is one that nobody else would think of.

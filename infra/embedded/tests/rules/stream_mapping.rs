@@ -571,7 +571,7 @@ async fn a_note_that_can_not_be_delivered_is_counted() {
 
 #[tokio::test(start_paused = true)]
 async fn shuffled_records_arrive_in_another_order_and_each_partition_key_keeps_its_own() {
-    let mut orders = Vec::new();
+    let mut arrivals = Vec::new();
     for seed in 0..20 {
         let stack = stack();
         let probe = Probe::content();
@@ -596,12 +596,12 @@ async fn shuffled_records_arrive_in_another_order_and_each_partition_key_keeps_i
         assert_eq!(sorted, (1..=24).collect::<Vec<_>>());
         assert_each_key_in_order(&probe);
         assert_numbers_rise(&probe);
-        orders.push(order);
+        arrivals.push(order);
     }
-    assert!(orders.iter().all(|order| !order.is_sorted()), "{orders:?}");
-    orders.sort();
-    orders.dedup();
-    assert_eq!(orders.len(), 20);
+    assert!(arrivals.iter().all(|order| !order.is_sorted()), "{arrivals:?}");
+    arrivals.sort();
+    arrivals.dedup();
+    assert_eq!(arrivals.len(), 20);
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,10 +3,10 @@
 use eventsourcing::{StreamId, Timestamp};
 use serde_json::Value;
 
-/// What scenarios are about, such as an order.
+/// What scenarios are about, such as a loan.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Subject {
-    /// What one is called in a sentence, such as `order`.
+    /// What one is called in a sentence, such as `loan`.
     pub name: &'static str,
     /// The events that end one, and how each is told.
     pub endings: &'static [Told],
@@ -14,12 +14,12 @@ pub struct Subject {
     pub details: &'static [&'static str],
 }
 
-/// How an ending is told in words: `Cancelled (withdrawn: changed my mind)`.
+/// How an ending is told in words: `Reminded (ada)`.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Told {
     /// The type of the event.
     pub event_type: &'static str,
-    /// What it is called, in `PascalCase`: `Cancelled`, `TimedOut`.
+    /// What it is called, in `PascalCase`: `Reminded`, `TimedOut`.
     pub word: &'static str,
     /// The fields that say more, texts or lists of them.
     pub fields: &'static [&'static str],
@@ -98,7 +98,7 @@ impl Subject {
         self.endings.iter().find(|told| told.event_type == event_type)
     }
 
-    /// What is wrong with one that has not ended: `the order is neither completed nor cancelled`.
+    /// What is wrong with one that has not ended: `the loan is neither returned nor reminded`.
     pub fn open_problem(&self) -> String {
         let words: Vec<_> = self.endings.iter().map(|told| in_words(told.word)).collect();
         let what = match words.as_slice() {
