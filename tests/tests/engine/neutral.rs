@@ -25,9 +25,6 @@ const ENGINE: [&str; 6] = [
 /// registry.
 const NOT_THE_ENGINES: [&str; 2] = ["tests/outside", "tests/events"];
 
-/// Pages that say what the business costs.
-const COSTS: [&str; 1] = ["infra/template/README.md"];
-
 /// What a business speaks of beside the names in its bundle: words, one on each line. It need not have the file.
 const SPOKEN_OF: &str = "functions/tests/words.txt";
 
@@ -130,8 +127,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        let mut not_ours = NOT_THE_ENGINES.iter().chain(&COSTS);
-        let not_ours = not_ours.any(|place| path == root().join(place));
+        let not_ours = NOT_THE_ENGINES.iter().any(|place| path == root().join(place));
         if not_ours || name.starts_with('.') || name == "target" || name == "__pycache__" {
             continue;
         }
