@@ -8,7 +8,7 @@ use local::StackOptions;
 use testkit::sampled::{Treatment, problems, problems_of};
 
 fn options() -> StackOptions {
-    testkit::bundle::options(functions::bundle())
+    testkit::running::options(functions::bundle())
 }
 
 async fn play(treatment: Treatment) {

@@ -16,10 +16,10 @@ use futures::FutureExt;
 use local::StackOptions;
 use serde_json::json;
 
-use crate::bundle::{Bundle, Letter};
 use crate::instance::{again, instance, invoke, queue_record};
 use crate::logs::{Line, Logs};
 use crate::nonsense::{Nonsense, SECRET};
+use crate::running::{Letter, Running};
 use crate::sampled::alone;
 use crate::setting;
 
@@ -110,7 +110,7 @@ fn at_the_edges(shape: &Shape) -> Vec<String> {
 
 /// A function whose queue gets nonsense.
 struct Target<'a> {
-    bundle: &'a Bundle,
+    bundle: &'a Running,
     logs: &'a Logs,
     name: &'a str,
     queue: &'a str,

@@ -9,10 +9,10 @@ use eventsourcing::{Clock, SettingValues, Timestamp};
 use lambda_runtime::{Context, Error, LambdaEvent};
 use serde_json::{Value, json};
 
-use crate::bundle::{Bundle, START};
+use crate::running::{Running, START};
 
 /// The function of that name, on the tables and queues of a bundle.
-pub fn instance(bundle: &Bundle, name: &str) -> Arc<dyn Handler> {
+pub fn instance(bundle: &Running, name: &str) -> Arc<dyn Handler> {
     let function = bundle.stack.registry().function(name);
     let function = function.expect("it is a function of the bundle");
     function.start(&Parts {

@@ -19,7 +19,7 @@ mod findings;
 mod messages;
 pub mod streams;
 
-use crate::bundle::Bundle;
+use crate::running::Running;
 pub use evidence::Evidence;
 pub use findings::Findings;
 use streams::Streams;
@@ -36,7 +36,7 @@ impl Evidence {
 
 impl Findings {
     /// What there is to be found in a bundle, whatever its business.
-    pub async fn of(bundle: &Bundle) -> Self {
+    pub async fn of(bundle: &Running) -> Self {
         Evidence::of(bundle).await.judge().1
     }
 }

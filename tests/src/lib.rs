@@ -3,7 +3,7 @@
 //!
 //! | module | what it is |
 //! | --- | --- |
-//! | [`bundle`] | a local stack on a clock that moves by itself, with a record of its functions' calls |
+//! | [`running`] | a local stack on a clock that moves by itself, with a record of its functions' calls |
 //! | [`invariants`] | what has to be true of all streams, queues and the outbox of a bundle at rest |
 //! | [`weather`] | what goes wrong between functions and services, by rule or by seed |
 //! | [`storm`] | everything goes wrong at once, over a whole bundle |
@@ -18,7 +18,6 @@
 //! | [`program`] | a built program, run as a process |
 //! | [`prices`] | AWS's list prices, in one place |
 
-pub mod bundle;
 pub mod fuzz;
 pub mod instance;
 pub mod invariants;
@@ -28,6 +27,7 @@ pub mod nonsense;
 pub mod prices;
 pub mod program;
 pub mod retries;
+pub mod running;
 pub mod sampled;
 pub mod storm;
 pub mod tap;

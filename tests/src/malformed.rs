@@ -9,7 +9,7 @@ use eventsourcing::{Shape, Wrong};
 use local::StackOptions;
 use serde_json::{Value, json};
 
-use crate::bundle::Letter;
+use crate::running::Letter;
 use crate::sampled::alone;
 
 /// How long a message may take on the paused clock, on which no call takes any time, to count as handled

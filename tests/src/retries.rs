@@ -3,8 +3,8 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::bundle::Bundle;
 use crate::malformed::assert_refused;
+use crate::running::Running;
 
 /// In seconds, for what waits for something else: half of 2, 4, 8 and 16 to all of it.
 pub const WAITS: [RangeInclusive<u64>; 4] = [1..=2, 2..=4, 4..=8, 8..=16];
@@ -12,7 +12,7 @@ pub const WAITS: [RangeInclusive<u64>; 4] = [1..=2, 2..=4, 4..=8, 8..=16];
 pub const FAILED: [RangeInclusive<u64>; 4] = [3..=5, 10..=20, 40..=80, 160..=320];
 
 /// The delays after which a function had its messages come again, in seconds.
-pub fn delays(bundle: &Bundle, function: &str) -> Vec<u64> {
+pub fn delays(bundle: &Running, function: &str) -> Vec<u64> {
     let calls = bundle.calls_of(function, "ChangeMessageVisibilityBatch");
     let entries = calls
         .iter()
@@ -36,7 +36,7 @@ pub fn assert_growing(delays: &[u64], expected: &[RangeInclusive<u64>]) {
 /// Checks of a queue's only message so far, a command for something that is not there, that it waited longer each
 /// time and was exhausted on its fifth receive. Each receive loads the stream `loads_each` times.
 pub async fn assert_exhausted_on_the_fifth_receive(
-    bundle: &Bundle,
+    bundle: &Running,
     queue: &str,
     body: &str,
     loads_each: usize,

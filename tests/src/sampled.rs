@@ -16,8 +16,8 @@ use eventsourcing::Commit;
 use local::{Intercept, StackOptions};
 use serde_json::{Value, json};
 
-use crate::bundle::{Bundle, id_of};
 use crate::instance::{instance, invoke};
+use crate::running::{Running, id_of};
 use crate::weather::{at_first, broken, faults};
 
 /// What a function has to put up with.
@@ -73,7 +73,7 @@ pub fn waits(function: &Function) -> bool {
 }
 
 /// Puts what is given into the tables, and has come what comes.
-pub async fn bring(bundle: &Bundle, function: &Function, sample: &Sample) {
+pub async fn bring(bundle: &Running, function: &Function, sample: &Sample) {
     put_given(bundle, sample);
     match &sample.comes {
         Comes::Message(body, _) => {
@@ -91,12 +91,12 @@ pub async fn bring(bundle: &Bundle, function: &Function, sample: &Sample) {
 
 /// A stack on which only this function runs, at rest after its first sample, and the message that came: the
 /// function took it, and takes it again. The message is empty if what comes is none.
-pub async fn alone(options: &StackOptions, function: &Function) -> (Bundle, String) {
+pub async fn alone(options: &StackOptions, function: &Function) -> (Running, String) {
     let samples = function.samples();
     let sample = samples
         .first()
         .unwrap_or_else(|| panic!("{} has no sample", function.name));
-    let bundle = Bundle::start(StackOptions {
+    let bundle = Running::start(StackOptions {
         only: Some(BTreeSet::from([function.name.clone()])),
         ..options.clone()
     })
@@ -116,7 +116,7 @@ fn queue_of(function: &Function) -> &str {
 }
 
 /// Puts what is given into the tables.
-pub fn put_given(bundle: &Bundle, sample: &Sample) {
+pub fn put_given(bundle: &Running, sample: &Sample) {
     let Some(items) = files::given(sample, bundle.stack.names()) else {
         return;
     };
@@ -130,7 +130,7 @@ pub fn put_given(bundle: &Bundle, sample: &Sample) {
 }
 
 /// Where in the table's stream a commit's record is.
-async fn place(bundle: &Bundle, commit: &Commit) -> Place {
+async fn place(bundle: &Running, commit: &Commit) -> Place {
     let (dynamodb, streams) = (&bundle.observer.dynamodb, &bundle.observer.streams);
     let table = dynamodb
         .describe_table()
@@ -185,7 +185,7 @@ impl Played<'_> {
             mended: AtomicBool::new(false),
             invocations: AtomicUsize::new(0),
         });
-        let bundle = Bundle::start(self.options(options, &treated)).await;
+        let bundle = Running::start(self.options(options, &treated)).await;
         match self.treatment {
             Treatment::Invoked => return self.invoked(&bundle).await,
             Treatment::FailsForEver => return self.fails_for_ever(&bundle, &treated).await,
@@ -227,7 +227,7 @@ impl Played<'_> {
     }
 
     /// Invokes it with the event of its file, as `sam local invoke` does.
-    async fn invoked(&self, bundle: &Bundle) -> Vec<String> {
+    async fn invoked(&self, bundle: &Running) -> Vec<String> {
         put_given(bundle, self.sample);
         let mut event = files::event(self.function, self.sample);
         if let Comes::GivenUp(commit) = &self.sample.comes {
@@ -249,7 +249,7 @@ impl Played<'_> {
 
     /// Nothing may happen meanwhile, and what comes may not get lost. Once the function is mended, a redrive
     /// brings what follows.
-    async fn fails_for_ever(&self, bundle: &Bundle, treated: &Treated) -> Vec<String> {
+    async fn fails_for_ever(&self, bundle: &Running, treated: &Treated) -> Vec<String> {
         let mut problems = Vec::new();
         bring(bundle, self.function, self.sample).await;
         match self.function.trigger {
@@ -288,7 +288,7 @@ impl Played<'_> {
     }
 
     /// In what the stack differs from what has to follow.
-    async fn differences(&self, bundle: &Bundle) -> Vec<String> {
+    async fn differences(&self, bundle: &Running) -> Vec<String> {
         let follows = &self.sample.follows;
         let mut streams = files::streams(self.sample);
         if let Comes::Record(commit) = &self.sample.comes {
@@ -323,7 +323,7 @@ fn streams_before(sample: &Sample) -> BTreeMap<String, Vec<String>> {
 }
 
 /// The types of all events in the table, by stream.
-fn recorded(bundle: &Bundle) -> BTreeMap<String, Vec<String>> {
+fn recorded(bundle: &Running) -> BTreeMap<String, Vec<String>> {
     let text = |value: &Value| value["S"].as_str().unwrap_or_default().to_owned();
     let number = |item: &Value| item["revision"]["N"].as_str().and_then(|n| n.parse::<u64>().ok());
     let mut commits = bundle.raw_commits();
@@ -339,7 +339,7 @@ fn recorded(bundle: &Bundle) -> BTreeMap<String, Vec<String>> {
 
 /// How many different messages each queue got, but for the function's own. One that came twice has the same
 /// id, by which receivers tell repeats.
-async fn sent(bundle: &Bundle, function: &Function) -> BTreeMap<String, usize> {
+async fn sent(bundle: &Running, function: &Function) -> BTreeMap<String, usize> {
     let mut sent = BTreeMap::new();
     for queue in held(bundle, str::to_owned).into_keys() {
         if Some(queue.as_str()) == function.queue() {
@@ -357,7 +357,7 @@ async fn sent(bundle: &Bundle, function: &Function) -> BTreeMap<String, usize> {
 }
 
 /// Of all queues, or their dead-letter queues, those that hold messages, and how many.
-fn held(bundle: &Bundle, name: fn(&str) -> String) -> BTreeMap<String, usize> {
+fn held(bundle: &Running, name: fn(&str) -> String) -> BTreeMap<String, usize> {
     let queues = bundle.stack.registry().queues().into_iter().map(name);
     let counts = queues.map(|queue| {
         let counts = bundle.count(&queue);
@@ -374,7 +374,7 @@ fn counted(queues: &[String]) -> BTreeMap<String, usize> {
     counts
 }
 
-async fn in_outbox(bundle: &Bundle) -> BTreeMap<String, Delivery> {
+async fn in_outbox(bundle: &Running) -> BTreeMap<String, Delivery> {
     let names: &Names = bundle.stack.names();
     let outbox = Outbox::new(bundle.observer.dynamodb.clone(), names.outbox_table());
     let mut entries = BTreeMap::new();

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use embedded_aws::transport::{Call, Failure, Fault, Faults};
 use embedded_aws::{Service, Wire};
 
-use crate::bundle::{Bundle, id_of};
+use crate::running::{Running, id_of};
 
 /// Whoever calls by this name sends messages that may come several times; nothing else befalls them.
 pub const OUTSIDE: &str = "outside";
@@ -76,7 +76,7 @@ impl Storm {
     }
 
     /// Where copies of messages go to.
-    pub fn over(&self, bundle: &Bundle) {
+    pub fn over(&self, bundle: &Running) {
         self.wire.get_or_init(|| bundle.stack.wire().clone());
     }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use embedded_sqs::{Operation, Totals};
 use functions::scenarios::{Ids, order_scenarios};
-use testkit::bundle::Bundle;
 use testkit::prices::Usage;
+use testkit::running::Running;
 
 use crate::options;
 use crate::pages::say;
@@ -26,7 +26,7 @@ const INVOCATIONS: f64 = 25.0;
 
 #[tokio::test(start_paused = true)]
 async fn what_it_costs_to_take_a_happy_order_of_a_two_line_cart_is_what_the_design_says() {
-    let bundle = Bundle::start(options()).await;
+    let bundle = Running::start(options()).await;
     let scenario = order_scenarios()
         .into_iter()
         .find(|scenario| scenario.title == "everything goes well")

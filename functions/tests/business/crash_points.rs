@@ -15,7 +15,7 @@ use embedded_aws::mapping::{Invocation, Invoke, InvokeError};
 use embedded_aws::transport::{Call, Fault, Faults};
 use local::{Intercept, StackOptions};
 use serde_json::Value;
-use testkit::bundle::Bundle;
+use testkit::running::Running;
 
 use crate::story::{Story, Verdict, hopping, on_a_paused_clock, stories};
 
@@ -160,7 +160,7 @@ impl Intercept for Striker {
 /// Plays the story with what `striker` does to it.
 fn play(striker: &Arc<Striker>) -> Verdict {
     on_a_paused_clock(async {
-        let bundle = Bundle::start(StackOptions {
+        let bundle = Running::start(StackOptions {
             faults: Some(striker.clone()),
             intercept: Some(striker.clone()),
             ..hopping()

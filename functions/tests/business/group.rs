@@ -17,7 +17,7 @@ use lambda_runtime::{Context, LambdaEvent};
 use local::StackOptions;
 use local::demo::load::measure;
 use serde_json::{Value, json};
-use testkit::bundle::Bundle;
+use testkit::running::Running;
 use testkit::weather::{broken, faults};
 
 use crate::options;
@@ -28,7 +28,7 @@ fn count(types: &[String], event_type: &str) -> usize {
 
 #[tokio::test(start_paused = true)]
 async fn every_scenario_of_a_group_ends_as_it_has_to() {
-    let bundle = Bundle::start(options()).await;
+    let bundle = Running::start(options()).await;
     let player = bundle.player();
     let scenarios: Vec<_> = group_scenarios().iter().map(GroupScenario::scenario).collect();
     for scenario in &scenarios {
@@ -59,7 +59,7 @@ async fn a_charge_and_a_payment_that_come_long_before_their_guests_check_in_wait
         ["record-charge", "record-payment"],
         ["record-payment", "record-charge"],
     ] {
-        let bundle = Bundle::start(options()).await;
+        let bundle = Running::start(options()).await;
         let stay: StreamId = "guestStay-ada".parse().expect("a stream's name");
         for queue in order {
             let fields = json!({
@@ -93,7 +93,7 @@ async fn a_charge_and_a_payment_that_come_long_before_their_guests_check_in_wait
 /// Exact counts, so this may be a large run; it takes some twenty seconds.
 #[tokio::test(start_paused = true)]
 async fn a_guest_of_5000_costs_what_a_guest_of_50_costs_within_5_percent() {
-    let bundle = Bundle::start(options()).await;
+    let bundle = Running::start(options()).await;
     let player = bundle.player();
     let small = measure(&bundle.stack, &player, &LARGE_GROUP, "small", 50)
         .await
@@ -145,7 +145,7 @@ async fn a_fan_out_that_breaks_off_half_way_is_taken_up_and_asks_nobody_twice_to
             Fault::None
         }
     };
-    let bundle = Bundle::start(StackOptions {
+    let bundle = Running::start(StackOptions {
         faults: Some(faults(rule)),
         ..options()
     })
@@ -179,7 +179,7 @@ async fn a_fan_out_that_breaks_off_half_way_is_taken_up_and_asks_nobody_twice_to
 /// Two processes of one function, each with what it keeps of the group, as Lambda would run them.
 #[tokio::test(start_paused = true)]
 async fn two_instances_that_race_on_one_group_count_each_guest_once() {
-    let bundle = Bundle::start(StackOptions {
+    let bundle = Running::start(StackOptions {
         functions: false,
         ..options()
     })
@@ -216,7 +216,7 @@ fn result(guest: &str) -> Value {
 }
 
 /// A process of its own of that function.
-fn instance(bundle: &Bundle, name: &str) -> Arc<dyn Handler> {
+fn instance(bundle: &Running, name: &str) -> Arc<dyn Handler> {
     let function = bundle
         .stack
         .registry()

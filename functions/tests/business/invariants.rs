@@ -19,9 +19,9 @@ mod told;
 
 use std::fmt;
 
-use testkit::bundle::Bundle;
 use testkit::invariants::streams::{Streams, has};
 use testkit::invariants::{self, Evidence};
+use testkit::running::Running;
 
 /// The queue that tells people of groups.
 const NOTIFICATIONS: &str = "group-checkout-notifications";
@@ -78,7 +78,7 @@ impl fmt::Display for Counts {
 
 impl Findings {
     /// What there is to be found in a bundle.
-    pub(crate) async fn of(bundle: &Bundle) -> Self {
+    pub(crate) async fn of(bundle: &Running) -> Self {
         judge(&Evidence::of(bundle).await)
     }
 

@@ -31,7 +31,7 @@ use local::StackOptions;
 
 /// A stack of the business on which nothing goes wrong.
 fn options() -> StackOptions {
-    testkit::bundle::options(functions::bundle())
+    testkit::running::options(functions::bundle())
 }
 
 /// Whether what a function takes is commands or events.

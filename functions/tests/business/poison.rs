@@ -11,7 +11,7 @@ use bundle::SWEEPER;
 use domain::cart::CartFinalized;
 use eventsourcing::{Commit, EventStore, Message, NewEvent, Position, Timestamp};
 use serde_json::{Value, json};
-use testkit::bundle::{Bundle, Letter, text};
+use testkit::running::{Letter, Running, text};
 use testkit::setting;
 
 use crate::invariants::Findings;
@@ -70,14 +70,14 @@ fn finalize(id: &str, price: &str) -> String {
 
 /// A run, and what it took.
 struct Run {
-    bundle: Bundle,
+    bundle: Running,
     took: Duration,
     /// The calls made for healthy orders.
     calls: usize,
 }
 
 async fn play(plan: Plan) -> Run {
-    let bundle = Bundle::start(options()).await;
+    let bundle = Running::start(options()).await;
     let began = Instant::now();
     for number in 0..plan.undeliverable {
         append_unreadable(&bundle, &format!("unread-{number}")).await;
@@ -110,7 +110,7 @@ fn mixed(many: Vec<String>, few: Vec<String>) -> Vec<String> {
 }
 
 /// Appends an event past all rules whose data is not JSON, as a broken writer would.
-async fn append_unreadable(bundle: &Bundle, id: &str) {
+async fn append_unreadable(bundle: &Running, id: &str) {
     let event = NewEvent {
         event_type: CartFinalized::TYPE,
         schema_version: 1,
@@ -127,10 +127,10 @@ async fn append_unreadable(bundle: &Bundle, id: &str) {
 
 /// All calls of functions but those that only poison makes: parking it, and looking again and again at a
 /// stream that can't be read. The sweeper's are made whether there is anything to sweep or not.
-fn calls_for_the_healthy(bundle: &Bundle) -> usize {
+fn calls_for_the_healthy(bundle: &Running) -> usize {
     let outbox = bundle.stack.names().outbox_table();
     let calls = bundle.calls();
-    let for_poison = |call: &&testkit::bundle::Seen| {
+    let for_poison = |call: &&testkit::running::Seen| {
         call.caller == SWEEPER
             || call.resource.ends_with("-dlq")
             || call.resource == outbox
@@ -189,7 +189,7 @@ fn median(runs: &[Run]) -> f64 {
     took[took.len() / 2]
 }
 
-async fn assert_parked_with_reason(letters: &[Letter], bundle: &Bundle, plan: Plan) {
+async fn assert_parked_with_reason(letters: &[Letter], bundle: &Running, plan: Plan) {
     let of_code = |code: &str| {
         letters
             .iter()
@@ -235,7 +235,7 @@ async fn assert_parked_with_reason(letters: &[Letter], bundle: &Bundle, plan: Pl
 
 /// What people do: mend the items in the table, send the parked events again, mend the letters and put
 /// them back on their queues.
-async fn mend_and_redrive(bundle: &Bundle, letters: Vec<Letter>) {
+async fn mend_and_redrive(bundle: &Running, letters: Vec<Letter>) {
     for mut item in bundle.raw_commits() {
         let id = item["stream_id"]["S"].as_str().unwrap_or_default().to_owned();
         if let Some(id) = id.strip_prefix("cart-").filter(|id| id.starts_with("unread-")) {

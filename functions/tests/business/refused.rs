@@ -5,16 +5,16 @@ use bundle::Sample;
 use functions::scenarios::Ids;
 use local::StackOptions;
 use serde_json::{Value, json};
-use testkit::bundle::{Bundle, id_of};
 use testkit::malformed::{AT_ONCE, assert_refused};
 use testkit::retries::assert_exhausted_on_the_fifth_receive;
+use testkit::running::{Running, id_of};
 
 use crate::options;
 use crate::stories::Stories;
 
 /// A stack whose outbound queues nobody answers.
-pub(crate) async fn without_simulators() -> Bundle {
-    Bundle::start(StackOptions {
+pub(crate) async fn without_simulators() -> Running {
+    Running::start(StackOptions {
         simulators: false,
         ..options()
     })

@@ -11,15 +11,15 @@ use eventsourcing::{Clock, Timestamp};
 use functions::scenarios::Ids;
 use local::StackOptions;
 use serde_json::{Value, json};
-use testkit::bundle::{Bundle, at};
+use testkit::running::{Running, at};
 
 use crate::options;
 
 const CALLER: &str = "republisher";
 
 /// A bundle whose stream nobody reads, with a carrier who has an hour.
-async fn without_relay() -> Bundle {
-    Bundle::start(StackOptions {
+async fn without_relay() -> Running {
+    Running::start(StackOptions {
         relays: 0,
         settings: Deadlines {
             shipment: Duration::from_hours(1),
@@ -39,7 +39,7 @@ impl Clock for BundleClock {
     }
 }
 
-fn republisher(bundle: &Bundle) -> Republisher {
+fn republisher(bundle: &Running) -> Republisher {
     let connection = bundle.stack.connection(CALLER);
     let bus = Bus::new(connection.sqs.clone(), &bundle.queue_url_prefix());
     let outbox = Outbox::new(connection.dynamodb.clone(), bundle.stack.names().outbox_table());
@@ -52,7 +52,7 @@ fn republisher(bundle: &Bundle) -> Republisher {
     )
 }
 
-fn beginning(bundle: &Bundle, selection: Selection) -> Checkpoint {
+fn beginning(bundle: &Running, selection: Selection) -> Checkpoint {
     let segments = NonZeroU32::new(4).expect("four is not zero");
     Checkpoint::start(bundle.stack.names().events_table(), selection, segments)
 }
@@ -80,7 +80,7 @@ fn ids(cart_id: &str) -> Ids {
 
 /// Carts of every kind, one in five of whose orders was under way when the stream was lost: what steps
 /// had sent by then is on its queues.
-async fn a_day_of_business(bundle: &Bundle) -> Vec<String> {
+async fn a_day_of_business(bundle: &Running) -> Vec<String> {
     let kinds = [
         (9.99, "p-1"),
         (402.0, "p-1"),
@@ -121,7 +121,7 @@ async fn a_day_of_business(bundle: &Bundle) -> Vec<String> {
 }
 
 /// Checks what has to be true of every order in the end, and answers how many completed.
-async fn check_orders(bundle: &Bundle, carts: &[String]) -> usize {
+async fn check_orders(bundle: &Running, carts: &[String]) -> usize {
     let mut completed = 0;
     for cart_id in carts {
         let mut found: BTreeMap<String, usize> = BTreeMap::new();

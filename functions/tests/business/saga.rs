@@ -15,8 +15,8 @@ use futures::future::join_all;
 use local::StackOptions;
 use local::player::Player;
 use serde_json::{Value, json};
-use testkit::bundle::Bundle;
-use testkit::bundle::id_of;
+use testkit::running::Running;
+use testkit::running::id_of;
 use testkit::weather::{Weather, at_first, broken, faults};
 
 use crate::invariants::Findings;
@@ -24,7 +24,7 @@ use crate::options;
 
 /// Plays all scenarios on one stack, and fails with everything that is wrong with their ends.
 async fn all_end_right(what: &str, options: StackOptions) {
-    let bundle = Bundle::start(options).await;
+    let bundle = Running::start(options).await;
     let outside = outsider(&bundle);
     let scenarios = bundle.stack.bundle().scenarios("");
     let played = join_all(scenarios.iter().map(|scenario| outside.play(scenario))).await;
@@ -46,7 +46,7 @@ async fn all_end_right(what: &str, options: StackOptions) {
 }
 
 /// Somebody outside whose own calls nothing befalls.
-fn outsider(bundle: &Bundle) -> Player {
+fn outsider(bundle: &Running) -> Player {
     Player::new(
         &bundle.observer,
         bundle.stack.names(),
@@ -56,7 +56,7 @@ fn outsider(bundle: &Bundle) -> Player {
 }
 
 /// What is in dead-letter queues, each once: a message that was delivered twice is refused twice.
-async fn refused(bundle: &Bundle) -> Vec<Refused> {
+async fn refused(bundle: &Running) -> Vec<Refused> {
     let queues = bundle.stack.registry().queues();
     let refused = outsider(bundle).refused(&queues).await;
     let refused = refused.expect("dead-letter queues can be read");
@@ -68,7 +68,7 @@ async fn refused(bundle: &Bundle) -> Vec<Refused> {
     once.into_values().collect()
 }
 
-async fn outcome(bundle: &Bundle, scenario: &OrderScenario, refused: &[Refused]) -> Outcome {
+async fn outcome(bundle: &Running, scenario: &OrderScenario, refused: &[Refused]) -> Outcome {
     let outcome = outsider(bundle).outcome(&scenario.scenario(), refused).await;
     outcome.expect("streams can be read")
 }
@@ -225,7 +225,7 @@ fn scenario(title: &str) -> OrderScenario {
 /// Finalizes many carts and withdraws each order at some moment of its life. How often each way out was
 /// taken: completed, or cancelled.
 async fn race(seed: u64, scenario: &OrderScenario, options: StackOptions) -> (usize, usize) {
-    let bundle = Bundle::start(options).await;
+    let bundle = Running::start(options).await;
     let player = outsider(&bundle);
     let random = std::cell::RefCell::new(fastrand::Rng::with_seed(seed));
     let racers: Vec<_> = (0..40).map(|n| scenario.clone().again(&n.to_string())).collect();
@@ -290,7 +290,7 @@ async fn a_withdrawal_that_races_the_payments_failure_cancels_once() {
     let declined = "payment_failed";
     let mut causes = (0, 0);
     for seed in 1..=3 {
-        let bundle = Bundle::start(StackOptions {
+        let bundle = Running::start(StackOptions {
             faults: Some(Weather::calm(seed, Duration::from_millis(30))),
             ..options()
         })
@@ -318,7 +318,7 @@ async fn a_withdrawal_that_races_the_payments_failure_cancels_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_withdrawal_that_comes_long_before_its_order_cancels_it_and_no_money_is_kept() {
-    let bundle = Bundle::start(options()).await;
+    let bundle = Running::start(options()).await;
     let scenario = scenario("everything goes well").again("early");
     let ids = Ids::of_cart(&scenario.cart).expect("the cart has an id");
     let withdraw =
@@ -368,7 +368,7 @@ async fn a_withdrawal_that_comes_long_before_its_order_cancels_it_and_no_money_i
 async fn a_withdrawal_that_races_its_orders_beginning_cancels_it_however_they_arrive() {
     let (mut early, mut late) = (0, 0);
     for seed in 1..=6 {
-        let bundle = Bundle::start(StackOptions {
+        let bundle = Running::start(StackOptions {
             faults: Some(Weather::calm(seed, Duration::from_millis(30))),
             order: Order::Shuffled(seed),
             ..options()
@@ -424,7 +424,7 @@ fn discard(ids: &Ids) -> Value {
 
 #[tokio::test(start_paused = true)]
 async fn a_payment_that_is_discarded_by_hand_before_its_order_is_there_cancels_it_at_the_deadline() {
-    let bundle = Bundle::start(options()).await;
+    let bundle = Running::start(options()).await;
     let scenario = scenario("everything goes well").again("discarded-early");
     let ids = Ids::of_cart(&scenario.cart).expect("the cart has an id");
     bundle.send("discard-payment", &discard(&ids).to_string()).await;
@@ -456,7 +456,7 @@ async fn a_payment_that_is_discarded_by_hand_before_its_order_is_there_cancels_i
 async fn a_payment_that_is_discarded_by_hand_at_some_moment_ends_its_order_and_needs_nobody() {
     let mut endings = BTreeMap::<String, usize>::new();
     for seed in 1..=6 {
-        let bundle = Bundle::start(StackOptions {
+        let bundle = Running::start(StackOptions {
             faults: Some(Weather::calm(seed, Duration::from_millis(30))),
             order: Order::Shuffled(seed),
             ..options()
@@ -509,7 +509,7 @@ async fn a_payment_that_is_discarded_by_hand_at_some_moment_ends_its_order_and_n
 // Messages that are lost to their dead-letter queue
 
 /// A stack on which a function can't use the event table.
-async fn without(function: &'static str) -> Bundle {
+async fn without(function: &'static str) -> Running {
     let rule: Arc<dyn Faults> = faults(move |call| {
         if &*call.caller == function && call.service == Service::DynamoDb {
             broken(call.service)
@@ -517,7 +517,7 @@ async fn without(function: &'static str) -> Bundle {
             Fault::None
         }
     });
-    Bundle::start(StackOptions {
+    Running::start(StackOptions {
         faults: Some(rule),
         ..options()
     })
@@ -589,7 +589,7 @@ async fn a_payment_that_cannot_be_discarded_stays_visible_and_can_be_redriven() 
             }
         })
     };
-    let bundle = Bundle::start(StackOptions {
+    let bundle = Running::start(StackOptions {
         faults: Some(rule),
         ..options()
     })
@@ -625,7 +625,7 @@ async fn a_payment_that_cannot_be_discarded_stays_visible_and_can_be_redriven() 
 #[tokio::test(start_paused = true)]
 async fn the_time_that_a_deadline_is_recorded_with_is_when_it_passes() {
     let seconds = Duration::from_secs;
-    let bundle = Bundle::start(StackOptions {
+    let bundle = Running::start(StackOptions {
         settings: Deadlines {
             payment: seconds(77),
             shipment: seconds(4_000),
@@ -689,7 +689,7 @@ async fn the_time_that_a_deadline_is_recorded_with_is_when_it_passes() {
 }
 
 /// A time that stands in the first event of that type in the stream.
-async fn time(bundle: &Bundle, stream: &StreamId, event_type: &str, field: &str) -> Timestamp {
+async fn time(bundle: &Running, stream: &StreamId, event_type: &str, field: &str) -> Timestamp {
     let events = bundle.events(stream).await;
     let event = events.iter().find(|event| event.event_type == event_type);
     let data = &event.expect("it has happened").data;
@@ -700,7 +700,7 @@ async fn time(bundle: &Bundle, stream: &StreamId, event_type: &str, field: &str)
 
 #[tokio::test(start_paused = true)]
 async fn a_deadline_longer_than_a_queues_delay_is_kept_to_the_second() {
-    let bundle = Bundle::start(options()).await;
+    let bundle = Running::start(options()).await;
     let scenario = scenario("the carrier never answers").again("timed");
     outsider(&bundle)
         .play(&scenario.scenario())

@@ -5,7 +5,7 @@
 
 use functions::scenarios::Ids;
 use serde_json::{Value, json};
-use testkit::bundle::Bundle;
+use testkit::running::Running;
 
 use crate::options;
 use crate::refused::{cart, command, ids, without_simulators};
@@ -24,14 +24,14 @@ fn odd(fields: &Value) -> String {
 }
 
 /// Everything that was said got where it belongs.
-async fn assert_nothing_is_stuck(bundle: &Bundle) {
+async fn assert_nothing_is_stuck(bundle: &Running) {
     assert_eq!(bundle.outbox().await, [], "every event was delivered");
     assert_eq!(bundle.letters().await, [], "every message was taken");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_cart_under_an_id_that_no_queue_carries_as_it_is_ends_completed() {
-    let bundle = Bundle::start(options()).await;
+    let bundle = Running::start(options()).await;
     bundle
         .send(
             "finalize-cart",

@@ -13,7 +13,7 @@ use bundle::Function;
 use embedded_aws::mapping::{Invocation, Invoke, InvokeError};
 use local::{Intercept, StackOptions};
 use serde_json::Value;
-use testkit::bundle::{Bundle, Letter};
+use testkit::running::{Letter, Running};
 use testkit::sampled::{self, problems_of};
 
 use crate::invariants::{Counts, Findings};
@@ -104,8 +104,8 @@ impl Intercept for Treated {
     }
 }
 
-async fn start(treated: &Arc<Treated>) -> Bundle {
-    Bundle::start(StackOptions {
+async fn start(treated: &Arc<Treated>) -> Running {
+    Running::start(StackOptions {
         intercept: Some(treated.clone()),
         ..hopping()
     })
@@ -176,7 +176,7 @@ impl Reference {
 
     /// While a function does not work, nothing wrong may happen, and what it was to handle waits where it
     /// gives it up. Once it is mended, a redrive brings everything to its end.
-    async fn fails_for_ever(&self, bundle: &Bundle, treated: &Treated) -> Vec<String> {
+    async fn fails_for_ever(&self, bundle: &Running, treated: &Treated) -> Vec<String> {
         let functions = functions::bundle().registry.functions;
         let function = functions
             .iter()
@@ -210,7 +210,7 @@ impl Reference {
         problems
     }
 
-    async fn wrong_in_the_end(&self, bundle: &Bundle) -> Vec<String> {
+    async fn wrong_in_the_end(&self, bundle: &Running) -> Vec<String> {
         let findings = Findings::of(bundle).await;
         let (found, expected) = (findings.counts, self.counts);
         let mut problems: Vec<_> = findings.problems().into_iter().map(str::to_owned).collect();
@@ -227,7 +227,7 @@ impl Reference {
 
 /// Dead letters of a carrier that answers what it was never asked. A story's script says what the carrier
 /// does; if the order is cancelled before its shipment is requested, that waits for ever, and has to.
-async fn answers_to_nothing(bundle: &Bundle) -> usize {
+async fn answers_to_nothing(bundle: &Running) -> usize {
     let mut answers = 0;
     for letter in bundle.letters().await {
         let message: Value = serde_json::from_str(&letter.body).unwrap_or_default();

@@ -7,7 +7,7 @@ use bundle::{Comes, Trigger};
 use futures::future::join_all;
 use local::player::Player;
 use serde_json::{Value, json};
-use testkit::bundle::{Bundle, Seen, id_of};
+use testkit::running::{Running, Seen, id_of};
 use testkit::sampled::put_given;
 
 use crate::options;
@@ -15,7 +15,7 @@ use crate::options;
 /// The stack on which the scenarios have come to their ends, and their messages.
 pub struct Stories {
     /// The bundle, at rest.
-    pub bundle: Bundle,
+    pub bundle: Running,
     /// The ids of the messages that were refused, as their bodies say.
     pub refused: BTreeSet<String>,
     /// The bodies that each queue was sent and that were not refused, each once; the queue without the
@@ -28,7 +28,7 @@ pub struct Stories {
 impl Stories {
     /// Plays all scenarios to their ends.
     pub async fn play() -> Self {
-        let bundle = Bundle::start(options()).await;
+        let bundle = Running::start(options()).await;
         let outsider = bundle.player();
         let scenarios = bundle.stack.bundle().scenarios("");
         for played in join_all(scenarios.iter().map(|scenario| outsider.play(scenario))).await {
@@ -76,7 +76,7 @@ impl Stories {
 
 /// Plays the samples of functions whose queues no scenario has sent anything to, so that a new function needs no
 /// scenario. Its event comes from the relay, its command from outside: bare, as a stranger writes it.
-async fn play_samples_of_the_unreached(bundle: &Bundle, outsider: &Player) {
+async fn play_samples_of_the_unreached(bundle: &Running, outsider: &Player) {
     let reached: BTreeSet<_> = bundle.messages().into_iter().map(|(queue, _)| queue).collect();
     for function in &bundle.stack.registry().functions {
         let Some(queue) = function.queue().filter(|queue| !reached.contains(*queue)) else {

@@ -12,8 +12,8 @@ use functions::scenarios::{group_scenarios, order_scenarios};
 use futures::future::{join, join_all};
 use local::StackOptions;
 use local::player::Player;
-use testkit::bundle::{Bundle, Item, text};
 use testkit::invariants::Evidence;
+use testkit::running::{Item, Running, text};
 use testkit::storm::{OUTSIDE, Storm};
 
 use crate::invariants::{Counts, judge};
@@ -91,7 +91,7 @@ impl Fleet {
 /// Sends the fleet into a storm, waits for calm, and judges.
 async fn weather(seed: u64, orders: usize) -> Counts {
     let (started, storm) = (Instant::now(), Storm::new(seed));
-    let bundle = Bundle::start_unwatched(StackOptions {
+    let bundle = Running::start_unwatched(StackOptions {
         faults: Some(storm.clone()),
         order: Order::Shuffled(seed),
         relays: 2,

@@ -9,8 +9,8 @@ use domain::Deadlines;
 use functions::scenarios::{GroupScenario, OrderScenario, group_scenarios, order_scenarios};
 use local::StackOptions;
 use local::player::{PlayError, Player};
-use testkit::bundle::{Bundle, id_of};
 use testkit::invariants::Evidence;
+use testkit::running::{Running, id_of};
 
 use crate::invariants::{Findings, judge};
 use crate::options;
@@ -111,7 +111,7 @@ pub fn on_a_paused_clock<T>(future: impl Future<Output = T>) -> T {
 const PATIENCE: Duration = Duration::from_hours(3);
 
 /// Somebody outside, whose own calls nothing befalls.
-pub fn outsider(bundle: &Bundle) -> Player {
+pub fn outsider(bundle: &Running) -> Player {
     let (names, prefix) = (bundle.stack.names(), bundle.queue_url_prefix());
     Player::new(&bundle.observer, names, &prefix, PATIENCE)
 }
@@ -156,14 +156,14 @@ impl Story {
     }
 
     /// Plays it on a bundle until that has come to rest.
-    pub async fn play(&self, bundle: &Bundle) -> Result<(), PlayError> {
+    pub async fn play(&self, bundle: &Running) -> Result<(), PlayError> {
         let played = self.script(bundle).await;
         bundle.settle().await;
         played
     }
 
     /// Plays its script; what that sets off may still be going on then.
-    pub async fn script(&self, bundle: &Bundle) -> Result<(), PlayError> {
+    pub async fn script(&self, bundle: &Running) -> Result<(), PlayError> {
         let outsider = outsider(bundle);
         match self {
             Self::Scenario(scenario) | Self::GivenUp(scenario) => outsider.play(scenario).await,
@@ -179,7 +179,7 @@ impl Story {
     }
 
     /// Plays it on a bundle of its own, and judges how it ended.
-    pub async fn ends(&self, bundle: &Bundle) -> Verdict {
+    pub async fn ends(&self, bundle: &Running) -> Verdict {
         let played = self.play(bundle).await;
         let evidence = Evidence::of(bundle).await;
         let Findings { violations, open, .. } = judge(&evidence);
@@ -194,7 +194,7 @@ impl Story {
         }
     }
 
-    async fn problems(&self, bundle: &Bundle, refused: &[Refused]) -> Vec<String> {
+    async fn problems(&self, bundle: &Running, refused: &[Refused]) -> Vec<String> {
         let outsider = outsider(bundle);
         let scenarios = match self {
             Self::Scenario(scenario) | Self::GivenUp(scenario) => std::slice::from_ref(scenario),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use bundle::Bundle;
 use template::written::{Stale, stale};
-use testkit::bundle::Seen;
+use testkit::running::Seen;
 
 use crate::stories::Stories;
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bundle::Function;
 use serde_json::Value;
 
-use crate::bundle::{Bundle, Item, Letter};
+use crate::running::{Item, Letter, Running};
 
 /// What there is to be seen from outside.
 #[derive(Clone, Debug, Default)]
@@ -27,7 +27,7 @@ pub struct Evidence {
 
 impl Evidence {
     /// What there is to be seen of a bundle. It takes nothing away.
-    pub async fn of(bundle: &Bundle) -> Self {
+    pub async fn of(bundle: &Running) -> Self {
         Self {
             commits: bundle.commits().await,
             letters: bundle.letters().await,
@@ -40,7 +40,7 @@ impl Evidence {
 }
 
 /// The ids of what waits for systems outside.
-async fn outbound(bundle: &Bundle) -> BTreeMap<String, BTreeSet<String>> {
+async fn outbound(bundle: &Running) -> BTreeMap<String, BTreeSet<String>> {
     let read: BTreeSet<_> = bundle.stack.running().filter_map(Function::queue).collect();
     let mut outbound = BTreeMap::new();
     for queue in bundle.stack.registry().outbound.iter().map(|of| of.queue) {

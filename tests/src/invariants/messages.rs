@@ -2,7 +2,7 @@
 
 use super::evidence::Evidence;
 use super::findings::Findings;
-use crate::bundle::{Letter, text};
+use crate::running::{Letter, text};
 
 pub(super) fn judge(evidence: &Evidence, findings: &mut Findings) {
     for (queue, messages) in &evidence.waiting {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use uuid::{Uuid, uuid};
 
 use super::findings::Findings;
-use crate::bundle::{Item, text};
+use crate::running::{Item, text};
 
 /// The namespace of all computed ids, as it is published.
 const NAMESPACE: Uuid = uuid!("3f0c1a52-5d0e-5b57-9c53-6d0c6f1f1b7e");

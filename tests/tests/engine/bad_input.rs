@@ -9,13 +9,13 @@ mod transient;
 use embedded_aws::Service;
 use embedded_aws::transport::Call;
 use local::StackOptions;
-use testkit::bundle::Bundle;
+use testkit::running::Running;
 
 use crate::options;
 
 /// A stack on which nothing follows from what is recorded.
-async fn without_relay() -> Bundle {
-    Bundle::start(StackOptions {
+async fn without_relay() -> Running {
+    Running::start(StackOptions {
         relays: 0,
         ..options()
     })

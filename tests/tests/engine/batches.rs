@@ -5,7 +5,7 @@ use eventsourcing::{
     plan,
 };
 use serde_json::{Value, json};
-use testkit::bundle::Bundle;
+use testkit::running::Running;
 
 use crate::doors::{Door, Greet, bundle, doors, take};
 
@@ -18,7 +18,7 @@ fn greeting(name: &str) -> Value {
 }
 
 /// A door at which somebody was greeted.
-async fn opened(bundle: &Bundle) -> StreamId {
+async fn opened(bundle: &Running) -> StreamId {
     let [greet, _] = doors(bundle);
     take(&*greet, &[greeting("Ada")]).await;
     bundle.forget_calls();

@@ -11,7 +11,7 @@ use embedded_aws::Transport;
 use embedded_sqs::{Received, SqsError};
 use eventsourcing::{EventStore, Read, TraceHeader};
 use local::StackOptions;
-use testkit::bundle::Bundle;
+use testkit::running::Running;
 use testkit::tap::{Mishap, Tap};
 
 use crate::loans::{command, loan, stream};
@@ -285,7 +285,7 @@ async fn a_message_counts_with_its_attributes_as_they_are_sent() {
 #[tokio::test(start_paused = true)]
 async fn a_trace_goes_from_the_first_command_through_every_event_to_the_outbound_queues_without_its_lineage()
 {
-    let bundle = Bundle::start(options()).await;
+    let bundle = Running::start(options()).await;
     let trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
     let with_lineage = embedded_sqs::Outgoing {
         body: command(&loan("traced")),
@@ -310,14 +310,14 @@ async fn a_trace_goes_from_the_first_command_through_every_event_to_the_outbound
 
 /// A stack on which no function runs, and a bus to it that is tapped.
 struct Idle {
-    bundle: Bundle,
+    bundle: Running,
     bus: Bus,
     tap: Tap,
 }
 
 impl Idle {
     async fn start() -> Self {
-        let bundle = Bundle::start(StackOptions {
+        let bundle = Running::start(StackOptions {
             functions: false,
             ..options()
         })

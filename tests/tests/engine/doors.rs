@@ -12,8 +12,8 @@ use eventsourcing::{
 };
 use local::StackOptions;
 use serde_json::{Value, json};
-use testkit::bundle::Bundle;
 use testkit::instance::{again, invoke, queue_record};
+use testkit::running::Running;
 
 use crate::options;
 
@@ -113,8 +113,8 @@ impl MetricSink for NoMetrics {
 }
 
 /// A stack of tables and queues alone.
-pub(crate) async fn bundle() -> Bundle {
-    Bundle::start(StackOptions {
+pub(crate) async fn bundle() -> Running {
+    Running::start(StackOptions {
         functions: false,
         ..options()
     })
@@ -122,7 +122,7 @@ pub(crate) async fn bundle() -> Bundle {
 }
 
 /// The function that greets, and the one that follows from it.
-pub(crate) fn doors(bundle: &Bundle) -> [Arc<dyn Handler>; 2] {
+pub(crate) fn doors(bundle: &Running) -> [Arc<dyn Handler>; 2] {
     let dynamodb = bundle.stack.connection("greet").dynamodb;
     let events = DynamoDbEventStore::new(dynamodb, bundle.stack.names().events_table());
     let store: Arc<dyn EventStore> = Arc::new(events);

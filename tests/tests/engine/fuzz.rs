@@ -9,11 +9,11 @@ use bundle::{Comes, Function, RELAY};
 use futures::FutureExt;
 use local::StackOptions;
 use serde_json::{Value, json};
-use testkit::bundle::{Bundle, text};
 use testkit::fuzz::{LONGEST, assert_tell_nothing, cases_and_seed, on_every_queue};
 use testkit::instance::{again, instance, invoke};
 use testkit::logs::Logs;
 use testkit::nonsense::{Nonsense, SECRET};
+use testkit::running::{Running, text};
 
 use crate::options;
 
@@ -25,7 +25,7 @@ async fn nonsense_on_every_queue_is_taken_or_in_its_dead_letter_queue_with_a_rea
 #[tokio::test(start_paused = true)]
 async fn nonsense_in_the_event_table_is_in_the_outbox_and_its_neighbours_are_delivered() {
     let (logs, _guard) = Logs::capture();
-    let bundle = &Bundle::start(StackOptions {
+    let bundle = &Running::start(StackOptions {
         functions: false,
         ..options()
     })
@@ -94,7 +94,7 @@ async fn nonsense_in_the_event_table_is_in_the_outbox_and_its_neighbours_are_del
 }
 
 /// The bodies that the relay put on queues.
-fn sent_by_relay(bundle: &Bundle) -> Vec<String> {
+fn sent_by_relay(bundle: &Running) -> Vec<String> {
     let calls = bundle.calls_of(RELAY, "SendMessageBatch");
     let entries = calls
         .iter()

@@ -2,7 +2,7 @@
 
 use eventsourcing::StreamId;
 use serde_json::{Value, json};
-use testkit::bundle::Bundle;
+use testkit::running::Running;
 
 /// What a loan records when all goes well.
 pub(crate) const ALL: [&str; 2] = ["BookLent", "MemberReminded"];
@@ -28,13 +28,13 @@ pub(crate) fn stream(id: &str) -> StreamId {
 }
 
 /// Lends a book.
-pub(crate) async fn lend(bundle: &Bundle, id: &str) -> StreamId {
+pub(crate) async fn lend(bundle: &Running, id: &str) -> StreamId {
     bundle.send("lend-book", &command(&loan(id))).await;
     stream(id)
 }
 
 /// Lends a book for long, without its step: nobody is going to be reminded of it but by the test.
-pub(crate) async fn lend_for_long(bundle: &Bundle, id: &str) -> StreamId {
+pub(crate) async fn lend_for_long(bundle: &Running, id: &str) -> StreamId {
     bundle.put(&lent_until(id, "2026-12-23T08:00:00.000Z", 0));
     stream(id)
 }
@@ -69,7 +69,7 @@ pub(crate) fn item(stream: &str, event_type: &str, data: &str) -> Value {
 }
 
 fn item_after(stream: &str, event_type: &str, data: &str, seconds: u64) -> Value {
-    let committed_at = testkit::bundle::at(std::time::Duration::from_secs(seconds));
+    let committed_at = testkit::running::at(std::time::Duration::from_secs(seconds));
     json!({
         "stream_id": { "S": stream },
         "revision": { "N": "1" },

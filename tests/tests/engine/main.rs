@@ -28,7 +28,7 @@ const LOAN: Duration = Duration::from_secs(10);
 
 /// A stack of the library on which nothing goes wrong.
 fn options() -> StackOptions {
-    let options = testkit::bundle::options(library::bundle());
+    let options = testkit::running::options(library::bundle());
     StackOptions {
         settings: options.settings.clone().with(&LOAN_SECONDS, LOAN),
         ..options

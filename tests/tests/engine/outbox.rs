@@ -10,7 +10,7 @@ use embedded_aws::transport::{Call, Fault, Faults};
 use eventsourcing::Timestamp;
 use local::StackOptions;
 use serde_json::{Value, json};
-use testkit::bundle::{Bundle, at, text};
+use testkit::running::{Running, at, text};
 use testkit::weather::{broken, faults};
 
 use crate::loans::{ALL, lend};
@@ -52,8 +52,8 @@ impl Outage {
 }
 
 /// A bundle whose outbox is swept as often as on AWS.
-async fn bundle(faults: Arc<dyn Faults>) -> Bundle {
-    Bundle::start(StackOptions {
+async fn bundle(faults: Arc<dyn Faults>) -> Running {
+    Running::start(StackOptions {
         faults: Some(faults),
         sweep_interval: None,
         ..options()
@@ -61,14 +61,14 @@ async fn bundle(faults: Arc<dyn Faults>) -> Bundle {
     .await
 }
 
-fn outbox(bundle: &Bundle) -> Outbox {
+fn outbox(bundle: &Running) -> Outbox {
     Outbox::new(
         bundle.observer.dynamodb.clone(),
         bundle.stack.names().outbox_table(),
     )
 }
 
-fn now(bundle: &Bundle) -> Timestamp {
+fn now(bundle: &Running) -> Timestamp {
     at(bundle.age()).into()
 }
 
@@ -337,7 +337,7 @@ async fn a_sweep_that_cannot_read_the_event_table_counts_no_attempt_and_the_next
 #[tokio::test(start_paused = true)]
 async fn two_sweepers_and_a_relay_at_once_deliver_everything_and_nothing_takes_effect_twice() {
     let outage = Outage::default();
-    let bundle = Bundle::start(StackOptions {
+    let bundle = Running::start(StackOptions {
         faults: Some(outage.of_queue()),
         relays: 2,
         sweep_interval: None,

@@ -8,7 +8,7 @@ use bundle::{Context, Function, Outbound, RECOVERY, RELAY, Registry};
 use embedded_aws::transport::{Fault, Faults};
 use local::StackOptions;
 use serde_json::{Value, json};
-use testkit::bundle::{Bundle, Item, text};
+use testkit::running::{Item, Running, text};
 use testkit::weather::{at_first, broken, faults};
 use tokio::time::Instant;
 
@@ -17,12 +17,12 @@ use crate::options;
 
 const CATALOGUE: &str = "catalogue";
 
-async fn bundle(faults: Option<Arc<dyn Faults>>) -> Bundle {
-    Bundle::start(StackOptions { faults, ..options() }).await
+async fn bundle(faults: Option<Arc<dyn Faults>>) -> Running {
+    Running::start(StackOptions { faults, ..options() }).await
 }
 
 /// A library whose catalogue wants to know of lent books, too.
-async fn with_catalogue(faults: Option<Arc<dyn Faults>>) -> Bundle {
+async fn with_catalogue(faults: Option<Arc<dyn Faults>>) -> Running {
     let mut library = library::bundle();
     let Registry {
         functions,
@@ -35,7 +35,7 @@ async fn with_catalogue(faults: Option<Arc<dyn Faults>>) -> Bundle {
     });
     let is_own = |function: &Function| function.context != Context::DELIVERY;
     library.registry = Registry::of(functions.into_iter().filter(is_own).collect(), outbound);
-    Bundle::start(StackOptions {
+    Running::start(StackOptions {
         bundle: Arc::new(library),
         faults,
         ..options()
@@ -55,7 +55,7 @@ fn unreachable(queue: &'static str) -> Arc<dyn Faults> {
 }
 
 /// The one entry of the outbox.
-async fn only_entry(bundle: &Bundle) -> Item {
+async fn only_entry(bundle: &Running) -> Item {
     let mut outbox = bundle.outbox().await;
     assert_eq!(outbox.len(), 1, "{outbox:?}");
     outbox.remove(0)
@@ -124,7 +124,7 @@ async fn what_cannot_be_delivered_is_in_the_outbox_while_the_others_are_delivere
 }
 
 /// Waits until the outbound queue holds an event of that stream.
-async fn mail_is_told(bundle: &Bundle, stream: &str) {
+async fn mail_is_told(bundle: &Running, stream: &str) {
     let is_told = async || {
         let held = bundle.peek("mail").await;
         held.iter().any(|message| message.body.contains(stream))

@@ -10,7 +10,7 @@ use embedded_aws::transport::{Fault, Faults};
 use eventsourcing::{Clock, StreamId, Timestamp};
 use local::StackOptions;
 use serde_json::{Value, json};
-use testkit::bundle::{Bundle, at, text};
+use testkit::running::{Running, at, text};
 use testkit::weather::{broken, faults};
 use tokio::time::Instant;
 
@@ -20,8 +20,8 @@ use crate::options;
 const CALLER: &str = "republisher";
 
 /// A bundle whose stream nobody reads.
-async fn without_relay(faults: Option<Arc<dyn Faults>>) -> Bundle {
-    Bundle::start(StackOptions {
+async fn without_relay(faults: Option<Arc<dyn Faults>>) -> Running {
+    Running::start(StackOptions {
         relays: 0,
         faults,
         ..options()
@@ -37,7 +37,7 @@ impl Clock for BundleClock {
     }
 }
 
-fn republisher(bundle: &Bundle) -> Republisher {
+fn republisher(bundle: &Running) -> Republisher {
     let connection = bundle.stack.connection(CALLER);
     let bus = Bus::new(connection.sqs.clone(), &bundle.queue_url_prefix());
     let outbox = Outbox::new(connection.dynamodb.clone(), bundle.stack.names().outbox_table());
@@ -50,12 +50,12 @@ fn republisher(bundle: &Bundle) -> Republisher {
     )
 }
 
-fn beginning(bundle: &Bundle, selection: Selection) -> Checkpoint {
+fn beginning(bundle: &Running, selection: Selection) -> Checkpoint {
     let segments = NonZeroU32::new(4).expect("four is not zero");
     Checkpoint::start(bundle.stack.names().events_table(), selection, segments)
 }
 
-fn all(bundle: &Bundle) -> Checkpoint {
+fn all(bundle: &Running) -> Checkpoint {
     beginning(bundle, Selection::all())
 }
 
@@ -70,7 +70,7 @@ async fn publish(republisher: &Republisher, checkpoint: Checkpoint) -> Tally {
 }
 
 /// The messages that the republisher sent, by queue.
-fn sent(bundle: &Bundle) -> BTreeMap<String, Vec<Value>> {
+fn sent(bundle: &Running) -> BTreeMap<String, Vec<Value>> {
     let mut sent: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for call in bundle.calls_of(CALLER, "SendMessageBatch") {
         let entries = call.request["Entries"].as_array().cloned().unwrap_or_default();
@@ -94,7 +94,7 @@ fn by_queue(tally: &Tally) -> BTreeMap<String, usize> {
 
 /// Loans, one in five of which went on when the stream was lost: what the step had sent by then is on its
 /// queue.
-async fn a_day_of_business(bundle: &Bundle) -> Vec<StreamId> {
+async fn a_day_of_business(bundle: &Running) -> Vec<StreamId> {
     let mut loans = Vec::new();
     for n in 0..60 {
         let id = format!("l-{n}");

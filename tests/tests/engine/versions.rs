@@ -4,7 +4,7 @@
 use embedded_sqs::QueueAttributes;
 use eventsourcing::{Commit, EventStore, NewEvent, Position, StreamId, Timestamp};
 use serde_json::{Value, json};
-use testkit::bundle::Bundle;
+use testkit::running::Running;
 
 use crate::doors::{bundle, doors, take};
 
@@ -14,7 +14,7 @@ fn stream(name: &str) -> StreamId {
 
 /// Appends an event to a stream past all rules, as another version would.
 async fn append(
-    bundle: &Bundle,
+    bundle: &Running,
     stream: &StreamId,
     event_type: &'static str,
     schema_version: u32,

@@ -6,8 +6,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use eventsourcing::{computed_id, event_id};
 use functions::scenarios::{group_scenarios, order_scenarios};
 use serde_json::{Value, json};
-use testkit::bundle::{Item, Letter};
 use testkit::invariants::Evidence;
+use testkit::running::{Item, Letter};
 
 use super::{Counts, NOTIFICATIONS, judge};
 use crate::stories::Stories;

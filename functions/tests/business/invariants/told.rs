@@ -1,9 +1,9 @@
 //! What people and gateways said has left its trace.
 
 use serde_json::Value;
-use testkit::bundle::Letter;
 use testkit::invariants::streams::{Event, Streams};
 use testkit::invariants::{Evidence, Findings};
+use testkit::running::Letter;
 
 pub(super) fn judge(evidence: &Evidence, streams: &Streams, findings: &mut Findings) {
     for (queue, body) in &evidence.told {

@@ -4,14 +4,14 @@ use eventsourcing::{Commit, EventStore, NewEvent, Position, StreamId, Timestamp}
 use functions::scenarios::Ids;
 use local::StackOptions;
 use serde_json::{Value, json};
-use testkit::bundle::Bundle;
 use testkit::malformed::is_refused_from_the_future;
+use testkit::running::Running;
 
 use crate::{options, takes_messages};
 
 /// Appends an event to a stream past all rules, as another version would.
 async fn append(
-    bundle: &Bundle,
+    bundle: &Running,
     stream: &StreamId,
     event_type: &'static str,
     schema_version: u32,
@@ -43,7 +43,7 @@ async fn a_message_from_the_future_is_in_the_dead_letter_queue_and_says_its_vers
 
 #[tokio::test(start_paused = true)]
 async fn an_event_type_from_the_future_is_passed_over_and_the_order_goes_on() {
-    let bundle = Bundle::start(StackOptions {
+    let bundle = Running::start(StackOptions {
         simulators: false,
         ..options()
     })

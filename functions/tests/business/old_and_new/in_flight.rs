@@ -11,7 +11,7 @@ use embedded_aws::transport::{Call, Fault, Faults};
 use functions::scenarios::Ids;
 use local::{StackOptions, Storage};
 use serde_json::{Value, json};
-use testkit::bundle::Bundle;
+use testkit::running::Running;
 use testkit::weather::broken;
 
 use super::{folder, writes};
@@ -106,7 +106,7 @@ async fn leave_in_flight() -> Vec<Value> {
         streams.insert(format!("groupCheckout-{group}"));
         stories.push(Stopped { streams, commits });
     }
-    let bundle = Bundle::start(StackOptions {
+    let bundle = Running::start(StackOptions {
         faults: Some(Arc::new(Stops {
             stories,
             written: Mutex::default(),
@@ -137,7 +137,7 @@ async fn leave_in_flight() -> Vec<Value> {
     items
 }
 
-async fn check_out(bundle: &Bundle, group: &str) {
+async fn check_out(bundle: &Running, group: &str) {
     let guests = guests_of(group);
     for guest in &guests {
         bundle
@@ -212,7 +212,7 @@ async fn what_version_1_left_in_flight_comes_to_its_end() {
         epoch: SystemTime::now(),
         ..options()
     };
-    let left = Bundle::start(StackOptions {
+    let left = Running::start(StackOptions {
         functions: false,
         ..on_disk()
     })
@@ -223,7 +223,7 @@ async fn what_version_1_left_in_flight_comes_to_its_end() {
     }
     left.stack.stop().await.expect("it stops");
 
-    let bundle = Bundle::start(on_disk()).await;
+    let bundle = Running::start(on_disk()).await;
     assert_eq!(bundle.stack.republished(), items.len() as u64);
     let settled = tokio::time::timeout(std::time::Duration::from_mins(30), bundle.settle()).await;
     assert!(settled.is_ok(), "{:?}", bundle.waiting());

@@ -12,7 +12,7 @@ use eventsourcing::{
 use functions::scenarios::Ids;
 use local::StackOptions;
 use serde_json::{Value, json};
-use testkit::bundle::Bundle;
+use testkit::running::Running;
 use testkit::instance::{again, invoke, queue_record};
 
 use crate::options;
@@ -113,8 +113,8 @@ impl MetricSink for NoMetrics {
     fn emit(&self, _: &str, _: &Metrics, _: Timestamp) {}
 }
 
-async fn bundle() -> Bundle {
-    Bundle::start(StackOptions {
+async fn bundle() -> Running {
+    Running::start(StackOptions {
         functions: false,
         ..options()
     })
@@ -122,7 +122,7 @@ async fn bundle() -> Bundle {
 }
 
 /// The function that greets, and the one that follows from it.
-fn doors(bundle: &Bundle) -> [Arc<dyn Handler>; 2] {
+fn doors(bundle: &Running) -> [Arc<dyn Handler>; 2] {
     let store: Arc<dyn EventStore> = Arc::new(bundle.store.clone());
     let (bus, clock): (Bus, Arc<dyn Clock>) = (bundle.bus(), Arc::new(SystemClock));
     let greet = CommandFunction::<Greet>::new(store.clone(), bus.clone(), clock.clone(), ());
@@ -160,7 +160,7 @@ fn stream(name: &str) -> StreamId {
 
 /// Appends an event to a stream past all rules, as another version would.
 async fn append(
-    bundle: &Bundle,
+    bundle: &Running,
     stream: &StreamId,
     event_type: &'static str,
     schema_version: u32,
@@ -275,7 +275,7 @@ async fn a_message_from_the_future_is_in_the_dead_letter_queue_and_says_its_vers
 
 #[tokio::test(start_paused = true)]
 async fn an_event_type_from_the_future_is_passed_over_and_the_order_goes_on() {
-    let bundle = Bundle::start(StackOptions {
+    let bundle = Running::start(StackOptions {
         simulators: false,
         ..options()
     })

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use bundle::Bundle;
 use template::written::{Stale, stale, written};
-use testkit::bundle::Seen;
+use testkit::running::Seen;
 
 fn bundle() -> Bundle {
     library::bundle()

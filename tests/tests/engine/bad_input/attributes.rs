@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws_adapters::MAX_MESSAGE_BYTES;
 use embedded_sqs::{MessageAttribute, Outgoing, Received};
 use serde_json::json;
-use testkit::bundle::Bundle;
+use testkit::running::Running;
 
 use super::without_relay;
 use crate::loans::{command, lend_for_long};
@@ -24,7 +24,7 @@ fn typed(data_type: &str, text: &str) -> MessageAttribute {
     }
 }
 
-fn send(bundle: &Bundle, queue: &str, body: &str, attributes: Attributes) {
+fn send(bundle: &Running, queue: &str, body: &str, attributes: Attributes) {
     let message = Outgoing {
         body: body.to_owned(),
         attributes,
@@ -36,7 +36,7 @@ fn send(bundle: &Bundle, queue: &str, body: &str, attributes: Attributes) {
 }
 
 /// Sends what can't be read, and answers the letter that it becomes.
-async fn letter_of(bundle: &Bundle, body: &str, attributes: Attributes) -> Received {
+async fn letter_of(bundle: &Running, body: &str, attributes: Attributes) -> Received {
     send(bundle, QUEUE, body, attributes);
     bundle.settle().await;
     let mut letters = bundle.take(&format!("{QUEUE}-dlq")).await;
@@ -57,7 +57,7 @@ fn without_reason(letter: &Received) -> Attributes {
 
 #[tokio::test(start_paused = true)]
 async fn a_senders_attributes_of_every_type_are_kept_on_the_way_to_the_dead_letter_queue() {
-    let bundle = Bundle::start(options()).await;
+    let bundle = Running::start(options()).await;
     let attributes = Attributes::from([
         ("tenant".to_owned(), typed("String", "Zoë 🛒\n")),
         ("trace.id".to_owned(), typed("String.uuid", "8f14e45f")),
@@ -83,7 +83,7 @@ async fn a_senders_attributes_of_every_type_are_kept_on_the_way_to_the_dead_lett
 
 #[tokio::test(start_paused = true)]
 async fn of_more_attributes_than_a_letter_has_room_for_the_first_by_name_are_kept_and_the_reason_wins() {
-    let bundle = Bundle::start(options()).await;
+    let bundle = Running::start(options()).await;
     let mut attributes: Attributes = (0..9)
         .map(|n| (format!("a{n}"), typed("String", &n.to_string())))
         .collect();
@@ -104,7 +104,7 @@ async fn of_more_attributes_than_a_letter_has_room_for_the_first_by_name_are_kep
 
 #[tokio::test(start_paused = true)]
 async fn a_message_that_has_room_for_its_own_attributes_only_is_left_to_the_queues_redrive_with_them() {
-    let bundle = Bundle::start(options()).await;
+    let bundle = Running::start(options()).await;
     let own = Attributes::from([("tenant".to_owned(), typed("String", "acme"))]);
     let beside = "tenant".len() + "String".len() + "acme".len();
     let full = "x".repeat(MAX_MESSAGE_BYTES - beside);

@@ -4,8 +4,8 @@ use embedded_aws::Service;
 use embedded_aws::transport::Fault;
 use local::StackOptions;
 use serde_json::json;
-use testkit::bundle::Bundle;
 use testkit::logs::{Line, Logs};
+use testkit::running::Running;
 use testkit::weather::{broken, faults};
 
 use crate::loans::{command, loan, reminder};
@@ -17,7 +17,7 @@ const SECRET: &str = "hush";
 #[tokio::test(start_paused = true)]
 async fn a_line_names_the_message_and_holds_none_of_its_payload_whatever_becomes_of_it() {
     let (logs, _guard) = Logs::capture();
-    let bundle = Bundle::start(StackOptions {
+    let bundle = Running::start(StackOptions {
         faults: Some(faults(|call| {
             if call.service == Service::DynamoDb && call.request().to_string().contains("loan-fails") {
                 broken(call.service)

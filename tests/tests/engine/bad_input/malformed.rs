@@ -2,8 +2,8 @@
 
 use bundle::Trigger;
 use serde_json::json;
-use testkit::bundle::Bundle;
 use testkit::malformed::{is_refused_from_the_future, refuses_all};
+use testkit::running::Running;
 
 use crate::loans::{ALL, command, loan, stream};
 use crate::options;
@@ -32,7 +32,7 @@ async fn a_message_of_a_version_to_come_is_in_the_dead_letter_queue_and_says_its
 
 #[tokio::test(start_paused = true)]
 async fn a_body_is_moved_byte_for_byte() {
-    let bundle = Bundle::start(options()).await;
+    let bundle = Running::start(options()).await;
     let bodies = [
         "{ \"command\" :\t{\"loan_id\": \"l\", \"loan_id\": \"l\"}\r\n}\n ",
         "{\"command\":{\"loan_id\":\"Zo\\u00eb\"},\"n\":1.50E+2}",
@@ -56,7 +56,7 @@ async fn a_body_is_moved_byte_for_byte() {
 
 #[tokio::test(start_paused = true)]
 async fn what_a_sender_may_leave_out_or_add_is_not_malformed() {
-    let bundle = Bundle::start(options()).await;
+    let bundle = Running::start(options()).await;
     let mut generous = loan("generous");
     generous["library_card"] = json!({ "number": 7 });
     let deep = format!("{}{}", "[".repeat(63), "]".repeat(63));
@@ -78,7 +78,7 @@ async fn what_a_sender_may_leave_out_or_add_is_not_malformed() {
 #[tokio::test(start_paused = true)]
 async fn a_body_that_leaves_no_room_for_attributes_is_left_to_the_queues_own_redrive() {
     let (logs, _guard) = testkit::logs::Logs::capture();
-    let bundle = Bundle::start(options()).await;
+    let bundle = Running::start(options()).await;
     let body = "x".repeat(1024 * 1024 - 40);
     let message_id = bundle.send("lend-book", &body).await;
     bundle.settle().await;

@@ -10,7 +10,7 @@ use aws_adapters::{CommitRef, Delivery, Outbox};
 use embedded_aws::transport::Fault;
 use local::StackOptions;
 use serde_json::{Value, json};
-use testkit::bundle::Bundle;
+use testkit::running::Running;
 use testkit::weather::{broken, faults};
 
 use crate::loans::{ALL, lent, loan, reminder, stream};
@@ -27,14 +27,14 @@ fn odd(fields: &Value) -> String {
 }
 
 /// Everything that was said got where it belongs.
-async fn assert_nothing_is_stuck(bundle: &Bundle) {
+async fn assert_nothing_is_stuck(bundle: &Running) {
     assert_eq!(bundle.outbox().await, [], "every event was delivered");
     assert_eq!(bundle.letters().await, [], "every message was taken");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_loan_under_an_id_that_no_queue_carries_as_it_is_comes_to_its_end() {
-    let bundle = Bundle::start(options()).await;
+    let bundle = Running::start(options()).await;
     bundle
         .send(
             "lend-book",
@@ -50,7 +50,7 @@ async fn a_loan_under_an_id_that_no_queue_carries_as_it_is_comes_to_its_end() {
 
 #[tokio::test(start_paused = true)]
 async fn every_loan_ends_though_each_of_its_messages_holds_what_no_queue_carries() {
-    let bundle = Bundle::start(options()).await;
+    let bundle = Running::start(options()).await;
     bundle.send("lend-book", &odd(&loan("l-1"))).await;
     bundle.until(&stream("l-1"), "BookLent").await;
     bundle.send("remind-member", &odd(&reminder("l-1"))).await;
@@ -75,7 +75,7 @@ fn stored_loan(id: &str) -> Value {
 
 #[tokio::test(start_paused = true)]
 async fn an_event_that_was_stored_with_such_characters_is_delivered() {
-    let bundle = Bundle::start(options()).await;
+    let bundle = Running::start(options()).await;
     bundle.put(&stored_loan("l-1"));
     bundle.until(&stream("l-1"), "MemberReminded").await;
     bundle.settle().await;
@@ -98,7 +98,7 @@ async fn an_event_that_was_parked_for_such_characters_is_delivered_when_it_is_re
         sweep_interval: None,
         ..options()
     };
-    let bundle = Bundle::start(options).await;
+    let bundle = Running::start(options).await;
     bundle.put(&stored_loan("l-1"));
     let outbox = Outbox::new(
         bundle.observer.dynamodb.clone(),

@@ -11,10 +11,10 @@ use embedded_aws::transport::{Call, Fault, Faults};
 use eventsourcing::{Commit, EventStore, NewEvent, Position, Read, Timestamp};
 use local::StackOptions;
 use serde_json::json;
-use testkit::bundle::Bundle;
 use testkit::logs::Logs;
 use testkit::malformed::assert_refused;
 use testkit::retries::{FAILED, assert_exhausted_on_the_fifth_receive, assert_growing, delays};
+use testkit::running::Running;
 use testkit::weather::{broken, faults};
 use tokio::sync::Barrier;
 use tokio::time::Instant;
@@ -23,8 +23,8 @@ use super::{appends_to, without_relay};
 use crate::loans::{ALL, command, lend, lend_for_long, loan, reminder, stream};
 use crate::options;
 
-async fn faulty(faults: Arc<dyn Faults>) -> Bundle {
-    Bundle::start(StackOptions {
+async fn faulty(faults: Arc<dyn Faults>) -> Running {
+    Running::start(StackOptions {
         faults: Some(faults),
         ..options()
     })
@@ -33,7 +33,7 @@ async fn faulty(faults: Arc<dyn Faults>) -> Bundle {
 
 #[tokio::test(start_paused = true)]
 async fn a_command_for_an_unknown_stream_waits_longer_each_time_and_is_exhausted_on_the_fifth_receive() {
-    let bundle = Bundle::start(options()).await;
+    let bundle = Running::start(options()).await;
     let body = command(&reminder("unknown"));
     bundle.send("remind-member", &body).await;
     bundle.settle().await;
@@ -44,7 +44,7 @@ async fn a_command_for_an_unknown_stream_waits_longer_each_time_and_is_exhausted
 
 #[tokio::test(start_paused = true)]
 async fn a_command_that_came_too_early_is_handled_when_what_it_needs_is_there() {
-    let bundle = Bundle::start(options()).await;
+    let bundle = Running::start(options()).await;
     bundle.send("remind-member", &command(&reminder("early"))).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
     let stream = lend(&bundle, "early").await;
@@ -144,7 +144,7 @@ async fn one_records_failure_is_that_records_alone() {
 }
 
 /// A stack on which appends to `loan-hangs` get no answer until they are let go.
-async fn hanging() -> (Bundle, Arc<AtomicBool>) {
+async fn hanging() -> (Running, Arc<AtomicBool>) {
     let hangs = Arc::new(AtomicBool::new(true));
     let rule = {
         let hangs = hangs.clone();
@@ -221,7 +221,7 @@ async fn a_conflict_is_decided_anew_and_not_counted_as_an_attempt() {
         both: Barrier::new(2),
         met: AtomicUsize::new(0),
     };
-    let bundle = Bundle::start(StackOptions {
+    let bundle = Running::start(StackOptions {
         relays: 0,
         faults: Some(Arc::new(meeting)),
         ..options()

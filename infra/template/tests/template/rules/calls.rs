@@ -14,7 +14,7 @@ use bundle::{Comes, Function, RECOVERY, RELAY, Sample, Trigger};
 use embedded_aws::Service;
 use embedded_aws::transport::{Call, Fault, Faults};
 use local::StackOptions;
-use testkit::bundle::{Bundle, Seen};
+use testkit::running::{Running, Seen};
 use testkit::sampled::{bring, waits, with_delivery};
 use testkit::weather::{broken, faults};
 use tokio::time::Instant;
@@ -285,7 +285,7 @@ fn of_functions(mut calls: Vec<Seen>) -> Vec<Seen> {
 /// A sample in bad weather, so much earlier than it is due.
 async fn hard_hour(function: &Function, sample: &Sample, earlier: Duration) -> Vec<Seen> {
     let options = options();
-    let bundle = Bundle::start(StackOptions {
+    let bundle = Running::start(StackOptions {
         faults: Some(bad_weather()),
         only: Some(with_delivery(function)),
         epoch: options.epoch - earlier,
@@ -329,7 +329,7 @@ fn bad_weather() -> Arc<dyn Faults> {
 
 /// The second day, on which each queue gets `messages` of the first, and one that can't be understood.
 async fn hard_day(messages: &BTreeMap<String, Vec<String>>) -> Vec<Seen> {
-    let bundle = Bundle::start(StackOptions {
+    let bundle = Running::start(StackOptions {
         faults: Some(bad_weather()),
         ..options()
     })

@@ -28,7 +28,7 @@ pub(crate) fn document() -> (Registry, Document) {
 }
 
 fn options() -> StackOptions {
-    testkit::bundle::options(bundle())
+    testkit::running::options(bundle())
 }
 
 #[test]

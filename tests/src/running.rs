@@ -35,8 +35,8 @@ pub fn options(bundle: bundle::Bundle) -> StackOptions {
     }
 }
 
-/// A bundle.
-pub struct Bundle {
+/// A bundle that runs.
+pub struct Running {
     /// The stack.
     pub stack: Stack,
     /// Clients that nothing goes wrong with, and whose calls are not recorded.
@@ -102,7 +102,7 @@ impl Letter {
     }
 }
 
-impl Bundle {
+impl Running {
     /// Starts a bundle. The calls are recorded on their way to the faults of the options.
     pub async fn start(options: StackOptions) -> Self {
         Self::watched(options, true).await
