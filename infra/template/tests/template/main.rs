@@ -61,3 +61,11 @@ fn a_file_that_is_missing_stale_or_left_over_is_told_with_the_command_that_mends
         ]
     );
 }
+
+/// Of the business in `functions`, whichever it is.
+#[test]
+fn what_is_written_from_the_registry_is_what_it_says() {
+    let stale = stale(&functions::bundle(), &root()).expect("the files can be read");
+    let told: Vec<_> = stale.iter().map(Stale::told).collect();
+    assert!(told.is_empty(), "{}", told.join("\n"));
+}
