@@ -289,6 +289,7 @@ const RESULTS: Batching = Batching {
     size: 25,
     window: Duration::from_secs(1),
     concurrency: Some(2),
+    per_shard: 1,
     parameter: Some(Parameter {
         name: "ResultsBatchSize",
         why: "Results that come together are one commit: larger batches make large groups cheaper.",

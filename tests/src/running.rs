@@ -22,8 +22,9 @@ use tokio::time::Instant;
 /// When the clock of every bundle starts: 2026-11-23T08:00:00Z.
 pub const START: Duration = Duration::from_hours(498_728);
 
-/// Longer than any deadline, retry or redrive: what has not come to rest by then never will.
-const PATIENCE: Duration = Duration::from_hours(72);
+/// Longer than any deadline, retry or redrive, the three days of the outbox first of all: what has not come to
+/// rest by then never will.
+const PATIENCE: Duration = Duration::from_hours(100);
 
 /// The options of a stack of that business on which nothing goes wrong, and whose outbox, mostly empty, is
 /// swept now and then.

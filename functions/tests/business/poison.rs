@@ -224,7 +224,7 @@ async fn assert_parked_with_reason(letters: &[Letter], bundle: &Running, plan: P
     for entry in &outbox {
         assert_eq!(
             (text(entry, "delivery"), text(entry, "attempts")),
-            ("parked", "3")
+            ("parked", "1")
         );
         assert_eq!(
             text(entry, "last_error"),

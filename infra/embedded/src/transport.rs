@@ -261,6 +261,10 @@ impl Shared {
                 let answer = self.wire.handle(request).await;
                 for_the_sdk(faults::stale(call, answer, writes))
             }
+            Fault::EmptyPage => match faults::empty_page(call) {
+                Some(page) => for_the_sdk(Response::new(Bytes::from(page.to_string()))),
+                None => for_the_sdk(self.wire.handle(request).await),
+            },
             Fault::Never => std::future::pending().await,
             Fault::CrashBefore => killed(),
             Fault::CrashAfter => {

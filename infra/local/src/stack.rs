@@ -441,6 +441,7 @@ impl Stack {
             bisect_batch_on_function_error: true,
             batch_size: batching.size,
             batching_window: batching.window,
+            parallelization_factor: batching.per_shard,
             maximum_retry_attempts: Some(Function::STREAM_RETRIES),
             maximum_record_age: Some(Function::STREAM_RECORD_AGE),
             on_failure: Some(OnFailure {

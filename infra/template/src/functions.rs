@@ -59,6 +59,10 @@ pub(crate) fn function(function: &Function) -> Map {
         .with("Description", function.about)
         .with("Handler", name.as_str())
         .with("Role", arn(&ids::role(name)))
+        .maybe(
+            "MemorySize",
+            Some(function.memory_mb).filter(|&memory| memory != Function::MEMORY_MB),
+        )
         .with(
             "LoggingConfig",
             Map::new().with("LogGroup", reference(&ids::log_group(name))),
@@ -181,6 +185,8 @@ fn records(function: &Function) -> Map {
         .with("StartingPosition", "TRIM_HORIZON")
         .with("BatchSize", function.batching.size)
         .maybe("MaximumBatchingWindowInSeconds", window(function))
+        .note("Batches of each shard at once: commits of one stream stay in order, and nobody needs more.")
+        .with("ParallelizationFactor", function.batching.per_shard)
         .with("FunctionResponseTypes", inline(["ReportBatchItemFailures"]))
         .with("BisectBatchOnFunctionError", true)
         .with("MaximumRetryAttempts", u64::from(Function::STREAM_RETRIES))

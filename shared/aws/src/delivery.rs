@@ -5,3 +5,4 @@ pub(crate) mod outbox;
 pub(crate) mod publisher;
 pub(crate) mod refusal;
 pub(crate) mod republish;
+pub(crate) mod undelivered;

@@ -10,4 +10,5 @@ pub(crate) mod relay;
 pub(crate) mod step_function;
 pub(crate) mod stream_recovery;
 pub(crate) mod sweeper;
+pub(crate) mod time;
 pub(crate) mod warm;

@@ -27,7 +27,7 @@
 //! | `store::event_store`, `commit_ref` | appends and loads in the event table, and where a commit is in it |
 //! | `delivery::bus`, `publisher` | sending commands; sending the events of commits to those who asked for them |
 //! | `delivery::refusal` | why a message is in a dead-letter queue |
-//! | `delivery::outbox`, `republish` | what could not be delivered, and publishing a time range again |
+//! | `delivery::undelivered`, `outbox`, `republish` | why a commit was not delivered, what becomes of it, and publishing a time range again |
 //! | `function::handler`, `queue_function` | the form of every function; what all functions on queues do the same |
 //! | `function::command_function`, `step_function`, `warm` | a rule and a step as functions; streams kept between invocations |
 //! | `function::relay`, `sweeper`, `stream_recovery` | from the table's stream to queues, and what is done about failures |
@@ -40,7 +40,7 @@ mod store;
 
 pub use client::connection::{ClientParts, Connection};
 pub use client::environment::{Environment, EnvironmentError, process_variable, url_problem};
-pub use client::failure::reason;
+pub use client::failure::{FailureKind, reason};
 pub use client::message::{Attribute, MAX_ATTRIBUTES, MAX_DELAY, MAX_MESSAGE_BYTES, Outgoing, Received};
 pub use client::names::{
     Names, dead_letter_queue, kebab_case, pascal_case, source_queue, stack_name_problem,
@@ -49,13 +49,15 @@ pub use client::proxy::Proxies;
 pub use client::queues::{Counts, MAX_BATCH, QueueError, Queues, Receive};
 pub use delivery::bus::{Bus, SendError};
 pub use delivery::outbox::{
-    AfterFailure, Delivery, MAX_ATTEMPTS, OUTBOX_INDEX, Outbox, OutboxEntry, OutboxError, PUBLISHED_RETENTION,
+    AfterFailure, Delivery, Due, OUTBOX_INDEX, OUTBOX_PATIENCE, Outbox, OutboxEntry, OutboxError,
+    PUBLISHED_RETENTION,
 };
-pub use delivery::publisher::{Publisher, Routes, Undelivered};
+pub use delivery::publisher::{Publisher, Routes};
 pub use delivery::refusal::{Refusal, RefusalCode};
 pub use delivery::republish::{
     Checkpoint, Republication, RepublishError, Republisher, Selection, Tally, Unpublished,
 };
+pub use delivery::undelivered::Undelivered;
 pub use function::command_function::CommandFunction;
 pub use function::handler::Handler;
 pub use function::logging::init_logging;

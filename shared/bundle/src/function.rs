@@ -75,6 +75,9 @@ pub struct Batching {
     pub window: Duration,
     /// The most invocations at once; as many as Lambda likes if none.
     pub concurrency: Option<u32>,
+    /// Of a stream, how many batches of each shard are handled at once, 1 to 10. Records of one partition key
+    /// stay in order, and no others.
+    pub per_shard: u32,
     /// How the size can be chosen when the bundle is deployed; not at all if none.
     pub parameter: Option<Parameter>,
 }
@@ -97,6 +100,7 @@ impl Default for Batching {
             size: 10,
             window: Duration::ZERO,
             concurrency: None,
+            per_shard: 1,
             parameter: None,
         }
     }
@@ -130,6 +134,10 @@ pub struct Function {
     pub outbox: OutboxAccess,
     /// How its messages are taken together.
     pub batching: Batching,
+    /// Its memory in MB, 128 to 10,240, and with it its share of a processor: all of one at 1,769.
+    ///
+    /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html>
+    pub memory_mb: u32,
     /// The deadline that it records, sets, or waits for; none if it has nothing to do with deadlines.
     pub deadline: Option<Setting>,
     /// The events it may record that tell of a fact which came too late, and which an alarm counts.
@@ -153,8 +161,8 @@ impl Function {
     /// How long one invocation may take, in all functions.
     pub const TIMEOUT: Duration = Duration::from_secs(30);
 
-    /// The memory of a function, in MB. Lambda gives processor time in proportion, and the time goes into
-    /// waiting for `DynamoDB` and SQS: twice the least halves what parsing and TLS take.
+    /// The memory of a function that does not say otherwise, in MB. Lambda gives processor time in proportion, and
+    /// the time goes into waiting for `DynamoDB` and SQS: twice the least halves what parsing and TLS take.
     pub const MEMORY_MB: u32 = 256;
 
     /// How often the mapping of a stream tries a batch again. The relay saves what it can't deliver in
@@ -188,6 +196,7 @@ impl Function {
             store: StoreAccess::None,
             outbox: OutboxAccess::None,
             batching: Batching::default(),
+            memory_mb: Self::MEMORY_MB,
             deadline: None,
             late_facts: &[],
             samples: vec![],

@@ -16,6 +16,7 @@ mod relay;
 mod republish;
 mod samples;
 mod store;
+mod timed;
 mod versions;
 
 use std::time::Duration;

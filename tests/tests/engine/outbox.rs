@@ -2,19 +2,22 @@
 //! relay's mapping gave up ends there too.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use aws_adapters::{AfterFailure, CommitRef, Delivery, MAX_ATTEMPTS, Outbox, OutboxError};
-use embedded_aws::transport::{Call, Fault, Faults};
+use aws_adapters::{
+    AfterFailure, CommitRef, Delivery, OUTBOX_PATIENCE, Outbox, OutboxEntry, OutboxError, Undelivered,
+};
+use embedded_aws::transport::{Call, Failure, Fault, Faults};
 use eventsourcing::Timestamp;
 use local::StackOptions;
 use serde_json::{Value, json};
 use testkit::running::{Running, at, text};
 use testkit::weather::{broken, faults};
 
-use crate::loans::{ALL, lend};
+use crate::loans::{ALL, lend, lent, reminded, stream};
 use crate::options;
+use crate::timed::Timed;
 
 const RELAY: &str = bundle::RELAY;
 const SWEEPER: &str = bundle::SWEEPER;
@@ -28,6 +31,10 @@ struct Outage(Arc<AtomicBool>);
 impl Outage {
     fn mend(&self) {
         self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn begin_again(&self) {
+        self.0.store(false, Ordering::Relaxed);
     }
 
     fn is_over(&self) -> bool {
@@ -72,6 +79,11 @@ fn now(bundle: &Running) -> Timestamp {
     at(bundle.age()).into()
 }
 
+/// A failure that may pass.
+fn failed(why: &str) -> Undelivered {
+    Undelivered::transiently(why)
+}
+
 fn commit(stream: &str) -> CommitRef {
     CommitRef {
         stream: stream.to_owned(),
@@ -108,27 +120,50 @@ async fn an_event_that_a_short_outage_held_up_is_sent_by_the_next_sweeps_and_wha
     assert_eq!(bundle.types(&stream).await, ALL, "no effect twice");
 }
 
+/// The only entry in a state.
+async fn only(outbox: &Outbox, delivery: Delivery) -> OutboxEntry {
+    let mut entries = outbox.list(delivery, 10).await.expect("it can be read");
+    assert_eq!(entries.len(), 1, "{entries:?}");
+    entries.remove(0)
+}
+
 #[tokio::test(start_paused = true)]
-async fn after_the_third_failed_attempt_an_event_is_parked_and_counted_and_stays_until_it_is_redriven() {
+async fn what_goes_on_failing_is_sent_again_for_three_days_then_parked_and_counted_and_stays_until_redriven()
+{
     let outage = Outage::default();
     let bundle = bundle(outage.of_queue()).await;
     let stream = lend(&bundle, "l-1").await;
     bundle.settle().await;
     let outbox = outbox(&bundle);
-    let parked = outbox.list(Delivery::Parked, 10).await.expect("it can be read");
-    let [entry] = &parked[..] else {
-        panic!("one entry is parked: {parked:?}");
-    };
-    assert_eq!(
-        (entry.commit.clone(), entry.attempts),
-        (commit("loan-l-1"), MAX_ATTEMPTS)
-    );
+    let entry = only(&outbox, Delivery::Parked).await;
+    assert_eq!(entry.commit, commit("loan-l-1"));
     assert!(entry.last_error.contains("on-book-lent"), "{}", entry.last_error);
-    // A minute after the first, a quarter of an hour after the second, both at least halved by chance.
     let took = entry.last_attempt_at.since(entry.first_attempt_at);
-    let expected = Duration::from_mins(8)..=Duration::from_mins(18);
+    let expected = OUTBOX_PATIENCE..=OUTBOX_PATIENCE + Duration::from_mins(17);
     assert!(expected.contains(&took), "{took:?}");
-    // A day later it is still there, counted every minute, and nobody has tried it again.
+    // Within two minutes at first (a delay of one at most, and the sweep's), then up to a quarter of an hour
+    // apart, halved by chance at most.
+    let mut attempts: Vec<_> = bundle
+        .calls_of(SWEEPER, "SendMessageBatch")
+        .iter()
+        .map(|call| call.at)
+        .collect();
+    attempts.dedup_by(|later, earlier| later.saturating_sub(*earlier) < Duration::from_secs(10));
+    let attempts: Vec<_> = attempts
+        .windows(2)
+        .map(|pair| pair[1].saturating_sub(pair[0]))
+        .collect();
+    let minutes = |minutes| Duration::from_mins(minutes);
+    assert!(attempts[0] <= minutes(3), "{:?}", attempts[0]);
+    assert!(attempts.iter().all(|&gap| gap <= minutes(17)), "{attempts:?}");
+    assert!(attempts[6..].iter().all(|&gap| gap >= minutes(7)), "{attempts:?}");
+    let counted = u32::try_from(attempts.len()).expect("hundreds");
+    assert_eq!(
+        entry.attempts,
+        counted + 2,
+        "the relay's, and each of the sweeper's"
+    );
+    // An hour later it is still there, counted every minute, and nobody has tried it again.
     let sends = bundle.calls_of(SWEEPER, "SendMessageBatch").len();
     tokio::time::sleep(Duration::from_hours(1)).await;
     assert_eq!(bundle.calls_of(SWEEPER, "SendMessageBatch").len(), sends);
@@ -138,10 +173,277 @@ async fn after_the_third_failed_attempt_an_event_is_parked_and_counted_and_stays
         Some((0, 1))
     );
 
-    outage.mend();
+    // Whoever sends it again gives it three days more.
     outbox.redrive(&entry.commit).await.expect("the entry is there");
+    tokio::time::sleep(Duration::from_hours(1)).await;
+    assert!(only(&outbox, Delivery::Pending).await.attempts > 3);
+    outage.mend();
     bundle.until(&stream, "MemberReminded").await;
     assert_eq!(outbox.count(Delivery::Parked).await, Ok(0));
+}
+
+/// Sends of one queue's whole batches are refused with that code.
+fn refused(queue: &'static str, code: &'static str, outage: &Outage) -> Arc<dyn Faults> {
+    let outage = outage.clone();
+    faults(move |call| {
+        let hit = call.operation == "SendMessageBatch" && call.resource() == Some(queue);
+        if hit && !outage.is_over() {
+            Fault::FailBefore(Failure {
+                status: 400,
+                error_type: format!("com.amazonaws.sqs#{code}"),
+                message: "no".into(),
+            })
+        } else {
+            Fault::None
+        }
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_is_refused_for_what_it_is_is_parked_at_once_and_redriven_by_a_person() {
+    let outage = Outage::default();
+    let bundle = bundle(refused(QUEUE, "InvalidMessageContents", &outage)).await;
+    let stream = lend(&bundle, "l-1").await;
+    bundle.until(&stream, "BookLent").await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let outbox = outbox(&bundle);
+    let entry = only(&outbox, Delivery::Parked).await;
+    assert_eq!(entry.attempts, 1);
+    assert!(
+        entry.last_error.contains("InvalidMessageContents"),
+        "{}",
+        entry.last_error
+    );
+    outage.mend();
+    outbox.redrive(&entry.commit).await.expect("it is there");
+    bundle.until(&stream, "MemberReminded").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_people_mend_without_touching_the_message_is_sent_again_by_itself() {
+    for code in ["AccessDeniedException", "KmsAccessDenied", "QueueDoesNotExist"] {
+        let outage = Outage::default();
+        let bundle = bundle(refused(QUEUE, code, &outage)).await;
+        let stream = lend(&bundle, "l-1").await;
+        tokio::time::sleep(Duration::from_hours(2)).await;
+        let entry = only(&outbox(&bundle), Delivery::Pending).await;
+        assert!(entry.last_error.contains(code), "{}", entry.last_error);
+        outage.mend();
+        bundle.until(&stream, "MemberReminded").await;
+        assert_eq!(bundle.letters().await, []);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_message_that_has_its_whole_batch_refused_is_parked_alone() {
+    let bundle = bundle(faults(|call| {
+        let poisoned = call.resource() == Some(QUEUE) && call.request().to_string().contains("poison");
+        if call.operation == "SendMessageBatch" && poisoned {
+            Fault::FailBefore(Failure {
+                status: 400,
+                error_type: "com.amazonaws.sqs#BatchRequestTooLong".into(),
+                message: "no".into(),
+            })
+        } else {
+            Fault::None
+        }
+    }))
+    .await;
+    for loan in ["l-1", "poison", "l-2"] {
+        bundle.put(&lent(loan));
+    }
+    for loan in ["l-1", "l-2"] {
+        bundle.until(&stream(loan), "MemberReminded").await;
+    }
+    let outbox = outbox(&bundle);
+    assert_eq!(
+        only(&outbox, Delivery::Parked).await.commit,
+        commit("loan-poison")
+    );
+    assert_eq!(outbox.count(Delivery::Pending).await, Ok(0));
+}
+
+/// More than a sweep takes at once.
+const LOANS: u32 = 250;
+
+#[tokio::test(start_paused = true)]
+async fn one_queue_that_refuses_everything_for_a_day_gets_it_afterwards_and_the_others_were_not_held_up() {
+    // One that hangs does so for two hours only, of which each takes a test long.
+    for (hangs, half) in [(false, Duration::from_hours(12)), (true, Duration::from_hours(1))] {
+        let (day, hiccup) = (Outage::default(), Outage::default());
+        let (of_queue, of_mail) = (day.clone(), hiccup.clone());
+        let rule = faults(move |call| {
+            let mail = call.resource() == Some("local-mail") && call.operation == "SendMessageBatch";
+            match (of_queue.befalls(call), mail && !of_mail.is_over()) {
+                (true, _) if hangs => Fault::Never,
+                (false, false) => Fault::None,
+                _ => broken(call.service),
+            }
+        });
+        let bundle = bundle(rule).await;
+        hiccup.mend();
+        for n in 0..LOANS {
+            bundle.put(&lent(&format!("l-{n}")));
+        }
+        tokio::time::sleep(half).await;
+        let outbox = outbox(&bundle);
+        assert_eq!(outbox.count(Delivery::Pending).await, Ok(u64::from(LOANS)));
+        // Hundreds that are due before it, and the sweeper still finds the one for another queue.
+        hiccup.begin_again();
+        bundle.put(&reminded("free"));
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        hiccup.mend();
+        let before = bundle.age();
+        while bundle.peek("mail").await.is_empty() {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
+        let waited = bundle.age().saturating_sub(before);
+        assert!(waited <= Duration::from_mins(3), "it waited for {waited:?}");
+
+        tokio::time::sleep(half).await;
+        day.mend();
+        let before = bundle.age();
+        while outbox.count(Delivery::Pending).await != Ok(0) {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
+        let took = bundle.age().saturating_sub(before);
+        assert!(took <= Duration::from_mins(18), "it took {took:?}");
+        bundle.settle().await;
+        for n in 0..LOANS {
+            assert_eq!(bundle.types(&stream(&format!("l-{n}"))).await, ALL);
+        }
+        assert_eq!(outbox.count(Delivery::Parked).await, Ok(0));
+        assert_eq!(bundle.letters().await, []);
+        println!("hangs: {hangs}; the other queue waited for {waited:?}, all was there after {took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sweep_ends_in_time_whatever_hangs_and_the_next_ones_deliver() {
+    for operation in ["SendMessageBatch", "UpdateItem", "GetItem", "Query"] {
+        let (outage, hung) = (Outage::default(), Outage::default());
+        let (of_queue, of_sweeper) = (outage.clone(), hung.clone());
+        let timed = Arc::new(Timed::default());
+        let bundle = Running::start(StackOptions {
+            faults: Some(faults(move |call| {
+                if &*call.caller == SWEEPER && call.operation == operation && !of_sweeper.is_over() {
+                    Fault::Never
+                } else if of_queue.befalls(call) {
+                    broken(call.service)
+                } else {
+                    Fault::None
+                }
+            })),
+            intercept: Some(timed.clone()),
+            sweep_interval: None,
+            ..options()
+        })
+        .await;
+        let loans: Vec<_> =
+            futures::future::join_all((0..150).map(async |n| lend(&bundle, &format!("l-{n}")).await)).await;
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        outage.mend();
+        // Half a minute after a sweep began.
+        tokio::time::sleep(Duration::from_secs(5 * 60 + 25)).await;
+        let longest = timed.longest(SWEEPER);
+        assert!(
+            longest < Duration::from_millis(29_500),
+            "{operation}: {longest:?}"
+        );
+        assert_eq!(timed.cut_short(SWEEPER), 0, "{operation}");
+        hung.mend();
+        bundle.settle().await;
+        for loan in &loans {
+            assert_eq!(bundle.types(loan).await, ALL, "{operation}");
+        }
+        println!("{operation} hangs: the longest sweep took {longest:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_can_not_be_read_for_now_holds_up_no_other() {
+    let outage = Outage::default();
+    let of_queue = outage.clone();
+    let bundle = bundle(faults(move |call| {
+        let stuck = call.operation == "GetItem" && call.request().to_string().contains("loan-stuck");
+        if of_queue.befalls(call) || stuck {
+            broken(call.service)
+        } else {
+            Fault::None
+        }
+    }))
+    .await;
+    bundle.put(&lent("stuck"));
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    bundle.put(&lent("free"));
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    outage.mend();
+    bundle.until(&stream("free"), "MemberReminded").await;
+    assert!(bundle.age() < Duration::from_mins(3), "{:?}", bundle.age());
+    let entry = only(&outbox(&bundle), Delivery::Pending).await;
+    assert_eq!((entry.commit, entry.attempts), (commit("loan-stuck"), 1));
+}
+
+/// An entry as the version before this one left it, which parked after the third attempt and counted no days.
+fn entry_of_old(bundle: &Running, stream: &str, delivery: &str, attempts: u32, saved: &str) {
+    let entry = json!({
+        "TableName": bundle.stack.names().outbox_table(),
+        "Item": {
+            "stream_id": { "S": stream }, "revision": { "N": "1" }, "delivery": { "S": delivery },
+            "attempts": { "N": attempts.to_string() }, "last_error": { "S": "it was not there" },
+            "first_attempt_at": { "S": saved }, "last_attempt_at": { "S": saved },
+            "next_attempt_at": { "S": saved },
+        },
+    });
+    let answer = bundle
+        .stack
+        .wire()
+        .dynamodb()
+        .handle("PutItem", entry.to_string().as_bytes());
+    assert_eq!(answer.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn entries_of_the_version_before_are_read_and_go_on_by_the_new_rule() {
+    let outage = Outage::default();
+    let bundle = bundle(outage.of_queue()).await;
+    let (yesterday, last_week) = ("2026-11-22T08:00:00.000Z", "2026-11-16T08:00:00.000Z");
+    for loan in ["second", "parked", "redriven", "old"] {
+        bundle.put(&lent(loan));
+    }
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    entry_of_old(&bundle, "loan-second", "pending", 2, yesterday);
+    entry_of_old(&bundle, "loan-parked", "parked", 3, yesterday);
+    entry_of_old(&bundle, "loan-redriven", "pending", 0, last_week);
+    entry_of_old(&bundle, "loan-old", "pending", 1, last_week);
+    // One sweep.
+    tokio::time::sleep(Duration::from_secs(65)).await;
+    let outbox = outbox(&bundle);
+    let states = async || {
+        let mut states = Vec::new();
+        for delivery in [Delivery::Parked, Delivery::Pending] {
+            let entries = outbox.list(delivery, 10).await.expect("it can be read");
+            let state = |entry: OutboxEntry| (entry.commit.stream, delivery, entry.attempts);
+            states.extend(entries.into_iter().map(state));
+        }
+        states.sort_by(|one, other| one.0.cmp(&other.0));
+        states
+    };
+    let expected = [
+        ("loan-old", Delivery::Parked, 2),
+        ("loan-parked", Delivery::Parked, 3),
+        ("loan-redriven", Delivery::Pending, 1),
+        ("loan-second", Delivery::Pending, 3),
+    ];
+    let expected = expected.map(|(stream, delivery, attempts)| (stream.to_owned(), delivery, attempts));
+    assert_eq!(states().await, expected);
+    outage.mend();
+    for stream in ["loan-old", "loan-parked"] {
+        outbox.redrive(&commit(stream)).await.expect("it is parked");
+    }
+    for loan in ["second", "parked", "redriven", "old"] {
+        bundle.until(&stream(loan), "MemberReminded").await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -162,7 +464,7 @@ async fn what_cannot_be_read_is_parked_with_its_reason_and_others_are_sent() {
     bundle.put(&foreign);
     tokio::time::sleep(Duration::from_secs(10)).await;
     outbox(&bundle)
-        .save(&commit("loan-gone"), "it was never there", now(&bundle))
+        .save(&commit("loan-gone"), &failed("it was never there"), now(&bundle))
         .await
         .expect("the outbox takes it");
     outage.mend();
@@ -221,13 +523,14 @@ async fn the_longest_overdue_come_first() {
     for (n, stream) in ["c", "a", "b"].into_iter().enumerate() {
         let at = saved.plus(Duration::from_mins(n as u64));
         let commit = commit(&format!("loan-{stream}"));
-        outbox.save(&commit, "no", at).await.expect("it is saved");
+        outbox
+            .save(&commit, &failed("no"), at)
+            .await
+            .expect("it is saved");
     }
     let due = async |after: Duration, limit| {
-        let due = outbox
-            .unpublished(limit, saved.plus(after))
-            .await
-            .expect("it can be read");
+        let mut due = outbox.due(saved.plus(after));
+        let due = due.next(limit).await.expect("it can be read");
         due.into_iter()
             .map(|entry| entry.commit.stream)
             .collect::<Vec<_>>()
@@ -238,6 +541,10 @@ async fn the_longest_overdue_come_first() {
         ["loan-c", "loan-a", "loan-b"]
     );
     assert_eq!(due(Duration::from_mins(10), 2).await, ["loan-c", "loan-a"]);
+    let mut pages = outbox.due(saved.plus(Duration::from_mins(10)));
+    for page in [2, 1, 0] {
+        assert_eq!(pages.next(2).await.map(|page| page.len()), Ok(page));
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -246,7 +553,7 @@ async fn an_entry_that_has_changed_since_it_was_seen_is_neither_marked_nor_count
     let outbox = outbox(&bundle);
     let (first, later) = (now(&bundle), now(&bundle).plus(Duration::from_secs(5)));
     outbox
-        .save(&commit("loan-a"), "no", first)
+        .save(&commit("loan-a"), &failed("no"), first)
         .await
         .expect("it is saved");
     let seen = outbox
@@ -256,11 +563,11 @@ async fn an_entry_that_has_changed_since_it_was_seen_is_neither_marked_nor_count
         .remove(0);
     // The relay fails on it once more.
     outbox
-        .save(&commit("loan-a"), "no again", later)
+        .save(&commit("loan-a"), &failed("no again"), later)
         .await
         .expect("it is saved");
     assert_eq!(outbox.mark_published(&seen, later).await, Ok(false));
-    let counted = outbox.increment_attempts(&seen, "nor now", later).await;
+    let counted = outbox.count_failure(&seen, &failed("nor now"), later).await;
     assert_eq!(counted, Ok(AfterFailure::MovedOn));
     let entry = outbox
         .list(Delivery::Pending, 10)
@@ -272,7 +579,7 @@ async fn an_entry_that_has_changed_since_it_was_seen_is_neither_marked_nor_count
     // The same attempt, repeated because its reply was lost, counts once.
     for _ in 0..2 {
         outbox
-            .save(&commit("loan-b"), "no", first)
+            .save(&commit("loan-b"), &failed("no"), first)
             .await
             .expect("it is saved");
     }
@@ -291,7 +598,7 @@ async fn only_an_entry_that_was_not_published_can_be_redriven_or_dropped() {
     let a = commit("loan-a");
     assert_eq!(outbox.redrive(&a).await, Err(OutboxError::NotThere(a.clone())));
     assert_eq!(outbox.drop_entry(&a).await, Err(OutboxError::NotThere(a.clone())));
-    outbox.save(&a, "no", now).await.expect("it is saved");
+    outbox.save(&a, &failed("no"), now).await.expect("it is saved");
     let entry = outbox
         .list(Delivery::Pending, 1)
         .await
@@ -300,7 +607,7 @@ async fn only_an_entry_that_was_not_published_can_be_redriven_or_dropped() {
     assert_eq!(outbox.mark_published(&entry, now).await, Ok(true));
     assert_eq!(outbox.redrive(&a).await, Err(OutboxError::NotThere(a.clone())));
     outbox
-        .save(&a, "no", now.plus(Duration::from_secs(1)))
+        .save(&a, &failed("no"), now.plus(Duration::from_secs(1)))
         .await
         .expect("it is saved");
     assert_eq!(outbox.drop_entry(&a).await, Ok(()));
@@ -438,6 +745,36 @@ async fn records_that_the_stream_does_not_hold_any_more_are_told_with_the_time_r
     let expected =
         "publish the events again that were written from 2026-11-23T08:00:00Z to 2026-11-23T08:10:00Z";
     assert!(error.contains(expected), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn empty_pages_in_the_middle_of_a_shard_are_followed_and_the_records_behind_them_saved() {
+    let outage = Outage::default();
+    let (of_relay, pages) = (outage.clone(), Arc::new(AtomicU32::new(0)));
+    let empty = pages.clone();
+    let bundle = bundle(faults(move |call| {
+        if &*call.caller == RELAY && !of_relay.is_over() {
+            broken(call.service)
+        } else if call.operation == "GetRecords" && empty.fetch_add(1, Ordering::Relaxed) % 41 < 40 {
+            Fault::EmptyPage
+        } else {
+            Fault::None
+        }
+    }))
+    .await;
+    let stream = lend(&bundle, "l-1").await;
+    while bundle.outbox().await.is_empty() {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert!(bundle.age() < Duration::from_hours(8), "nothing was saved");
+    }
+    outage.mend();
+    bundle.settle().await;
+    assert!(
+        pages.load(Ordering::Relaxed) >= 41,
+        "the pages were empty at first"
+    );
+    assert_eq!(bundle.types(&stream).await, ALL);
+    assert_eq!(bundle.take_all_letters().await, []);
 }
 
 #[tokio::test(start_paused = true)]

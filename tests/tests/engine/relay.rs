@@ -1,5 +1,6 @@
 //! The relay: every event reaches the queues of those who asked for it, or the outbox.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -8,12 +9,13 @@ use bundle::{Context, Function, Outbound, RECOVERY, RELAY, Registry};
 use embedded_aws::transport::{Fault, Faults};
 use local::StackOptions;
 use serde_json::{Value, json};
-use testkit::running::{Item, Running, text};
+use testkit::running::{Item, Running, Seen, id_of, text};
 use testkit::weather::{at_first, broken, faults};
 use tokio::time::Instant;
 
 use crate::loans::{ALL, item, lend, lent, reminded, stream};
 use crate::options;
+use crate::timed::Timed;
 
 const CATALOGUE: &str = "catalogue";
 
@@ -23,24 +25,38 @@ async fn bundle(faults: Option<Arc<dyn Faults>>) -> Running {
 
 /// A library whose catalogue wants to know of lent books, too.
 async fn with_catalogue(faults: Option<Arc<dyn Faults>>) -> Running {
+    Running::start(StackOptions {
+        bundle: Arc::new(told_to(&[CATALOGUE])),
+        faults,
+        ..options()
+    })
+    .await
+}
+
+/// A library whose lent books others want to know of, on these queues.
+fn told_to(queues: &[&'static str]) -> bundle::Bundle {
     let mut library = library::bundle();
     let Registry {
         functions,
         mut outbound,
     } = library.registry;
-    outbound.push(Outbound {
-        queue: CATALOGUE,
+    outbound.extend(queues.iter().map(|queue| Outbound {
+        queue,
         events: &["BookLent"],
-        about: "To the catalogue",
-    });
+        about: "To whoever wants to know",
+    }));
     let is_own = |function: &Function| function.context != Context::DELIVERY;
     library.registry = Registry::of(functions.into_iter().filter(is_own).collect(), outbound);
-    Running::start(StackOptions {
-        bundle: Arc::new(library),
-        faults,
-        ..options()
-    })
-    .await
+    library
+}
+
+/// A library whose relay gets one batch after the other.
+fn one_after_the_other() -> bundle::Bundle {
+    let mut library = library::bundle();
+    for function in &mut library.registry.functions {
+        function.batching.per_shard = 1;
+    }
+    library
 }
 
 /// Sends from the relay to one queue fail.
@@ -152,6 +168,156 @@ async fn a_commit_is_delivered_where_it_can_be_even_if_one_of_its_queues_fails()
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_commit_is_sent_again_only_to_the_queues_that_have_not_got_it() {
+    let until = Instant::now() + Duration::from_hours(2);
+    let bundle = with_catalogue(Some(faults(move |call| {
+        if call.resource() == Some("local-catalogue") && Instant::now() < until {
+            broken(call.service)
+        } else {
+            Fault::None
+        }
+    })))
+    .await;
+    bundle.put(&lent("l-1"));
+    bundle.settle().await;
+    let told: Vec<_> = bundle.peek(CATALOGUE).await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    let sends = bundle.calls_of(bundle::SWEEPER, "SendMessageBatch");
+    assert!(sends.len() > 5, "{} sends in two hours", sends.len());
+    assert!(sends.iter().all(|call| call.resource == "local-catalogue"));
+}
+
+// Its time
+
+/// A relay in bad weather, whose invocations are timed.
+async fn timed(library: bundle::Bundle, faults: Arc<dyn Faults>) -> (Running, Arc<Timed>) {
+    let timed = Arc::new(Timed::default());
+    let bundle = Running::start(StackOptions {
+        bundle: Arc::new(library),
+        faults: Some(faults),
+        intercept: Some(timed.clone()),
+        ..options()
+    })
+    .await;
+    (bundle, timed)
+}
+
+/// What the relay may take at most: it has 30 seconds.
+const IN_TIME: Duration = Duration::from_millis(29_500);
+
+#[tokio::test(start_paused = true)]
+async fn a_relay_whose_queues_never_answer_has_all_in_the_outbox_before_its_time_is_up() {
+    for slow_table in [false, true] {
+        let hung = Arc::new(AtomicBool::new(true));
+        let still = hung.clone();
+        let rule = faults(move |call| {
+            let of_relay = &*call.caller == RELAY && still.load(Ordering::Relaxed);
+            match call.operation.as_str() {
+                "SendMessageBatch" if of_relay => Fault::Never,
+                "UpdateItem" if of_relay && slow_table => Fault::Delay(Duration::from_millis(2_500)),
+                _ => Fault::None,
+            }
+        });
+        let (bundle, timed) = timed(one_after_the_other(), rule).await;
+        for n in 0..100 {
+            bundle.put(&lent(&format!("l-{n}")));
+        }
+        tokio::time::sleep(IN_TIME).await;
+        assert_eq!(bundle.outbox().await.len(), 100);
+        assert_eq!(timed.cut_short(RELAY), 0);
+        let took = timed.longest(RELAY);
+        assert!(took < IN_TIME, "{took:?}");
+        hung.store(false, Ordering::Relaxed);
+        bundle.settle().await;
+        for n in 0..100 {
+            assert_eq!(bundle.types(&stream(&format!("l-{n}"))).await, ALL);
+        }
+        println!("queues hang, slow table: {slow_table}; the relay took {took:?} for 100 records");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_relay_that_can_neither_send_nor_save_says_so_in_time_and_nothing_is_lost() {
+    let until = Instant::now() + Duration::from_mins(5);
+    let rule = faults(move |call| {
+        if &*call.caller == RELAY && Instant::now() < until {
+            Fault::Never
+        } else {
+            Fault::None
+        }
+    });
+    let (bundle, timed) = timed(library::bundle(), rule).await;
+    for n in 0..100 {
+        bundle.put(&lent(&format!("l-{n}")));
+    }
+    bundle.settle().await;
+    for n in 0..100 {
+        assert_eq!(bundle.types(&stream(&format!("l-{n}"))).await, ALL);
+    }
+    assert_eq!(timed.cut_short(RELAY), 0);
+    let took = timed.longest(RELAY);
+    assert!(took < IN_TIME, "{took:?}");
+    let told = bundle.calls_of(RECOVERY, "UpdateItem");
+    assert_eq!(told.len(), 0, "the mapping gave nothing up");
+    println!("all hangs; the relay took {took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_relay_that_sends_too_slowly_saves_the_rest_in_time_and_every_queue_gets_all() {
+    let queues: Vec<_> = (0..60).map(|n| &*format!("reader-{n}").leak()).collect();
+    let until = Instant::now() + Duration::from_secs(20);
+    let rule = faults(move |call| {
+        if &*call.caller == RELAY && call.operation == "SendMessageBatch" && Instant::now() < until {
+            Fault::Delay(Duration::from_secs(2))
+        } else {
+            Fault::None
+        }
+    });
+    let (bundle, timed) = timed(told_to(&queues), rule).await;
+    for n in 0..100 {
+        bundle.put(&lent(&format!("l-{n}")));
+    }
+    tokio::time::sleep(IN_TIME).await;
+    assert_eq!(timed.cut_short(RELAY), 0);
+    let took = timed.longest(RELAY);
+    assert!(took > Duration::from_secs(17) && took < IN_TIME, "{took:?}");
+    let saved = bundle.outbox().await.len();
+    assert!(saved > 0, "it sent all of it in time");
+    bundle.settle().await;
+    for queue in queues {
+        let got = bundle.peek(queue).await;
+        let got: BTreeSet<_> = got.iter().map(|message| id_of(&message.body)).collect();
+        assert_eq!(got.len(), 100, "{queue}");
+    }
+    println!("6,000 messages, slowly; the relay took {took:?} and saved {saved} of 100 commits");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shards_batches_go_side_by_side_as_many_as_the_registry_says() {
+    let rule = faults(|call| {
+        let send = &*call.caller == RELAY && call.operation == "SendMessageBatch";
+        if send {
+            Fault::Delay(Duration::from_secs(1))
+        } else {
+            Fault::None
+        }
+    });
+    let (bundle, timed) = timed(library::bundle(), rule).await;
+    for n in 0..100 {
+        bundle.put(&lent(&format!("l-{n}")));
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    // Each commit is in one batch, and all batches are under way.
+    let sends = bundle.calls_of(RELAY, "SendMessageBatch");
+    let entries = |call: &Seen| call.request["Entries"].as_array().map_or(0, Vec::len);
+    assert_eq!(sends.iter().map(entries).sum::<usize>(), 100);
+    let relay = bundle.stack.registry().function(RELAY).expect("there is one");
+    assert_eq!(relay.batching.per_shard, 4);
+    assert_eq!(timed.cut_short(RELAY), 4, "those that have not ended yet");
+    bundle.settle().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_short_fault_is_got_over_without_the_outbox() {
     let bundle = bundle(Some(at_first(unreachable("local-on-book-lent")))).await;
     bundle.put(&lent("l-1"));
@@ -255,7 +421,11 @@ async fn an_item_that_is_changed_or_deleted_is_not_relayed_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_hundred_records_take_the_fewest_calls_for_each_queue() {
-    let bundle = bundle(None).await;
+    let bundle = Running::start(StackOptions {
+        bundle: Arc::new(one_after_the_other()),
+        ..options()
+    })
+    .await;
     for n in 0..50 {
         bundle.put(&lent(&format!("l-{n}")));
         bundle.put(&reminded(&format!("r-{n}")));

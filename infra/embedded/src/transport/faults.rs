@@ -101,6 +101,9 @@ pub enum Fault {
     /// holds that end, and a `GetItem` finds nothing. That is true to streams of items that are only ever
     /// added; an item that was changed vanishes instead of showing its older state.
     StaleRead(usize),
+    /// A `GetRecords` is answered with an empty page and an iterator to the same place, as a shard does now and
+    /// then in its middle. All other calls are answered as they are.
+    EmptyPage,
     /// No answer ever comes and nothing happens: the caller waits until its patience or its time is up.
     Never,
     /// The caller is killed before it sends: nothing happens, and nothing of what it was about to do does.
@@ -187,6 +190,13 @@ pub(super) fn stale(call: &Call, answer: Response<Bytes>, writes: usize) -> Resp
     let mut answer = answer.map(|_| body);
     answer.headers_mut().insert("x-amz-crc32", checksum.into());
     answer
+}
+
+/// An empty page of a shard in its middle, if `call` asks for a page.
+pub(super) fn empty_page(call: &Call) -> Option<Value> {
+    let iterator = call.request().get("ShardIterator")?;
+    let asked = call.operation == "GetRecords";
+    asked.then(|| serde_json::json!({ "Records": [], "NextShardIterator": iterator }))
 }
 
 fn cut_item(_request: &Value, answer: &mut Value, _writes: usize) {

@@ -53,6 +53,12 @@ pub struct Connection {
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// The same for those who move events between streams, queues and the outbox against a deadline: a call that
+/// is lost has to be found out while there is time to save what it was about.
+pub(crate) const DELIVERY_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
+/// A call of theirs with its retries: two attempts without an answer, or three that are refused.
+pub(crate) const DELIVERY_TIMEOUT: Duration = Duration::from_secs(7);
+
 impl Connection {
     /// Clients over HTTPS (or HTTP, where an endpoint says so) to what the environment names.
     pub fn open(environment: &Environment) -> Self {
@@ -90,11 +96,6 @@ impl Connection {
 
     /// Clients whose requests `parts` carries.
     pub fn with_parts(environment: &Environment, parts: ClientParts) -> Self {
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-            .operation_timeout(ATTEMPT_TIMEOUT * 3)
-            .build();
         let retries = RetryConfig::standard()
             .with_max_attempts(3)
             .with_initial_backoff(Duration::from_millis(50))
@@ -105,7 +106,7 @@ impl Connection {
             .credentials_provider(SharedCredentialsProvider::new(environment.credentials.clone()))
             .http_client(parts.http_client)
             .sleep_impl(parts.sleep)
-            .timeout_config(timeouts)
+            .timeout_config(timeouts(ATTEMPT_TIMEOUT, ATTEMPT_TIMEOUT * 3))
             .retry_config(retries)
             // It watches downloads of unknown length; answers here are small and bounded by timeouts.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
@@ -153,6 +154,15 @@ impl Connection {
             tracing::debug!("connections could not be opened ahead of time within {CONNECT_TIMEOUT:?}");
         }
     }
+}
+
+/// The timeouts of a call: of a single attempt, and of all of them with the waits between.
+pub(crate) fn timeouts(attempt: Duration, operation: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_attempt_timeout(attempt)
+        .operation_timeout(operation)
+        .build()
 }
 
 /// Numbers the connections of this process.

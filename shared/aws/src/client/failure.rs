@@ -4,6 +4,15 @@ use std::error::Error;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
+/// Whether what failed may succeed another time, as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureKind {
+    /// It may: the fault lies with a service, a queue, a permission, and passes or is mended.
+    Transient,
+    /// It can't: the fault lies with what was sent, and stays until a person changes that.
+    Permanent,
+}
+
 /// What went wrong with a call: the service's code and message, or the innermost reason why there was no
 /// answer.
 pub fn reason<E>(error: &SdkError<E>) -> String

@@ -2,7 +2,8 @@
 //!
 //! Callers hand over any number of entries. The client makes batches of them, each of up to ten entries and
 //! 1 MiB, and matches the answers to the entries: results come in the order of what was given, one for each.
-//! An entry that the answer says nothing about has failed.
+//! An entry that the answer says nothing about has failed. What a failure means for the next attempt, its
+//! [`FailureKind`] says.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -16,8 +17,10 @@ use aws_sdk_sqs::types::{
     MessageSystemAttributeName, QueueAttributeName,
 };
 use futures::stream::{self, StreamExt};
+use tokio::time::Instant;
 
-use crate::client::failure::reason;
+use crate::client::connection::timeouts;
+use crate::client::failure::{FailureKind, reason};
 use crate::client::message::{MAX_MESSAGE_BYTES, Outgoing, Received};
 
 /// The most entries in a batch, and the most messages of one receive.
@@ -63,6 +66,10 @@ pub enum QueueError {
     /// SQS refuses the entry for what it is, and would refuse it again.
     #[error("{0}")]
     Refused(String),
+    /// SQS refuses the entry for what the sender may do or how the queue is set up: permissions, a key, a
+    /// limit. The same entry is taken once somebody has mended that, and not before.
+    #[error("{0}")]
+    Denied(String),
     /// SQS failed at the entry by a fault of its own; the same entry may succeed later.
     #[error("{0}")]
     Fault(String),
@@ -73,6 +80,33 @@ pub enum QueueError {
     /// SQS answered, but not for this entry.
     #[error("the service did not answer for it")]
     Unanswered,
+    /// The caller's time was up before there was an answer, or before it was asked at all.
+    #[error("there was no answer before the function's time was up")]
+    OutOfTime,
+}
+
+/// What SQS says of a message that it never takes: its characters, its size, its attributes. Any other error
+/// is about the service, the queue or the sender, which may be mended while the message stays as it is. So
+/// an error that is not known here is transient: at worst such a message is sent for some days in vain, where
+/// the other guess would put down a message that only had to wait.
+///
+/// Sources: the errors of
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html> and
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html>;
+/// `InvalidParameterValue`, which a message that is too long gets, is one of the
+/// [common errors](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/CommonErrors.html).
+const REFUSED_FOR_WHAT_IT_IS: [&str; 4] = [
+    "InvalidMessageContents",
+    "InvalidParameterValue",
+    "InvalidAttributeValue",
+    "BatchRequestTooLong",
+];
+
+/// Whether a code is one of a message that is never taken. In front of it some stand with the service's name,
+/// as the older protocol has them, or end in `Exception`.
+fn refuses_the_message(code: &str) -> bool {
+    let code = code.rsplit('.').next().unwrap_or(code);
+    REFUSED_FOR_WHAT_IT_IS.contains(&code.strip_suffix("Exception").unwrap_or(code))
 }
 
 impl QueueError {
@@ -80,6 +114,20 @@ impl QueueError {
     /// that.
     pub fn is_worth_another_call(&self) -> bool {
         matches!(self, Self::Fault(_) | Self::Unanswered)
+    }
+
+    /// Whether the same entry may be taken another time. A queue that is not there may be made again; what is
+    /// denied may be allowed.
+    pub fn kind(&self) -> FailureKind {
+        match self {
+            Self::Refused(_) => FailureKind::Permanent,
+            Self::NoQueue(_)
+            | Self::Denied(_)
+            | Self::Fault(_)
+            | Self::Call(_)
+            | Self::Unanswered
+            | Self::OutOfTime => FailureKind::Transient,
+        }
     }
 
     fn of_call<E>(error: &SdkError<E>) -> Self
@@ -92,6 +140,7 @@ impl QueueError {
             Some("QueueDoesNotExist" | "AWS.SimpleQueueService.NonExistentQueue") => {
                 Self::NoQueue(reason(error))
             }
+            Some(code) if refuses_the_message(code) => Self::Refused(reason(error)),
             _ => Self::Call(reason(error)),
         }
     }
@@ -102,8 +151,10 @@ impl QueueError {
             fault.code,
             fault.message.as_deref().unwrap_or("no message")
         );
-        if fault.sender_fault {
+        if refuses_the_message(&fault.code) {
             Self::Refused(why)
+        } else if fault.sender_fault {
+            Self::Denied(why)
         } else {
             Self::Fault(why)
         }
@@ -172,41 +223,97 @@ impl Queues {
         format!("{}{queue}", self.url_prefix)
     }
 
+    /// The same queues, whose calls take no longer than `attempt` each time, and `operation` with all the
+    /// client's retries: for callers who have less time than the client would take.
+    #[must_use]
+    pub fn with_timeouts(self, attempt: Duration, operation: Duration) -> Self {
+        let config = self.client.config().to_builder();
+        let config = config.timeout_config(timeouts(attempt, operation)).build();
+        Self {
+            client: Client::from_conf(config),
+            ..self
+        }
+    }
+
     /// Sends all, to as many queues as they name, each entry once; of each, SQS's id of the message. One that
     /// is reported as failed may have been sent all the same, if the answer was lost.
     pub async fn send(&self, messages: &[Outgoing]) -> Vec<Result<String, QueueError>> {
+        self.send_until(messages, None).await
+    }
+
+    /// The same, but what has no answer by `until` has failed as [`QueueError::OutOfTime`].
+    pub async fn send_until(
+        &self,
+        messages: &[Outgoing],
+        until: Option<Instant>,
+    ) -> Vec<Result<String, QueueError>> {
         let mut by_queue: Vec<_> = messages.iter().enumerate().collect();
         // Stable, so that messages to one queue stay in their order.
         by_queue.sort_by_key(|(_, message)| message.queue.as_str());
         let of_queues = by_queue.chunk_by(|(_, one), (_, other)| one.queue == other.queue);
-        let batches = of_queues.flat_map(|of_queue| {
-            let sizes = of_queue.iter().map(|(_, message)| message.bytes());
-            batches(sizes).into_iter().map(|batch| &of_queue[batch])
-        });
+        let mut batches: Vec<_> = of_queues
+            .flat_map(|of_queue| {
+                let sizes = of_queue.iter().map(|(_, message)| message.bytes());
+                let batches = batches(sizes).into_iter().map(|batch| &of_queue[batch]);
+                batches.enumerate()
+            })
+            .collect();
+        // The first of each queue before the second of any: many for one that hangs hold up no other.
+        batches.sort_by_key(|(turn, _)| *turn);
         // Collected first: the compiler can't see that what a lazy iterator borrows may cross threads.
-        let calls: Vec<_> = batches.map(|batch| self.send_batch(batch)).collect();
-        let sent: Vec<_> = stream::iter(calls).buffer_unordered(MAX_CALLS).collect().await;
-        let mut results = vec![Err(QueueError::Unanswered); messages.len()];
-        for (place, result) in sent.into_iter().flatten() {
-            results[place] = result;
+        let calls: Vec<_> = batches
+            .into_iter()
+            .map(|(_, batch)| self.send_batch(batch))
+            .collect();
+        let mut calls = stream::iter(calls).buffer_unordered(MAX_CALLS);
+        let mut results = vec![Err(QueueError::OutOfTime); messages.len()];
+        loop {
+            let sent = match until {
+                None => calls.next().await,
+                Some(until) if until <= Instant::now() => None,
+                Some(until) => tokio::time::timeout_at(until, calls.next()).await.unwrap_or(None),
+            };
+            let Some(sent) = sent else { return results };
+            for (place, result) in sent {
+                results[place] = result;
+            }
+        }
+    }
+
+    /// Sends messages that fit one batch and are for one queue; each comes back under its place. A batch that
+    /// is refused as a whole for what one of them holds is sent one by one: the others are not to blame.
+    async fn send_batch(&self, batch: &[(usize, &Outgoing)]) -> Vec<(usize, Result<String, QueueError>)> {
+        let (mut results, refused) = self.send_once(batch).await;
+        if refused && batch.len() > 1 {
+            results.clear();
+            for message in batch {
+                results.extend(self.send_once(std::slice::from_ref(message)).await.0);
+            }
         }
         results
     }
 
-    /// Sends messages that fit one batch and are for one queue; each comes back under its place.
-    async fn send_batch(&self, batch: &[(usize, &Outgoing)]) -> Vec<(usize, Result<String, QueueError>)> {
+    /// The results of one call, and whether it was refused as a whole for what it holds.
+    async fn send_once(
+        &self,
+        batch: &[(usize, &Outgoing)],
+    ) -> (Vec<(usize, Result<String, QueueError>)>, bool) {
         let queue = batch.first().map_or("", |(_, message)| message.queue.as_str());
         let entries = batch.iter().enumerate();
         let entries = entries.map(|(id, (_, message))| message.entry(id)).collect();
         let request = self.client.send_message_batch().queue_url(self.url(queue));
         let answer = request.set_entries(Some(entries)).send().await;
+        let refused = answer
+            .as_ref()
+            .is_err_and(|error| QueueError::of_call(error).kind() == FailureKind::Permanent);
         let answer = answer.map(|answer| {
             let sent = answer.successful.into_iter();
             let sent = sent.map(|sent| (sent.id, sent.message_id)).collect();
             (sent, answer.failed)
         });
         let results = matched(batch.len(), answer);
-        batch.iter().map(|(place, _)| *place).zip(results).collect()
+        let results = batch.iter().map(|(place, _)| *place).zip(results).collect();
+        (results, refused)
     }
 
     /// Deletes the messages that `receipts` name.
@@ -361,6 +468,46 @@ fn seconds(time: Duration) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn failed(code: &str, sender_fault: bool) -> QueueError {
+        let entry = BatchResultErrorEntry::builder().id("0").code(code);
+        let entry = entry.sender_fault(sender_fault).build();
+        QueueError::of_entry(&entry.expect("an entry with id, code and fault"))
+    }
+
+    #[test]
+    fn a_message_is_refused_for_good_only_for_what_it_is() {
+        for code in [
+            "InvalidMessageContents",
+            "InvalidParameterValue",
+            "InvalidParameterValueException",
+            "InvalidAttributeValue",
+            "AWS.SimpleQueueService.BatchRequestTooLong",
+        ] {
+            let error = failed(code, true);
+            assert_eq!(error.kind(), FailureKind::Permanent, "{error}");
+            assert!(!error.is_worth_another_call(), "{error}");
+        }
+        // Whoever mends the role, the key, the queue or the service has the same message taken.
+        for code in [
+            "AccessDenied",
+            "AccessDeniedException",
+            "KmsAccessDenied",
+            "KmsDisabled",
+            "KmsThrottled",
+            "AWS.SimpleQueueService.NonExistentQueue",
+            "RequestThrottled",
+            "OverLimit",
+            "a code of tomorrow",
+        ] {
+            let error = failed(code, true);
+            assert_eq!(error.kind(), FailureKind::Transient, "{error}");
+            assert!(!error.is_worth_another_call(), "at once it would be denied again");
+        }
+        let error = failed("InternalError", false);
+        assert_eq!(error.kind(), FailureKind::Transient);
+        assert!(error.is_worth_another_call());
+    }
 
     fn lengths(sizes: &[usize]) -> Vec<usize> {
         batches(sizes.iter().copied()).iter().map(Range::len).collect()

@@ -2,13 +2,14 @@
 //!
 //! The event table's stream is what publishes events; this table holds only the exceptions, so that
 //! one of them does not hold up its shard. An entry is *pending* until the sweeper has sent it, which
-//! makes it *published*, or until its attempts are used up, which makes it *parked*: then it stays until a
-//! person has it sent again or drops it.
+//! makes it *published*, or until there is no sense in sending it, which makes it *parked*: then it stays until a
+//! person has it sent again or drops it. There is none once a failure can't pass by itself, or when one that may
+//! has lasted for [`OUTBOX_PATIENCE`].
 //!
 //! Everything that changes an entry is one conditional write on what was seen of it, so that a relay, a
 //! sweeper and a person can be at it at once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
@@ -19,12 +20,19 @@ use aws_sdk_dynamodb::types::{AttributeValue, Select};
 use eventsourcing::{Timestamp, Transient};
 use serde::Deserialize;
 
-use crate::client::failure::reason;
+use crate::client::connection::timeouts;
+use crate::client::failure::{FailureKind, reason};
 use crate::client::jitter::jittered;
+use crate::delivery::undelivered::Undelivered;
 use crate::store::commit_ref::{CommitRef, KeyNumber};
 
-/// After how many failed attempts an entry is parked; the relay's own is the first.
-pub const MAX_ATTEMPTS: u32 = 3;
+/// For how long an entry is sent again whose failures may pass, from the first of them on: over a weekend, on
+/// which nobody mends a permission or a key.
+pub const OUTBOX_PATIENCE: Duration = Duration::from_hours(3 * 24);
+
+/// How long an entry waits before it is sent again: a minute at first, which a short fault is over by, and
+/// twice as long after each failure, but no longer than the second.
+const DELAYS: (Duration, Duration) = (Duration::from_mins(1), Duration::from_mins(15));
 
 /// How long a published entry is kept, for whoever wants to know what was late and why.
 pub const PUBLISHED_RETENTION: Duration = Duration::from_hours(14 * 24);
@@ -66,8 +74,13 @@ pub struct OutboxEntry {
     pub attempts: u32,
     /// What went wrong the last time, without any payload.
     pub last_error: String,
+    /// The queues that have not got its events; all that asked for them if none is named.
+    pub undelivered_to: BTreeSet<String>,
     /// When it was saved.
     pub first_attempt_at: Timestamp,
+    /// Since when it has failed without a break: since it was saved, or redriven. None if it was redriven and
+    /// has not failed since, or is parked.
+    pub failing_since: Option<Timestamp>,
     /// When it could not be delivered the last time.
     pub last_attempt_at: Timestamp,
     /// When it is due; of an entry that is not pending, since when that is so.
@@ -79,7 +92,7 @@ pub struct OutboxEntry {
 pub enum AfterFailure {
     /// It is tried again at that time.
     Again(Timestamp),
-    /// It was the last attempt.
+    /// It is not tried again.
     Parked,
     /// Somebody else has changed the entry meanwhile; nothing was counted.
     MovedOn,
@@ -109,21 +122,47 @@ impl Outbox {
         Self { client, table }
     }
 
+    /// The same outbox, whose calls take no longer than `attempt` each time, and `operation` with all the
+    /// client's retries.
+    pub(crate) fn with_timeouts(self, attempt: Duration, operation: Duration) -> Self {
+        let config = self.client.config().to_builder();
+        let config = config.timeout_config(timeouts(attempt, operation)).build();
+        Self {
+            client: Client::from_conf(config),
+            ..self
+        }
+    }
+
     /// Saves a commit that could not be delivered, or counts one more attempt of one that is there
-    /// already. Whatever had become of that, it is pending now.
-    pub async fn save(&self, commit: &CommitRef, error: &str, now: Timestamp) -> Result<(), Transient> {
+    /// already. Whatever had become of that, it is pending now, or parked if this failure can't pass.
+    pub async fn save(
+        &self,
+        commit: &CommitRef,
+        failure: &Undelivered,
+        now: Timestamp,
+    ) -> Result<(), Transient> {
+        let (delivery, next, days) = match failure.kind {
+            FailureKind::Transient => (
+                Delivery::Pending,
+                now.plus(jittered(delay(1))),
+                ", failing_since = if_not_exists(failing_since, :now)",
+            ),
+            FailureKind::Permanent => (Delivery::Parked, now, " REMOVE failing_since"),
+        };
         let saved = self
             .update(commit)
-            .update_expression(
-                "SET last_error = :error, last_attempt_at = :now, next_attempt_at = :next, delivery = :pending, \
-                 first_attempt_at = if_not_exists(first_attempt_at, :now) REMOVE expires_at ADD attempts :one",
-            )
+            .update_expression(format!(
+                "ADD attempts :one SET last_error = :error, last_attempt_at = :now, next_attempt_at = :next, \
+                 delivery = :delivery, undelivered_to = :queues, \
+                 first_attempt_at = if_not_exists(first_attempt_at, :now){days}"
+            ))
             // The SDK repeats a write whose reply was lost: the same attempt is not counted twice.
             .condition_expression("attribute_not_exists(last_attempt_at) OR last_attempt_at <> :now")
-            .expression_attribute_values(":error", text(&last_error(error)))
+            .expression_attribute_values(":error", text(&last_error(&failure.why)))
             .expression_attribute_values(":now", time(now))
-            .expression_attribute_values(":next", time(now.plus(jittered(delay(1)))))
-            .expression_attribute_values(":pending", text(Delivery::Pending.as_str()))
+            .expression_attribute_values(":next", time(next))
+            .expression_attribute_values(":delivery", text(delivery.as_str()))
+            .expression_attribute_values(":queues", undelivered_to(failure, now))
             .expression_attribute_values(":one", number(&1))
             .send()
             .await;
@@ -133,17 +172,16 @@ impl Outbox {
         }
     }
 
-    /// Pending entries that are due, `limit` at most (1 to 1,000), those first that have been due longest.
-    /// The index lags behind a little: an entry may be missing that was saved just now, or be there once
-    /// more that was just marked.
-    pub async fn unpublished(&self, limit: i32, now: Timestamp) -> Result<Vec<OutboxEntry>, Transient> {
-        let due = self
-            .by_delivery(Delivery::Pending)
-            .key_condition_expression("delivery = :delivery AND next_attempt_at <= :now")
-            .expression_attribute_values(":now", time(now))
-            .limit(limit);
-        let answer = due.send().await.map_err(|error| not_read(&reason(&error)))?;
-        answer.items.unwrap_or_default().into_iter().map(entry).collect()
+    /// Goes through the pending entries that are due at `now`, those first that have been due longest. The index
+    /// lags behind a little: an entry may be missing that was saved just now, or be there once more that was
+    /// just marked.
+    pub fn due(&self, now: Timestamp) -> Due<'_> {
+        Due {
+            outbox: self,
+            now,
+            from: None,
+            read: false,
+        }
     }
 
     /// Up to `limit` entries in this state, oldest first.
@@ -180,7 +218,8 @@ impl Outbox {
         let marked = self
             .update_seen(entry)
             .update_expression(
-                "SET delivery = :published, next_attempt_at = :now, published_at = :now, expires_at = :expires",
+                "SET delivery = :published, next_attempt_at = :now, published_at = :now, expires_at = :expires \
+                 REMOVE undelivered_to, failing_since",
             )
             .expression_attribute_values(":published", text(Delivery::Published.as_str()))
             .expression_attribute_values(":now", time(now))
@@ -189,41 +228,51 @@ impl Outbox {
     }
 
     /// Counts a failed attempt of an entry, with its error and the time of the next one, or parks it if
-    /// that was the last.
-    pub async fn increment_attempts(
+    /// there is none: the failure can't pass, or has lasted for [`OUTBOX_PATIENCE`].
+    pub async fn count_failure(
         &self,
         entry: &OutboxEntry,
-        error: &str,
+        failure: &Undelivered,
         now: Timestamp,
     ) -> Result<AfterFailure, Transient> {
-        let attempts = entry.attempts.saturating_add(1);
-        let (delivery, next, outcome) = if attempts >= MAX_ATTEMPTS {
-            (Delivery::Parked, now, AfterFailure::Parked)
-        } else {
-            let next = now.plus(jittered(delay(attempts)));
-            (Delivery::Pending, next, AfterFailure::Again(next))
-        };
+        let since = entry.failing_since.unwrap_or(now);
+        let may_pass = failure.kind == FailureKind::Transient && now.since(since) < OUTBOX_PATIENCE;
         let counted = self
             .update_seen(entry)
-            .update_expression(
-                "SET last_error = :error, last_attempt_at = :now, next_attempt_at = :next, delivery = :delivery \
-                 ADD attempts :one",
-            )
-            .expression_attribute_values(":error", text(&last_error(error)))
+            .expression_attribute_values(":error", text(&last_error(&failure.why)))
             .expression_attribute_values(":now", time(now))
-            .expression_attribute_values(":next", time(next))
-            .expression_attribute_values(":delivery", text(delivery.as_str()))
+            .expression_attribute_values(":queues", undelivered_to(failure, now))
             .expression_attribute_values(":one", number(&1));
+        let change = "ADD attempts :one SET last_error = :error, last_attempt_at = :now, next_attempt_at = :next, \
+                      delivery = :delivery, undelivered_to = :queues";
+        let (counted, outcome) = if may_pass {
+            let next = now.plus(jittered(delay(entry.attempts.saturating_add(1))));
+            let counted = counted
+                .update_expression(format!("{change}, failing_since = :since"))
+                .expression_attribute_values(":next", time(next))
+                .expression_attribute_values(":delivery", text(Delivery::Pending.as_str()))
+                .expression_attribute_values(":since", time(since));
+            (counted, AfterFailure::Again(next))
+        } else {
+            // Whoever sends it again gives it new days.
+            let counted = counted
+                .update_expression(format!("{change} REMOVE failing_since"))
+                .expression_attribute_values(":next", time(now))
+                .expression_attribute_values(":delivery", text(Delivery::Parked.as_str()));
+            (counted, AfterFailure::Parked)
+        };
         let counted = self.if_as_seen(entry, counted).await?;
         Ok(if counted { outcome } else { AfterFailure::MovedOn })
     }
 
-    /// Makes an entry due at once, with all its attempts before it. It is due since 1970: whether that is
+    /// Makes an entry due at once, with all its attempts and days before it. It is due since 1970: whether that is
     /// past is for the sweeper's clock to say, and whoever asks may have one that is ahead of it.
     pub async fn redrive(&self, commit: &CommitRef) -> Result<(), OutboxError> {
         let redriven = self
             .update(commit)
-            .update_expression("SET delivery = :pending, next_attempt_at = :due, attempts = :none")
+            .update_expression(
+                "SET delivery = :pending, next_attempt_at = :due, attempts = :none REMOVE failing_since",
+            )
             .condition_expression("delivery IN (:pending, :parked)")
             .expression_attribute_values(":pending", text(Delivery::Pending.as_str()))
             .expression_attribute_values(":parked", text(Delivery::Parked.as_str()))
@@ -287,10 +336,55 @@ impl Outbox {
     }
 }
 
-/// How long until the next attempt after so many failed ones, before jitter: a minute, which a short fault
-/// is over by, then a quarter of an hour.
+/// The entries that are due, page by page.
+pub struct Due<'a> {
+    outbox: &'a Outbox,
+    now: Timestamp,
+    /// Where the next page begins.
+    from: Option<HashMap<String, AttributeValue>>,
+    /// Whether the last page was read.
+    read: bool,
+}
+
+impl Due<'_> {
+    /// The next `limit` entries at most (1 to 1,000); none when there are no more.
+    pub async fn next(&mut self, limit: i32) -> Result<Vec<OutboxEntry>, Transient> {
+        while !self.read {
+            let due = self
+                .outbox
+                .by_delivery(Delivery::Pending)
+                .key_condition_expression("delivery = :delivery AND next_attempt_at <= :now")
+                .expression_attribute_values(":now", time(self.now))
+                .limit(limit)
+                .set_exclusive_start_key(self.from.take());
+            let page = due.send().await.map_err(|error| not_read(&reason(&error)))?;
+            self.from = page.last_evaluated_key;
+            self.read = self.from.is_none();
+            let items = page.items.unwrap_or_default();
+            if !items.is_empty() {
+                return items.into_iter().map(entry).collect();
+            }
+        }
+        Ok(vec![])
+    }
+}
+
+/// How long until the next attempt after so many failed ones, before jitter.
 fn delay(attempts: u32) -> Duration {
-    Duration::from_mins(15_u64.pow(attempts.saturating_sub(1).min(MAX_ATTEMPTS)))
+    let (first, longest) = DELAYS;
+    let doublings = attempts.clamp(1, 16) - 1;
+    (first * 2_u32.pow(doublings)).min(longest)
+}
+
+/// Which queues have not got the events, as of the attempt at `now`. It says of which attempt it is: code that
+/// does not know it leaves it behind, and then it must not count.
+fn undelivered_to(failure: &Undelivered, now: Timestamp) -> AttributeValue {
+    let mut of_attempt = HashMap::from([("at".to_owned(), time(now))]);
+    if !failure.queues.is_empty() {
+        let queues = failure.queues.keys().cloned().collect();
+        of_attempt.insert("queues".to_owned(), AttributeValue::Ss(queues));
+    }
+    AttributeValue::M(of_attempt)
 }
 
 fn key(commit: &CommitRef) -> HashMap<String, AttributeValue> {
@@ -359,6 +453,16 @@ struct StoredEntry {
     first_attempt_at: String,
     last_attempt_at: String,
     next_attempt_at: String,
+    failing_since: Option<String>,
+    undelivered_to: Option<UndeliveredTo>,
+}
+
+/// The queues that have not got the events, as of one attempt. See [`undelivered_to`].
+#[derive(Deserialize)]
+struct UndeliveredTo {
+    at: String,
+    #[serde(default)]
+    queues: BTreeSet<String>,
 }
 
 fn entry(item: HashMap<String, AttributeValue>) -> Result<OutboxEntry, Transient> {
@@ -370,8 +474,17 @@ fn entry(item: HashMap<String, AttributeValue>) -> Result<OutboxEntry, Transient
         let parsed = value.parse::<Timestamp>();
         parsed.map_err(|_| not_read(&format!("an entry's {name} is not a timestamp")))
     };
+    let first_attempt_at = time("first_attempt_at", &stored.first_attempt_at)?;
+    let failing_since = match &stored.failing_since {
+        Some(since) => Some(time("failing_since", since)?),
+        // Saved by a version that did not count days. One without attempts was redriven.
+        None => (stored.attempts > 0).then_some(first_attempt_at),
+    };
+    let of_latest = stored.undelivered_to.filter(|of| of.at == stored.last_attempt_at);
     Ok(OutboxEntry {
-        first_attempt_at: time("first_attempt_at", &stored.first_attempt_at)?,
+        undelivered_to: of_latest.map(|of| of.queues).unwrap_or_default(),
+        failing_since,
+        first_attempt_at,
         last_attempt_at: time("last_attempt_at", &stored.last_attempt_at)?,
         next_attempt_at: time("next_attempt_at", &stored.next_attempt_at)?,
         commit: CommitRef {
@@ -389,7 +502,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn attempts_are_further_and_further_apart() {
-        assert_eq!([1, 2].map(|n| delay(n).as_secs() / 60), [1, 15]);
+    fn attempts_are_further_and_further_apart_up_to_a_quarter_of_an_hour() {
+        let minutes = [1, 2, 3, 4, 5, 6, 400, u32::MAX].map(|n| delay(n).as_secs() / 60);
+        assert_eq!(minutes, [1, 2, 4, 8, 15, 15, 15, 15]);
+        // After the attempts that a redrive sets to none, as after the first.
+        assert_eq!(delay(0), delay(1));
     }
 }

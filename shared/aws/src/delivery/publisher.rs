@@ -5,11 +5,14 @@
 //! the same ids, so that a receiver can tell a repeat.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use eventsourcing::{Commit, encode_event};
+use tokio::time::Instant;
 
 use crate::client::message::Outgoing;
 use crate::delivery::bus::Bus;
+use crate::delivery::undelivered::Undelivered;
 
 /// The queues that get events of a type.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,16 +39,24 @@ impl Routes {
     }
 }
 
-/// A commit of which at least one message was not sent. The text says why, without any payload.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Undelivered(pub String);
-
 /// Sends events to queues.
 #[derive(Clone, Debug)]
 pub struct Publisher {
     routes: Routes,
     bus: Bus,
+}
+
+/// A commit, and which of the queues that asked for its events are to get them.
+pub(crate) struct Parcel<'a> {
+    pub(crate) commit: &'a Commit,
+    /// All if none.
+    pub(crate) only: Option<&'a BTreeSet<String>>,
+}
+
+impl<'a> From<&'a Commit> for Parcel<'a> {
+    fn from(commit: &'a Commit) -> Self {
+        Self { commit, only: None }
+    }
 }
 
 impl Publisher {
@@ -54,9 +65,26 @@ impl Publisher {
         Self { routes, bus }
     }
 
+    /// The same with shorter timeouts of each call.
+    pub(crate) fn with_timeouts(self, attempt: Duration, operation: Duration) -> Self {
+        Self {
+            bus: self.bus.with_timeouts(attempt, operation),
+            ..self
+        }
+    }
+
     /// Which queues get which events.
     pub fn routes(&self) -> &Routes {
         &self.routes
+    }
+
+    /// The queues that get any event of a commit.
+    pub(crate) fn queues_of(&self, commit: &Commit) -> BTreeSet<String> {
+        let queues = commit
+            .events
+            .iter()
+            .flat_map(|event| self.routes.of(&event.event_type));
+        queues.cloned().collect()
     }
 
     /// The messages that a commit amounts to: none if nobody asked for its events.
@@ -68,7 +96,7 @@ impl Publisher {
                 continue;
             }
             let body = encode_event(&commit.stream, event, commit.committed_at).map_err(|_| {
-                Undelivered(format!(
+                Undelivered::permanently(format!(
                     "its event at revision {} of type {} is not JSON",
                     event.revision, event.event_type
                 ))
@@ -80,23 +108,39 @@ impl Publisher {
     }
 
     /// Sends the events of all commits, in as few calls as there can be, and says of each commit, in the
-    /// order given, how many messages it took, or why not all of them were sent. Those that were can't be
-    /// told: the commit has to be published again as a whole.
+    /// order given, how many messages it took, or why not all of them were sent, and to which queues.
     pub async fn publish(&self, commits: &[Commit]) -> Vec<Result<u64, Undelivered>> {
-        let mut results = Vec::with_capacity(commits.len());
+        let parcels: Vec<_> = commits.iter().map(Parcel::from).collect();
+        self.publish_until(&parcels, None).await
+    }
+
+    /// The same to certain queues, and what has no answer by `until` was not sent.
+    pub(crate) async fn publish_until(
+        &self,
+        parcels: &[Parcel<'_>],
+        until: Option<Instant>,
+    ) -> Vec<Result<u64, Undelivered>> {
+        let mut results = Vec::with_capacity(parcels.len());
         let mut messages = Vec::new();
         let mut owners = Vec::new();
-        for (owner, commit) in commits.iter().enumerate() {
-            results.push(self.messages(commit).map(|outgoing| {
+        for (owner, parcel) in parcels.iter().enumerate() {
+            results.push(self.messages(parcel.commit).map(|mut outgoing| {
+                if let Some(only) = parcel.only {
+                    outgoing.retain(|message| only.contains(&message.queue));
+                }
                 let count = outgoing.len();
                 owners.extend(std::iter::repeat_n(owner, count));
                 messages.extend(outgoing);
                 count as u64
             }));
         }
-        for (owner, sent) in owners.into_iter().zip(self.bus.send(messages).await) {
+        for (owner, sent) in owners.into_iter().zip(self.bus.send_until(messages, until).await) {
             if let Err(error) = sent {
-                results[owner] = Err(Undelivered(error.to_string()));
+                let result = &mut results[owner];
+                *result = Err(match result {
+                    Ok(_) => Undelivered::of(&error),
+                    Err(earlier) => earlier.and(&error),
+                });
             }
         }
         results

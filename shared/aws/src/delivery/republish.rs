@@ -25,6 +25,7 @@ use crate::client::failure::reason;
 use crate::client::jitter::jittered_pause;
 use crate::delivery::outbox::Outbox;
 use crate::delivery::publisher::Publisher;
+use crate::delivery::undelivered::Undelivered;
 use crate::store::commit_ref::{CommitRef, KeyNumber};
 use crate::store::event_store::StoredCommit;
 
@@ -283,7 +284,7 @@ impl Republisher {
             match StoredCommit::read(item) {
                 Ok(commit) => commits.push(commit),
                 Err(why) => {
-                    let why = format!("its item is no commit: {why}");
+                    let why = Undelivered::permanently(format!("its item is no commit: {why}"));
                     self.undelivered(at, why, &mut tally).await?;
                 }
             }
@@ -332,7 +333,7 @@ impl Republisher {
                         stream: commit.stream.to_string(),
                         revision: commit.revision.into(),
                     };
-                    self.undelivered(at, error.to_string(), tally).await?;
+                    self.undelivered(at, error, tally).await?;
                 }
             }
         }
@@ -342,21 +343,21 @@ impl Republisher {
     async fn undelivered(
         &self,
         commit: CommitRef,
-        why: String,
+        failure: Undelivered,
         tally: &mut Tally,
     ) -> Result<(), RepublishError> {
         if !self.counts_only {
-            let saved = self.outbox.save(&commit, &why, self.clock.now()).await;
+            let saved = self.outbox.save(&commit, &failure, self.clock.now()).await;
             saved.map_err(|transient| RepublishError::NeitherSentNorSaved {
                 commit: commit.clone(),
-                why: why.clone(),
+                why: failure.why.clone(),
                 transient: transient.into(),
             })?;
         }
         tally.undelivered.push(Unpublished {
             stream_id: commit.stream,
             revision: commit.revision,
-            error: why,
+            error: failure.why,
         });
         Ok(())
     }

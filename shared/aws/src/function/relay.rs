@@ -2,24 +2,41 @@
 //!
 //! It neither blocks its shard nor loses an event: what can't be delivered is saved in the outbox, and
 //! only if that does not work either does the batch come again.
+//!
+//! It watches its time. A function that is stopped at its limit has told nobody what it sent, and its mapping
+//! would send all of it again, in vain if it was slow for a reason that lasts. So it stops sending while there
+//! is time to save the rest, and stops saving while there is time to say what could not be saved.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_lambda_events::event::dynamodb::{Event, EventRecord};
-use eventsourcing::{Clock, Commit};
-use futures::future::join_all;
+use eventsourcing::{Clock, Commit, Timestamp};
+use futures::stream::{self, StreamExt};
 use lambda_runtime::{Error, LambdaEvent};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use crate::client::connection::{DELIVERY_ATTEMPT_TIMEOUT, DELIVERY_TIMEOUT};
 use crate::client::failure::without_value;
 use crate::delivery::outbox::Outbox;
-use crate::delivery::publisher::{Publisher, Undelivered};
+use crate::delivery::publisher::{Parcel, Publisher};
+use crate::delivery::undelivered::Undelivered;
 use crate::function::handler::Handler;
 use crate::function::metrics::{Meter, MetricSink, Metrics};
+use crate::function::time::Time;
 use crate::store::commit_ref::{CommitRef, KeyNumber};
 use crate::store::event_store::StoredCommit;
+
+/// For how many thirtieths of its time it sends: two attempts at queues that don't answer fit twice.
+const SENDING: u32 = 18;
+
+/// For how many it sends and saves: a whole batch fits whose entries take five seconds each. The rest is for
+/// the answer.
+const SAVING: u32 = 29;
+
+/// How many entries are written at a time: a full batch in two rounds, on as many connections.
+const MAX_SAVES: usize = 50;
 
 /// The function on the event table's stream.
 pub struct Relay {
@@ -55,8 +72,8 @@ impl Relay {
     ) -> Self {
         Self {
             name,
-            publisher,
-            outbox,
+            publisher: publisher.with_timeouts(DELIVERY_ATTEMPT_TIMEOUT, DELIVERY_TIMEOUT),
+            outbox: outbox.with_timeouts(DELIVERY_ATTEMPT_TIMEOUT, DELIVERY_TIMEOUT),
             meter: Meter::new(name, clock.clone(), metrics),
             clock,
         }
@@ -65,7 +82,7 @@ impl Relay {
     /// Handles one event of Lambda's stream mapping, and answers with the record from which on the
     /// batch has to come again, if any.
     async fn handle(&self, event: LambdaEvent<Value>) -> Result<Value, Error> {
-        let started = Instant::now();
+        let time = Time::until(event.context.deadline, self.clock.now());
         let batch: Event = serde_json::from_value(event.payload)?;
         // Commits are inserted and never changed; a removal is an operator's doing.
         let inserted = batch
@@ -85,7 +102,11 @@ impl Relay {
                 outcome,
             });
         }
-        for (owner, outcome) in owners.into_iter().zip(self.publisher.publish(&commits).await) {
+        let parcels: Vec<_> = commits.iter().map(Parcel::from).collect();
+        let sent = self
+            .publisher
+            .publish_until(&parcels, Some(time.thirtieths(SENDING)));
+        for (owner, outcome) in owners.into_iter().zip(sent.await) {
             records[owner].outcome = outcome;
         }
         let mut metrics = Metrics {
@@ -95,9 +116,11 @@ impl Relay {
                 .sum(),
             ..Metrics::default()
         };
-        let again = self.save_undelivered(&records, &mut metrics).await;
+        let again = self
+            .save_undelivered(&records, time.thirtieths(SAVING), &mut metrics)
+            .await;
         metrics.retried = u64::from(again.is_some());
-        self.meter.emit(started, metrics);
+        self.meter.emit(time.started(), metrics);
         let failures: Vec<_> = again
             .into_iter()
             .map(|id| json!({ "itemIdentifier": id }))
@@ -107,18 +130,31 @@ impl Relay {
 
     /// Saves what was not delivered. The sequence number of the first record that could not even be
     /// saved is where the batch has to start again.
-    async fn save_undelivered(&self, records: &[Relayed], metrics: &mut Metrics) -> Option<String> {
+    async fn save_undelivered(
+        &self,
+        records: &[Relayed],
+        until: Instant,
+        metrics: &mut Metrics,
+    ) -> Option<String> {
         let undelivered = records
             .iter()
             .filter_map(|record| Some((record, record.outcome.as_ref().err()?)));
         let now = self.clock.now();
-        let saved = join_all(undelivered.map(|(record, Undelivered(error))| async move {
-            (record, error, self.outbox.save(&record.commit, error, now).await)
-        }));
+        let saves: Vec<_> = undelivered
+            .map(|(record, failure)| async move {
+                (
+                    record,
+                    failure,
+                    self.save(&record.commit, failure, now, until).await,
+                )
+            })
+            .collect();
+        // In the order of the records, so that the first that is not saved is found first.
+        let mut saves = stream::iter(saves).buffered(MAX_SAVES);
         let mut again = None;
-        for (record, error, saved) in saved.await {
+        while let Some((record, failure, saved)) = saves.next().await {
             let (function, CommitRef { stream, revision }) = (self.name, &record.commit);
-            let revision = revision.to_string();
+            let (revision, error) = (revision.to_string(), failure.to_string());
             match saved {
                 Ok(()) => {
                     metrics.undelivered += 1;
@@ -131,7 +167,6 @@ impl Relay {
                     );
                 }
                 Err(failure) => {
-                    let failure = failure.to_string();
                     tracing::error!(
                         function,
                         stream,
@@ -146,6 +181,24 @@ impl Relay {
         }
         again
     }
+
+    /// Saves a commit, if that is done in time.
+    async fn save(
+        &self,
+        commit: &CommitRef,
+        failure: &Undelivered,
+        now: Timestamp,
+        until: Instant,
+    ) -> Result<(), String> {
+        if until <= Instant::now() {
+            return Err("there was no time left to write to the outbox".to_owned());
+        }
+        let saving = self.outbox.save(commit, failure, now);
+        match tokio::time::timeout_at(until, saving).await {
+            Ok(saved) => saved.map_err(|transient| transient.to_string()),
+            Err(_) => Err("the outbox did not answer before the function's time was up".to_owned()),
+        }
+    }
 }
 
 /// The commit that a record tells of, or what is wrong with its item.
@@ -154,7 +207,7 @@ fn commit(record: &EventRecord) -> Result<Commit, Undelivered> {
     stored
         .map_err(|error| without_value(&error))
         .and_then(StoredCommit::into_commit)
-        .map_err(|why| Undelivered(format!("its item is no commit: {why}")))
+        .map_err(|why| Undelivered::permanently(format!("its item is no commit: {why}")))
 }
 
 /// Where the commit is: the keys are there and of their types, or it is another table's record.

@@ -7,6 +7,7 @@
 //! Source: <https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html>
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_sdk_dynamodbstreams::Client;
 use aws_sdk_dynamodbstreams::error::ProvideErrorMetadata;
@@ -20,12 +21,23 @@ use tokio::time::Instant;
 use crate::client::failure::reason;
 use crate::delivery::outbox::Outbox;
 use crate::delivery::refusal::RefusalCode;
+use crate::delivery::undelivered::Undelivered;
 use crate::function::metrics::Metrics;
 use crate::function::queue_function::{BatchHandler, Invocation, Piece, QueueRecord, Verdict};
 use crate::store::commit_ref::{CommitRef, KeyNumber};
 
 /// How many entries are written at a time.
 const MAX_CALLS: usize = 16;
+
+/// How many empty pages are followed one after the other. `GetRecords` may answer with none in the middle of
+/// a shard, and where a shard that is open ends it does so for ever; nothing but their number tells the two
+/// apart.
+///
+/// Source: <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_GetRecords.html>
+const MOST_EMPTY_PAGES: u32 = 100;
+
+/// How long to wait after an empty page, so that the shard's other reader is not throttled.
+const BETWEEN_EMPTY_PAGES: Duration = Duration::from_millis(100);
 
 /// The errors of a stream that does not hold the records, or not any more: the records are older than 24
 /// hours, the stream is gone with its table, the shard never held such a number.
@@ -130,12 +142,13 @@ impl StreamRecovery {
             .context
             .as_ref()
             .and_then(|context| context.condition.as_deref());
-        let error = format!(
+        // What became of its messages is not known, so all of them are sent.
+        let error = Undelivered::transiently(format!(
             "the relay's mapping gave it up: {}",
             condition.unwrap_or("for no stated reason")
-        );
+        ));
         let mut iterator = self.iterator(batch).await?;
-        let mut reached = false;
+        let (mut reached, mut empty_pages) = (false, 0);
         while let Some(at) = iterator {
             if Instant::now() >= until {
                 return Err(Verdict::Failed(
@@ -155,10 +168,14 @@ impl StreamRecovery {
                 .filter(|record| number_of(record).is_some_and(|number| batch.is_before_its_end(&number)));
             self.save(named.filter_map(commit_ref).collect(), &error).await?;
             reached = last.is_some_and(|last| magnitude(&last) >= magnitude(&batch.end_sequence_number));
-            if reached || records.is_empty() {
+            empty_pages = if records.is_empty() { empty_pages + 1 } else { 0 };
+            if reached || empty_pages > MOST_EMPTY_PAGES {
                 break;
             }
             iterator = page.next_shard_iterator;
+            if empty_pages > 0 {
+                tokio::time::sleep(BETWEEN_EMPTY_PAGES).await;
+            }
         }
         // A shard is read in order: what comes before the end of its records was there and is saved.
         if reached { Ok(()) } else { Err(gone(batch)) }
@@ -184,7 +201,7 @@ impl StreamRecovery {
         }
     }
 
-    async fn save(&self, commits: Vec<CommitRef>, error: &str) -> Result<(), Verdict> {
+    async fn save(&self, commits: Vec<CommitRef>, error: &Undelivered) -> Result<(), Verdict> {
         let now = self.clock.now();
         let mut saves = stream::iter(commits)
             .map(|commit| async move { self.outbox.save(&commit, error, now).await })
