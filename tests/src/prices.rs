@@ -32,17 +32,20 @@ pub const LOG_GB: f64 = 0.50;
 /// each).
 pub const BILLED_SECONDS: f64 = 0.015;
 
-/// The price of an invocation and of its time.
+/// The price of an invocation and of its time, of a function with as much memory as most have.
 fn invocation() -> f64 {
-    INVOCATION + time_of_invocation()
+    INVOCATION + time_with(gigabytes(Function::MEMORY_MB))
 }
 
-fn time_of_invocation() -> f64 {
-    memory_gb() * BILLED_SECONDS * GB_SECOND
+/// The price of the time of an invocation with so many gigabytes. More memory means a larger share of a
+/// processor, and may well mean less time: nobody has measured that, so it is not counted on.
+fn time_with(memory: f64) -> f64 {
+    memory * BILLED_SECONDS * GB_SECOND
 }
 
-fn memory_gb() -> f64 {
-    f64::from(Function::MEMORY_MB) / 1024.0
+/// A function's memory, as it is billed.
+pub fn gigabytes(memory_mb: u32) -> f64 {
+    f64::from(memory_mb) / 1024.0
 }
 
 /// What a stack is, at rest.
@@ -116,6 +119,8 @@ pub struct Usage {
     pub queue_requests: f64,
     /// Invocations of functions.
     pub invocations: f64,
+    /// The gigabytes of memory that all invocations had, added up.
+    pub memory: f64,
 }
 
 impl Usage {
@@ -130,7 +135,7 @@ impl Usage {
             ("DynamoDB reads", self.read_units * READ_UNIT),
             ("SQS requests", self.queue_requests * QUEUE_REQUEST),
             ("Lambda invocations", self.invocations * INVOCATION),
-            ("Lambda time", self.invocations * time_of_invocation()),
+            ("Lambda time", time_with(self.memory)),
         ]
     }
 }
@@ -149,9 +154,9 @@ impl fmt::Display for Usage {
         )?;
         write!(
             f,
-            "assumed: {} GB on arm64, {} ms billed per invocation",
-            memory_gb(),
-            BILLED_SECONDS * 1e3
+            "assumed: arm64, {} ms billed per invocation; its memory is {:.2} GB in the mean",
+            BILLED_SECONDS * 1e3,
+            self.memory / self.invocations
         )
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use embedded_sqs::{Operation, Totals};
 use functions::scenarios::{Ids, order_scenarios};
-use testkit::prices::Usage;
+use testkit::prices::{Usage, gigabytes};
 use testkit::running::Running;
 
 use crate::options;
@@ -76,6 +76,7 @@ async fn what_it_costs_to_take_a_happy_order_of_a_two_line_cart_is_what_the_desi
         read_units: units.read,
         queue_requests: counted(sends + receives + deletes + delays),
         invocations: counted(receives + commits),
+        memory: counted(receives) * memory_on_queues(&bundle) + counted(commits) * memory_of_relay(&bundle),
     };
     println!(
         "one happy order: {} write units, {} read units, {messages} messages ({sends} sends, {receives} receives, \
@@ -131,6 +132,25 @@ fn verdict(what: &str, found: f64, expected: f64, most: f64) -> Option<String> {
     } else {
         None
     }
+}
+
+/// The memory of a function that takes messages: all of them have the same.
+fn memory_on_queues(bundle: &Running) -> f64 {
+    let functions = bundle
+        .stack
+        .running()
+        .filter(|function| function.queue().is_some());
+    let mut memory: Vec<_> = functions.map(|function| function.memory_mb).collect();
+    memory.dedup();
+    let [memory] = memory[..] else {
+        panic!("functions on queues have different memory, which has to be counted for each: {memory:?}");
+    };
+    gigabytes(memory)
+}
+
+fn memory_of_relay(bundle: &Running) -> f64 {
+    let relay = bundle.stack.registry().function(bundle::RELAY);
+    gigabytes(relay.expect("there is one").memory_mb)
 }
 
 fn counted(count: u64) -> f64 {

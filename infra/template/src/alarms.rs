@@ -338,6 +338,19 @@ fn of_relay(registry: &Registry) -> Vec<Alarm> {
         threshold: 0,
         periods: AT_ONCE,
     };
+    let unreported = Alarm {
+        kind: "unreported-records",
+        name: "unreported-records".into(),
+        about: "The relay's mapping gave records up, and Lambda could not put a note of that on the recovery's queue. \
+                Nobody sends their events: they are in the event table alone, until that time is published again."
+            .into(),
+        metrics: relays()
+            .map(|f| Metric::of_function("DestinationDeliveryFailures", "Sum", f))
+            .collect(),
+        combined: TOTAL,
+        threshold: 0,
+        periods: AT_ONCE,
+    };
     let sweepers = registry
         .functions
         .iter()
@@ -345,15 +358,15 @@ fn of_relay(registry: &Registry) -> Vec<Alarm> {
     let parked = Alarm {
         kind: "parked-events",
         name: "parked-events".into(),
-        about: "Events could not be delivered time and again. They stay in the outbox table, parked, until somebody \
-                has them sent again or drops them."
+        about: "Events can't be delivered as they are, or could not for three days. They stay in the outbox table, \
+                parked, until somebody has them sent again or drops them."
             .into(),
         metrics: sweepers.map(|f| Metric::level_seen_by("Parked", f)).collect(),
         combined: LARGEST,
         threshold: 0,
         periods: AT_ONCE,
     };
-    vec![age, undelivered, given_up, parked]
+    vec![age, undelivered, given_up, unreported, parked]
 }
 
 fn late_facts(registry: &Registry) -> Vec<Alarm> {
