@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_adapters::{CommitRef, Delivery, Outbox};
-use embedded_aws::transport::Fault;
+use embedded_aws::transport::{Failure, Fault};
 use local::StackOptions;
 use serde_json::{Value, json};
 use testkit::running::Running;
-use testkit::weather::{broken, faults};
+use testkit::weather::faults;
 
 use crate::loans::{ALL, lent, loan, reminder, stream};
 use crate::options;
@@ -90,7 +90,11 @@ async fn an_event_that_was_parked_for_such_characters_is_delivered_when_it_is_re
         faults: Some(faults(move |call| {
             let hit = call.operation == "SendMessageBatch" && call.resource() == Some("local-on-book-lent");
             if hit && still.load(Ordering::Relaxed) {
-                broken(call.service)
+                Fault::FailBefore(Failure {
+                    status: 400,
+                    error_type: "com.amazonaws.sqs#InvalidMessageContents".into(),
+                    message: "The message contains characters outside the allowed set.".into(),
+                })
             } else {
                 Fault::None
             }
