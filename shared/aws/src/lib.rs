@@ -31,6 +31,7 @@
 //! | `function::handler`, `queue_function` | the form of every function; what all functions on queues do the same |
 //! | `function::command_function`, `step_function`, `warm` | a rule and a step as functions; streams kept between invocations |
 //! | `function::relay`, `sweeper`, `stream_recovery` | from the table's stream to queues, and what is done about failures |
+//! | `function::time` | how an invocation shares out the time that it has |
 //! | `function::logging`, `metrics` | lines on standard output |
 
 mod client;

@@ -37,6 +37,14 @@ impl Undelivered {
         }
     }
 
+    /// The same, where it says nothing of queues because none was sent anything: it was to go to these.
+    pub(crate) fn keeping(mut self, queues: impl IntoIterator<Item = String>) -> Self {
+        if self.queues.is_empty() {
+            self.queues = queues.into_iter().map(|queue| (queue, self.kind)).collect();
+        }
+        self
+    }
+
     /// One of its messages was not sent.
     pub(crate) fn of(error: &SendError) -> Self {
         Self {

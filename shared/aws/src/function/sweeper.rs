@@ -256,10 +256,14 @@ impl Sweeper {
         let loads: Vec<_> = loads.collect();
         let loaded: Vec<_> = stream::iter(loads).buffered(MAX_CALLS).collect().await;
         let (mut found, mut known, mut trouble) = (Vec::new(), Vec::new(), Ok(()));
-        let never = |entry, why: String| Sent {
-            entry,
-            to: BTreeSet::new(),
-            outcome: Err(Undelivered::permanently(why)),
+        let never = |entry: OutboxEntry, why: String| {
+            let queues = entry.undelivered_to.clone();
+            let failure = Undelivered::permanently(why);
+            Sent {
+                entry,
+                to: BTreeSet::new(),
+                outcome: Err(failure.keeping(queues)),
+            }
         };
         for (entry, commit) in loaded {
             match commit {
@@ -348,7 +352,9 @@ impl Sweeper {
 impl Found {
     /// What came of sending it. What was put off, was not sent either.
     fn sent(self, outcome: Result<u64, Undelivered>) -> Sent {
-        let mut outcome = outcome.map(drop);
+        let mut outcome = outcome
+            .map(drop)
+            .map_err(|failure| failure.keeping(self.to.clone()));
         if let Some(queue) = self.put_off.first() {
             let why = format!("queue {queue} takes nothing; it was left alone");
             let mut failure = match outcome {

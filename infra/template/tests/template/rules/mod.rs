@@ -159,6 +159,7 @@ fn mappings_report_what_failed_and_are_bounded() {
         } else {
             assert_eq!(mapping["StartingPosition"], "TRIM_HORIZON");
             assert_eq!(mapping["BisectBatchOnFunctionError"], true);
+            assert_eq!(mapping["ParallelizationFactor"], function.batching.per_shard);
             for bound in ["MaximumRetryAttempts", "MaximumRecordAgeInSeconds"] {
                 assert!(mapping[bound].is_u64(), "{} has no {bound}", function.name);
             }
@@ -272,6 +273,40 @@ fn an_alarm_watches_every_dead_letter_queue_and_every_function() {
         .collect();
     for metric in ["Errors", "Throttles"] {
         assert_eq!(watched(metric), functions);
+    }
+}
+
+#[test]
+fn an_alarm_watches_every_mapping_for_notes_of_given_up_records_that_get_lost() {
+    let (registry, document) = document();
+    let alarm = &document.resource("UnreportedRecordsAlarm")["Properties"];
+    let metrics = alarm["Metrics"].as_array().expect("metrics").iter();
+    let metrics: Vec<_> = metrics.map(|metric| &metric["MetricStat"]["Metric"]).collect();
+    let watched: BTreeSet<_> = metrics
+        .into_iter()
+        .filter(|metric| metric["MetricName"] == "DestinationDeliveryFailures")
+        .map(|metric| text(&metric["Dimensions"][0]["Value"]).to_owned())
+        .collect();
+    let on_streams = registry
+        .functions
+        .iter()
+        .filter(|f| f.trigger == Trigger::EventStream);
+    let on_streams = on_streams.map(|function| format!("${{AWS::StackName}}-{}", function.name));
+    assert_eq!(watched, on_streams.collect());
+    assert_eq!(
+        (&alarm["Threshold"], &alarm["ComparisonOperator"]),
+        (&0.into(), &"GreaterThanThreshold".into())
+    );
+}
+
+#[test]
+fn a_function_has_the_memory_that_is_declared() {
+    let (registry, document) = document();
+    let of_all = &document.section("Globals")["Function"]["MemorySize"];
+    for function in &registry.functions {
+        let own = &document.resource(&pascal_case(&function.name))["Properties"]["MemorySize"];
+        let memory = if own.is_null() { of_all } else { own };
+        assert_eq!(memory, &function.memory_mb, "{}", function.name);
     }
 }
 
