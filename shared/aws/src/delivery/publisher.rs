@@ -47,13 +47,13 @@ pub struct Publisher {
 }
 
 /// A commit, and which of the queues that asked for its events are to get them.
-pub(crate) struct Parcel<'a> {
+pub(crate) struct Addressed<'a> {
     pub(crate) commit: &'a Commit,
     /// All if none.
     pub(crate) only: Option<&'a BTreeSet<String>>,
 }
 
-impl<'a> From<&'a Commit> for Parcel<'a> {
+impl<'a> From<&'a Commit> for Addressed<'a> {
     fn from(commit: &'a Commit) -> Self {
         Self { commit, only: None }
     }
@@ -110,22 +110,22 @@ impl Publisher {
     /// Sends the events of all commits, in as few calls as there can be, and says of each commit, in the
     /// order given, how many messages it took, or why not all of them were sent, and to which queues.
     pub async fn publish(&self, commits: &[Commit]) -> Vec<Result<u64, Undelivered>> {
-        let parcels: Vec<_> = commits.iter().map(Parcel::from).collect();
-        self.publish_until(&parcels, None).await
+        let addressed: Vec<_> = commits.iter().map(Addressed::from).collect();
+        self.publish_until(&addressed, None).await
     }
 
     /// The same to certain queues, and what has no answer by `until` was not sent.
     pub(crate) async fn publish_until(
         &self,
-        parcels: &[Parcel<'_>],
+        addressed: &[Addressed<'_>],
         until: Option<Instant>,
     ) -> Vec<Result<u64, Undelivered>> {
-        let mut results = Vec::with_capacity(parcels.len());
+        let mut results = Vec::with_capacity(addressed.len());
         let mut messages = Vec::new();
         let mut owners = Vec::new();
-        for (owner, parcel) in parcels.iter().enumerate() {
-            results.push(self.messages(parcel.commit).map(|mut outgoing| {
-                if let Some(only) = parcel.only {
+        for (owner, one) in addressed.iter().enumerate() {
+            results.push(self.messages(one.commit).map(|mut outgoing| {
+                if let Some(only) = one.only {
                     outgoing.retain(|message| only.contains(&message.queue));
                 }
                 let count = outgoing.len();

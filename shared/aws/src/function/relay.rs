@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use crate::client::connection::{DELIVERY_ATTEMPT_TIMEOUT, DELIVERY_TIMEOUT};
 use crate::client::failure::without_value;
 use crate::delivery::outbox::Outbox;
-use crate::delivery::publisher::{Parcel, Publisher};
+use crate::delivery::publisher::{Addressed, Publisher};
 use crate::delivery::undelivered::Undelivered;
 use crate::function::handler::Handler;
 use crate::function::metrics::{Meter, MetricSink, Metrics};
@@ -102,10 +102,10 @@ impl Relay {
                 outcome,
             });
         }
-        let parcels: Vec<_> = commits.iter().map(Parcel::from).collect();
+        let addressed: Vec<_> = commits.iter().map(Addressed::from).collect();
         let sent = self
             .publisher
-            .publish_until(&parcels, Some(time.thirtieths(SENDING)));
+            .publish_until(&addressed, Some(time.thirtieths(SENDING)));
         for (owner, outcome) in owners.into_iter().zip(sent.await) {
             records[owner].outcome = outcome;
         }

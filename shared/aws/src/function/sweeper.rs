@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use crate::client::connection::{DELIVERY_ATTEMPT_TIMEOUT, DELIVERY_TIMEOUT};
 use crate::client::failure::FailureKind;
 use crate::delivery::outbox::{AfterFailure, Delivery, Outbox, OutboxEntry};
-use crate::delivery::publisher::{Parcel, Publisher};
+use crate::delivery::publisher::{Addressed, Publisher};
 use crate::delivery::undelivered::Undelivered;
 use crate::function::handler::Handler;
 use crate::function::metrics::{Backlog, Meter, MetricSink, Metrics};
@@ -201,15 +201,15 @@ impl Sweeper {
     ) -> Result<(), Transient> {
         let until = time.thirtieths(WORKING);
         let (found, mut sent, mut trouble) = self.find(entries, refusing, until).await;
-        let parcels: Vec<_> = found
+        let addressed: Vec<_> = found
             .iter()
-            .map(|Found { commit, to, .. }| Parcel {
+            .map(|Found { commit, to, .. }| Addressed {
                 commit,
                 only: Some(to),
             })
             .collect();
         let until = until.min(Instant::now() + SENDING);
-        let outcomes = self.publisher.publish_until(&parcels, Some(until)).await;
+        let outcomes = self.publisher.publish_until(&addressed, Some(until)).await;
         sent.extend(
             found
                 .into_iter()
