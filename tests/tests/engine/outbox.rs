@@ -263,13 +263,13 @@ async fn one_message_that_has_its_whole_batch_refused_is_parked_alone() {
     assert_eq!(outbox.count(Delivery::Pending).await, Ok(0));
 }
 
-/// More than a sweep takes at once.
-const LOANS: u32 = 120;
-
 #[tokio::test(start_paused = true)]
 async fn one_queue_that_refuses_everything_for_a_day_gets_it_afterwards_and_the_others_were_not_held_up() {
-    // One that hangs does so for an hour only, of which each takes a test long.
-    for (hangs, half) in [(false, Duration::from_hours(12)), (true, Duration::from_mins(30))] {
+    // More than a sweep takes at once if it hangs, which it does for an hour only: a day of that takes too long.
+    for (hangs, half, loans) in [
+        (false, Duration::from_hours(12), 40),
+        (true, Duration::from_mins(30), 120),
+    ] {
         let (day, hiccup) = (Outage::default(), Outage::default());
         let (of_queue, of_mail) = (day.clone(), hiccup.clone());
         let rule = faults(move |call| {
@@ -287,12 +287,12 @@ async fn one_queue_that_refuses_everything_for_a_day_gets_it_afterwards_and_the_
         })
         .await;
         hiccup.mend();
-        for n in 0..LOANS {
+        for n in 0..loans {
             bundle.put(&lent(&format!("l-{n}")));
         }
         tokio::time::sleep(half).await;
         let outbox = outbox(&bundle);
-        assert_eq!(outbox.count(Delivery::Pending).await, Ok(u64::from(LOANS)));
+        assert_eq!(outbox.count(Delivery::Pending).await, Ok(loans));
         // Hundreds that are due before it, and the sweeper still finds the one for another queue.
         hiccup.begin_again();
         bundle.put(&reminded("free"));
@@ -314,7 +314,7 @@ async fn one_queue_that_refuses_everything_for_a_day_gets_it_afterwards_and_the_
         let took = bundle.age().saturating_sub(before);
         assert!(took <= Duration::from_mins(18), "it took {took:?}");
         bundle.settle().await;
-        for n in 0..LOANS {
+        for n in 0..loans {
             assert_eq!(bundle.types(&stream(&format!("l-{n}"))).await, ALL);
         }
         assert_eq!(outbox.count(Delivery::Parked).await, Ok(0));
