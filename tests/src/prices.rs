@@ -51,8 +51,8 @@ pub fn gigabytes(memory_mb: u32) -> f64 {
 /// What a stack is, at rest.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Resting {
-    /// Queues that Lambda polls.
-    pub polled_queues: f64,
+    /// Pollers that Lambda keeps on all queues together.
+    pub pollers: f64,
     /// Metrics that alarms look at.
     pub alarm_metrics: f64,
     /// Dashboards.
@@ -68,11 +68,15 @@ pub struct Resting {
 /// The seconds of a month of thirty days.
 pub const MONTH_SECONDS: f64 = 30.0 * 86_400.0;
 
-/// How Lambda waits for messages: five receives at once of 20 seconds each, for each mapping. That it begins
-/// with five is documented; that it keeps five on an idle queue is what bills show.
+/// How Lambda waits for messages: a poller receives for 20 seconds at a time. Of an idle queue it keeps two pollers, or
+/// all five that it begins with if the mapping bounds its concurrency.
 ///
 /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html>
-const RECEIVES: f64 = 5.0 * MONTH_SECONDS / 20.0;
+const RECEIVES_OF_A_POLLER: f64 = MONTH_SECONDS / 20.0;
+/// The pollers of an idle queue.
+pub const IDLE_POLLERS: f64 = 2.0;
+/// The pollers of an idle queue whose mapping bounds its concurrency.
+pub const BOUNDED_POLLERS: f64 = 5.0;
 
 /// Assumed, not measured: the lines that an invocation which finds nothing logs, Lambda's own included.
 const LOG_BYTES: f64 = 1500.0;
@@ -88,7 +92,7 @@ impl Resting {
         [
             (
                 "Lambda waiting on queues",
-                self.polled_queues * RECEIVES * QUEUE_REQUEST,
+                self.pollers * RECEIVES_OF_A_POLLER * QUEUE_REQUEST,
             ),
             ("alarms", self.alarm_metrics * ALARM_METRIC),
             ("dashboard", self.dashboards * DASHBOARD),

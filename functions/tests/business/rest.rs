@@ -3,7 +3,7 @@
 use aws_adapters::{Backlog, Metrics};
 use bundle::Trigger;
 use eventsourcing::Timestamp;
-use testkit::prices::{MONTH_SECONDS, Resting};
+use testkit::prices::{BOUNDED_POLLERS, IDLE_POLLERS, MONTH_SECONDS, Resting};
 
 use crate::pages::say;
 use crate::template::rules::document;
@@ -39,8 +39,17 @@ pub(crate) fn resting() -> Resting {
         Trigger::Schedule(period) => Some(MONTH_SECONDS / period.as_secs_f64()),
         _ => None,
     });
+    let unbounded = document.section("Parameters")["MaximumConcurrency"]["Default"] == "0";
+    let polled = deployed().filter(|function| function.queue().is_some());
+    let pollers = polled.map(|function| {
+        if unbounded && function.batching.concurrency.is_none() {
+            IDLE_POLLERS
+        } else {
+            BOUNDED_POLLERS
+        }
+    });
     Resting {
-        polled_queues: number(deployed().filter(|function| function.queue().is_some()).count()),
+        pollers: pollers.sum(),
         alarm_metrics: number(metrics.filter(|metric| metric["MetricStat"].is_object()).count()),
         dashboards: number(document.of_type("AWS::CloudWatch::Dashboard").count()),
         scheduled_invocations: times.sum(),

@@ -9,7 +9,7 @@ use crate::checkov::skipped_on_functions;
 use crate::ids;
 use crate::intrinsics::{arn, attribute, either, only_if, reference, stack_name, substituted};
 use crate::parameters::{
-    ENDPOINT_URL, WITH_ENDPOINT, WITH_KEY, WITH_MAXIMUM_CONCURRENCY, WITH_SIMULATORS, parameter_of,
+    ENDPOINT_URL, TRACING, WITH_ENDPOINT, WITH_KEY, WITH_MAXIMUM_CONCURRENCY, WITH_SIMULATORS, parameter_of,
 };
 use crate::yaml::{Map, Yaml, inline};
 
@@ -40,7 +40,7 @@ pub(crate) fn globals() -> Map {
         .with("Architectures", inline([reference("Architecture")]))
         .with("MemorySize", Function::MEMORY_MB)
         .with("Timeout", Function::TIMEOUT.as_secs())
-        .with("Tracing", "Active")
+        .with("Tracing", reference(TRACING))
         .note(
             "As text: functions write JSON themselves, and Lambda's own JSON would drop metrics, which have no \
              level, as soon as only warnings are logged.",

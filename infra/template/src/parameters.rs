@@ -16,14 +16,19 @@ pub(crate) const WITH_MAXIMUM_CONCURRENCY: &str = "WithMaximumConcurrency";
 pub(crate) const WITH_ALARMS: &str = "WithAlarms";
 /// Whether somebody is told of alarms.
 pub(crate) const WITH_ALARM_TOPIC: &str = "WithAlarmTopic";
-/// Whether tables are protected.
+/// Whether tables can be restored.
 pub(crate) const WITH_PROTECTION: &str = "WithProtection";
+
+/// Whether tables refuse to be deleted.
+pub(crate) const WITH_DELETION_PROTECTION: &str = "WithDeletionProtection";
 
 /// Whether functions call an endpoint other than AWS's own.
 pub(crate) const WITH_ENDPOINT: &str = "WithEndpoint";
 
 /// Where functions find DynamoDB and SQS, if not on AWS.
 pub(crate) const ENDPOINT_URL: &str = "EndpointUrl";
+/// Whether X-Ray records invocations.
+pub(crate) const TRACING: &str = "Tracing";
 /// How long a received message is invisible.
 pub(crate) const VISIBILITY_TIMEOUT: &str = "VisibilityTimeoutSeconds";
 
@@ -74,17 +79,18 @@ fn settings(parameters: &mut Map, bundle: &Bundle) {
 
 fn load(parameters: &mut Map, registry: &Registry) {
     parameters.remark(
-        "With all queues busy at once this is half of the 1,000 concurrent invocations that accounts begin with.",
+        "A bound keeps Lambda from going down to two pollers for an idle queue: five go on asking, at \
+         two and a half times the cost. Functions that fight over one stream have a bound of their own.",
     );
     let concurrency = Map::new()
         .with("Type", "String")
-        .with("Default", "15")
+        .with("Default", "0")
         .with("AllowedPattern", "0|[2-9]|[1-9][0-9]{1,2}|1000")
         .with("ConstraintDescription", "2 to 1000, or 0 for as many as Lambda likes")
         .with(
             "Description",
             "How many invocations of one function take from its queue at once, at most; 0 for as many as Lambda \
-             likes. More of them fight over the same streams.",
+             likes. Whatever is throttled comes again.",
         );
     parameters.put("MaximumConcurrency", concurrency);
     parameters.remark(
@@ -111,6 +117,18 @@ fn load(parameters: &mut Map, registry: &Registry) {
 }
 
 fn logs(parameters: &mut Map) {
+    parameters.remark(
+        "X-Ray records one request a second and a twentieth of the rest, at 5 USD a million. PassThrough records only \
+         what the sender of a message has decided to record.",
+    );
+    parameters.put(
+        TRACING,
+        choice(
+            "Active",
+            &["Active", "PassThrough"],
+            "Whether X-Ray records invocations.",
+        ),
+    );
     parameters.put(
         "LogLevel",
         choice(
@@ -164,7 +182,18 @@ fn protection(parameters: &mut Map) {
         "Protect",
         flag(
             true,
-            "Whether tables are protected from deletion and can be restored to any second of the last 35 days.",
+            "Whether tables can be restored to any second of the last 35 days.",
+        ),
+    );
+    parameters.remark(
+        "On as soon as the first deployment has succeeded. Before, it would keep CloudFormation from taking the empty \
+         tables of a failed one away, and their names would block the next.",
+    );
+    parameters.put(
+        "DeletionProtection",
+        flag(
+            false,
+            "Whether DynamoDB refuses to delete the tables, whoever asks.",
         ),
     );
 }
@@ -198,6 +227,7 @@ pub(crate) fn conditions() -> Map {
         .with(WITH_ALARMS, equals("DeployAlarms", "true"))
         .with(WITH_ALARM_TOPIC, not(equals("AlarmTopicArn", "")))
         .with(WITH_PROTECTION, equals("Protect", "true"))
+        .with(WITH_DELETION_PROTECTION, equals("DeletionProtection", "true"))
         .with(WITH_ENDPOINT, not(equals(ENDPOINT_URL, "")))
 }
 

@@ -1,5 +1,7 @@
 //! Who may do what: a role for each function, with what its declaration implies and nothing else.
 
+use std::time::Duration;
+
 use aws_adapters::{OUTBOX_INDEX, dead_letter_queue};
 use bundle::{Bundle, Function, OutboxAccess, StoreAccess, Trigger};
 
@@ -8,6 +10,12 @@ use crate::ids;
 use crate::intrinsics::{arn, attribute, only_if, reference, substituted};
 use crate::parameters::WITH_KEY;
 use crate::yaml::{Map, Yaml, inline};
+
+/// How long a session of the operator's role may last. One by `aws sts assume-role` lasts an hour if it does not ask
+/// for more, and an hour at most if it comes from another role.
+///
+/// Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_update-role-settings.html>
+const LONGEST_SESSION: Duration = Duration::from_hours(12);
 
 /// The role of a function.
 pub(crate) fn role(function: &Function) -> Map {
@@ -70,6 +78,8 @@ pub(crate) fn operator_role(bundle: &Bundle) -> Map {
                 "Description",
                 "Operates the stack: sends, reads events, mends what is in dead-letter queues and in the outbox",
             )
+            .note("The longest there is: publishing a large table again takes hours, and ends with its session.")
+            .with("MaxSessionDuration", LONGEST_SESSION.as_secs())
             .with("AssumeRolePolicyDocument", document(vec![trust]))
             .with("Policies", vec![policy("operate", statements)]),
     )

@@ -4,7 +4,7 @@ use aws_adapters::OUTBOX_INDEX;
 
 use crate::checkov::skipped_on_tables;
 use crate::intrinsics::{either, only_if, reference, stack_name};
-use crate::parameters::{WITH_KEY, WITH_PROTECTION};
+use crate::parameters::{WITH_DELETION_PROTECTION, WITH_KEY, WITH_PROTECTION};
 use crate::yaml::Map;
 
 /// The event table, with the stream that the relay reads.
@@ -37,7 +37,10 @@ fn key(name: &str, kind: &str) -> Map {
     Map::new().with("AttributeName", name).with("KeyType", kind)
 }
 
-/// Both have the keys of a commit: the outbox refers to commits.
+/// Both have the keys of a commit: the outbox refers to commits. They outlive their stack, but not a first deployment
+/// that fails: its tables are empty, and their names would block the next one.
+///
+/// Source: <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html>
 fn table(name: &str, indexed: Vec<Map>, extra: Map) -> Map {
     let mut attributes = vec![attribute("stream_id", "S"), attribute("revision", "N")];
     attributes.extend(indexed);
@@ -54,7 +57,10 @@ fn table(name: &str, indexed: Vec<Map>, extra: Map) -> Map {
             vec![key("stream_id", "HASH"), key("revision", "RANGE")],
         )
         .followed_by(extra)
-        .with("DeletionProtectionEnabled", either(WITH_PROTECTION, true, false))
+        .with(
+            "DeletionProtectionEnabled",
+            either(WITH_DELETION_PROTECTION, true, false),
+        )
         .with(
             "PointInTimeRecoverySpecification",
             Map::new().with("PointInTimeRecoveryEnabled", either(WITH_PROTECTION, true, false)),
@@ -62,7 +68,7 @@ fn table(name: &str, indexed: Vec<Map>, extra: Map) -> Map {
         .with("SSESpecification", only_if(WITH_KEY, encryption));
     Map::new()
         .with("Type", "AWS::DynamoDB::Table")
-        .with("DeletionPolicy", "Retain")
+        .with("DeletionPolicy", "RetainExceptOnCreate")
         .with("UpdateReplacePolicy", "Retain")
         .with("Metadata", Map::new().with("checkov", skipped_on_tables()))
         .with("Properties", properties)
