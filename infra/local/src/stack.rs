@@ -564,6 +564,7 @@ fn connection(transport: &Transport, endpoint: &str, caller: &str) -> Connection
         dynamodb_streams_endpoint: Some(endpoint.to_owned()),
         sqs_endpoint: Some(endpoint.to_owned()),
         credentials: Credentials::new("local", "local", None, None, "local stack"),
+        own_certificates: false,
     };
     let parts = ClientParts {
         http_client: transport.client_for(caller),

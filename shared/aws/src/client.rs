@@ -9,3 +9,4 @@ pub(crate) mod message;
 pub(crate) mod names;
 pub(crate) mod proxy;
 pub(crate) mod queues;
+mod roots;

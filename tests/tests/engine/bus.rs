@@ -333,6 +333,7 @@ impl Idle {
             dynamodb_streams_endpoint: endpoint.clone(),
             sqs_endpoint: endpoint,
             credentials: Credentials::new("bus", "bus", None, None, "bus"),
+            own_certificates: false,
         };
         let parts = ClientParts {
             http_client: tap.on(transport.client_for("bus")),

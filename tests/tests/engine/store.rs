@@ -839,6 +839,7 @@ fn environment(url: &str) -> Environment {
             None,
             "conformance",
         ),
+        own_certificates: false,
     }
 }
 

@@ -14,7 +14,7 @@ use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::proxy::ProxyConfig;
-use aws_smithy_http_client::tls::{self, TlsContext, TrustStore};
+use aws_smithy_http_client::tls::{self, TlsContext};
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
@@ -26,6 +26,7 @@ use aws_types::region::Region;
 
 use crate::client::environment::Environment;
 use crate::client::proxy::Proxies;
+use crate::client::roots::Roots;
 
 /// What a caller may put in place of the real thing.
 #[derive(Clone, Debug)]
@@ -62,11 +63,20 @@ pub(crate) const DELIVERY_TIMEOUT: Duration = Duration::from_secs(7);
 impl Connection {
     /// Clients over HTTPS (or HTTP, where an endpoint says so) to what the environment names.
     pub fn open(environment: &Environment) -> Self {
-        Self::open_through(environment, &Proxies::default())
+        Self::trusting(Roots::of(environment), environment, &Proxies::default())
     }
 
-    /// The same through proxies.
+    /// The same through proxies, for the programs that people run: they trust whom their system trusts, which may be
+    /// a proxy that looks into TLS.
     pub fn open_through(environment: &Environment, proxies: &Proxies) -> Self {
+        let roots = match Roots::of(environment) {
+            Roots::None if !proxies.speak_tls() => Roots::None,
+            _ => Roots::Systems,
+        };
+        Self::trusting(roots, environment, proxies)
+    }
+
+    fn trusting(roots: Roots, environment: &Environment, proxies: &Proxies) -> Self {
         let endpoint = |given: &Option<String>, service: &str| {
             let domain = if environment.region.starts_with("cn-") {
                 "amazonaws.com.cn"
@@ -81,8 +91,7 @@ impl Connection {
             endpoint(&environment.dynamodb_endpoint, "dynamodb"),
             endpoint(&environment.sqs_endpoint, "sqs"),
         ];
-        let plain = !proxies.speak_tls() && endpoints.iter().all(|endpoint| endpoint.starts_with("http://"));
-        let connector = proxies.connector(|proxy| SharedHttpConnector::new(connector(plain, proxy)));
+        let connector = proxies.connector(|proxy| SharedHttpConnector::new(connector(roots, proxy)));
         let shared = connector.clone();
         let parts = ClientParts {
             http_client: http_client_fn(move |_, _| shared.clone()),
@@ -171,21 +180,19 @@ fn next_number() -> usize {
     CONNECTIONS.fetch_add(1, Ordering::Relaxed)
 }
 
-/// The connector to all endpoints. The system's root certificates, which can be hundreds of files and then
-/// take longer to read than all else at the start, are read only if an endpoint speaks TLS.
-fn connector(plain: bool, proxy: ProxyConfig) -> Connector {
+/// The connector to all endpoints.
+fn connector(roots: Roots, proxy: ProxyConfig) -> Connector {
     let settings = HttpConnectorSettings::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .read_timeout(ATTEMPT_TIMEOUT)
         .build();
-    let trusted = TrustStore::empty().with_native_roots(!plain);
-    let context = TlsContext::builder().with_trust_store(trusted).build();
+    let context = TlsContext::builder().with_trust_store(roots.store()).build();
     Connector::builder()
         .connector_settings(settings)
         .proxy_config(proxy)
         .sleep_impl(TokioSleep::new())
         .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
-        // Only a certificate that is given as text can be wrong, and none is.
-        .tls_context(context.expect("a context of system certificates"))
+        // Only a certificate that is given as text can be wrong, and a test sees to those.
+        .tls_context(context.expect("certificates that a test has built a context of"))
         .build()
 }

@@ -19,6 +19,8 @@ pub struct Environment {
     pub sqs_endpoint: Option<String>,
     /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`.
     pub credentials: Credentials,
+    /// Whether `SSL_CERT_FILE` or `SSL_CERT_DIR` says whose certificates are trusted.
+    pub own_certificates: bool,
 }
 
 impl std::fmt::Debug for Environment {
@@ -59,6 +61,16 @@ impl Environment {
         Self::read(process_variable)
     }
 
+    /// The endpoints that were chosen, none for AWS's own.
+    pub(crate) fn endpoints(&self) -> [Option<&str>; 3] {
+        let endpoints = [
+            &self.dynamodb_endpoint,
+            &self.dynamodb_streams_endpoint,
+            &self.sqs_endpoint,
+        ];
+        endpoints.map(Option::as_deref)
+    }
+
     /// Reads them from wherever `variable` looks. An empty variable counts as not set.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, EnvironmentError> {
         let variables = Variables(variable);
@@ -78,6 +90,7 @@ impl Environment {
                 None,
                 "environment",
             ),
+            own_certificates: variables.first(&["SSL_CERT_FILE", "SSL_CERT_DIR"]).is_some(),
         })
     }
 }
