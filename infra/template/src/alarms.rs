@@ -15,12 +15,18 @@ use crate::yaml::{Map, Yaml, inline};
 /// Source: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html>
 const MOST_METRICS: usize = 10;
 
-/// How long a message may wait. A queue holds a message back for 15 minutes at most, and one that crashes
-/// its function each time is given up after five times three.
-const WAITING: Duration = Duration::from_mins(30);
+/// How long a message may wait. A third of a deadline of a quarter of an hour: there is time to mend it before anything
+/// is given up that nobody was asked for. Messages that come again and again don't count, for SQS leaves those out that
+/// were received three times.
+///
+/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html>
+const WAITING: Duration = Duration::from_mins(5);
 
-/// How old a record may be when the relay gets it. There are still two hours until the mapping gives up.
-const UNRELAYED: Duration = Duration::from_hours(4);
+/// How long a deadline may be in its queue, which holds it back for a quarter of an hour at most.
+const DEADLINE_WAITING: Duration = Duration::from_mins(20);
+
+/// How old a record may be when the relay gets it.
+const UNRELAYED: Duration = Duration::from_mins(3);
 const _: () = assert!(UNRELAYED.as_secs() < Function::STREAM_RECORD_AGE.as_secs());
 
 /// The namespace of the functions' own metrics.
@@ -46,6 +52,29 @@ impl Metric {
             dimensions: vec![("QueueName", stack_name(queue))],
             statistic: "Maximum",
         }
+    }
+
+    /// Of a table. It is there only while it counts something.
+    ///
+    /// Source: <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html>
+    fn of_table(name: &'static str, table: &str) -> Self {
+        Self {
+            namespace: "AWS/DynamoDB",
+            name,
+            dimensions: vec![("TableName", stack_name(table))],
+            statistic: "Sum",
+        }
+    }
+
+    /// Commits that were stored. Puts that are refused, as those of repeats are, use capacity too, but they are no
+    /// successful requests.
+    fn commits() -> Self {
+        let mut commits = Self {
+            statistic: "SampleCount",
+            ..Self::of_table("SuccessfulRequestLatency", "events")
+        };
+        commits.dimensions.push(("Operation", "PutItem".into()));
+        commits
     }
 
     fn sent_to(queue: &str) -> Self {
@@ -85,6 +114,7 @@ impl Metric {
 }
 
 /// An alarm, but for what all have in common.
+#[derive(Clone, Debug)]
 struct Alarm {
     /// The page in `infra/runbooks` that says what to do; part of its name.
     kind: &'static str,
@@ -94,15 +124,71 @@ struct Alarm {
     /// How the metrics become one number, which has to exceed `threshold`.
     combined: &'static str,
     threshold: u64,
-    /// How many of how many periods of five minutes.
-    periods: (u32, u32),
+    periods: Periods,
+    silence: Silence,
 }
 
 const TOTAL: &str = "SUM(FILL(METRICS(), 0))";
 const LARGEST: &str = "MAX(FILL(METRICS(), 0))";
-const AT_ONCE: (u32, u32) = (1, 1);
+/// Of levels that are still what they were when a queue that nobody touches has no metrics any more.
+const TOTAL_AS_LAST_SEEN: &str = "SUM(FILL(METRICS(), REPEAT))";
+const LARGEST_AS_LAST_SEEN: &str = "MAX(FILL(METRICS(), REPEAT))";
+/// The first one is silent while the second one is not. Whether a metric without any data can be filled, CloudWatch's
+/// page does not say; added to one that has data, it counts as nothing either way.
+const SILENT_MEANWHILE: &str = "IF(m2 > 0 AND SUM([FILL(m1, 0), m2 * 0]) < 1, 1, 0)";
+/// It is silent, and should not be.
+const SILENT: &str = "IF(FILL(m1, 0) < 1, 1, 0)";
+
+/// In how many of how many periods, of how many seconds each, it has to be so.
+#[derive(Clone, Copy, Debug)]
+struct Periods {
+    breaching: u32,
+    of: u32,
+    seconds: u32,
+}
+
+impl Periods {
+    const fn of(breaching: u32, of: u32, seconds: u32) -> Self {
+        Self {
+            breaching,
+            of,
+            seconds,
+        }
+    }
+}
+
+const AT_ONCE: Periods = Periods::of(1, 1, 300);
+/// Of what is old enough by itself.
+const WITHIN_A_MINUTE: Periods = Periods::of(1, 1, 60);
 /// Not for what passes by itself.
-const REPEATEDLY: (u32, u32) = (2, 3);
+const REPEATEDLY: Periods = Periods::of(2, 3, 300);
+/// Of what has to be there each minute, or nearly.
+const MINUTES_ON_END: Periods = Periods::of(3, 3, 60);
+
+/// What it means that there is nothing of any of the metrics.
+///
+/// Source: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html>
+#[derive(Clone, Copy, Debug)]
+enum Silence {
+    /// Nothing happened, so nothing went wrong.
+    IsGood,
+    /// What should have happened has not.
+    IsBad,
+    /// All is as it was: SQS has no metrics of a queue that nobody touches for six hours, whatever is in it.
+    ///
+    /// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/monitoring-using-cloudwatch.html>
+    SaysNothing,
+}
+
+impl Silence {
+    fn treated_as(self) -> &'static str {
+        match self {
+            Self::IsGood => "notBreaching",
+            Self::IsBad => "breaching",
+            Self::SaysNothing => "ignore",
+        }
+    }
+}
 
 /// All alarms, with their ids.
 pub(crate) fn alarms(bundle: &Bundle) -> Vec<(String, Map)> {
@@ -111,11 +197,16 @@ pub(crate) fn alarms(bundle: &Bundle) -> Vec<(String, Map)> {
         dead_letters(bundle),
         waiting(bundle),
         of_functions(bundle),
+        of_tables(),
         of_relay(registry),
         late_facts(registry),
         loops(registry),
     ];
-    let split = alarms.into_iter().flatten().flat_map(Alarm::split);
+    let alarms = alarms
+        .into_iter()
+        .flatten()
+        .filter(|alarm| !alarm.metrics.is_empty());
+    let split = alarms.flat_map(Alarm::split);
     split
         .map(|alarm| (pascal_case(&alarm.name) + "Alarm", alarm.resource()))
         .collect()
@@ -139,7 +230,11 @@ impl Alarm {
     }
 
     fn resource(&self) -> Map {
-        let (breaching, of) = self.periods;
+        let Periods {
+            breaching,
+            of,
+            seconds,
+        } = self.periods;
         let actions = || only_if(WITH_ALARM_TOPIC, inline([reference("AlarmTopicArn")]));
         let mut queries = vec![
             Map::new()
@@ -148,7 +243,12 @@ impl Alarm {
                 .with("Expression", self.combined)
                 .with("ReturnData", true),
         ];
-        queries.extend(self.metrics.iter().enumerate().map(query));
+        queries.extend(
+            self.metrics
+                .iter()
+                .zip(1..)
+                .map(|(metric, number)| query(number, metric, seconds)),
+        );
         let properties = Map::new()
             .with("AlarmName", stack_name(&self.name))
             .with(
@@ -160,7 +260,7 @@ impl Alarm {
             .with("Threshold", self.threshold)
             .with("DatapointsToAlarm", breaching)
             .with("EvaluationPeriods", of)
-            .with("TreatMissingData", "notBreaching")
+            .with("TreatMissingData", self.silence.treated_as())
             .with("AlarmActions", actions())
             .with("OKActions", actions());
         Map::new()
@@ -170,7 +270,7 @@ impl Alarm {
     }
 }
 
-fn query((number, metric): (usize, &Metric)) -> Map {
+fn query(number: usize, metric: &Metric, seconds: u32) -> Map {
     let dimension =
         |(name, value): &(&'static str, Yaml)| Map::new().with("Name", *name).with("Value", value.clone());
     let named = Map::new()
@@ -179,10 +279,10 @@ fn query((number, metric): (usize, &Metric)) -> Map {
         .with("Dimensions", inline(metric.dimensions.iter().map(dimension)));
     let statistic = Map::new()
         .with("Metric", named)
-        .with("Period", 300_u32)
+        .with("Period", seconds)
         .with("Stat", metric.statistic);
     Map::new()
-        .with("Id", format!("m{}", number + 1))
+        .with("Id", format!("m{number}"))
         .with("ReturnData", false)
         .with("MetricStat", statistic)
 }
@@ -198,9 +298,10 @@ fn dead_letters(bundle: &Bundle) -> Vec<Alarm> {
             area.title
         ),
         metrics,
-        combined: TOTAL,
+        combined: TOTAL_AS_LAST_SEEN,
         threshold: 0,
         periods: AT_ONCE,
+        silence: Silence::SaysNothing,
     };
     let mut alarms = Vec::new();
     for (area, functions) in by_context(bundle) {
@@ -225,27 +326,33 @@ fn depth(queue: &str) -> Metric {
 
 fn waiting(bundle: &Bundle) -> Vec<Alarm> {
     let age = |queue: &str| Metric::of_queue("ApproximateAgeOfOldestMessage", queue);
-    let alarm = |area: &Context, who: &str, metrics| Alarm {
+    let alarm = |area: &Context, name: &str, limit: Duration, who: &str, metrics| Alarm {
         kind: "waiting",
-        name: format!("{}-waiting", area.name),
+        name: format!("{}-{name}", area.name),
         about: format!(
             "{}: a message has been in its queue for more than {} minutes; {who}.",
             area.title,
-            WAITING.as_secs() / 60
+            limit.as_secs() / 60
         ),
         metrics,
-        combined: LARGEST,
-        threshold: WAITING.as_secs(),
-        periods: AT_ONCE,
+        combined: LARGEST_AS_LAST_SEEN,
+        threshold: limit.as_secs(),
+        periods: WITHIN_A_MINUTE,
+        silence: Silence::SaysNothing,
     };
     let mut alarms = Vec::new();
     for (area, functions) in by_context(bundle) {
-        let ages = functions.iter().filter_map(|function| function.queue()).map(age);
-        alarms.push(alarm(
-            &area,
-            "its function fails, is throttled or can't keep up",
-            ages.collect(),
-        ));
+        let ages = |of_deadlines: bool| {
+            let functions = functions.iter().filter(|f| sends_to_itself(f) == of_deadlines);
+            functions
+                .filter_map(|function| function.queue())
+                .map(age)
+                .collect()
+        };
+        let who = "its function fails, is throttled or can't keep up";
+        alarms.push(alarm(&area, "waiting", WAITING, who, ages(false)));
+        let late = "deadlines-waiting";
+        alarms.push(alarm(&area, late, DEADLINE_WAITING, who, ages(true)));
     }
     let outbound = bundle
         .registry
@@ -254,6 +361,8 @@ fn waiting(bundle: &Bundle) -> Vec<Alarm> {
         .map(|outbound| age(outbound.queue));
     alarms.push(alarm(
         &OUTBOUND,
+        "waiting",
+        WAITING,
         "the system outside does not take it",
         outbound.collect(),
     ));
@@ -269,6 +378,7 @@ fn of_functions(bundle: &Bundle) -> Vec<Alarm> {
         combined: TOTAL,
         threshold: 0,
         periods: REPEATEDLY,
+        silence: Silence::IsGood,
     };
     let mut alarms = Vec::new();
     for (area, functions) in by_context(bundle) {
@@ -294,6 +404,23 @@ fn of_functions(bundle: &Bundle) -> Vec<Alarm> {
     alarms
 }
 
+fn of_tables() -> Vec<Alarm> {
+    let tables = ["events", "outbox"];
+    let metrics = |name| tables.map(|table| Metric::of_table(name, table));
+    vec![Alarm {
+        kind: "table-throttled",
+        name: "table-throttled".into(),
+        about: "DynamoDB refuses reads or writes of a table, because they are more than it takes at the moment. What \
+                was refused is tried again."
+            .into(),
+        metrics: [metrics("ReadThrottleEvents"), metrics("WriteThrottleEvents")].concat(),
+        combined: TOTAL,
+        threshold: 0,
+        periods: REPEATEDLY,
+        silence: Silence::IsGood,
+    }]
+}
+
 fn of_relay(registry: &Registry) -> Vec<Alarm> {
     let relays = || {
         registry
@@ -305,8 +432,8 @@ fn of_relay(registry: &Registry) -> Vec<Alarm> {
         kind: "relay-behind",
         name: "relay-behind".into(),
         about: format!(
-            "Stored events have not been relayed for more than {} hours. The mapping gives a record up after {}.",
-            UNRELAYED.as_secs() / 3600,
+            "Stored events are relayed more than {} minutes late. The mapping gives a record up after {} hours.",
+            UNRELAYED.as_secs() / 60,
             Function::STREAM_RECORD_AGE.as_secs() / 3600
         ),
         metrics: relays()
@@ -314,8 +441,26 @@ fn of_relay(registry: &Registry) -> Vec<Alarm> {
             .collect(),
         combined: LARGEST,
         threshold: UNRELAYED.as_secs() * 1000,
-        periods: AT_ONCE,
+        periods: WITHIN_A_MINUTE,
+        silence: Silence::IsGood,
     };
+    // A mapping that is off has no age of records: Lambda tells it with each batch that it hands over.
+    let silent = relays().map(|f| Alarm {
+        kind: "relay-silent",
+        name: "relay-silent".into(),
+        about: "Events are stored, and nobody relays them: the mapping of the relay is off, or can't read the stream. \
+                Its records last for 24 hours."
+            .into(),
+        metrics: vec![
+            Metric::of_function("Invocations", "Sum", f),
+            Metric::commits(),
+        ],
+        combined: SILENT_MEANWHILE,
+        threshold: 0,
+        periods: MINUTES_ON_END,
+        silence: Silence::IsGood,
+    });
+    let silent = silent.collect::<Vec<_>>();
     let undelivered = Alarm {
         kind: "undelivered-events",
         name: "undelivered-events".into(),
@@ -326,6 +471,7 @@ fn of_relay(registry: &Registry) -> Vec<Alarm> {
         combined: TOTAL,
         threshold: 0,
         periods: AT_ONCE,
+        silence: Silence::IsGood,
     };
     let given_up = Alarm {
         kind: "relay-gave-up",
@@ -337,6 +483,7 @@ fn of_relay(registry: &Registry) -> Vec<Alarm> {
         combined: TOTAL,
         threshold: 0,
         periods: AT_ONCE,
+        silence: Silence::IsGood,
     };
     let unreported = Alarm {
         kind: "unreported-records",
@@ -350,23 +497,39 @@ fn of_relay(registry: &Registry) -> Vec<Alarm> {
         combined: TOTAL,
         threshold: 0,
         periods: AT_ONCE,
+        silence: Silence::IsGood,
     };
-    let sweepers = registry
-        .functions
-        .iter()
-        .filter(|f| matches!(f.trigger, Trigger::Schedule(_)));
+    let sweepers = || {
+        let functions = registry.functions.iter();
+        functions.filter(|f| matches!(f.trigger, Trigger::Schedule(_)))
+    };
+    let unswept = sweepers().map(|f| Alarm {
+        kind: "sweeper-silent",
+        name: "sweeper-silent".into(),
+        about: "Nobody looks into the outbox: the schedule of the sweeper is off, or it is not invoked. Events that \
+                could not be delivered stay there."
+            .into(),
+        metrics: vec![Metric::of_function("Invocations", "Sum", f)],
+        combined: SILENT,
+        threshold: 0,
+        periods: MINUTES_ON_END,
+        silence: Silence::IsBad,
+    });
+    let unswept = unswept.collect::<Vec<_>>();
     let parked = Alarm {
         kind: "parked-events",
         name: "parked-events".into(),
         about: "Events can't be delivered as they are, or could not for three days. They stay in the outbox table, \
                 parked, until somebody has them sent again or drops them."
             .into(),
-        metrics: sweepers.map(|f| Metric::level_seen_by("Parked", f)).collect(),
+        metrics: sweepers().map(|f| Metric::level_seen_by("Parked", f)).collect(),
         combined: LARGEST,
         threshold: 0,
         periods: AT_ONCE,
+        silence: Silence::IsGood,
     };
-    vec![age, undelivered, given_up, unreported, parked]
+    let alarms = [vec![age], silent, vec![undelivered, given_up, unreported, parked], unswept];
+    alarms.concat()
 }
 
 fn late_facts(registry: &Registry) -> Vec<Alarm> {
@@ -381,6 +544,7 @@ fn late_facts(registry: &Registry) -> Vec<Alarm> {
         combined: TOTAL,
         threshold: 0,
         periods: AT_ONCE,
+        silence: Silence::IsGood,
     }]
 }
 
@@ -405,6 +569,7 @@ fn loops(registry: &Registry) -> Vec<Alarm> {
         combined: TOTAL,
         threshold: 0,
         periods: AT_ONCE,
+        silence: Silence::IsGood,
     }]
 }
 

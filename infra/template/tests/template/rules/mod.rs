@@ -3,9 +3,11 @@
 //! Whoever includes this module says whose template it is: `super::bundle` answers the business, `super::root`
 //! the workspace's root, and `super::played` what a day of its own puts on its queues.
 
+mod alarms;
 mod calls;
 pub(crate) mod document;
 mod endpoint;
+mod expression;
 mod permissions;
 mod queues;
 
