@@ -528,7 +528,12 @@ fn of_relay(registry: &Registry) -> Vec<Alarm> {
         periods: AT_ONCE,
         silence: Silence::IsGood,
     };
-    let alarms = [vec![age], silent, vec![undelivered, given_up, unreported, parked], unswept];
+    let alarms = [
+        vec![age],
+        silent,
+        vec![undelivered, given_up, unreported, parked],
+        unswept,
+    ];
     alarms.concat()
 }
 
