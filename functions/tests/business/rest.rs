@@ -67,8 +67,9 @@ fn metrics_of_a_sweep() -> usize {
         ..Metrics::default()
     };
     let line = metrics.embedded("shop", bundle::SWEEPER, Timestamp::from_millis(0));
-    let written = line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array();
-    written.map_or(0, Vec::len)
+    let written =
+        line.and_then(|line| Some(line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array()?.len()));
+    written.unwrap_or_default()
 }
 
 fn number(count: usize) -> f64 {

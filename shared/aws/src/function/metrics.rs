@@ -5,12 +5,9 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use eventsourcing::{Clock, Timestamp};
 use serde_json::{Map, Value, json};
-use tokio::time::Instant;
 
 /// What one invocation counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,14 +26,10 @@ pub struct Metrics {
     pub backlog: Option<Backlog>,
     /// Recorded contradictions, by the event's type: facts that came too late to count.
     pub late_facts: BTreeMap<&'static str, u64>,
-    /// How long it took.
-    pub duration: Duration,
-    /// Whether it was the first in its process.
-    pub cold_start: bool,
 }
 
 /// What the outbox holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
     /// Entries that the sweeper goes on sending.
     pub pending: u64,
@@ -66,34 +59,34 @@ impl Metrics {
         for (event_type, count) in &other.late_facts {
             *self.late_facts.entry(event_type).or_default() += count;
         }
-        self.duration += other.duration;
-        self.cold_start |= other.cold_start;
     }
 
-    /// The line, with the stack and the function as dimensions. Counts of zero are left out, but for
-    /// those that alarms watch.
-    pub fn embedded(&self, stack: &str, function: &str, now: Timestamp) -> Value {
-        let mut values: Vec<(String, &str, Value)> = vec![
-            ("Handled".into(), "Count", self.handled.into()),
-            ("Refused".into(), "Count", self.refused.into()),
-            ("Retried".into(), "Count", self.retried.into()),
-            ("Conflicts".into(), "Count", self.conflicts.into()),
-            ("Duration".into(), "Milliseconds", millis(self.duration).into()),
-            ("ColdStart".into(), "Count", u64::from(self.cold_start).into()),
+    /// The line, with the stack and the function as dimensions; none if there is nothing to tell. A metric is billed
+    /// for each month in which it is written, so zeros are not: graphs and alarms take what is missing for zero.
+    /// Duration and cold starts Lambda tells by itself.
+    pub fn embedded(&self, stack: &str, function: &str, now: Timestamp) -> Option<Value> {
+        let Backlog { pending, parked } = self.backlog.unwrap_or_default();
+        let own = [
+            ("Handled", self.handled),
+            ("Refused", self.refused),
+            ("Retried", self.retried),
+            ("Conflicts", self.conflicts),
+            ("Undelivered", self.undelivered),
+            ("Pending", pending),
+            ("Parked", parked),
         ];
-        if self.undelivered > 0 {
-            values.push(("Undelivered".into(), "Count", self.undelivered.into()));
-        }
-        if let Some(Backlog { pending, parked }) = self.backlog {
-            values.push(("Pending".into(), "Count", pending.into()));
-            values.push(("Parked".into(), "Count", parked.into()));
-        }
-        for (event_type, count) in &self.late_facts {
-            values.push(((*event_type).to_owned(), "Count", (*count).into()));
-        }
-        let definitions: Vec<_> = values
+        let late_facts = self
+            .late_facts
             .iter()
-            .map(|(name, unit, _)| json!({ "Name": name, "Unit": unit }))
+            .map(|(event_type, count)| (*event_type, *count));
+        let counts = own.into_iter().chain(late_facts).filter(|(_, count)| *count > 0);
+        let counts: Vec<_> = counts.collect();
+        if counts.is_empty() {
+            return None;
+        }
+        let definitions: Vec<_> = counts
+            .iter()
+            .map(|(name, _)| json!({ "Name": name, "Unit": "Count" }))
             .collect();
         let mut line = Map::new();
         line.insert(
@@ -109,13 +102,13 @@ impl Metrics {
         );
         line.insert("stack".into(), stack.into());
         line.insert("function".into(), function.into());
-        line.extend(values.into_iter().map(|(name, _, value)| (name, value)));
-        Value::Object(line)
+        line.extend(
+            counts
+                .into_iter()
+                .map(|(name, count)| (name.to_owned(), count.into())),
+        );
+        Some(Value::Object(line))
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Where metrics go.
@@ -129,25 +122,21 @@ pub(crate) struct Meter {
     function: &'static str,
     clock: Arc<dyn Clock>,
     sink: Arc<dyn MetricSink>,
-    warm: AtomicBool,
 }
 
 impl Meter {
-    /// The meter of a function that has not been invoked yet.
+    /// The meter of a function.
     pub(crate) fn new(function: &'static str, clock: Arc<dyn Clock>, sink: Arc<dyn MetricSink>) -> Self {
         Self {
             function,
             clock,
             sink,
-            warm: AtomicBool::new(false),
         }
     }
 
-    /// Emits the counts of the invocation that began at `started` and ends now.
-    pub(crate) fn emit(&self, started: Instant, mut metrics: Metrics) {
-        metrics.duration = started.elapsed();
-        metrics.cold_start = !self.warm.swap(true, Ordering::Relaxed);
-        self.sink.emit(self.function, &metrics, self.clock.now());
+    /// Emits the counts of an invocation that ends now.
+    pub(crate) fn emit(&self, metrics: &Metrics) {
+        self.sink.emit(self.function, metrics, self.clock.now());
     }
 }
 
@@ -160,7 +149,9 @@ pub struct StdoutMetrics {
 
 impl MetricSink for StdoutMetrics {
     fn emit(&self, function: &str, metrics: &Metrics, now: Timestamp) {
-        let line = metrics.embedded(&self.stack, function, now);
+        let Some(line) = metrics.embedded(&self.stack, function, now) else {
+            return;
+        };
         if let Err(error) = writeln!(std::io::stdout(), "{line}") {
             tracing::warn!(%error, function, "metrics could not be written");
         }
@@ -180,6 +171,7 @@ mod tests {
         };
         metrics.count_late_facts(&["BookReturnedLate", "BookReturned"]);
         let line = metrics.embedded("shop", "return-book", Timestamp::from_millis(5));
+        let line = line.expect("there is something to tell");
         let declared = line["_aws"]["CloudWatchMetrics"][0]["Metrics"]
             .as_array()
             .expect("a list");
@@ -194,5 +186,15 @@ mod tests {
             (&json!(3), &json!(1))
         );
         assert_eq!(line["_aws"]["Timestamp"], 5);
+        assert_eq!(line.get("Refused"), None);
+    }
+
+    #[test]
+    fn an_invocation_that_had_nothing_to_do_writes_no_line() {
+        let idle = Metrics {
+            backlog: Some(Backlog::default()),
+            ..Metrics::default()
+        };
+        assert_eq!(idle.embedded("shop", "sweep", Timestamp::from_millis(5)), None);
     }
 }

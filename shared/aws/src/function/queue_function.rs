@@ -163,7 +163,7 @@ impl<H: BatchHandler> QueueFunction<H> {
         let (settled, mut metrics) = self.work(&records, Invocation { until }).await;
         let again = self.settle(&records, &settled, &mut metrics).await;
 
-        self.meter.emit(started, metrics);
+        self.meter.emit(&metrics);
         let mut response = SqsBatchResponse::default();
         response.set_failures(again);
         Ok(serde_json::to_value(response)?)

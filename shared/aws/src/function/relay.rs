@@ -120,7 +120,7 @@ impl Relay {
             .save_undelivered(&records, time.thirtieths(SAVING), &mut metrics)
             .await;
         metrics.retried = u64::from(again.is_some());
-        self.meter.emit(time.started(), metrics);
+        self.meter.emit(&metrics);
         let failures: Vec<_> = again
             .into_iter()
             .map(|id| json!({ "itemIdentifier": id }))

@@ -64,7 +64,7 @@ impl Handler for Sweeper {
         let swept = self.sweep(time, &mut metrics).await;
         let counted = self.count(time.thirtieths(COUNTING), &mut metrics).await;
         let answer = json!({ "published": metrics.handled, "failed": metrics.undelivered });
-        self.meter.emit(time.started(), metrics);
+        self.meter.emit(&metrics);
         // A failed sweep is a failed invocation, which an alarm counts; the next one takes up its work.
         Ok(swept.and(counted).map(|()| answer)?)
     }

@@ -29,11 +29,6 @@ impl Time {
         }
     }
 
-    /// When it began.
-    pub(crate) fn started(&self) -> Instant {
-        self.started
-    }
-
     /// When so many thirtieths of it are over: seconds, of an invocation that may take 30.
     pub(crate) fn thirtieths(&self, parts: u32) -> Instant {
         self.started + self.whole * parts / 30
@@ -49,7 +44,7 @@ mod tests {
         let now = Timestamp::from_millis(1_000_000);
         let part = |deadline: u64| {
             let time = Time::until(deadline, now);
-            time.thirtieths(18) - time.started()
+            time.thirtieths(18) - time.started
         };
         assert_eq!(part(1_030_000), Duration::from_secs(18));
         assert_eq!(part(1_001_500), Duration::from_millis(900));
