@@ -199,6 +199,7 @@ pub(crate) fn alarms(bundle: &Bundle) -> Vec<(String, Map)> {
         of_functions(bundle),
         of_tables(),
         of_relay(registry),
+        of_sweeper(registry),
         late_facts(registry),
         loops(registry),
     ];
@@ -422,13 +423,16 @@ fn of_tables() -> Vec<Alarm> {
 }
 
 fn of_relay(registry: &Registry) -> Vec<Alarm> {
-    let relays = || {
-        registry
-            .functions
-            .iter()
-            .filter(|f| f.trigger == Trigger::EventStream)
-    };
-    let age = Alarm {
+    let functions = registry.functions.iter();
+    let relays = functions.filter(|f| f.trigger == Trigger::EventStream);
+    relays
+        .flat_map(|f| [behind(f), silent(f), undelivered(f), unreported(f)])
+        .chain([given_up()])
+        .collect()
+}
+
+fn behind(relay: &Function) -> Alarm {
+    Alarm {
         kind: "relay-behind",
         name: "relay-behind".into(),
         about: format!(
@@ -436,44 +440,50 @@ fn of_relay(registry: &Registry) -> Vec<Alarm> {
             UNRELAYED.as_secs() / 60,
             Function::STREAM_RECORD_AGE.as_secs() / 3600
         ),
-        metrics: relays()
-            .map(|f| Metric::of_function("IteratorAge", "Maximum", f))
-            .collect(),
+        metrics: vec![Metric::of_function("IteratorAge", "Maximum", relay)],
         combined: LARGEST,
         threshold: UNRELAYED.as_secs() * 1000,
         periods: WITHIN_A_MINUTE,
         silence: Silence::IsGood,
-    };
-    // A mapping that is off has no age of records: Lambda tells it with each batch that it hands over.
-    let silent = relays().map(|f| Alarm {
+    }
+}
+
+/// A mapping that is off has no age of records: Lambda tells it with each batch that it hands over.
+fn silent(relay: &Function) -> Alarm {
+    Alarm {
         kind: "relay-silent",
         name: "relay-silent".into(),
         about: "Events are stored, and nobody relays them: the mapping of the relay is off, or can't read the stream. \
                 Its records last for 24 hours."
             .into(),
         metrics: vec![
-            Metric::of_function("Invocations", "Sum", f),
+            Metric::of_function("Invocations", "Sum", relay),
             Metric::commits(),
         ],
         combined: SILENT_MEANWHILE,
         threshold: 0,
         periods: MINUTES_ON_END,
         silence: Silence::IsGood,
-    });
-    let silent = silent.collect::<Vec<_>>();
-    let undelivered = Alarm {
+    }
+}
+
+fn undelivered(relay: &Function) -> Alarm {
+    Alarm {
         kind: "undelivered-events",
         name: "undelivered-events".into(),
         about:
             "Events could not be delivered. They are in the outbox table, with attempts and the last error."
                 .into(),
-        metrics: relays().map(|f| Metric::counted_by("Undelivered", f)).collect(),
+        metrics: vec![Metric::counted_by("Undelivered", relay)],
         combined: TOTAL,
         threshold: 0,
         periods: AT_ONCE,
         silence: Silence::IsGood,
-    };
-    let given_up = Alarm {
+    }
+}
+
+fn given_up() -> Alarm {
+    Alarm {
         kind: "relay-gave-up",
         name: "relay-gave-up".into(),
         about: "The relay's mapping gave records up. They are saved in the outbox and sent from there; why the relay \
@@ -484,57 +494,58 @@ fn of_relay(registry: &Registry) -> Vec<Alarm> {
         threshold: 0,
         periods: AT_ONCE,
         silence: Silence::IsGood,
-    };
-    let unreported = Alarm {
+    }
+}
+
+fn unreported(relay: &Function) -> Alarm {
+    Alarm {
         kind: "unreported-records",
         name: "unreported-records".into(),
         about: "The relay's mapping gave records up, and Lambda could not put a note of that on the recovery's queue. \
                 Nobody sends their events: they are in the event table alone, until that time is published again."
             .into(),
-        metrics: relays()
-            .map(|f| Metric::of_function("DestinationDeliveryFailures", "Sum", f))
-            .collect(),
+        metrics: vec![Metric::of_function("DestinationDeliveryFailures", "Sum", relay)],
         combined: TOTAL,
         threshold: 0,
         periods: AT_ONCE,
         silence: Silence::IsGood,
-    };
-    let sweepers = || {
-        let functions = registry.functions.iter();
-        functions.filter(|f| matches!(f.trigger, Trigger::Schedule(_)))
-    };
-    let unswept = sweepers().map(|f| Alarm {
+    }
+}
+
+fn of_sweeper(registry: &Registry) -> Vec<Alarm> {
+    let functions = registry.functions.iter();
+    let sweepers = functions.filter(|f| matches!(f.trigger, Trigger::Schedule(_)));
+    sweepers.flat_map(|f| [unswept(f), parked(f)]).collect()
+}
+
+fn unswept(sweeper: &Function) -> Alarm {
+    Alarm {
         kind: "sweeper-silent",
         name: "sweeper-silent".into(),
         about: "Nobody looks into the outbox: the schedule of the sweeper is off, or it is not invoked. Events that \
                 could not be delivered stay there."
             .into(),
-        metrics: vec![Metric::of_function("Invocations", "Sum", f)],
+        metrics: vec![Metric::of_function("Invocations", "Sum", sweeper)],
         combined: SILENT,
         threshold: 0,
         periods: MINUTES_ON_END,
         silence: Silence::IsBad,
-    });
-    let unswept = unswept.collect::<Vec<_>>();
-    let parked = Alarm {
+    }
+}
+
+fn parked(sweeper: &Function) -> Alarm {
+    Alarm {
         kind: "parked-events",
         name: "parked-events".into(),
         about: "Events can't be delivered as they are, or could not for three days. They stay in the outbox table, \
                 parked, until somebody has them sent again or drops them."
             .into(),
-        metrics: sweepers().map(|f| Metric::level_seen_by("Parked", f)).collect(),
+        metrics: vec![Metric::level_seen_by("Parked", sweeper)],
         combined: LARGEST,
         threshold: 0,
         periods: AT_ONCE,
         silence: Silence::IsGood,
-    };
-    let alarms = [
-        vec![age],
-        silent,
-        vec![undelivered, given_up, unreported, parked],
-        unswept,
-    ];
-    alarms.concat()
+    }
 }
 
 fn late_facts(registry: &Registry) -> Vec<Alarm> {

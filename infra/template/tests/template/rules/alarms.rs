@@ -34,12 +34,11 @@ impl World {
         let mut world = Self::default();
         for key in alarms.iter().flat_map(|alarm| &alarm.metrics) {
             let each_minute = match (key.1.as_str(), busy) {
-                ("ApproximateNumberOfMessagesVisible", _) => Some(0.0),
+                ("ApproximateNumberOfMessagesVisible", _) | ("Errors" | "Throttles", true) => Some(0.0),
                 ("ApproximateAgeOfOldestMessage", _) => Some(if busy { 4.0 } else { 0.0 }),
                 ("Invocations", _) if is_sweeper(key) => Some(1.0),
                 ("Invocations" | "SuccessfulRequestLatency", true) => Some(60.0),
                 ("IteratorAge", true) => Some(700.0),
-                ("Errors" | "Throttles", true) => Some(0.0),
                 // Counted only when there is something to count.
                 _ => None,
             };

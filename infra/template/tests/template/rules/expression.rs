@@ -56,8 +56,8 @@ impl Worth {
     }
 
     /// Two of them, period by period. Where one has no data there is none.
-    fn with(self, other: Self, of: impl Fn(f64, f64) -> f64) -> Self {
-        let periods = match (&self, &other) {
+    fn with(&self, other: &Self, of: impl Fn(f64, f64) -> f64) -> Self {
+        let periods = match (self, other) {
             (Self::One(series), _) | (_, Self::One(series)) => series.len(),
             _ => panic!("{self:?} and {other:?} have no periods"),
         };
@@ -66,7 +66,7 @@ impl Worth {
             Self::One(series) => series[period],
             Self::Several(_) => panic!("several series are no operand"),
         };
-        let point = |period| Some(of(at(&self, period)?, at(&other, period)?));
+        let point = |period| Some(of(at(self, period)?, at(other, period)?));
         Self::One((0..periods).map(point).collect())
     }
 }
@@ -101,7 +101,7 @@ impl Reader<'_> {
         let mut worth = self.compared();
         while self.takes("AND") {
             let other = self.compared();
-            worth = worth.with(other, |a, b| f64::from(u8::from(a != 0.0 && b != 0.0)));
+            worth = worth.with(&other, |a, b| f64::from(u8::from(a != 0.0 && b != 0.0)));
         }
         worth
     }
@@ -110,11 +110,11 @@ impl Reader<'_> {
         let worth = self.product();
         if self.takes("<") {
             let other = self.single();
-            return worth.with(other, |a, b| f64::from(u8::from(a < b)));
+            return worth.with(&other, |a, b| f64::from(u8::from(a < b)));
         }
         if self.takes(">") {
             let other = self.single();
-            return worth.with(other, |a, b| f64::from(u8::from(a > b)));
+            return worth.with(&other, |a, b| f64::from(u8::from(a > b)));
         }
         worth
     }
@@ -123,7 +123,7 @@ impl Reader<'_> {
         let worth = self.single();
         if self.takes("*") {
             let other = self.single();
-            return worth.with(other, |a, b| a * b);
+            return worth.with(&other, |a, b| a * b);
         }
         worth
     }
@@ -154,8 +154,8 @@ impl Reader<'_> {
         self.expects("(");
         let worth = match word.as_str() {
             "METRICS" => Worth::Several(self.metrics.values().cloned().collect()),
-            "SUM" => folded(self.either().several(), |a, b| a + b),
-            "MAX" => folded(self.either().several(), f64::max),
+            "SUM" => folded(&self.either().several(), |a, b| a + b),
+            "MAX" => folded(&self.either().several(), f64::max),
             "FILL" => self.filled(),
             "IF" => {
                 let condition = self.either();
@@ -167,7 +167,7 @@ impl Reader<'_> {
                     panic!("IF chooses among numbers");
                 };
                 let chosen = |holds: f64, _| if holds == 0.0 { otherwise } else { then };
-                condition.with(Worth::Number(0.0), chosen)
+                condition.with(&Worth::Number(0.0), chosen)
             }
             other => panic!("nobody evaluates {other}"),
         };
@@ -199,7 +199,7 @@ impl Reader<'_> {
 }
 
 /// All series in one, period by period. What has no data does not count.
-fn folded(all: Vec<Series>, of: impl Fn(f64, f64) -> f64) -> Worth {
+fn folded(all: &[Series], of: impl Fn(f64, f64) -> f64) -> Worth {
     let periods = all.first().map_or(0, Vec::len);
     let point = |period: usize| {
         let there = all.iter().filter_map(|series| series[period]);
