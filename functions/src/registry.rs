@@ -372,7 +372,7 @@ mod tests {
 
     #[test]
     fn every_deadline_of_the_rules_is_told_to_a_function() {
-        assert_eq!(bundle().settings(), Deadlines::DECLARED);
+        assert_eq!(bundle().own_settings(), Deadlines::DECLARED);
     }
 
     #[test]

@@ -107,6 +107,6 @@ class Up:
 
 @pytest.fixture(scope="session")
 def up():
-    running = Up(PAYMENT_DEADLINE_SECONDS="3", GROUP_CHECKOUT_DEADLINE_SECONDS="15")
+    running = Up(PAYMENT_DEADLINE_SECONDS="3", GROUP_CHECKOUT_DEADLINE_SECONDS="15", GIVE_UP_WAITING_SECONDS="20")
     yield running
     running.stop()

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 
-use aws_adapters::{Handler, MAX_MESSAGE_BYTES, MAX_RECEIVE_COUNT};
+use aws_adapters::{GIVE_UP_FAILING, Handler, MAX_MESSAGE_BYTES};
 use bundle::Trigger;
 use eventsourcing::Shape;
 use futures::FutureExt;
@@ -128,9 +128,9 @@ impl Target<'_> {
         let mut bodies: Vec<_> = nonsense.iter().map(String::as_str).collect();
         let middle = bodies.len() / 2;
         bodies.insert(middle, good);
-        // On its last receive, so that whatever is not taken has to end.
-        let record =
-            |(place, body): (usize, &&str)| queue_record(&format!("m-{place}"), body, MAX_RECEIVE_COUNT);
+        // When all patience is over, so that whatever is not taken has to end.
+        let tried = GIVE_UP_FAILING.default;
+        let record = |(place, body): (usize, &&str)| queue_record(&format!("m-{place}"), body, tried);
         let records: Vec<_> = bodies.iter().enumerate().map(record).collect();
         let event = json!({ "Records": records });
         let answer = AssertUnwindSafe(invoke(&*self.function, event))

@@ -1,7 +1,7 @@
 //! One function by itself, invoked with events as Lambda makes them, whatever stands in them.
 
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use aws_adapters::{Handler, MetricSink, Metrics};
 use bundle::{Parts, Settings};
@@ -32,13 +32,14 @@ pub async fn invoke(function: &dyn Handler, event: Value) -> Result<Value, Error
     function.call(LambdaEvent::new(event, Context::default())).await
 }
 
-/// A record of an event of SQS's mapping.
-pub fn queue_record(message_id: &str, body: &str, receive_count: u32) -> Value {
+/// A record of an event of SQS's mapping, received for the first time so long before the bundle's start.
+pub fn queue_record(message_id: &str, body: &str, tried: Duration) -> Value {
+    let first = START.saturating_sub(tried).as_millis().to_string();
     json!({
         "messageId": message_id,
         "receiptHandle": format!("receipt of {message_id}"),
         "body": body,
-        "attributes": { "ApproximateReceiveCount": receive_count.to_string() },
+        "attributes": { "ApproximateReceiveCount": "1", "ApproximateFirstReceiveTimestamp": first },
         "eventSource": "aws:sqs",
     })
 }

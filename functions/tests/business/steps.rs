@@ -107,6 +107,8 @@ impl Intercept for Treated {
 async fn start(treated: &Arc<Treated>) -> Running {
     Running::start(StackOptions {
         intercept: Some(treated.clone()),
+        // What fails for ever SQS moves within the hour, not within days.
+        max_receive_count: 5,
         ..hopping()
     })
     .await

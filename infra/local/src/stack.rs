@@ -84,6 +84,9 @@ pub struct StackOptions {
     /// How often the outbox is swept, if not as often as on AWS: over days of a moved clock, a minute is
     /// thousands of times.
     pub sweep_interval: Option<Duration>,
+    /// How often a message is received before SQS moves it to the dead-letter queue by itself: on AWS so often that
+    /// it takes days.
+    pub max_receive_count: u32,
 }
 
 impl StackOptions {
@@ -105,6 +108,7 @@ impl StackOptions {
             order: Order::Arrival,
             relays: 1,
             sweep_interval: None,
+            max_receive_count: MAX_RECEIVE_COUNT,
         }
     }
 }
@@ -321,7 +325,7 @@ impl Stack {
                 retention,
                 redrive: Some(RedrivePolicy {
                     dead_letter_queue,
-                    max_receive_count: MAX_RECEIVE_COUNT,
+                    max_receive_count: self.options.max_receive_count,
                 }),
                 ..QueueAttributes::default()
             };

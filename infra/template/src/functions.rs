@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_adapters::Patience;
 use bundle::{Function, RECOVERY, Trigger};
 use eventsourcing::Setting;
 
@@ -32,7 +33,13 @@ pub(crate) fn globals() -> Map {
         )
         .with("AWS_ENDPOINT_URL", reference(ENDPOINT_URL))
         .with("QUEUE_URL_PREFIX", either(WITH_ENDPOINT, of_emulator, of_aws))
-        .with("RUST_LOG", reference("LogLevel"));
+        .with("RUST_LOG", reference("LogLevel"))
+        .note("How long functions on queues try a message.");
+    let environment = Patience::DECLARED
+        .iter()
+        .fold(environment, |environment, setting| {
+            environment.with(setting.variable, reference(&parameter_of(setting.variable)))
+        });
     let function = Map::new()
         .with("Runtime", "provided.al2023")
         .note("One executable for all: it is compiled once, and Handler says which function it is.")

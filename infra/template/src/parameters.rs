@@ -95,8 +95,8 @@ fn load(parameters: &mut Map, registry: &Registry) {
     parameters.put("MaximumConcurrency", concurrency);
     parameters.remark(
         "Six times the functions' timeout, as Lambda's guide asks. With less, messages come again while a throttled or \
-         slow function still has them: harmless here, but each time counts as a receive, of which there are five. \
-         Shorter only to see quickly what happens after a crash.",
+         slow function still has them: harmless here, but with less than 150 an hour of throttling looks as if the \
+         message ended its function each time. Shorter only to see quickly what happens after a crash.",
     );
     parameters.put(
         VISIBILITY_TIMEOUT,

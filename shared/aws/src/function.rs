@@ -5,6 +5,8 @@ pub(crate) mod command_function;
 pub(crate) mod handler;
 pub(crate) mod logging;
 pub(crate) mod metrics;
+pub(crate) mod panics;
+pub(crate) mod patience;
 pub(crate) mod queue_function;
 pub(crate) mod relay;
 pub(crate) mod step_function;

@@ -29,6 +29,7 @@
 //! | `delivery::refusal` | why a message is in a dead-letter queue |
 //! | `delivery::undelivered`, `outbox`, `republish` | why a commit was not delivered, what becomes of it, and publishing a time range again |
 //! | `function::handler`, `queue_function` | the form of every function; what all functions on queues do the same |
+//! | `function::patience`, `panics` | how long and how often a message is tried; what a panic leaves |
 //! | `function::command_function`, `step_function`, `warm` | a rule and a step as functions; streams kept between invocations |
 //! | `function::relay`, `sweeper`, `stream_recovery` | from the table's stream to queues, and what is done about failures |
 //! | `function::time` | how an invocation shares out the time that it has |
@@ -63,8 +64,11 @@ pub use function::command_function::CommandFunction;
 pub use function::handler::Handler;
 pub use function::logging::init_logging;
 pub use function::metrics::{Backlog, MetricSink, Metrics, StdoutMetrics};
+pub use function::patience::{
+    GIVE_UP_FAILING, GIVE_UP_WAITING, MAX_RECEIVE_COUNT, Patience, SOON, SUSPICIOUS_AGE,
+};
 pub use function::queue_function::{
-    BatchHandler, Identity, Invocation, MAX_RECEIVE_COUNT, Piece, QueueFunction, QueueRecord, Verdict,
+    BatchHandler, Identity, Invocation, Piece, QueueFunction, QueueRecord, Verdict,
 };
 pub use function::relay::Relay;
 pub use function::step_function::StepFunction;

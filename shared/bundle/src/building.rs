@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use aws_adapters::{
-    BatchHandler, CommandFunction, Handler, QueueFunction, Relay, Routes, SWEEP_INTERVAL, StepFunction,
-    StreamRecovery, Sweeper, kebab_case,
+    BatchHandler, CommandFunction, Handler, Patience, QueueFunction, Relay, Routes, SWEEP_INTERVAL,
+    StepFunction, StreamRecovery, Sweeper, kebab_case,
 };
 use eventsourcing::{
     Command, CommandEnvelope, Draft, EventEnvelope, Malformed, Message, RuleSettings, Step, StreamId,
@@ -174,6 +174,7 @@ pub fn on_queue<H: BatchHandler + 'static>(
         queue,
         handler,
         parts.bus(),
+        Patience::of(&parts.settings.values),
         clock,
         metrics,
     ))

@@ -32,6 +32,7 @@ pub mod streams;
 
 use std::time::Duration;
 
+use aws_adapters::Patience;
 use eventsourcing::{Setting, SettingValues};
 
 pub use building::{command, on_queue, step};
@@ -64,8 +65,16 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// What can be chosen when it is deployed: whatever one of its functions goes by.
+    /// What can be chosen when it is deployed: whatever one of its functions goes by, and how long messages are
+    /// tried, in every bundle.
     pub fn settings(&self) -> Vec<Setting> {
+        let mut settings = self.own_settings();
+        settings.extend(Patience::DECLARED);
+        settings
+    }
+
+    /// What the business can be set to: whatever one of its functions goes by.
+    pub fn own_settings(&self) -> Vec<Setting> {
         let mut settings: Vec<Setting> = Vec::new();
         for setting in self.registry.functions.iter().filter_map(|f| f.deadline) {
             if !settings.contains(&setting) {

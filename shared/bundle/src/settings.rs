@@ -17,7 +17,8 @@ pub struct Settings {
     /// `QUEUE_URL_PREFIX`: what the URLs of the stack's queues begin with, up to and including the
     /// stack's name and a dash.
     pub queue_url_prefix: String,
-    /// What the business can be set to, each by its own variable, 1 to 31,536,000 seconds (a year).
+    /// What the business can be set to, and how long messages are tried: each by its own variable, 1 to 31,536,000
+    /// seconds (a year).
     pub values: SettingValues,
 }
 

@@ -3,6 +3,7 @@
 mod attributes;
 mod logged;
 mod malformed;
+mod patience;
 mod sendable;
 mod transient;
 

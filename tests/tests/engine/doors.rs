@@ -2,9 +2,11 @@
 //! commands that each record something of their own in one stream.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_adapters::{
-    Bus, CommandFunction, DynamoDbEventStore, Handler, MetricSink, Metrics, QueueFunction, StepFunction,
+    Bus, CommandFunction, DynamoDbEventStore, Handler, MetricSink, Metrics, Patience, QueueFunction,
+    StepFunction,
 };
 use eventsourcing::{
     Category, Clock, Decider, Decision, Dispatch, EventStore, Message, Refusal, Step, SystemClock, Timestamp,
@@ -136,6 +138,7 @@ pub(crate) fn doors(bundle: &Running) -> [Arc<dyn Handler>; 2] {
             "greet",
             greet,
             bus.clone(),
+            Patience::default(),
             clock.clone(),
             metrics(),
         )),
@@ -144,6 +147,7 @@ pub(crate) fn doors(bundle: &Running) -> [Arc<dyn Handler>; 2] {
             "on-greeted",
             on_greeted,
             bus,
+            Patience::default(),
             clock,
             metrics(),
         )),
@@ -152,7 +156,8 @@ pub(crate) fn doors(bundle: &Running) -> [Arc<dyn Handler>; 2] {
 
 /// Has the function take these messages as one batch.
 pub(crate) async fn take(function: &dyn Handler, bodies: &[Value]) {
-    let record = |(n, body): (usize, &Value)| queue_record(&format!("m-{n}"), &body.to_string(), 1);
+    let record =
+        |(n, body): (usize, &Value)| queue_record(&format!("m-{n}"), &body.to_string(), Duration::ZERO);
     let records: Vec<_> = bodies.iter().enumerate().map(record).collect();
     let event = json!({ "Records": records });
     let answer = invoke(function, event).await.expect("it can be read");

@@ -2,8 +2,9 @@
 //! queues; and what comes from a future that this code does not know.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use aws_adapters::{Bus, CommandFunction, Handler, MetricSink, Metrics, QueueFunction, StepFunction};
+use aws_adapters::{Bus, CommandFunction, Handler, MetricSink, Metrics, Patience, QueueFunction, StepFunction};
 use embedded_sqs::QueueAttributes;
 use eventsourcing::{
     Category, Clock, Commit, Decider, Decision, Dispatch, EventStore, Message, NewEvent, Position, Refusal,
@@ -134,6 +135,7 @@ fn doors(bundle: &Running) -> [Arc<dyn Handler>; 2] {
             "greet",
             greet,
             bus.clone(),
+            Patience::default(),
             clock.clone(),
             metrics(),
         )),
@@ -142,6 +144,7 @@ fn doors(bundle: &Running) -> [Arc<dyn Handler>; 2] {
             "on-greeted",
             on_greeted,
             bus,
+            Patience::default(),
             clock,
             metrics(),
         )),
@@ -149,7 +152,7 @@ fn doors(bundle: &Running) -> [Arc<dyn Handler>; 2] {
 }
 
 async fn take(function: &dyn Handler, body: &Value) {
-    let event = json!({ "Records": [queue_record("m-1", &body.to_string(), 1)] });
+    let event = json!({ "Records": [queue_record("m-1", &body.to_string(), Duration::ZERO)] });
     let answer = invoke(function, event).await.expect("it can be read");
     assert_eq!(again(&answer), [""; 0]);
 }

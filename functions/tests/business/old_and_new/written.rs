@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::time::Duration;
 
 use bundle::Function;
 use eventsourcing::Unreadable;
@@ -186,7 +187,7 @@ async fn every_message_that_was_ever_sent_is_taken_today() {
         let Some(queue) = function.queue() else { continue };
         let taken = instance(bundle, &function.name);
         for (_, body) in messages.iter().filter(|(of, _)| of == queue) {
-            let event = json!({ "Records": [queue_record("m-1", body, 1)] });
+            let event = json!({ "Records": [queue_record("m-1", body, Duration::ZERO)] });
             let answer = invoke(&*taken, event)
                 .await
                 .expect("an event of the mapping can be read");

@@ -4,33 +4,37 @@
 //! A record is dealt with in one of three ways. *Done*: it is reported as such, and Lambda deletes it.
 //! *Refused* (malformed, or against the rules): it is moved to the dead-letter queue at once, its body
 //! unchanged, with the reason as attributes. *Transient*: it becomes visible again after a growing delay,
-//! until its last receive, when it is moved as exhausted. Whatever can't be settled so is reported as
-//! failed and left to SQS's own redrive.
+//! until it has been tried for long enough ([`Patience`]), when it is moved as exhausted. Whatever can't be
+//! settled so is reported as failed and left to SQS's own redrive.
+//!
+//! A message may end the function that handles it, and with it what was done for its neighbours: Lambda hears of
+//! that only at the end. So those that may have ended a function before, the suspects, are handled last, one by
+//! one, when all others are settled and deleted. One that ends its function then harms nobody. It comes back
+//! alone, and when its receives show that nothing else can be the reason, it is moved as exhausted too. A panic
+//! is caught before it comes to that, and is a transient failure of its message.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use eventsourcing::{Clock, TraceHeader, ids_of};
+use eventsourcing::{Clock, Timestamp, TraceHeader, ids_of};
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 use lambda_runtime::{Error, LambdaEvent};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::client::jitter::jittered;
 use crate::client::message::{Attribute, MAX_MESSAGE_BYTES, Outgoing};
 use crate::client::names::dead_letter_queue;
 use crate::delivery::bus::Bus;
 use crate::delivery::refusal::{Refusal, RefusalCode};
 use crate::function::handler::Handler;
 use crate::function::metrics::{Meter, MetricSink, Metrics};
-
-/// How often a message is received before it goes to the dead-letter queue; the redrive policy of
-/// every queue says the same.
-pub const MAX_RECEIVE_COUNT: u32 = 5;
+use crate::function::panics::{caught, caught_at_once, remember_places};
+use crate::function::patience::{Patience, SOON, Why, ends_its_function, is_suspect};
 
 /// A record of the batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +47,8 @@ pub struct QueueRecord {
     pub body: String,
     /// How often it has been received, this time included.
     pub receive_count: u32,
+    /// When it was received for the first time, if that is known.
+    pub first_received: Option<Timestamp>,
     /// The trace it belongs to, as it is passed on.
     pub trace: Option<TraceHeader>,
     /// What its sender put beside the body, by name.
@@ -71,18 +77,6 @@ pub enum Verdict {
     Failed(String),
 }
 
-impl Verdict {
-    /// How long it stays invisible after receive number `receive_count`, before jitter: 2, 4, 8, 16
-    /// seconds for what waits, 5, 20, 80, 320 for what failed.
-    fn delay(&self, receive_count: u32) -> Duration {
-        let n = receive_count.clamp(1, MAX_RECEIVE_COUNT) - 1;
-        match self {
-            Self::Failed(_) => Duration::from_secs(5 * 4_u64.pow(n)),
-            _ => Duration::from_secs(2 << n),
-        }
-    }
-}
-
 /// The invocation that a batch belongs to.
 #[derive(Clone, Copy, Debug)]
 pub struct Invocation {
@@ -109,12 +103,20 @@ pub struct QueueFunction<H> {
     queue: &'static str,
     handler: H,
     bus: Bus,
+    patience: Patience,
     clock: Arc<dyn Clock>,
     meter: Meter,
 }
 
 /// The most time that is kept back for settling; a quarter of what there is if that is less.
 const SETTLING_TIME: Duration = Duration::from_secs(4);
+
+/// After how long one comes again that only SQS's own redrive can move, after its last receive: soon, for nothing
+/// else will become of it.
+const LEFT_TO_SQS: Duration = Duration::from_secs(10);
+
+/// With less time left than that no further suspect is begun: it would only be cut short.
+const TIME_TO_BEGIN: Duration = Duration::from_secs(1);
 
 #[async_trait]
 impl<H: BatchHandler> Handler for QueueFunction<H> {
@@ -128,6 +130,15 @@ struct Settled {
     verdict: Verdict,
 }
 
+impl Settled {
+    fn nameless(verdict: Verdict) -> Self {
+        Self {
+            identity: None,
+            verdict,
+        }
+    }
+}
+
 impl<H: BatchHandler> QueueFunction<H> {
     /// The function called `name` on the queue called `queue`, without the stack's name.
     pub fn new(
@@ -135,14 +146,17 @@ impl<H: BatchHandler> QueueFunction<H> {
         queue: &'static str,
         handler: H,
         bus: Bus,
+        patience: Patience,
         clock: Arc<dyn Clock>,
         metrics: Arc<dyn MetricSink>,
     ) -> Self {
+        remember_places();
         Self {
             name,
             queue,
             handler,
             bus,
+            patience,
             meter: Meter::new(name, clock.clone(), metrics),
             clock,
         }
@@ -160,38 +174,175 @@ impl<H: BatchHandler> QueueFunction<H> {
             .collect::<Result<Vec<_>, _>>()?;
         let until = started + working_time(context.deadline, self.clock.now().millis());
 
-        let (settled, mut metrics) = self.work(&records, Invocation { until }).await;
-        let again = self.settle(&records, &settled, &mut metrics).await;
+        let (mut suspects, others): (Vec<_>, Vec<_>) = records
+            .into_iter()
+            .partition(|record| is_suspect(record.receive_count, self.tried(record)));
+        // One that ends its function is received more often than its neighbours: they come before it.
+        suspects.sort_by_key(|record| record.receive_count);
+        let mut metrics = Metrics::default();
+        let mut again = self.take(&others, until, &mut metrics).await;
+        if !suspects.is_empty() {
+            self.delete_settled(&others, &again).await;
+        }
+        for (place, suspect) in suspects.iter().enumerate() {
+            let comes_first = place == 0 && others.is_empty();
+            again.extend(self.take_alone(suspect, comes_first, until, &mut metrics).await);
+        }
 
+        metrics.retried += again.len() as u64;
         self.meter.emit(&metrics);
         let mut response = SqsBatchResponse::default();
         response.set_failures(again);
         Ok(serde_json::to_value(response)?)
     }
 
-    /// Runs all pieces at once until they are done or the time is up.
-    async fn work(&self, records: &[QueueRecord], invocation: Invocation) -> (Vec<Settled>, Metrics) {
-        let out_of_time = || Settled {
-            identity: None,
-            verdict: Verdict::Failed("the function's time was up before it was done".into()),
+    /// How long a record has been tried, from its first receive on. One of which that is not known is new.
+    fn tried(&self, record: &QueueRecord) -> Duration {
+        let first = record.first_received;
+        first.map_or(Duration::ZERO, |first| self.clock.now().since(first))
+    }
+
+    /// Handles and settles records that came together; returns the ids that come again.
+    async fn take(&self, records: &[QueueRecord], until: Instant, metrics: &mut Metrics) -> Vec<String> {
+        if records.is_empty() {
+            return Vec::new();
+        }
+        let settled = self.work(records, Invocation { until }, metrics).await;
+        self.settle(records, &settled, metrics).await
+    }
+
+    /// Handles one that may end the function, so that this would harm nobody else; returns its id if it comes
+    /// again.
+    async fn take_alone(
+        &self,
+        suspect: &QueueRecord,
+        comes_first: bool,
+        until: Instant,
+        metrics: &mut Metrics,
+    ) -> Vec<String> {
+        let one = slice::from_ref(suspect);
+        let again = if let Some(why) = self.found_out(suspect) {
+            self.settle(one, &[why], metrics).await
+        } else if until.saturating_duration_since(Instant::now()) < TIME_TO_BEGIN && !comes_first {
+            let why = Settled::nameless(Verdict::Failed(String::new()));
+            let error = "the function's time was up before it was begun";
+            self.log(suspect, &why, "retried after the queue's own delay", error);
+            return vec![suspect.message_id.clone()];
+        } else {
+            self.come_back_soon(suspect).await;
+            self.take(one, until, metrics).await
         };
-        let mut settled: Vec<Settled> = records.iter().map(|_| out_of_time()).collect();
-        let mut metrics = Metrics::default();
-        let mut pieces: FuturesUnordered<_> = self.handler.pieces(records, invocation).into_iter().collect();
-        while let Ok(Some((outcomes, counted))) =
-            tokio::time::timeout_at(invocation.until, pieces.next()).await
-        {
-            metrics.add(&counted);
-            for (i, identity, verdict) in outcomes {
-                if let Some(slot) = settled.get_mut(i) {
-                    *slot = Settled { identity, verdict };
+        self.delete_settled(one, &again).await;
+        again
+    }
+
+    /// What becomes of one that ended its function time and again. One that can't be moved with its reason is
+    /// handled all the same: perhaps it comes only so often because it can't be moved.
+    fn found_out(&self, suspect: &QueueRecord) -> Option<Settled> {
+        let (receives, tried) = (suspect.receive_count, self.tried(suspect));
+        let error = format!(
+            "its function ends while it handles it, out of memory, out of time or by a crash, and can't say why: it \
+             was received {receives} times in {} minutes",
+            tried.as_secs() / 60
+        );
+        let moves = ends_its_function(receives, tried)
+            && self.letter(suspect, RefusalCode::Exhausted, &error).is_some();
+        moves.then(|| Settled::nameless(Verdict::Refused(RefusalCode::Exhausted, error)))
+    }
+
+    /// Has a suspect come back alone if it ends the function. If that fails it comes back with its neighbours.
+    async fn come_back_soon(&self, suspect: &QueueRecord) {
+        let soon = Duration::from_secs(fastrand::u64(SOON));
+        let receipt = [(suspect.receipt_handle.as_str(), soon)];
+        let changed = self.bus.queues().change_visibility(self.queue, &receipt).await;
+        if let Some(Err(error)) = changed.into_iter().next() {
+            let unknown = Settled::nameless(Verdict::Failed(String::new()));
+            self.log(suspect, &unknown, "handled alone", &error.to_string());
+        }
+    }
+
+    /// Deletes the records that do not come again, which Lambda would do at the end: if there is one. What can't
+    /// be deleted is deleted by Lambda, or comes again as a repeat.
+    async fn delete_settled(&self, records: &[QueueRecord], again: &[String]) {
+        let again: HashSet<_> = again.iter().collect();
+        let settled = records
+            .iter()
+            .filter(|record| !again.contains(&record.message_id));
+        let settled: Vec<_> = settled.collect();
+        let receipts: Vec<_> = settled
+            .iter()
+            .map(|record| record.receipt_handle.as_str())
+            .collect();
+        let deleted = self.bus.queues().delete(self.queue, &receipts).await;
+        for (record, deleted) in settled.iter().zip(deleted) {
+            if let Err(error) = deleted {
+                let unknown = Settled::nameless(Verdict::Done(""));
+                self.log(record, &unknown, "left to Lambda to delete", &error.to_string());
+            }
+        }
+    }
+
+    /// Runs all pieces at once until they are done or the time is up. What a panic left undone is done once more,
+    /// one by one: so it is one record's alone.
+    async fn work(
+        &self,
+        records: &[QueueRecord],
+        invocation: Invocation,
+        metrics: &mut Metrics,
+    ) -> Vec<Settled> {
+        let (mut settled, panicked) = self.attempt(records, invocation, metrics).await;
+        if panicked.is_some() && records.len() > 1 {
+            for (record, slot) in records.iter().zip(&mut settled) {
+                if slot.is_none() && Instant::now() < invocation.until {
+                    let (alone, panicked) = self.attempt(slice::from_ref(record), invocation, metrics).await;
+                    *slot = alone.into_iter().flatten().next().or(panicked.map(died_at));
                 }
             }
         }
-        (settled, metrics)
+        let alone = (records.len() == 1).then_some(panicked).flatten();
+        let undone = || match &alone {
+            Some(place) => died_at(place.clone()),
+            None => Settled::nameless(Verdict::Failed(
+                "the function's time was up before it was done".into(),
+            )),
+        };
+        settled
+            .into_iter()
+            .map(|slot| slot.unwrap_or_else(undone))
+            .collect()
     }
 
-    /// Logs each record, moves what is refused, delays what failed; returns the ids that come again.
+    /// What became of each record that was done in time, and where a piece panicked.
+    async fn attempt(
+        &self,
+        records: &[QueueRecord],
+        invocation: Invocation,
+        metrics: &mut Metrics,
+    ) -> (Vec<Option<Settled>>, Option<String>) {
+        let mut settled: Vec<_> = records.iter().map(|_| None).collect();
+        let pieces = match caught_at_once(|| self.handler.pieces(records, invocation)) {
+            Ok(pieces) => pieces,
+            Err(place) => return (settled, Some(place)),
+        };
+        let mut panicked = None;
+        let mut pieces: FuturesUnordered<_> = pieces.into_iter().map(caught).collect();
+        while let Ok(Some(done)) = tokio::time::timeout_at(invocation.until, pieces.next()).await {
+            match done {
+                Ok((outcomes, counted)) => {
+                    metrics.add(&counted);
+                    for (i, identity, verdict) in outcomes {
+                        if let Some(slot) = settled.get_mut(i) {
+                            *slot = Some(Settled { identity, verdict });
+                        }
+                    }
+                }
+                Err(place) => panicked = Some(place),
+            }
+        }
+        (settled, panicked)
+    }
+
+    /// Logs each record, moves what is refused or given up, delays what failed; returns the ids that come again.
     async fn settle(
         &self,
         records: &[QueueRecord],
@@ -202,51 +353,53 @@ impl<H: BatchHandler> QueueFunction<H> {
         let mut delays = Vec::new();
         let mut again = Vec::new();
         for (record, settled) in records.iter().zip(settled) {
-            match &settled.verdict {
+            let (why, error) = match &settled.verdict {
                 Verdict::Done(how) => {
                     metrics.handled += 1;
                     self.log(record, settled, how, "");
+                    continue;
                 }
-                Verdict::Refused(code, error) => moves.push((record, settled, *code, error)),
-                Verdict::Waits(error) | Verdict::Failed(error)
-                    if record.receive_count >= MAX_RECEIVE_COUNT =>
-                {
-                    moves.push((record, settled, RefusalCode::Exhausted, error));
+                Verdict::Refused(code, error) => {
+                    moves.push((record, settled, *code, error));
+                    continue;
                 }
-                Verdict::Waits(error) | Verdict::Failed(error) => {
+                Verdict::Waits(error) => (Why::Waits, error),
+                Verdict::Failed(error) => (Why::Fails, error),
+            };
+            let (tried, receives) = (self.tried(record), record.receive_count);
+            match self.patience.next_try(why, tried, receives, fastrand::u64) {
+                Some(delay) => {
                     self.log(record, settled, "retried", error);
-                    delays.push((
-                        record,
-                        settled,
-                        jittered(settled.verdict.delay(record.receive_count)),
-                    ));
+                    delays.push((record, settled, delay));
                     again.push(record.message_id.clone());
                 }
+                None => moves.push((record, settled, RefusalCode::Exhausted, error)),
             }
         }
-        again.extend(self.move_to_dead_letter_queue(&moves, metrics).await);
+        for (record, settled, delay) in self.move_to_dead_letter_queue(&moves, metrics).await {
+            again.push(record.message_id.clone());
+            delays.push((record, settled, delay));
+        }
         self.delay(&delays).await;
-        metrics.retried += again.len() as u64;
         again
     }
 
-    /// Moves the records and returns the ids of those that could not be moved.
-    async fn move_to_dead_letter_queue(
+    /// Moves the records and returns those that could not be moved, with the delay after which they come again.
+    async fn move_to_dead_letter_queue<'a>(
         &self,
-        moves: &[(&QueueRecord, &Settled, RefusalCode, &String)],
+        moves: &[(&'a QueueRecord, &'a Settled, RefusalCode, &String)],
         metrics: &mut Metrics,
-    ) -> Vec<String> {
+    ) -> Vec<(&'a QueueRecord, &'a Settled, Duration)> {
         let mut left = Vec::new();
         let mut movable = Vec::new();
         for moved @ (record, settled, code, error) in moves {
-            let letter = self.letter(record, *code, error);
-            if letter.bytes() <= MAX_MESSAGE_BYTES {
+            if let Some(letter) = self.letter(record, *code, error) {
                 movable.push((moved, letter));
             } else {
                 let why =
                     format!("{error} (the body leaves no room for attributes: left to the queue's redrive)");
                 self.log(record, settled, code.as_str(), &why);
-                left.push(record.message_id.clone());
+                left.push((*record, *settled, LEFT_TO_SQS));
             }
         }
         let (moves, letters): (Vec<_>, Vec<_>) = movable.into_iter().unzip();
@@ -258,28 +411,30 @@ impl<H: BatchHandler> QueueFunction<H> {
                 }
                 Err(failure) => {
                     self.log(record, settled, code.as_str(), &format!("{error}; {failure}"));
-                    left.push(record.message_id.clone());
+                    let delay = Why::Fails.delay(self.tried(record), fastrand::u64);
+                    left.push((record, settled, delay));
                 }
             }
         }
         left
     }
 
-    /// The record with the reason beside its body.
-    fn letter(&self, record: &QueueRecord, code: RefusalCode, error: &str) -> Outgoing {
+    /// The record with the reason beside its body; none if SQS would not take so long a message.
+    fn letter(&self, record: &QueueRecord, code: RefusalCode, error: &str) -> Option<Outgoing> {
         let refusal = Refusal {
             code,
             error,
             function: self.name,
         };
-        Outgoing {
+        let letter = Outgoing {
             attributes: refusal.beside(&record.attributes),
             ..Outgoing::now(
                 dead_letter_queue(self.queue),
                 record.body.clone(),
                 record.trace.clone(),
             )
-        }
+        };
+        (letter.bytes() <= MAX_MESSAGE_BYTES).then_some(letter)
     }
 
     /// Has the records come again after their delay. If that fails they come again all the same, when
@@ -336,6 +491,11 @@ impl<H: BatchHandler> QueueFunction<H> {
     }
 }
 
+/// What becomes of a record whose handling panicked there.
+fn died_at(place: String) -> Settled {
+    Settled::nameless(Verdict::Failed(format!("its function panicked at {place}")))
+}
+
 /// How long the handler may work, of an invocation that ends at `deadline` (both in milliseconds since
 /// the epoch). A context without a deadline, as a hand-made test event may have, means a minute.
 pub(crate) fn working_time(deadline: u64, now: i64) -> Duration {
@@ -357,6 +517,9 @@ fn record(message: SqsMessage) -> Result<QueueRecord, Error> {
         receive_count: attribute("ApproximateReceiveCount")
             .and_then(|n| n.parse().ok())
             .unwrap_or(1),
+        first_received: attribute("ApproximateFirstReceiveTimestamp")
+            .and_then(|millis| millis.parse().ok())
+            .map(Timestamp::from_millis),
         trace: attribute("AWSTraceHeader")
             .as_deref()
             .and_then(TraceHeader::passed_on),
@@ -388,14 +551,6 @@ pub(crate) fn grouped<K: Ord + Clone, T>(items: impl IntoIterator<Item = (K, T)>
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn delays_grow_with_every_receive() {
-        let waits = Verdict::Waits(String::new());
-        assert_eq!([1, 2, 3, 4].map(|n| waits.delay(n).as_secs()), [2, 4, 8, 16]);
-        let failed = Verdict::Failed(String::new());
-        assert_eq!([1, 2, 3, 4].map(|n| failed.delay(n).as_secs()), [5, 20, 80, 320]);
-    }
 
     #[test]
     fn time_is_kept_back_for_settling() {

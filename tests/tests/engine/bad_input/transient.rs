@@ -11,10 +11,12 @@ use embedded_aws::transport::{Call, Fault, Faults};
 use eventsourcing::{Commit, EventStore, NewEvent, Position, Read, Timestamp};
 use local::StackOptions;
 use serde_json::json;
+use testkit::running::Running;
 use testkit::logs::Logs;
 use testkit::malformed::assert_refused;
-use testkit::retries::{FAILED, assert_exhausted_on_the_fifth_receive, assert_growing, delays};
-use testkit::running::Running;
+use testkit::retries::{
+    FAILS, assert_exhausted_when_patience_is_over, assert_given_up_on_time, assert_growing, delays,
+};
 use testkit::weather::{broken, faults};
 use tokio::sync::Barrier;
 use tokio::time::Instant;
@@ -32,13 +34,12 @@ async fn faulty(faults: Arc<dyn Faults>) -> Running {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_command_for_an_unknown_stream_waits_longer_each_time_and_is_exhausted_on_the_fifth_receive() {
+async fn a_command_for_an_unknown_stream_waits_longer_each_time_and_is_exhausted_after_an_hour() {
     let bundle = Running::start(options()).await;
     let body = command(&reminder("unknown"));
     bundle.send("remind-member", &body).await;
     bundle.settle().await;
-    // A deadline's command first takes a look that may be stale.
-    assert_exhausted_on_the_fifth_receive(&bundle, "remind-member", &body, 2).await;
+    assert_exhausted_when_patience_is_over(&bundle, "remind-member", &body).await;
     assert_eq!(bundle.commits().await.len(), 0, "nothing was created by it");
 }
 
@@ -70,8 +71,8 @@ async fn a_message_that_fails_transiently_comes_again_with_growing_delay_and_is_
     let stream = stream("l-1");
     bundle.until(&stream, "BookLent").await;
     let delays = delays(&bundle, "lend-book");
-    assert!((3..=4).contains(&delays.len()), "{delays:?}");
-    assert_growing(&delays, &FAILED[..delays.len()]);
+    assert!((3..=5).contains(&delays.len()), "{delays:?}");
+    assert_growing(&delays, FAILS, Duration::ZERO);
     bundle.settle().await;
     assert_eq!(bundle.types(&stream).await, ALL);
     assert_eq!(bundle.take_letters("lend-book").await, []);
@@ -87,9 +88,13 @@ async fn a_message_that_goes_on_failing_is_exhausted_with_its_last_error() {
     let body = command(&loan("l-1"));
     bundle.send("lend-book", &body).await;
     bundle.settle().await;
-    assert_growing(&delays(&bundle, "lend-book"), &FAILED);
+    let delays = delays(&bundle, "lend-book");
+    // 51 if all are as long as they may be, 102 if all are as short.
+    assert!((50..=102).contains(&delays.len()), "{}", delays.len());
+    assert_growing(&delays, FAILS, Duration::ZERO);
     let letters = bundle.take_letters("lend-book").await;
     assert_eq!(letters.len(), 1);
+    assert_given_up_on_time(&letters[0], FAILS, Duration::ZERO);
     assert_eq!(letters[0].body, body);
     assert_refused(
         &letters[0],
@@ -114,7 +119,7 @@ async fn a_short_fault_is_got_over_within_the_invocation() {
     bundle.send("lend-book", &command(&loan("l-1"))).await;
     let stream = stream("l-1");
     bundle.until(&stream, "BookLent").await;
-    assert_eq!(delays(&bundle, "lend-book"), [0; 0]);
+    assert_eq!(delays(&bundle, "lend-book").len(), 0);
     assert!(bundle.age() < Duration::from_secs(2), "{:?}", bundle.age());
 }
 
@@ -172,7 +177,9 @@ async fn a_store_that_hangs_leaves_only_its_record_to_come_again() {
     // A function has thirty seconds, of which it keeps four to settle.
     tokio::time::sleep(Duration::from_secs(27)).await;
     assert_eq!(bundle.count("lend-book").in_flight, 1);
-    assert_growing(&delays(&bundle, "lend-book"), &FAILED[..1]);
+    let delays = delays(&bundle, "lend-book");
+    assert_eq!(delays.len(), 1);
+    assert_growing(&delays, FAILS, Duration::ZERO);
     hangs.store(false, Ordering::Relaxed);
     let stream = stream("hangs");
     bundle.until(&stream, "BookLent").await;
@@ -239,7 +246,7 @@ async fn a_conflict_is_decided_anew_and_not_counted_as_an_attempt() {
     assert_eq!(recorded, ALL, "within {:?}", bundle.age());
     let conflicts = bundle.stack.metrics().total().conflicts;
     assert_eq!(conflicts, 1);
-    assert_eq!(delays(&bundle, "remind-member"), [0; 0], "it used up no receive");
+    assert_eq!(delays(&bundle, "remind-member").len(), 0, "it is not retried");
     assert_eq!(bundle.count("remind-member").in_flight, 0);
 }
 

@@ -24,8 +24,9 @@ use super::document::{Document, pascal_case, text};
 use super::permissions::{Permissions, granted};
 use super::{document, options};
 
-/// For how long all calls of a function fail on the second day, from its first one on.
-const OUTAGE: Duration = Duration::from_secs(10);
+/// For how long all calls of a function fail on the second day, from its first one on: long enough for its messages to
+/// be suspected of it, which it then deletes itself. Lambda's own deletes are not seen here.
+const OUTAGE: Duration = Duration::from_mins(1);
 
 /// The same for the relay: long enough for its mapping to give records up.
 const OUTAGE_OF_RELAY: Duration = Duration::from_mins(30);
@@ -158,7 +159,6 @@ fn used_by_lambda(function: &Function) -> Permissions {
         let queue = format!("{}Queue.Arn", pascal_case(queue));
         used.extend([
             ("sqs:ReceiveMessage", queue.clone()),
-            ("sqs:DeleteMessage", queue.clone()),
             ("sqs:GetQueueAttributes", queue),
         ]);
     }

@@ -13,6 +13,7 @@ mod queues;
 
 use std::collections::BTreeSet;
 
+use aws_adapters::Patience;
 use bundle::{Context, Function, Registry, Settings, Trigger};
 use local::StackOptions;
 use serde_json::Value;
@@ -139,6 +140,23 @@ fn deadlines_are_told_to_those_who_go_by_them() {
                 "{variable}"
             );
         }
+    }
+}
+
+#[test]
+fn how_long_a_message_is_tried_is_told_to_all_functions() {
+    let (_, document) = document();
+    let variables = &document.section("Globals")["Function"]["Environment"]["Variables"];
+    for setting in Patience::DECLARED {
+        let parameter = text(&variables[setting.variable]);
+        let parameter = &document.section("Parameters")[parameter];
+        assert_eq!(
+            parameter["Default"],
+            setting.default.as_secs(),
+            "{}",
+            setting.variable
+        );
+        assert_eq!(parameter["MinValue"], 1, "{}", setting.variable);
     }
 }
 
