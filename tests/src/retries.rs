@@ -6,8 +6,8 @@ use std::time::Duration;
 use aws_adapters::{GIVE_UP_FAILING, GIVE_UP_WAITING, SOON};
 use eventsourcing::Setting;
 
-use crate::running::{Running, Letter};
 use crate::malformed::assert_refused;
+use crate::running::{Letter, Running};
 
 /// Why a message comes again, and what that means for its delays, in seconds.
 #[derive(Clone, Copy, Debug)]

@@ -5,9 +5,9 @@ use bundle::Sample;
 use functions::scenarios::Ids;
 use local::StackOptions;
 use serde_json::{Value, json};
-use testkit::running::{Running, id_of};
 use testkit::malformed::{AT_ONCE, assert_refused};
 use testkit::retries::assert_exhausted_when_patience_is_over;
+use testkit::running::{Running, id_of};
 
 use crate::options;
 use crate::stories::Stories;

@@ -45,7 +45,7 @@ fn queues(bundle: &Bundle) -> String {
 
 /// The parameters of the template that are the business's own, with what they are where nobody chooses.
 fn settings(bundle: &Bundle) -> String {
-    let settings = bundle.settings().into_iter().map(|setting| {
+    let settings = bundle.own_settings().into_iter().map(|setting| {
         let name = parameter_of(setting.variable);
         let about = format!("{} In seconds.", setting.about);
         [format!("`{name}`"), setting.default.as_secs().to_string(), about]

@@ -14,6 +14,11 @@ pub fn init_logging() {
     if lines.try_init().is_err() {
         tracing::debug!("logging had been set up before");
     }
+    // What a panic says may quote what it was about.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place = place.unwrap_or_default(), "panicked");
+    }));
 }
 
 /// `{"timestamp": …, "level": …, "message": …, <fields>}`: the names that `CloudWatch`'s JSON format of

@@ -57,10 +57,10 @@ impl Patience {
     ///
     /// A message is given up when its time is over. But what waits then may have done something else before, such as
     /// failing for three hours together with what it waits for, or being thrown back by throttling. It has only just
-    /// begun to wait, and is tried once a minute from then on, until that shows in its receives: 25 minutes at
-    /// least, which is longer than the longest delay of what it waits for, and until [`GIVE_UP_FAILING`] at most. One that has waited from the beginning is known by being there
-    /// when its time is over, for which its last delay is cut short, and by having had at least as many receives as
-    /// the longest delays make; throttling makes less.
+    /// begun to wait, and is tried once a minute from then on, until that shows in its receives: for 25 minutes at
+    /// least, which is longer than any delay of what it waits for, and until [`GIVE_UP_FAILING`] at most. One that
+    /// has waited from the beginning is known by two things: it is there when its time is over, for its last delay
+    /// is cut short, and it has had at least as many receives as the longest delays make. Throttling makes fewer.
     pub(crate) fn next_try(
         self,
         why: Why,
@@ -156,7 +156,7 @@ const FORGIVEN: u32 = 4;
 
 /// Whether a message may have ended the function that had it before.
 ///
-/// Two out of three messages that are retried are never suspected: what ends within seconds, as races do, ends before
+/// To be suspected costs two requests, and the company of others. What ends within seconds, as races do, ends before
 /// [`SUSPICIOUS_AGE`].
 pub(crate) fn is_suspect(receives: u32, tried: Duration) -> bool {
     receives > 1 && tried >= SUSPICIOUS_AGE
@@ -166,7 +166,7 @@ pub(crate) fn is_suspect(receives: u32, tried: Duration) -> bool {
 ///
 /// A function that dies again and again on a suspect makes a receive within a minute ([`SOON`]), and nothing else
 /// does for long: what comes back so fast ends its function. It takes three quarters of an hour from its first receive
-/// on; of one that was retried for hours before, about as long again. That is also the time there is to mend a
+/// on; of one that was retried for hours before, about half as long as that more. That is also the time there is to mend a
 /// deployment of which every invocation dies.
 pub(crate) fn ends_its_function(receives: u32, tried: Duration) -> bool {
     receives > explained(tried) + FORGIVEN

@@ -11,7 +11,8 @@
 //! that only at the end. So those that may have ended a function before, the suspects, are handled last, one by
 //! one, when all others are settled and deleted. One that ends its function then harms nobody. It comes back
 //! alone, and when its receives show that nothing else can be the reason, it is moved as exhausted too. A panic
-//! is caught before it comes to that, and is a transient failure of its message.
+//! is caught before it comes to that, and is a transient failure of its message; when all are settled the invocation
+//! fails, so that Lambda counts an error.
 
 use std::collections::{BTreeMap, HashSet};
 use std::slice;
@@ -125,6 +126,14 @@ impl<H: BatchHandler> Handler for QueueFunction<H> {
     }
 }
 
+/// How far an invocation has come.
+struct Progress {
+    until: Instant,
+    metrics: Metrics,
+    /// Where it panicked last.
+    panicked: Option<String>,
+}
+
 struct Settled {
     identity: Option<Identity>,
     verdict: Verdict,
@@ -179,18 +188,26 @@ impl<H: BatchHandler> QueueFunction<H> {
             .partition(|record| is_suspect(record.receive_count, self.tried(record)));
         // One that ends its function is received more often than its neighbours: they come before it.
         suspects.sort_by_key(|record| record.receive_count);
-        let mut metrics = Metrics::default();
-        let mut again = self.take(&others, until, &mut metrics).await;
-        if !suspects.is_empty() {
+        let mut progress = Progress {
+            until,
+            metrics: Metrics::default(),
+            panicked: None,
+        };
+        let mut again = self.take(&others, &mut progress).await;
+        if !suspects.is_empty() || progress.panicked.is_some() {
             self.delete_settled(&others, &again).await;
         }
         for (place, suspect) in suspects.iter().enumerate() {
             let comes_first = place == 0 && others.is_empty();
-            again.extend(self.take_alone(suspect, comes_first, until, &mut metrics).await);
+            again.extend(self.take_alone(suspect, comes_first, &mut progress).await);
         }
 
-        metrics.retried += again.len() as u64;
-        self.meter.emit(&metrics);
+        progress.metrics.retried += again.len() as u64;
+        self.meter.emit(&progress.metrics);
+        if let Some(place) = progress.panicked {
+            // For an alarm to ring: a panic is a defect. Each record is settled already.
+            return Err(format!("it panicked at {place}").into());
+        }
         let mut response = SqsBatchResponse::default();
         response.set_failures(again);
         Ok(serde_json::to_value(response)?)
@@ -203,12 +220,12 @@ impl<H: BatchHandler> QueueFunction<H> {
     }
 
     /// Handles and settles records that came together; returns the ids that come again.
-    async fn take(&self, records: &[QueueRecord], until: Instant, metrics: &mut Metrics) -> Vec<String> {
+    async fn take(&self, records: &[QueueRecord], progress: &mut Progress) -> Vec<String> {
         if records.is_empty() {
             return Vec::new();
         }
-        let settled = self.work(records, Invocation { until }, metrics).await;
-        self.settle(records, &settled, metrics).await
+        let settled = self.work(records, progress).await;
+        self.settle(records, &settled, &mut progress.metrics).await
     }
 
     /// Handles one that may end the function, so that this would harm nobody else; returns its id if it comes
@@ -217,20 +234,19 @@ impl<H: BatchHandler> QueueFunction<H> {
         &self,
         suspect: &QueueRecord,
         comes_first: bool,
-        until: Instant,
-        metrics: &mut Metrics,
+        progress: &mut Progress,
     ) -> Vec<String> {
         let one = slice::from_ref(suspect);
         let again = if let Some(why) = self.found_out(suspect) {
-            self.settle(one, &[why], metrics).await
-        } else if until.saturating_duration_since(Instant::now()) < TIME_TO_BEGIN && !comes_first {
+            self.settle(one, &[why], &mut progress.metrics).await
+        } else if progress.until.saturating_duration_since(Instant::now()) < TIME_TO_BEGIN && !comes_first {
             let why = Settled::nameless(Verdict::Failed(String::new()));
             let error = "the function's time was up before it was begun";
             self.log(suspect, &why, "retried after the queue's own delay", error);
             return vec![suspect.message_id.clone()];
         } else {
             self.come_back_soon(suspect).await;
-            self.take(one, until, metrics).await
+            self.take(one, progress).await
         };
         self.delete_settled(one, &again).await;
         again
@@ -284,17 +300,12 @@ impl<H: BatchHandler> QueueFunction<H> {
 
     /// Runs all pieces at once until they are done or the time is up. What a panic left undone is done once more,
     /// one by one: so it is one record's alone.
-    async fn work(
-        &self,
-        records: &[QueueRecord],
-        invocation: Invocation,
-        metrics: &mut Metrics,
-    ) -> Vec<Settled> {
-        let (mut settled, panicked) = self.attempt(records, invocation, metrics).await;
+    async fn work(&self, records: &[QueueRecord], progress: &mut Progress) -> Vec<Settled> {
+        let (mut settled, panicked) = self.attempt(records, progress).await;
         if panicked.is_some() && records.len() > 1 {
             for (record, slot) in records.iter().zip(&mut settled) {
-                if slot.is_none() && Instant::now() < invocation.until {
-                    let (alone, panicked) = self.attempt(slice::from_ref(record), invocation, metrics).await;
+                if slot.is_none() && Instant::now() < progress.until {
+                    let (alone, panicked) = self.attempt(slice::from_ref(record), progress).await;
                     *slot = alone.into_iter().flatten().next().or(panicked.map(died_at));
                 }
             }
@@ -316,20 +327,25 @@ impl<H: BatchHandler> QueueFunction<H> {
     async fn attempt(
         &self,
         records: &[QueueRecord],
-        invocation: Invocation,
-        metrics: &mut Metrics,
+        progress: &mut Progress,
     ) -> (Vec<Option<Settled>>, Option<String>) {
         let mut settled: Vec<_> = records.iter().map(|_| None).collect();
+        let invocation = Invocation {
+            until: progress.until,
+        };
         let pieces = match caught_at_once(|| self.handler.pieces(records, invocation)) {
             Ok(pieces) => pieces,
-            Err(place) => return (settled, Some(place)),
+            Err(place) => {
+                progress.panicked = Some(place.clone());
+                return (settled, Some(place));
+            }
         };
         let mut panicked = None;
         let mut pieces: FuturesUnordered<_> = pieces.into_iter().map(caught).collect();
         while let Ok(Some(done)) = tokio::time::timeout_at(invocation.until, pieces.next()).await {
             match done {
                 Ok((outcomes, counted)) => {
-                    metrics.add(&counted);
+                    progress.metrics.add(&counted);
                     for (i, identity, verdict) in outcomes {
                         if let Some(slot) = settled.get_mut(i) {
                             *slot = Some(Settled { identity, verdict });
@@ -338,6 +354,9 @@ impl<H: BatchHandler> QueueFunction<H> {
                 }
                 Err(place) => panicked = Some(place),
             }
+        }
+        if panicked.is_some() {
+            progress.panicked.clone_from(&panicked);
         }
         (settled, panicked)
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_adapters::MAX_MESSAGE_BYTES;
 use embedded_sqs::{MessageAttribute, Outgoing, Received};
+use local::StackOptions;
 use serde_json::json;
 use testkit::running::Running;
 
@@ -104,7 +105,11 @@ async fn of_more_attributes_than_a_letter_has_room_for_the_first_by_name_are_kep
 
 #[tokio::test(start_paused = true)]
 async fn a_message_that_has_room_for_its_own_attributes_only_is_left_to_the_queues_redrive_with_them() {
-    let bundle = Running::start(options()).await;
+    let bundle = Running::start(StackOptions {
+        max_receive_count: 5,
+        ..options()
+    })
+    .await;
     let own = Attributes::from([("tenant".to_owned(), typed("String", "acme"))]);
     let beside = "tenant".len() + "String".len() + "acme".len();
     let full = "x".repeat(MAX_MESSAGE_BYTES - beside);

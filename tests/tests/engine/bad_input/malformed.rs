@@ -1,6 +1,7 @@
 //! What can't be understood goes to its queue's dead-letter queue at once, as it came.
 
 use bundle::Trigger;
+use local::StackOptions;
 use serde_json::json;
 use testkit::malformed::{is_refused_from_the_future, refuses_all};
 use testkit::running::Running;
@@ -78,7 +79,11 @@ async fn what_a_sender_may_leave_out_or_add_is_not_malformed() {
 #[tokio::test(start_paused = true)]
 async fn a_body_that_leaves_no_room_for_attributes_is_left_to_the_queues_own_redrive() {
     let (logs, _guard) = testkit::logs::Logs::capture();
-    let bundle = Running::start(options()).await;
+    let bundle = Running::start(StackOptions {
+        max_receive_count: 5,
+        ..options()
+    })
+    .await;
     let body = "x".repeat(1024 * 1024 - 40);
     let message_id = bundle.send("lend-book", &body).await;
     bundle.settle().await;

@@ -13,9 +13,9 @@ use embedded_aws::mapping::{Invocation, Invoke, InvokeError};
 use embedded_aws::transport::{Call, Fault};
 use eventsourcing::Setting;
 use local::{Intercept, StackOptions};
-use testkit::running::{Running, Letter};
 use testkit::malformed::assert_refused;
 use testkit::retries::{FAILS, assert_given_up_on_time, assert_growing, delays};
+use testkit::running::{Letter, Running};
 use testkit::weather::{broken, faults};
 use tokio::time::Instant;
 

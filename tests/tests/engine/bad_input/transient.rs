@@ -11,12 +11,12 @@ use embedded_aws::transport::{Call, Fault, Faults};
 use eventsourcing::{Commit, EventStore, NewEvent, Position, Read, Timestamp};
 use local::StackOptions;
 use serde_json::json;
-use testkit::running::Running;
 use testkit::logs::Logs;
 use testkit::malformed::assert_refused;
 use testkit::retries::{
     FAILS, assert_exhausted_when_patience_is_over, assert_given_up_on_time, assert_growing, delays,
 };
+use testkit::running::Running;
 use testkit::weather::{broken, faults};
 use tokio::sync::Barrier;
 use tokio::time::Instant;

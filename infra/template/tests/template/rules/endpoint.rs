@@ -35,6 +35,8 @@ fn without_the_parameter_functions_see_what_they_always_saw() {
             "https://sqs.eu-central-1.amazonaws.com/123456789012/shop-",
         ),
         ("RUST_LOG", "info"),
+        ("GIVE_UP_WAITING_SECONDS", "3600"),
+        ("GIVE_UP_FAILING_SECONDS", "43200"),
     ];
     let expected: BTreeMap<_, _> = expected.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
     // Empty, which is as good as not there: see below.
