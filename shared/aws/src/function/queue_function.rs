@@ -306,13 +306,13 @@ impl<H: BatchHandler> QueueFunction<H> {
             for (record, slot) in records.iter().zip(&mut settled) {
                 if slot.is_none() && Instant::now() < progress.until {
                     let (alone, panicked) = self.attempt(slice::from_ref(record), progress).await;
-                    *slot = alone.into_iter().flatten().next().or(panicked.map(died_at));
+                    *slot = alone.into_iter().flatten().next().or(panicked.as_deref().map(died_at));
                 }
             }
         }
         let alone = (records.len() == 1).then_some(panicked).flatten();
         let undone = || match &alone {
-            Some(place) => died_at(place.clone()),
+            Some(place) => died_at(place),
             None => Settled::nameless(Verdict::Failed(
                 "the function's time was up before it was done".into(),
             )),
@@ -511,7 +511,7 @@ impl<H: BatchHandler> QueueFunction<H> {
 }
 
 /// What becomes of a record whose handling panicked there.
-fn died_at(place: String) -> Settled {
+fn died_at(place: &str) -> Settled {
     Settled::nameless(Verdict::Failed(format!("its function panicked at {place}")))
 }
 
