@@ -306,7 +306,11 @@ impl<H: BatchHandler> QueueFunction<H> {
             for (record, slot) in records.iter().zip(&mut settled) {
                 if slot.is_none() && Instant::now() < progress.until {
                     let (alone, panicked) = self.attempt(slice::from_ref(record), progress).await;
-                    *slot = alone.into_iter().flatten().next().or(panicked.as_deref().map(died_at));
+                    *slot = alone
+                        .into_iter()
+                        .flatten()
+                        .next()
+                        .or(panicked.as_deref().map(died_at));
                 }
             }
         }
