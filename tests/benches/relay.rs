@@ -54,6 +54,7 @@ fn parts(stack: &Stack) -> Parts {
         settings: Settings {
             names: stack.names().clone(),
             queue_url_prefix: sqs.queue_url(&stack.names().prefix()),
+            scheduling: None,
             values: SettingValues::default(),
         },
         connection: stack.connection(bundle::RELAY),

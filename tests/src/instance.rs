@@ -19,6 +19,7 @@ pub fn instance(bundle: &Running, name: &str) -> Arc<dyn Handler> {
         settings: Settings {
             names: bundle.stack.names().clone(),
             queue_url_prefix: bundle.queue_url_prefix(),
+            scheduling: bundle.stack.scheduling(function),
             values: SettingValues::default(),
         },
         connection: bundle.stack.connection(name),

@@ -2,7 +2,7 @@
 //! costs in which nothing happens. Free tiers and traffic are left out, of a run storage and logs too.
 //!
 //! Sources: <https://aws.amazon.com/dynamodb/pricing/on-demand/>, <https://aws.amazon.com/sqs/pricing/>,
-//! <https://aws.amazon.com/lambda/pricing/>, <https://aws.amazon.com/cloudwatch/pricing/>
+//! <https://aws.amazon.com/lambda/pricing/>, <https://aws.amazon.com/eventbridge/pricing/>, <https://aws.amazon.com/cloudwatch/pricing/>
 
 use std::fmt;
 
@@ -14,6 +14,8 @@ pub const WRITE_UNIT: f64 = 0.625 / 1e6;
 pub const READ_UNIT: f64 = 0.125 / 1e6;
 /// A request to a standard queue, of up to 64 KB; a batch is one request.
 pub const QUEUE_REQUEST: f64 = 0.40 / 1e6;
+/// An invocation of its target by a schedule. To create one costs nothing.
+pub const SCHEDULE: f64 = 1.00 / 1e6;
 /// An invocation of a function.
 pub const INVOCATION: f64 = 0.20 / 1e6;
 /// A gigabyte of memory for a second, on arm64.
@@ -31,6 +33,11 @@ pub const LOG_GB: f64 = 0.50;
 /// Assumed, not measured: how long an invocation is billed for, in seconds (a few calls of some milliseconds
 /// each).
 pub const BILLED_SECONDS: f64 = 0.015;
+
+/// The price of a message that is sent, received and deleted by itself, and of the invocation for it.
+pub fn message() -> f64 {
+    3.0 * QUEUE_REQUEST + invocation()
+}
 
 /// The price of an invocation and of its time, of a function with as much memory as most have.
 fn invocation() -> f64 {
@@ -121,6 +128,8 @@ pub struct Usage {
     pub read_units: f64,
     /// Requests to queues: sends, receives that brought something, deletes and changes of visibility.
     pub queue_requests: f64,
+    /// Messages that schedules sent.
+    pub schedules: f64,
     /// Invocations of functions.
     pub invocations: f64,
     /// The gigabytes of memory that all invocations had, added up.
@@ -133,11 +142,12 @@ impl Usage {
         self.parts().iter().map(|(_, dollars)| dollars).sum()
     }
 
-    fn parts(&self) -> [(&'static str, f64); 5] {
+    fn parts(&self) -> [(&'static str, f64); 6] {
         [
             ("DynamoDB writes", self.write_units * WRITE_UNIT),
             ("DynamoDB reads", self.read_units * READ_UNIT),
             ("SQS requests", self.queue_requests * QUEUE_REQUEST),
+            ("Schedules", self.schedules * SCHEDULE),
             ("Lambda invocations", self.invocations * INVOCATION),
             ("Lambda time", time_with(self.memory)),
         ]

@@ -287,6 +287,11 @@ impl Running {
         counts.expect("the queue is there")
     }
 
+    /// How many messages for a queue are scheduled.
+    pub fn scheduled(&self, queue: &str) -> usize {
+        self.stack.scheduler().pending_for(&self.queue_name(queue))
+    }
+
     /// How many messages each queue holds that a function of the stack reads.
     pub fn waiting(&self) -> BTreeMap<String, usize> {
         let queues = self.stack.running().filter_map(Function::queue);
@@ -448,14 +453,26 @@ impl Running {
         self.watch.seen().clear();
     }
 
-    /// Every message that was sent in batches so far: the queue without the stack's name, and the body.
-    /// Those to dead-letter queues are left out.
+    /// Every message that was sent in batches or scheduled so far: the queue without the stack's name, and the
+    /// body. Those to dead-letter queues are left out.
     pub fn messages(&self) -> Vec<(String, String)> {
         let mut messages = Vec::new();
         for call in self.calls() {
             let Some(queue) = call.resource.strip_prefix(&self.stack.names().prefix()) else {
                 continue;
             };
+            if call.operation == "CreateSchedule" {
+                let target = &call.request["Target"];
+                let name = target["Arn"].as_str().and_then(|arn| arn.rsplit(':').next());
+                let queue = name.and_then(|name| name.strip_prefix(&self.stack.names().prefix()));
+                let body = target["Input"].as_str();
+                messages.extend(
+                    queue
+                        .zip(body)
+                        .map(|(queue, body)| (queue.to_owned(), body.to_owned())),
+                );
+                continue;
+            }
             if call.operation != "SendMessageBatch" || queue.ends_with("-dlq") {
                 continue;
             }

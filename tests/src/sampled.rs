@@ -43,7 +43,7 @@ pub enum Treatment {
 pub async fn problems(options: &StackOptions, treatment: Treatment) -> Vec<String> {
     let mut problems = Vec::new();
     for function in &options.bundle.registry.functions {
-        if treatment == Treatment::Early && !waits(function) {
+        if treatment == Treatment::Early && !function.waits() {
             continue;
         }
         problems.extend(problems_of(options, function, treatment).await);
@@ -64,12 +64,6 @@ pub async fn problems_of(options: &StackOptions, function: &Function, treatment:
         problems.extend(found.into_iter().map(|wrong| format!("{name}: {wrong}")));
     }
     problems
-}
-
-/// Whether it sends what is not due to its own queue again.
-pub fn waits(function: &Function) -> bool {
-    let is_own = |queue: &String| Some(queue.as_str()) == function.queue();
-    function.sends_to.iter().any(is_own)
 }
 
 /// Puts what is given into the tables, and has come what comes.
@@ -347,7 +341,7 @@ async fn sent(bundle: &Running, function: &Function) -> BTreeMap<String, usize> 
         if Some(queue.as_str()) == function.queue() {
             continue;
         }
-        if bundle.count(&queue).delayed > 0 {
+        if bundle.count(&queue).delayed + bundle.scheduled(&queue) > 0 {
             // A deadline that waits for its time.
             tokio::time::sleep(Duration::from_hours(48)).await;
         }
@@ -363,7 +357,11 @@ fn held(bundle: &Running, name: fn(&str) -> String) -> BTreeMap<String, usize> {
     let queues = bundle.stack.registry().queues().into_iter().map(name);
     let counts = queues.map(|queue| {
         let counts = bundle.count(&queue);
-        (queue, counts.visible + counts.in_flight + counts.delayed)
+        let scheduled = bundle.scheduled(&queue);
+        (
+            queue,
+            counts.visible + counts.in_flight + counts.delayed + scheduled,
+        )
     });
     counts.filter(|(_, count)| *count > 0).collect()
 }

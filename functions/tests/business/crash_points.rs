@@ -17,7 +17,7 @@ use local::{Intercept, StackOptions};
 use serde_json::Value;
 use testkit::running::Running;
 
-use crate::story::{Story, Verdict, hopping, on_a_paused_clock, stories};
+use crate::story::{Story, Verdict, on_a_paused_clock, stories, with_long_deadlines};
 
 /// What goes wrong at a point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -163,7 +163,7 @@ fn play(striker: &Arc<Striker>) -> Verdict {
         let bundle = Running::start(StackOptions {
             faults: Some(striker.clone()),
             intercept: Some(striker.clone()),
-            ..hopping()
+            ..with_long_deadlines()
         })
         .await;
         striker.story.ends(&bundle).await

@@ -226,6 +226,7 @@ fn instance(bundle: &Running, name: &str) -> Arc<dyn Handler> {
         settings: Settings {
             names: bundle.stack.names().clone(),
             queue_url_prefix: bundle.queue_url_prefix(),
+            scheduling: None,
             values: SettingValues::default(),
         },
         connection: bundle.stack.connection(name),

@@ -17,7 +17,7 @@ use testkit::running::{Letter, Running};
 use testkit::sampled::{self, problems_of};
 
 use crate::invariants::{Counts, Findings};
-use crate::story::{Story, hopping, on_a_paused_clock, stories};
+use crate::story::{Story, on_a_paused_clock, stories, with_long_deadlines};
 
 /// How a function is treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,7 +109,7 @@ async fn start(treated: &Arc<Treated>) -> Running {
         intercept: Some(treated.clone()),
         // What fails for ever SQS moves within the hour, not within days.
         max_receive_count: 5,
-        ..hopping()
+        ..with_long_deadlines()
     })
     .await
 }
@@ -275,7 +275,11 @@ fn every_function(treatment: Treatment, stories_each: usize) {
                 "neither a story nor a sample reaches {name}"
             );
             runs += 1;
-            let found = on_a_paused_clock(problems_of(&hopping(), function, treatment.of_a_sample()));
+            let found = on_a_paused_clock(problems_of(
+                &with_long_deadlines(),
+                function,
+                treatment.of_a_sample(),
+            ));
             problems.extend(found);
         }
     }

@@ -20,12 +20,11 @@ use crate::invariants::{Counts, judge};
 use crate::options;
 use crate::story::on_a_paused_clock;
 
-/// Deadlines within one hop of a queue: where every message comes several times, a longer one would come
-/// several times as often after each hop.
+/// Deadlines of both kinds: payments wait in their queue, shipments and groups are schedules.
 const DEADLINES: Deadlines = Deadlines {
     payment: Duration::from_mins(14),
-    shipment: Duration::from_mins(14),
-    group_checkout: Duration::from_mins(14),
+    shipment: Duration::from_mins(20),
+    group_checkout: Duration::from_mins(20),
 };
 
 /// A new order each so often, on the stack's clock.

@@ -52,7 +52,8 @@ fn order(scenario: OrderScenario) -> Scenario {
         .scenario()
 }
 
-/// Deadlines of one hop and a few, where a day of them would take the tests too long.
+/// Deadlines of which one waits in its queue and two are schedules, where a day of them would take the tests too
+/// long.
 pub fn deadlines() -> Deadlines {
     Deadlines {
         payment: Duration::from_mins(15),
@@ -62,7 +63,7 @@ pub fn deadlines() -> Deadlines {
 }
 
 /// The options of a bundle with those deadlines.
-pub fn hopping() -> StackOptions {
+pub fn with_long_deadlines() -> StackOptions {
     StackOptions {
         settings: deadlines().into(),
         ..options()

@@ -1,5 +1,5 @@
-//! What a Lambda bundle needs of AWS, embedded in one process: DynamoDB with its streams, SQS, and
-//! Lambda's event-source mappings.
+//! What a Lambda bundle needs of AWS, embedded in one process: DynamoDB with its streams, SQS, one-time
+//! schedules of `EventBridge` Scheduler, and Lambda's event-source mappings.
 //!
 //! The parts, from the inside out:
 //!
@@ -7,7 +7,8 @@
 //! | --- | --- |
 //! | [`clock`] | wall time: the system's, or one that moves with tokio's clock |
 //! | [`dynamodb`] | DynamoDB and its streams, on SQLite, with a meter for capacity units |
-//! | [`wire`] | the AWS JSON protocol: one request in, one answer out |
+//! | [`scheduler`] | `EventBridge` Scheduler: messages that are sent to a queue at their time |
+//! | [`wire`] | the AWS protocols: one request in, one answer out |
 //! | [`transport`] | the HTTP client of the AWS SDK, without a socket, with faults on demand |
 //! | [`server`] | the same wire on a TCP port, for clients in other processes |
 //! | [`mapping`] | Lambda's event-source mappings for a queue, a stream and a schedule |
@@ -30,6 +31,7 @@
 pub mod clock;
 pub mod dynamodb;
 pub mod mapping;
+pub mod scheduler;
 pub mod server;
 pub mod transport;
 pub mod wire;
@@ -37,5 +39,6 @@ pub mod wire;
 pub use clock::Clock;
 pub use dynamodb::DynamoDb;
 pub use embedded_sqs::Sqs;
+pub use scheduler::Scheduler;
 pub use transport::Transport;
 pub use wire::{Service, Wire};

@@ -126,7 +126,7 @@ impl fmt::Debug for Function {
 pub type Shutdown = watch::Receiver<bool>;
 
 /// Resolves when it is time to end.
-async fn told_to_stop(shutdown: &mut Shutdown) {
+pub(crate) async fn told_to_stop(shutdown: &mut Shutdown) {
     // An error means that the sender is gone: nobody is left to ask for more work.
     drop(shutdown.wait_for(|stop| *stop).await);
 }

@@ -198,7 +198,7 @@ impl HttpConnector for Connector {
 impl Client {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
         let request = in_full(request).await?;
-        let Some((service, operation)) = Service::target(request.headers()) else {
+        let Some((service, operation)) = Service::target(&request) else {
             // For no service here; the wire says so.
             return for_the_sdk(self.shared.wire.handle(request).await);
         };

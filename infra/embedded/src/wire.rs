@@ -1,4 +1,5 @@
-//! The AWS JSON protocol: one HTTP request in, one answer out, for DynamoDB, its streams and SQS.
+//! The AWS protocols: one HTTP request in, one answer out, for DynamoDB, its streams and SQS in AWS JSON, and for
+//! `EventBridge` Scheduler in REST.
 //!
 //! Both ways in use it, the SDK's transport in this process and the listener for others, so that what
 //! works on one works on the other. Signatures are not checked, but a request has to carry one, as AWS
@@ -15,17 +16,20 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use serde_json::json;
 
 use crate::dynamodb::{DynamoDb, error_body};
+use crate::scheduler::{self, Scheduler};
 
 /// The content type of AWS JSON 1.0.
 const AMZ_JSON: &str = "application/x-amz-json-1.0";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const CRC32: HeaderName = HeaderName::from_static("x-amz-crc32");
 const QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
+const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 
 /// What is said to a request that is for nobody here.
 const SUPPORTED: &str = "DynamoDB (X-Amz-Target: DynamoDB_20120810.*), DynamoDB Streams \
-                         (DynamoDBStreams_20120810.*) and SQS (AmazonSQS.*) are, in the AWS JSON protocol";
+                         (DynamoDBStreams_20120810.*) and SQS (AmazonSQS.*) are, in the AWS JSON protocol, and \
+                         EventBridge Scheduler (/schedules/*)";
 
 /// A service of AWS that is embedded here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,25 +40,33 @@ pub enum Service {
     DynamoDbStreams,
     /// SQS.
     Sqs,
+    /// `EventBridge` Scheduler.
+    Scheduler,
 }
 
 impl Service {
-    const ALL: [Self; 3] = [Self::DynamoDb, Self::DynamoDbStreams, Self::Sqs];
+    const ALL: [Self; 4] = [Self::DynamoDb, Self::DynamoDbStreams, Self::Sqs, Self::Scheduler];
 
-    fn target_prefix(self) -> &'static str {
+    /// What the target of its operations begins with; none if method and path say what they are.
+    fn target_prefix(self) -> Option<&'static str> {
         match self {
-            Self::DynamoDb => "DynamoDB_20120810.",
-            Self::DynamoDbStreams => "DynamoDBStreams_20120810.",
-            Self::Sqs => "AmazonSQS.",
+            Self::DynamoDb => Some("DynamoDB_20120810."),
+            Self::DynamoDbStreams => Some("DynamoDBStreams_20120810."),
+            Self::Sqs => Some("AmazonSQS."),
+            Self::Scheduler => None,
         }
     }
 
     /// The service and operation that a request is for; `None` if it is for none of them.
-    pub(crate) fn target(headers: &HeaderMap) -> Option<(Self, &str)> {
-        let target = headers.get(TARGET)?.to_str().ok()?;
+    pub(crate) fn target(request: &Request<Bytes>) -> Option<(Self, &str)> {
+        let Some(target) = request.headers().get(TARGET) else {
+            let (operation, _) = scheduler::operation(request.method(), request.uri().path())?;
+            return Some((Self::Scheduler, operation));
+        };
+        let target = target.to_str().ok()?;
         Self::ALL
             .into_iter()
-            .find_map(|service| Some((service, target.strip_prefix(service.target_prefix())?)))
+            .find_map(|service| Some((service, target.strip_prefix(service.target_prefix()?)?)))
     }
 }
 
@@ -64,6 +76,7 @@ impl fmt::Display for Service {
             Self::DynamoDb => "DynamoDB",
             Self::DynamoDbStreams => "DynamoDB Streams",
             Self::Sqs => "SQS",
+            Self::Scheduler => "EventBridge Scheduler",
         })
     }
 }
@@ -73,6 +86,7 @@ impl fmt::Display for Service {
 pub struct Wire {
     dynamodb: DynamoDb,
     sqs: Sqs,
+    scheduler: Option<Scheduler>,
     /// Numbers for request ids: a run is then the same each time it is repeated.
     answered: Arc<AtomicU64>,
 }
@@ -83,8 +97,23 @@ impl Wire {
         Self {
             dynamodb,
             sqs,
+            scheduler: None,
             answered: Arc::default(),
         }
+    }
+
+    /// The same, with this one besides.
+    #[must_use]
+    pub fn with_scheduler(self, scheduler: Scheduler) -> Self {
+        Self {
+            scheduler: Some(scheduler),
+            ..self
+        }
+    }
+
+    /// The scheduler behind the wire, if there is one.
+    pub fn scheduler(&self) -> Option<&Scheduler> {
+        self.scheduler.as_ref()
     }
 
     /// The DynamoDB behind the wire.
@@ -100,7 +129,9 @@ impl Wire {
     /// Answers one request. Errors are answers too, in the shape in which AWS gives them.
     pub async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
         let headers = request.headers();
-        let mut answer = match Service::target(headers) {
+        let mut answer = match Service::target(&request) {
+            Some((Service::Scheduler, _)) if !is_signed(&request) => unsigned(),
+            Some((Service::Scheduler, _)) => self.ask_scheduler(&request),
             _ if request.method() != Method::POST => not_an_operation(&request),
             Some(_) if !is_signed(&request) => unsigned(),
             Some((Service::Sqs, operation)) => self.ask_sqs(operation, request.body()).await,
@@ -117,6 +148,24 @@ impl Wire {
         let checksum = crc32fast::hash(&answer.body);
         let mut response = respond(answer.status, AMZ_JSON, answer.body);
         response.headers_mut().insert(CRC32, checksum.into());
+        response
+    }
+
+    fn ask_scheduler(&self, request: &Request<Bytes>) -> Response<Bytes> {
+        let (uri, body) = (request.uri(), request.body());
+        let scheduler = self.scheduler.as_ref();
+        let query = uri.query().unwrap_or_default();
+        let answer =
+            scheduler.and_then(|scheduler| scheduler.handle(request.method(), uri.path(), query, body));
+        let Some(answer) = answer else {
+            return other_service(request.headers());
+        };
+        let mut response = respond(answer.status, "application/json", answer.body.to_string());
+        if let Some(error) = answer.error_type {
+            response
+                .headers_mut()
+                .insert(ERROR_TYPE, HeaderValue::from_static(error));
+        }
         response
     }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use aws_adapters::RepublishError;
 use embedded_aws::dynamodb::DynamoDbError;
 use embedded_aws::mapping::MappingError;
+use embedded_aws::scheduler::ScheduleFileError;
 use embedded_sqs::SqsError;
 
 use crate::folder::FolderError;
@@ -32,6 +33,9 @@ pub enum StackError {
     /// The database can't be used.
     #[error(transparent)]
     DynamoDb(#[from] DynamoDbError),
+    /// The file of schedules can't be used.
+    #[error(transparent)]
+    Schedules(#[from] ScheduleFileError),
     /// A table could not be created.
     #[error("a table could not be created: {0}")]
     Table(String),

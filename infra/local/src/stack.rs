@@ -12,8 +12,8 @@ use std::sync::atomic::AtomicU64;
 use std::time::{Duration, SystemTime};
 
 use aws_adapters::{
-    Bus, Checkpoint, ClientParts, Connection, Environment, MAX_RECEIVE_COUNT, Names, Outbox, Publisher,
-    Republisher, Selection,
+    Bus, Checkpoint, ClientParts, Connection, DEADLINES, Environment, MAX_RECEIVE_COUNT, Names, Outbox,
+    Publisher, Republisher, Scheduling, Selection,
 };
 use aws_credential_types::Credentials;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
@@ -23,7 +23,7 @@ use embedded_aws::dynamodb::StreamPosition;
 use embedded_aws::mapping::stream::{OnFailure, Order};
 use embedded_aws::mapping::{self, MappingError, Notice, Notices, Status};
 use embedded_aws::transport::Faults;
-use embedded_aws::{Clock, DynamoDb, Sqs, Transport, Wire};
+use embedded_aws::{Clock, DynamoDb, Scheduler, Sqs, Transport, Wire, scheduler};
 use embedded_sqs::{QueueAttributes, RedrivePolicy};
 use eventsourcing::SettingValues;
 use futures::FutureExt;
@@ -81,6 +81,9 @@ pub struct StackOptions {
     pub order: Order,
     /// How many relays run at once on the same stream; one in a sound deployment.
     pub relays: usize,
+    /// Whether functions are told of schedules. Without, a deadline that is further off than a queue can hold it
+    /// back goes from queue to queue.
+    pub schedules: bool,
     /// How often the outbox is swept, if not as often as on AWS: over days of a moved clock, a minute is
     /// thousands of times.
     pub sweep_interval: Option<Duration>,
@@ -107,6 +110,7 @@ impl StackOptions {
             intercept: None,
             order: Order::Arrival,
             relays: 1,
+            schedules: true,
             sweep_interval: None,
             max_receive_count: MAX_RECEIVE_COUNT,
         }
@@ -118,6 +122,7 @@ pub struct Stack {
     options: StackOptions,
     names: Names,
     wire: Wire,
+    scheduler: Scheduler,
     transport: Transport,
     clock: Clock,
     metrics: CollectedMetrics,
@@ -139,7 +144,7 @@ impl Stack {
         let clock = options.clock.clone();
         let clock = clock.unwrap_or_else(|| Clock::starting_at(options.epoch));
         let names = Names::of(&options.name);
-        let (dynamodb, folder) = open(&options, &names, &clock)?;
+        let (dynamodb, scheduler, folder) = open(&options, &names, &clock)?;
         let dynamodb = dynamodb.at_home_in(REGION, ACCOUNT);
         let sqs = Sqs::new(embedded_sqs::Settings {
             region: REGION.into(),
@@ -148,7 +153,8 @@ impl Stack {
             clock: clock.for_sqs(),
         });
         let existed = tables::create(&dynamodb, &names)?;
-        let wire = Wire::new(dynamodb, sqs);
+        scheduler.create_group(&names.of_function(DEADLINES))?;
+        let wire = Wire::new(dynamodb, sqs).with_scheduler(scheduler.clone());
         let transport = match &options.faults {
             Some(faults) => Transport::with_faults(wire.clone(), faults.clone()),
             None => Transport::new(wire.clone()),
@@ -157,6 +163,7 @@ impl Stack {
         let mut stack = Self {
             names,
             wire,
+            scheduler,
             transport,
             clock,
             metrics: CollectedMetrics::default(),
@@ -172,6 +179,12 @@ impl Stack {
         };
         stack.watch();
         stack.create_queues()?;
+        // What came due while nobody looked is sent now.
+        let scheduling = stack
+            .scheduler
+            .clone()
+            .run(stack.wire.sqs().clone(), stack.shutdown.subscribe());
+        stack.watchers.spawn(scheduling);
         if existed {
             stack.republished = stack.republish().await?;
         }
@@ -204,6 +217,11 @@ impl Stack {
     /// The services, for whoever wants to look at them directly, or serve them on a port.
     pub fn wire(&self) -> &Wire {
         &self.wire
+    }
+
+    /// The scheduler, for whoever wants to look at it directly.
+    pub fn scheduler(&self) -> &Scheduler {
+        &self.scheduler
     }
 
     /// The way of the functions' calls to the services, which counts them.
@@ -246,15 +264,17 @@ impl Stack {
     }
 
     /// Whether everything has come to rest: nothing in any queue that a function reads, delayed
-    /// messages included, nothing unrelayed, nothing in the outbox that is tried again, no invocation
+    /// messages and scheduled ones included, nothing unrelayed, nothing in the outbox that is tried again, no invocation
     /// under way.
     pub fn is_quiet(&self) -> bool {
         let sqs = self.wire.sqs();
         let mut queues = self.running().filter_map(Function::queue);
         self.statuses.iter().all(Status::is_quiet)
             && queues.all(|queue| {
-                let counts = sqs.counts(&self.names.of_function(queue));
+                let queue = self.names.of_function(queue);
+                let counts = sqs.counts(&queue);
                 counts.is_none_or(|counts| counts.visible + counts.in_flight + counts.delayed == 0)
+                    && self.scheduler.pending_for(&queue) == 0
             })
             && (!self.sweeps() || tables::is_swept(self.wire.dynamodb(), &self.names))
     }
@@ -331,6 +351,13 @@ impl Stack {
             };
             create(self.names.of_function(queue), attributes)?;
         }
+        if !self.registry().deadlines().is_empty() {
+            let attributes = QueueAttributes {
+                retention,
+                ..QueueAttributes::default()
+            };
+            create(self.names.dead_letter_queue(DEADLINES), attributes)?;
+        }
         Ok(())
     }
 
@@ -342,8 +369,12 @@ impl Stack {
         self.watchers
             .spawn(tables::watch(dynamodb, events, outbox, notices, generation));
         if self.clock.follows() {
-            let (jumps, sqs) = (self.clock.jumps(), self.wire.sqs().clone());
-            self.watchers.spawn(follow(jumps, sqs));
+            let (jumps, sqs, scheduler) = (
+                self.clock.jumps(),
+                self.wire.sqs().clone(),
+                self.scheduler.clone(),
+            );
+            self.watchers.spawn(follow(jumps, sqs, scheduler));
         }
     }
 
@@ -485,6 +516,7 @@ impl Stack {
         let settings = Settings {
             names: self.names.clone(),
             queue_url_prefix: self.queue_url_prefix(),
+            scheduling: self.scheduling(function),
             values: self.options.settings.clone(),
         };
         let (transport, endpoint, caller) = (
@@ -499,6 +531,18 @@ impl Stack {
             clock: Arc::new(StackClock(clock.clone())),
             metrics: Arc::new(metrics.clone()),
         }
+    }
+
+    /// What the template tells a function that sets deadlines; none if it sets none.
+    pub fn scheduling(&self, function: &Function) -> Option<Scheduling> {
+        let sets_deadlines = self.options.schedules && !function.sets_deadlines_on.is_empty();
+        sets_deadlines.then(|| Scheduling {
+            role_arn: format!(
+                "arn:aws:iam::{ACCOUNT}:role/{}",
+                self.names.of_function("scheduler")
+            ),
+            queue_arn_prefix: self.wire.sqs().queue_arn(&self.names.prefix()),
+        })
     }
 
     /// Publishes every stored event once more. Queues live in memory only, so whatever was on them when an
@@ -530,9 +574,15 @@ fn open(
     options: &StackOptions,
     names: &Names,
     clock: &Clock,
-) -> Result<(DynamoDb, Option<Folder>), StackError> {
+) -> Result<(DynamoDb, Scheduler, Option<Folder>), StackError> {
+    let settings = scheduler::Settings {
+        region: REGION.into(),
+        account: ACCOUNT.into(),
+        clock: clock.clone(),
+    };
     let Storage::Folder(path) = &options.storage else {
-        return Ok((DynamoDb::in_memory(clock.clone())?, None));
+        let dynamodb = DynamoDb::in_memory(clock.clone())?;
+        return Ok((dynamodb, Scheduler::in_memory(settings), None));
     };
     let holder = format!("stack {} at {}", options.name, options.base_url);
     let folder = Folder::take(path, &holder)?;
@@ -546,17 +596,19 @@ fn open(
             asked: options.name.clone(),
         });
     }
-    Ok((dynamodb, Some(folder)))
+    let scheduler = Scheduler::open(settings, &folder.file("schedules.jsonl"))?;
+    Ok((dynamodb, scheduler, Some(folder)))
 }
 
 /// Has queues follow a clock that jumps ahead, as it does when the machine was asleep: what was due meanwhile
 /// is due now.
-async fn follow(mut jumps: Jumps, sqs: Sqs) {
+async fn follow(mut jumps: Jumps, sqs: Sqs, scheduler: Scheduler) {
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
         if let Some(jump) = jumps.since_last_asked() {
             tracing::info!("the clock jumped ahead by {jump:?}, and what waits in queues with it");
             sqs.skip(jump);
+            scheduler.look_at_the_clock();
         }
     }
 }
@@ -567,6 +619,7 @@ fn connection(transport: &Transport, endpoint: &str, caller: &str) -> Connection
         dynamodb_endpoint: Some(endpoint.to_owned()),
         dynamodb_streams_endpoint: Some(endpoint.to_owned()),
         sqs_endpoint: Some(endpoint.to_owned()),
+        scheduler_endpoint: Some(endpoint.to_owned()),
         credentials: Credentials::new("local", "local", None, None, "local stack"),
         own_certificates: false,
     };

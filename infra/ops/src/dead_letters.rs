@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aws_adapters::{
-    MAX_BATCH, MAX_MESSAGE_BYTES, Outgoing, QueueError, Received, dead_letter_queue, source_queue,
+    DEADLINES, MAX_BATCH, MAX_MESSAGE_BYTES, Outgoing, QueueError, Received, dead_letter_queue, source_queue,
 };
 use clap::Args;
 use eventsourcing::{Clock, Form, Timestamp, ids_of, sendable, written};
@@ -602,7 +602,11 @@ pub(crate) async fn redrive(stack: &Stack, format: Format, redrive: Redrive) -> 
     bar.finish_and_clear();
     let outcome = Outcome {
         queue: stack.names.of_function(&dead_letter_queue),
-        to: Some(stack.names.of_function(queue)),
+        to: Some(if queue == DEADLINES {
+            "the queues that they are for".to_owned()
+        } else {
+            stack.names.of_function(queue)
+        }),
         of: letters.len(),
         done: messages.iter().filter(|message| message.failed.is_none()).count(),
         interrupted,
@@ -699,15 +703,14 @@ impl Mended {
 /// Sends a batch, then deletes those of it that were sent. Whatever happens in between, each message is
 /// on one of the two queues.
 async fn send_back(stack: &Stack, queue: &str, batch: &[Received], mended: Option<&str>) -> Vec<Settled> {
-    let takes_commands = stack
-        .bundle
-        .registry
-        .function(queue)
-        .is_some_and(|function| function.read_command("").is_some());
-    let outgoing = |letter: &Received| {
+    let takes_commands = |queue: &str| {
+        let function = stack.bundle.registry.function(queue);
+        function.is_some_and(|function| function.read_command("").is_some())
+    };
+    let outgoing = |(to, letter): &(&str, &Received)| {
         let unchanged = Outgoing {
-            attributes: letter.attributes_of_sender(),
-            ..Outgoing::now(queue, mended.unwrap_or(&letter.body), letter.trace.clone())
+            attributes: letters::attributes_of_sender(letter),
+            ..Outgoing::now(*to, mended.unwrap_or(&letter.body), letter.trace.clone())
         };
         let (id, _) = ids_of(&letter.body, &letter.message_id);
         let named = Outgoing {
@@ -715,14 +718,28 @@ async fn send_back(stack: &Stack, queue: &str, batch: &[Received], mended: Optio
             ..unchanged.clone()
         };
         // One that leaves no room for an id is taken for what it is by its content.
-        if takes_commands && named.bytes() <= MAX_MESSAGE_BYTES {
+        if takes_commands(to) && named.bytes() <= MAX_MESSAGE_BYTES {
             named
         } else {
             unchanged
         }
     };
-    let messages: Vec<_> = batch.iter().map(outgoing).collect();
-    let sent = stack.queues.send(&messages).await;
+    let homes: Vec<_> = batch
+        .iter()
+        .map(|letter| letters::came_from(stack, queue, letter))
+        .collect();
+    let known = homes.iter().zip(batch);
+    let known: Vec<_> = known
+        .filter_map(|(home, letter)| Some((*home.as_ref().ok()?, letter)))
+        .collect();
+    let messages: Vec<_> = known.iter().map(outgoing).collect();
+    let mut sent = stack.queues.send(&messages).await.into_iter();
+    let unanswered = || Err(QueueError::Unanswered);
+    let sent = homes.iter().map(|home| match home {
+        Ok(_) => sent.next().unwrap_or_else(unanswered),
+        Err(why) => Err(QueueError::Refused(why.clone())),
+    });
+    let sent: Vec<_> = sent.collect();
     let went = batch.iter().zip(&sent).filter(|(_, sent)| sent.is_ok());
     let went: Vec<_> = went.map(|(letter, _)| letter).collect();
     let deleted = letters::delete(stack, &dead_letter_queue(queue), &went).await;

@@ -4,10 +4,10 @@
 //! while; every command lets go what it holds before it ends, also when it is interrupted, and a
 //! message that is not let go because the process dies comes back by itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use aws_adapters::{Counts, QueueError, Receive, Received};
+use aws_adapters::{Attribute, Counts, DEADLINES, QueueError, Receive, Received};
 use eventsourcing::{Fields, sendable};
 use indicatif::ProgressBar;
 use tokio::time::Instant;
@@ -32,10 +32,47 @@ pub(crate) fn code(letter: &Received) -> Option<&'static str> {
 
 /// What was wrong with a dead letter, in words.
 pub(crate) fn error(letter: &Received) -> &str {
-    letter.refusal().map_or(
-        "moved by SQS: received too often without an answer from the function",
-        |refusal| refusal.error,
-    )
+    let attribute = |name| letter.attributes.get(name).and_then(Attribute::as_text);
+    if let Some(refusal) = letter.refusal() {
+        refusal.error
+    } else if attribute(SCHEDULE).is_some() {
+        attribute("ERROR_MESSAGE").unwrap_or("its schedule could not send it")
+    } else {
+        "moved by SQS: received too often without an answer from the function"
+    }
+}
+
+/// What the scheduler writes beside a deadline that it could not send: of which schedule, and to which queue.
+///
+/// Source: <https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html>
+const SCHEDULE: &str = "SCHEDULE_ARN";
+const TARGET: &str = "TARGET_ARN";
+
+/// The queue that a dead letter of `queue` goes back to, without the stack's name: that queue, and of a deadline
+/// that no schedule could send the one that it was for.
+pub(crate) fn came_from<'l>(stack: &'l Stack, queue: &'l str, letter: &Received) -> Result<&'l str, String> {
+    if queue != DEADLINES {
+        return Ok(queue);
+    }
+    let target = letter.attributes.get(TARGET).and_then(Attribute::as_text);
+    let named = target.and_then(|arn| arn.rsplit(':').next());
+    let deadlines = stack.bundle.registry.deadlines();
+    let meant = deadlines
+        .into_iter()
+        .find(|queue| named == Some(&*stack.names.of_function(queue)));
+    meant.ok_or_else(|| {
+        format!("its attribute {TARGET} names no queue of deadlines of this stack: send its body to the right one by hand")
+    })
+}
+
+/// What its sender put beside it, without what a function or the scheduler added.
+pub(crate) fn attributes_of_sender(letter: &Received) -> BTreeMap<String, Attribute> {
+    if letter.attributes.contains_key(SCHEDULE) {
+        // A schedule has no attributes to send.
+        BTreeMap::new()
+    } else {
+        letter.attributes_of_sender()
+    }
 }
 
 /// How many messages a queue holds; none if there is no such queue.

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws_adapters::{
-    Connection, Environment, Names, Proxies, Queues, Receive, Received, kebab_case, pascal_case, reason,
-    source_queue,
+    Connection, DEADLINES, Environment, Names, Proxies, Queues, Receive, Received, kebab_case, pascal_case,
+    reason, source_queue,
 };
 use bundle::{Bundle, Function, Trigger};
 use eventsourcing::nearest;
@@ -101,9 +101,12 @@ impl Stack {
             })
     }
 
-    /// The queues whose dead-letter queues are looked at, without the stack's name.
+    /// The queues whose dead-letter queues are looked at, without the stack's name. There is none called
+    /// [`DEADLINES`], but a dead-letter queue of it: of what no schedule could deliver.
     pub(crate) fn queues(&self) -> Vec<&str> {
-        self.bundle.registry.queues()
+        let registry = &self.bundle.registry;
+        let deadlines = (!registry.deadlines().is_empty()).then_some(DEADLINES);
+        registry.queues().into_iter().chain(deadlines).collect()
     }
 
     /// A queue, given as itself or its dead-letter queue, with or without the stack's name, or as the

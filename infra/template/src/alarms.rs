@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use aws_adapters::{dead_letter_queue, pascal_case};
+use aws_adapters::{DEADLINES, dead_letter_queue, pascal_case};
 use bundle::{Bundle, Context, Function, RECOVERY, Registry, Trigger};
 
-use crate::functions::{is_simulator, sends_to_itself};
+use crate::functions::is_simulator;
 use crate::intrinsics::{only_if, reference, stack_name};
 use crate::parameters::{WITH_ALARM_TOPIC, WITH_ALARMS};
 use crate::yaml::{Map, Yaml, inline};
@@ -90,6 +90,16 @@ impl Metric {
             name,
             dimensions: vec![("FunctionName", stack_name(&function.name))],
             statistic,
+        }
+    }
+
+    /// Source: <https://docs.aws.amazon.com/scheduler/latest/UserGuide/monitoring-cloudwatch.html>
+    fn of_deadlines(name: &'static str) -> Self {
+        Self {
+            namespace: "AWS/Scheduler",
+            name,
+            dimensions: vec![("ScheduleGroup", stack_name(DEADLINES))],
+            statistic: "Sum",
         }
     }
 
@@ -200,6 +210,7 @@ pub(crate) fn alarms(bundle: &Bundle) -> Vec<(String, Map)> {
         of_tables(),
         of_relay(registry),
         of_sweeper(registry),
+        undelivered_deadlines(registry),
         late_facts(registry),
         loops(registry),
     ];
@@ -344,7 +355,7 @@ fn waiting(bundle: &Bundle) -> Vec<Alarm> {
     let mut alarms = Vec::new();
     for (area, functions) in by_context(bundle) {
         let ages = |of_deadlines: bool| {
-            let functions = functions.iter().filter(|f| sends_to_itself(f) == of_deadlines);
+            let functions = functions.iter().filter(|f| f.waits() == of_deadlines);
             functions
                 .filter_map(|function| function.queue())
                 .map(age)
@@ -548,6 +559,37 @@ fn parked(sweeper: &Function) -> Alarm {
     }
 }
 
+fn undelivered_deadlines(registry: &Registry) -> Vec<Alarm> {
+    if registry.deadlines().is_empty() {
+        return vec![];
+    }
+    let about = "A schedule could not send its deadline to its queue for a day.";
+    let waits = Alarm {
+        kind: "undelivered-deadlines",
+        name: "undelivered-deadlines".into(),
+        about: format!("{about} The message is in the dead-letter queue of the deadlines."),
+        metrics: vec![depth(DEADLINES)],
+        combined: TOTAL_AS_LAST_SEEN,
+        threshold: 0,
+        periods: AT_ONCE,
+        silence: Silence::SaysNothing,
+    };
+    let dropped = Alarm {
+        name: "undelivered-deadlines-dropped".into(),
+        about: format!(
+            "{about} If its dead-letter queue did not take it either, it can be made anew from the events."
+        ),
+        metrics: vec![
+            Metric::of_deadlines("InvocationDroppedCount"),
+            Metric::of_deadlines("InvocationsFailedToBeSentToDeadLetterCount"),
+        ],
+        combined: TOTAL,
+        silence: Silence::IsGood,
+        ..waits.clone()
+    };
+    vec![waits, dropped]
+}
+
 fn late_facts(registry: &Registry) -> Vec<Alarm> {
     let counted = |function| late_facts_of(function).map(move |fact| Metric::counted_by(fact, function));
     vec![Alarm {
@@ -569,10 +611,7 @@ fn late_facts_of(function: &Function) -> impl Iterator<Item = &'static str> {
 }
 
 fn loops(registry: &Registry) -> Vec<Alarm> {
-    let sending_on = registry
-        .functions
-        .iter()
-        .filter(|function| sends_to_itself(function));
+    let sending_on = registry.functions.iter().filter(|function| function.waits());
     vec![Alarm {
         kind: "dropped-as-loops",
         name: "dropped-as-loops".into(),

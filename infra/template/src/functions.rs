@@ -7,6 +7,7 @@ use bundle::{Function, RECOVERY, Trigger};
 use eventsourcing::Setting;
 
 use crate::checkov::skipped_on_functions;
+use crate::deadlines;
 use crate::ids;
 use crate::intrinsics::{arn, attribute, either, only_if, reference, stack_name, substituted};
 use crate::parameters::{
@@ -16,7 +17,7 @@ use crate::yaml::{Map, Yaml, inline};
 
 /// The account that `cargo local up` and most emulators say they are. `sam local` would put an
 /// account of its own for `AWS::AccountId`.
-const ACCOUNT_OF_EMULATORS: &str = "000000000000";
+pub(crate) const ACCOUNT_OF_EMULATORS: &str = "000000000000";
 
 /// What all functions have in common, the section `Globals`.
 pub(crate) fn globals() -> Map {
@@ -74,13 +75,17 @@ pub(crate) fn function(function: &Function) -> Map {
             "LoggingConfig",
             Map::new().with("LogGroup", reference(&ids::log_group(name))),
         );
+    let mut variables = deadlines::variables(function);
     if let Some(Setting { variable, .. }) = function.deadline {
-        let variables = Map::new().with(variable, reference(&parameter_of(variable)));
+        variables.put(variable, reference(&parameter_of(variable)));
+    }
+    if !variables.is_empty() {
         properties.put("Environment", Map::new().with("Variables", variables));
     }
-    if sends_to_itself(function) {
+    if function.waits() {
         properties.remark(
-            "It sends a message on until that is due, which Lambda would take for an endless loop after 16 hops.",
+            "It sends on what comes before its time and from no schedule (by hand, from an earlier version), which \
+             Lambda would take for an endless loop after 16 hops.",
         );
         properties.put("RecursiveLoop", "Allow");
     }
@@ -95,13 +100,6 @@ pub(crate) fn function(function: &Function) -> Map {
     conditional(function, "AWS::Serverless::Function")
         .with("Metadata", metadata())
         .with("Properties", properties)
-}
-
-/// Whether a function sends to the queue that invokes it.
-pub(crate) fn sends_to_itself(function: &Function) -> bool {
-    function
-        .queue()
-        .is_some_and(|queue| function.sends_to.iter().any(|name| name == queue))
 }
 
 /// Whether a function is a simulator, which is deployed only if asked for.

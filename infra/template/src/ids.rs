@@ -29,5 +29,9 @@ pub(crate) fn dead_letter_queue(name: &str) -> String {
 pub(crate) const EVENTS_TABLE: &str = "EventsTable";
 /// The table of events that the relay could not deliver.
 pub(crate) const OUTBOX_TABLE: &str = "OutboxTable";
+/// The group of the deadlines' schedules.
+pub(crate) const DEADLINE_SCHEDULES: &str = "DeadlineSchedules";
+/// The role that schedules send as.
+pub(crate) const SCHEDULER_ROLE: &str = "SchedulerRole";
 /// The role of whoever moves messages out of dead-letter queues.
 pub(crate) const OPERATOR_ROLE: &str = "OperatorRole";

@@ -8,6 +8,7 @@
 mod alarms;
 mod checkov;
 mod dashboard;
+mod deadlines;
 mod functions;
 mod ids;
 mod intrinsics;
@@ -84,6 +85,8 @@ fn resources(bundle: &Bundle) -> Map {
         resources.remark(format!("{}: {}.", outbound.about, outbound.events.join(", ")));
         queues::with_dead_letters(&mut resources, registry, outbound.queue);
     }
+
+    deadlines::put(&mut resources, registry);
 
     resources.heading("Operation");
     resources.remark(

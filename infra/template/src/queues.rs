@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws_adapters::{MAX_RECEIVE_COUNT, dead_letter_queue};
+use aws_adapters::{DEADLINES, MAX_RECEIVE_COUNT, dead_letter_queue};
 use bundle::{Function, Registry, Sender, Trigger};
 
 use crate::functions::is_simulator;
@@ -31,6 +31,18 @@ pub(crate) fn with_dead_letters(resources: &mut Map, registry: &Registry, name: 
         .with("redrivePermission", "byQueue")
         .with("sourceQueueArns", source);
     dead_letters(resources, registry, name, sources);
+}
+
+/// The queue of what no schedule could deliver. No queue's letters go there.
+pub(crate) fn of_undelivered_deadlines(resources: &mut Map) {
+    let id = ids::dead_letter_queue(DEADLINES);
+    let extra = Map::new().with(
+        "RedriveAllowPolicy",
+        Map::new().with("redrivePermission", "denyAll"),
+    );
+    resources.put(id.as_str(), queue(&dead_letter_queue(DEADLINES), extra));
+    let senders = vec![arn(ids::SCHEDULER_ROLE)];
+    resources.put(format!("{id}Policy"), policy(&id, Some(senders)));
 }
 
 fn dead_letters(resources: &mut Map, registry: &Registry, name: &str, sources: Map) {
@@ -68,6 +80,9 @@ fn senders(registry: &Registry, name: &str) -> Option<Vec<Yaml>> {
         function.sends_to.iter().any(|queue| queue == name) || function.gives_up_to().as_deref() == Some(name)
     };
     let mut senders: Vec<_> = registry.functions.iter().filter(sends).map(role).collect();
+    if registry.deadlines().contains(&name) {
+        senders.push(arn(ids::SCHEDULER_ROLE));
+    }
     senders.push(arn(ids::OPERATOR_ROLE));
     Some(senders)
 }

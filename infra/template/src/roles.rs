@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use aws_adapters::{OUTBOX_INDEX, dead_letter_queue};
+use aws_adapters::{DEADLINES, OUTBOX_INDEX, dead_letter_queue};
 use bundle::{Bundle, Function, OutboxAccess, StoreAccess, Trigger};
 
+use crate::deadlines;
 use crate::functions::conditional;
 use crate::ids;
 use crate::intrinsics::{arn, attribute, only_if, reference, substituted};
@@ -42,8 +43,11 @@ pub(crate) fn operator_role(bundle: &Bundle) -> Map {
         .with("Principal", Map::new().with("AWS", account))
         .with("Action", "sts:AssumeRole");
     let queues = registry.queues();
+    let deadlines = (!registry.deadlines().is_empty()).then_some(DEADLINES);
     let dead_letters = queues
         .iter()
+        .copied()
+        .chain(deadlines)
         .map(|name| substituted(queue_arn(&dead_letter_queue(name))));
     let queues = queues.iter().map(|name| substituted(queue_arn(name)));
     let take = [
@@ -97,7 +101,7 @@ pub(crate) fn document<T: Into<Yaml>>(statements: Vec<T>) -> Map {
         .with("Statement", statements)
 }
 
-fn policy(name: &str, statements: Vec<Yaml>) -> Map {
+pub(crate) fn policy(name: &str, statements: Vec<Yaml>) -> Map {
     Map::new()
         .with("PolicyName", name)
         .with("PolicyDocument", document(statements))
@@ -113,6 +117,7 @@ fn statements(function: &Function) -> Vec<Yaml> {
     ];
     statements.extend(trigger(function));
     statements.push(allow("Send", &["sqs:SendMessage"], destinations(function)));
+    statements.extend(deadlines::permissions(function));
     statements.extend(store(function.store));
     statements.extend(outbox(function.outbox));
     statements.push(use_of_key());
@@ -183,7 +188,7 @@ fn outbox_index() -> Yaml {
     substituted(format!("${{{}.Arn}}/index/{OUTBOX_INDEX}", ids::OUTBOX_TABLE))
 }
 
-fn use_of_key() -> Yaml {
+pub(crate) fn use_of_key() -> Yaml {
     let actions = ["kms:Decrypt", "kms:GenerateDataKey"];
     only_if(
         WITH_KEY,
@@ -191,11 +196,11 @@ fn use_of_key() -> Yaml {
     )
 }
 
-fn allow(sid: &str, actions: &[&str], resources: Vec<Yaml>) -> Yaml {
+pub(crate) fn allow(sid: &str, actions: &[&str], resources: Vec<Yaml>) -> Yaml {
     statement(sid, actions, resources).into()
 }
 
-fn statement(sid: &str, actions: &[&str], mut resources: Vec<Yaml>) -> Map {
+pub(crate) fn statement(sid: &str, actions: &[&str], mut resources: Vec<Yaml>) -> Map {
     let action = match actions {
         [one] => (*one).into(),
         several => inline(several.iter().copied()),

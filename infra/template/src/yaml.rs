@@ -97,6 +97,11 @@ impl Map {
         });
     }
 
+    /// Whether it has no entries.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// As [`Self::note`], in place.
     pub(crate) fn remark(&mut self, comment: impl Into<String>) {
         self.pending.push(Comment::Note(comment.into()));

@@ -1,5 +1,5 @@
 //! The way to the services: what the environment says, clients, names of queues and tables, the queues
-//! themselves, and what a failed call comes to.
+//! and schedules themselves, and what a failed call comes to.
 
 pub(crate) mod connection;
 pub(crate) mod environment;
@@ -10,3 +10,4 @@ pub(crate) mod names;
 pub(crate) mod proxy;
 pub(crate) mod queues;
 mod roots;
+pub(crate) mod schedules;

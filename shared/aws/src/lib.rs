@@ -23,6 +23,7 @@
 //! | `client::environment`, `proxy`, `connection` | the SDK's standard variables, and clients made from them |
 //! | `client::names` | what things are called in a stack |
 //! | `client::queues`, `message` | the client of a stack's queues: [`Queues`]; messages going out and received |
+//! | `client::schedules` | messages that are due later than a queue can hold them back: [`Schedules`] |
 //! | `client::failure`, `jitter` | what a failed call comes to, and how long to wait before the next |
 //! | `store::event_store`, `commit_ref` | appends and loads in the event table, and where a commit is in it |
 //! | `delivery::bus`, `publisher` | sending commands; sending the events of commits to those who asked for them |
@@ -49,7 +50,8 @@ pub use client::names::{
 };
 pub use client::proxy::Proxies;
 pub use client::queues::{Counts, MAX_BATCH, QueueError, Queues, Receive};
-pub use delivery::bus::{Bus, SendError};
+pub use client::schedules::{DEADLINES, MAX_SCHEDULED_BYTES, OneTime, Schedules, Scheduling};
+pub use delivery::bus::{Bus, SendError, Timed};
 pub use delivery::outbox::{
     AfterFailure, Delivery, Due, OUTBOX_INDEX, OUTBOX_PATIENCE, Outbox, OutboxEntry, OutboxError,
     PUBLISHED_RETENTION,

@@ -128,6 +128,9 @@ pub struct Function {
     pub trigger: Trigger,
     /// The queues it sends to, without the stack's name; its own dead-letter queue apart.
     pub sends_to: Vec<String>,
+    /// Those of these queues whose messages are deadlines that it sets: what is due later than a queue can hold
+    /// it back is scheduled. See [`Registry::of`](crate::Registry::of).
+    pub sets_deadlines_on: Vec<String>,
     /// What it does with the event table.
     pub store: StoreAccess,
     /// What it does with the outbox table.
@@ -193,6 +196,7 @@ impl Function {
             context,
             trigger,
             sends_to: vec![],
+            sets_deadlines_on: vec![],
             store: StoreAccess::None,
             outbox: OutboxAccess::None,
             batching: Batching::default(),
@@ -256,6 +260,12 @@ impl Function {
     /// Its samples, made anew.
     pub fn samples(&self) -> Vec<Sample> {
         self.samples.iter().map(|make| make()).collect()
+    }
+
+    /// Whether it waits for its time: sends what is not due yet to the queue that invokes it, once more.
+    pub fn waits(&self) -> bool {
+        let is_own = |queue: &String| Some(queue.as_str()) == self.queue();
+        self.sends_to.iter().any(is_own)
     }
 
     /// The queue that invokes it, without the stack's name; none if something else does.

@@ -29,6 +29,7 @@ impl Registry {
     /// These functions and queues, and the functions that every bundle has: relay, recovery and sweeper.
     pub fn of(functions: Vec<Function>, outbound: Vec<Outbound>) -> Self {
         let mut registry = Self { functions, outbound };
+        registry.tell_of_deadlines();
         let routes = registry.routes();
         // What those three do is shown by the event that the first step waits for.
         let steps = registry
@@ -43,6 +44,26 @@ impl Registry {
         ];
         registry.functions.extend(delivery);
         registry
+    }
+
+    /// Tells each function which of what it sends are deadlines.
+    fn tell_of_deadlines(&mut self) {
+        let deadlines = self.functions.iter().filter(|function| function.waits());
+        let deadlines: Vec<String> = deadlines.map(|function| function.name.clone()).collect();
+        for function in self.functions.iter_mut().filter(|function| !function.waits()) {
+            let sent = function.sends_to.iter().filter(|queue| deadlines.contains(queue));
+            function.sets_deadlines_on = sent.cloned().collect();
+        }
+    }
+
+    /// The queues of deadlines that some function sets, without the stack's name.
+    pub fn deadlines(&self) -> Vec<&str> {
+        let is_set = |function: &&Function| {
+            let mut set = self.functions.iter().flat_map(|other| &other.sets_deadlines_on);
+            set.any(|queue| *queue == function.name)
+        };
+        let deadlines = self.functions.iter().filter(is_set);
+        deadlines.map(|function| function.name.as_str()).collect()
     }
 
     /// The function of that name.

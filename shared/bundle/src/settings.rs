@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_adapters::{
-    Bus, Connection, DynamoDbEventStore, MetricSink, Names, Outbox, Publisher, Routes, stack_name_problem,
-    url_problem,
+    Bus, Connection, DynamoDbEventStore, MetricSink, Names, Outbox, Publisher, Routes, Schedules, Scheduling,
+    stack_name_problem, url_problem,
 };
 use eventsourcing::{Clock, EventStore, MAX_SETTING_SECONDS, Setting, SettingValues};
 
@@ -17,6 +17,9 @@ pub struct Settings {
     /// `QUEUE_URL_PREFIX`: what the URLs of the stack's queues begin with, up to and including the
     /// stack's name and a dash.
     pub queue_url_prefix: String,
+    /// `SCHEDULER_ROLE_ARN` and `QUEUE_ARN_PREFIX`, for functions that set deadlines. Without them a deadline that
+    /// is further off than a queue can hold it back is sent on from queue to queue.
+    pub scheduling: Option<Scheduling>,
     /// What the business can be set to, and how long messages are tried: each by its own variable, 1 to 31,536,000
     /// seconds (a year).
     pub values: SettingValues,
@@ -32,6 +35,11 @@ pub struct InvalidSetting {
 }
 
 const SECONDS: &str = "a whole number of seconds from 1 to 31536000";
+const ROLE_ARN: &str = "the ARN of the role that EventBridge Scheduler sends as, such as \
+                        arn:aws:iam::123456789012:role/shop-scheduler; unset it and QUEUE_ARN_PREFIX to do without \
+                        schedules";
+const ARN_PREFIX: &str = "what the queues' ARNs begin with, such as arn:aws:sqs:eu-central-1:123456789012:shop-; \
+                          unset it and SCHEDULER_ROLE_ARN to do without schedules";
 const STACK_NAME: &str = "the stack's name: a letter, then up to 39 letters, digits or dashes";
 
 impl Settings {
@@ -62,8 +70,37 @@ impl Settings {
                 "what the queues' URLs begin with, such as https://sqs.eu-central-1.amazonaws.com/123456789012/shop-",
                 url_problem,
             )?,
+            scheduling: Self::scheduling(&variable)?,
             values: Self::values(declared, &variable)?,
         })
+    }
+
+    /// Both variables, or neither.
+    fn scheduling(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Scheduling>, InvalidSetting> {
+        let read = |name| variable(name).filter(|value| !value.is_empty());
+        let checked = |name, expected, value: Option<String>, begins: &str| {
+            let problem = match &value {
+                None => "is not set".to_owned(),
+                Some(arn) if !arn.starts_with("arn:") || !arn.contains(begins) => "is no such ARN".to_owned(),
+                Some(arn) if !arn.chars().all(|c| c.is_ascii_graphic()) => {
+                    "holds a space, a control character or one that is not ASCII".to_owned()
+                }
+                Some(_) => return Ok(value.unwrap_or_default()),
+            };
+            Err(InvalidSetting {
+                name,
+                problem,
+                expected,
+            })
+        };
+        let (role, prefix) = (read("SCHEDULER_ROLE_ARN"), read("QUEUE_ARN_PREFIX"));
+        if role.is_none() && prefix.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(Scheduling {
+            role_arn: checked("SCHEDULER_ROLE_ARN", ROLE_ARN, role, ":iam:")?,
+            queue_arn_prefix: checked("QUEUE_ARN_PREFIX", ARN_PREFIX, prefix, ":sqs:")?,
+        }))
     }
 
     /// Reads what `declared` says alone; what is not set has its default.
@@ -121,7 +158,11 @@ impl Parts {
 
     /// The command bus.
     pub fn bus(&self) -> Bus {
-        Bus::new(self.connection.sqs.clone(), &self.settings.queue_url_prefix)
+        let schedules = self.settings.scheduling.clone().map(|scheduling| {
+            let client = self.connection.scheduler.clone();
+            Schedules::new(client, &self.settings.names, scheduling)
+        });
+        Bus::new(self.connection.sqs.clone(), &self.settings.queue_url_prefix).scheduling(schedules)
     }
 
     pub(crate) fn outbox(&self) -> Outbox {
@@ -184,6 +225,51 @@ mod tests {
             ),
             "{error}"
         );
+    }
+
+    #[test]
+    fn schedules_need_both_variables_and_a_function_without_either_starts() {
+        let read = |role: Option<&str>, prefix: Option<&str>| {
+            let (role, prefix) = (role.map(str::to_owned), prefix.map(str::to_owned));
+            Settings::scheduling(move |name| match name {
+                "SCHEDULER_ROLE_ARN" => role.clone(),
+                "QUEUE_ARN_PREFIX" => prefix.clone(),
+                _ => None,
+            })
+        };
+        let (role, prefix) = (
+            "arn:aws:iam::123456789012:role/shop-scheduler",
+            "arn:aws:sqs:eu-central-1:123456789012:shop-",
+        );
+        assert_eq!(read(None, None), Ok(None));
+        assert_eq!(read(Some(""), Some("")), Ok(None));
+        let both = read(Some(role), Some(prefix)).expect("both are right");
+        assert_eq!(both.map(|both| both.queue_arn_prefix).as_deref(), Some(prefix));
+        for (role, prefix, begins) in [
+            (
+                Some(role),
+                None,
+                "environment variable QUEUE_ARN_PREFIX is not set; expected",
+            ),
+            (
+                None,
+                Some(prefix),
+                "environment variable SCHEDULER_ROLE_ARN is not set; expected",
+            ),
+            (
+                Some(prefix),
+                Some(prefix),
+                "environment variable SCHEDULER_ROLE_ARN is no such ARN; expected",
+            ),
+            (
+                Some(role),
+                Some("shop-"),
+                "environment variable QUEUE_ARN_PREFIX is no such ARN; expected",
+            ),
+        ] {
+            let error = read(role, prefix).expect_err(begins).to_string();
+            assert!(error.starts_with(begins), "{error}");
+        }
     }
 
     #[test]

@@ -53,8 +53,10 @@ impl Dispatch {
         }
     }
 
-    /// Sends `command` so that it is decided at `due`, however far off that is.
+    /// Sends `command` so that it is decided at `due`, however far off that is. It has to be a deadline: only
+    /// of those it is known that they may come early, and who may send them.
     pub fn at<C: Command>(due: Timestamp, command: &C) -> Self {
+        const { assert!(C::DEADLINE, "only a deadline has a time of its own") };
         Self {
             due: Some(due),
             ..Self::now(command)

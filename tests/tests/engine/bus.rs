@@ -331,7 +331,8 @@ impl Idle {
             region: format!("test-{}", uuid::Uuid::new_v4()),
             dynamodb_endpoint: endpoint.clone(),
             dynamodb_streams_endpoint: endpoint.clone(),
-            sqs_endpoint: endpoint,
+            sqs_endpoint: endpoint.clone(),
+            scheduler_endpoint: endpoint,
             credentials: Credentials::new("bus", "bus", None, None, "bus"),
             own_certificates: false,
         };

@@ -6,6 +6,7 @@
 mod bad_input;
 mod batches;
 mod bus;
+mod deadlines;
 mod doors;
 mod fuzz;
 mod loans;

@@ -832,6 +832,7 @@ fn environment(url: &str) -> Environment {
         dynamodb_endpoint: Some(url.to_owned()),
         dynamodb_streams_endpoint: None,
         sqs_endpoint: None,
+        scheduler_endpoint: None,
         credentials: Credentials::new(
             variable("AWS_ACCESS_KEY_ID", "conformance"),
             variable("AWS_SECRET_ACCESS_KEY", "conformance"),

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use async_trait::async_trait;
+use domain::deadlines::SHIPMENT_DEADLINE;
 use embedded_aws::Service;
 use embedded_aws::transport::{Call, Fault, Faults};
 use functions::scenarios::Ids;
@@ -225,7 +226,9 @@ async fn what_version_1_left_in_flight_comes_to_its_end() {
 
     let bundle = Running::start(on_disk()).await;
     assert_eq!(bundle.stack.republished(), items.len() as u64);
-    let settled = tokio::time::timeout(std::time::Duration::from_mins(30), bundle.settle()).await;
+    // What goes on has deadlines of its own, which are scheduled: the longest of them passes after a day.
+    let rest = SHIPMENT_DEADLINE.default + std::time::Duration::from_mins(30);
+    let settled = tokio::time::timeout(rest, bundle.settle()).await;
     assert!(settled.is_ok(), "{:?}", bundle.waiting());
     let findings = Findings::of(&bundle).await;
     assert_eq!(findings.problems(), [""; 0]);

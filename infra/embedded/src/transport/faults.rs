@@ -51,9 +51,12 @@ impl Call {
             .get_or_init(|| serde_json::from_slice(&self.body).unwrap_or_default())
     }
 
-    /// The table or the queue it is about; the first one of several.
+    /// The table, the queue or the group of schedules it is about; the first one of several.
     pub fn resource(&self) -> Option<&str> {
         let request = self.request();
+        if self.service == Service::Scheduler {
+            return request["GroupName"].as_str();
+        }
         if self.service == Service::Sqs {
             let queue = request["QueueUrl"]
                 .as_str()
@@ -133,6 +136,7 @@ impl Failure {
                 "com.amazonaws.sqs#RequestThrottled",
                 "The request was throttled.",
             ),
+            Service::Scheduler => Self::new(429, "ThrottlingException", "Rate exceeded"),
             Service::DynamoDb | Service::DynamoDbStreams => Self::new(
                 400,
                 "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException",
@@ -145,6 +149,7 @@ impl Failure {
     pub fn internal(service: Service) -> Self {
         match service {
             Service::Sqs => Self::new(500, "com.amazonaws.sqs#InternalFailure", "The request failed."),
+            Service::Scheduler => Self::new(500, "InternalServerException", "Unexpected error"),
             Service::DynamoDb | Service::DynamoDbStreams => Self::new(
                 500,
                 "com.amazonaws.dynamodb.v20120810#InternalServerError",

@@ -7,6 +7,7 @@
 mod dynamodb;
 mod queue_mapping;
 mod schedule;
+mod scheduler;
 mod sdk;
 mod stream_mapping;
 mod support;

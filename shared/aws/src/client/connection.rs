@@ -1,8 +1,8 @@
-//! Clients for `DynamoDB` and SQS, as the SDK's standard environment variables say.
+//! Clients for `DynamoDB`, SQS and `EventBridge` Scheduler, as the SDK's standard environment variables say.
 //!
 //! Lambda hands a function its region and credentials in the environment, so the SDK's chain of
 //! providers (files, instance metadata, single sign-on) would only cost start-up time. One HTTP
-//! client with one TLS stack serves both, and its first connections are opened while the function
+//! client with one TLS stack serves all, and its first connections to tables and queues are opened while the function
 //! initialises: that time has the full processor, whatever the function's memory size.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -46,6 +46,8 @@ pub struct Connection {
     pub streams: aws_sdk_dynamodbstreams::Client,
     /// For queues.
     pub sqs: aws_sdk_sqs::Client,
+    /// For what is due later than a queue can hold it back.
+    pub scheduler: aws_sdk_scheduler::Client,
     warm: Option<(SharedHttpConnector, [String; 2])>,
 }
 
@@ -132,15 +134,19 @@ impl Connection {
         let mut sqs = aws_sdk_sqs::config::Builder::from(&config);
         sqs.set_endpoint_url(environment.sqs_endpoint.clone());
         sqs.set_retry_partition(Some(partition("sqs")));
+        let mut scheduler = aws_sdk_scheduler::config::Builder::from(&config);
+        scheduler.set_endpoint_url(environment.scheduler_endpoint.clone());
+        scheduler.set_retry_partition(Some(partition("scheduler")));
         Self {
             dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()),
             streams: aws_sdk_dynamodbstreams::Client::from_conf(streams.build()),
             sqs: aws_sdk_sqs::Client::from_conf(sqs.build()),
+            scheduler: aws_sdk_scheduler::Client::from_conf(scheduler.build()),
             warm: None,
         }
     }
 
-    /// Opens a connection to each service, so that the first message does not wait for it. What
+    /// Opens a connection to tables and queues, so that the first message does not wait for it. What
     /// comes back does not matter and costs nothing (an unsigned request), nor does a failure: the
     /// first real call would meet and report the same.
     pub async fn warm_up(&self) {

@@ -17,6 +17,8 @@ pub struct Environment {
     pub dynamodb_streams_endpoint: Option<String>,
     /// `AWS_ENDPOINT_URL_SQS`, else `AWS_ENDPOINT_URL`; AWS's own if neither is there.
     pub sqs_endpoint: Option<String>,
+    /// `AWS_ENDPOINT_URL_SCHEDULER`, else `AWS_ENDPOINT_URL`; AWS's own if neither is there.
+    pub scheduler_endpoint: Option<String>,
     /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`.
     pub credentials: Credentials,
     /// Whether `SSL_CERT_FILE` or `SSL_CERT_DIR` says whose certificates are trusted.
@@ -30,6 +32,7 @@ impl std::fmt::Debug for Environment {
             .field("dynamodb_endpoint", &self.dynamodb_endpoint)
             .field("dynamodb_streams_endpoint", &self.dynamodb_streams_endpoint)
             .field("sqs_endpoint", &self.sqs_endpoint)
+            .field("scheduler_endpoint", &self.scheduler_endpoint)
             .finish_non_exhaustive()
     }
 }
@@ -62,11 +65,12 @@ impl Environment {
     }
 
     /// The endpoints that were chosen, none for AWS's own.
-    pub(crate) fn endpoints(&self) -> [Option<&str>; 3] {
+    pub(crate) fn endpoints(&self) -> [Option<&str>; 4] {
         let endpoints = [
             &self.dynamodb_endpoint,
             &self.dynamodb_streams_endpoint,
             &self.sqs_endpoint,
+            &self.scheduler_endpoint,
         ];
         endpoints.map(Option::as_deref)
     }
@@ -83,6 +87,7 @@ impl Environment {
             dynamodb_endpoint: variables.endpoint("AWS_ENDPOINT_URL_DYNAMODB")?,
             dynamodb_streams_endpoint: variables.endpoint("AWS_ENDPOINT_URL_DYNAMODB_STREAMS")?,
             sqs_endpoint: variables.endpoint("AWS_ENDPOINT_URL_SQS")?,
+            scheduler_endpoint: variables.endpoint("AWS_ENDPOINT_URL_SCHEDULER")?,
             credentials: Credentials::new(
                 variables.required(&["AWS_ACCESS_KEY_ID"], ACCESS_KEY, in_access_key)?,
                 variables.required(&["AWS_SECRET_ACCESS_KEY"], SECRET, in_secret)?,
@@ -227,7 +232,7 @@ mod tests {
         })
     }
 
-    const VARIABLES: [&str; 8] = [
+    const VARIABLES: [&str; 9] = [
         "AWS_REGION",
         "AWS_ACCESS_KEY_ID",
         "AWS_SECRET_ACCESS_KEY",
@@ -236,6 +241,7 @@ mod tests {
         "AWS_ENDPOINT_URL_DYNAMODB",
         "AWS_ENDPOINT_URL_DYNAMODB_STREAMS",
         "AWS_ENDPOINT_URL_SQS",
+        "AWS_ENDPOINT_URL_SCHEDULER",
     ];
 
     #[test]

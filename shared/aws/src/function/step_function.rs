@@ -4,14 +4,15 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use eventsourcing::{
-    Clock, Decider, Dispatch, EventEnvelope, EventStore, History, LoadError, Read, Step, encode_command,
+    Clock, Decider, Dispatch, EventEnvelope, EventStore, History, LoadError, Read, Step, command_id,
+    encode_command,
 };
 use futures::FutureExt;
 use futures::future::join_all;
 
 use crate::client::message::Outgoing;
 use crate::client::names::kebab_case;
-use crate::delivery::bus::Bus;
+use crate::delivery::bus::{Bus, Timed};
 use crate::delivery::refusal::RefusalCode;
 use crate::function::metrics::Metrics;
 use crate::function::queue_function::{BatchHandler, Identity, Invocation, Piece, QueueRecord, Verdict};
@@ -60,7 +61,10 @@ where
             }
         }
         // One record's failure is that record's alone, though all are sent together.
-        for (place, sent) in owners.into_iter().zip(self.bus.send(messages).await) {
+        for (place, sent) in owners
+            .into_iter()
+            .zip(self.bus.send_in_time(messages, self.clock.now()).await)
+        {
             if let Err(error) = sent {
                 verdicts[place] = Some(Verdict::Failed(error.to_string()));
             }
@@ -73,7 +77,7 @@ where
             .collect()
     }
 
-    async fn messages(&self, record: &QueueRecord) -> (Option<Identity>, Result<Vec<Outgoing>, Verdict>) {
+    async fn messages(&self, record: &QueueRecord) -> (Option<Identity>, Result<Vec<Timed>, Verdict>) {
         let envelope = match EventEnvelope::<S::Event>::read(&record.body, self.clock.now()) {
             Ok(envelope) => envelope,
             Err(error) => {
@@ -127,15 +131,15 @@ where
         dispatch: &Dispatch,
         envelope: &EventEnvelope<S::Event>,
         record: &QueueRecord,
-    ) -> Result<Outgoing, Verdict> {
+    ) -> Result<Timed, Verdict> {
         let now = self.clock.now();
         let body = encode_command(dispatch, &envelope.id, &envelope.metadata.correlation_id, now).map_err(
             |error| Verdict::Failed(format!("{} can't be written: {error}", dispatch.command_type)),
         )?;
-        let delay = dispatch.due.map(|due| due.since(now)).unwrap_or_default();
-        Ok(Outgoing {
-            delay,
-            ..Outgoing::now(kebab_case(dispatch.command_type), body, record.trace.clone())
+        Ok(Timed {
+            id: command_id(&envelope.id, dispatch.command_type, &dispatch.stream).to_string(),
+            due: dispatch.due,
+            message: Outgoing::now(kebab_case(dispatch.command_type), body, record.trace.clone()),
         })
     }
 }

@@ -196,3 +196,57 @@ async fn a_redrive_takes_a_senders_attributes_along_and_leaves_those_that_say_wh
     let back: Vec<_> = taken.iter().map(|message| &message.message_attributes).collect();
     assert_eq!(back, [&of_sender]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deadline_that_no_schedule_could_send_is_listed_and_goes_to_the_queue_that_it_is_for() {
+    let library = Library::start(false).await;
+    let (sqs, names) = (library.stack.wire().sqs(), library.stack.names());
+    let queue = names.of_function("remind-member");
+    let letter = |target: String| {
+        let beside = [
+            ("ERROR_CODE", "AccessDenied".to_owned()),
+            ("ERROR_MESSAGE", "the role may not send there".to_owned()),
+            (
+                "SCHEDULE_ARN",
+                "arn:aws:scheduler:us-east-1:000000000000:schedule/local-deadlines/x".to_owned(),
+            ),
+            ("TARGET_ARN", target),
+        ];
+        let beside = beside.map(|(name, text)| (name.to_owned(), MessageAttribute::string(text)));
+        Outgoing {
+            body: r#"{"id":"r-1","command":{"loan_id":"l-1","due_at":"2026-11-23T08:00:00Z"}}"#.to_owned(),
+            attributes: beside.into(),
+            ..Outgoing::default()
+        }
+    };
+    let dead_letters = names.of_function("deadlines-dlq");
+    for target in [sqs.queue_arn(&queue), sqs.queue_arn("another-stacks")] {
+        sqs.send(&dead_letters, letter(target))
+            .expect("the queue takes it");
+    }
+    let listed = library.json(&["dlq", "list"]);
+    assert!(
+        listed.to_string().contains("the role may not send there"),
+        "{listed}"
+    );
+
+    let redriven = library.ops(&["dlq", "redrive", "deadlines"]);
+    assert!(
+        !redriven.status.success(),
+        "one of both has no queue here: {redriven:?}"
+    );
+    assert!(
+        redriven.out.contains("TARGET_ARN names no queue of deadlines"),
+        "{redriven:?}"
+    );
+    let taken = sqs
+        .receive(&queue, Receive::default())
+        .await
+        .expect("the queue is there");
+    let [message] = &taken[..] else {
+        panic!("one message is right: {taken:?}");
+    };
+    assert!(message.body.contains("r-1") && message.message_attributes.is_empty());
+    let left = sqs.counts(&dead_letters).expect("the queue is there");
+    assert_eq!(left.visible + left.in_flight, 1);
+}

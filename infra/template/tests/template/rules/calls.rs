@@ -8,20 +8,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bundle::{Comes, Function, RECOVERY, RELAY, Sample, Trigger};
 use embedded_aws::Service;
 use embedded_aws::transport::{Call, Fault, Faults};
 use local::StackOptions;
 use testkit::running::{Running, Seen};
-use testkit::sampled::{bring, waits, with_delivery};
+use testkit::sampled::{bring, with_delivery};
 use testkit::weather::{broken, faults};
 use tokio::time::Instant;
 
 use super::super::{bundle, played};
 use super::document::{Document, pascal_case, text};
-use super::permissions::{Permissions, granted};
+use super::permissions::{Permissions, SCHEDULES, granted};
 use super::{document, options};
 
 /// For how long all calls of a function fail on the second day, from its first one on: long enough for its messages to
@@ -33,6 +33,9 @@ const OUTAGE_OF_RELAY: Duration = Duration::from_mins(30);
 
 /// For how long after that no queue takes anything from it.
 const UNREACHABLE: Duration = Duration::from_mins(10);
+
+const DAY: Duration = Duration::from_hours(24);
+const YEAR: Duration = Duration::from_hours(365 * 24);
 
 #[test]
 fn every_function_makes_the_calls_that_its_role_allows_and_no_others() {
@@ -86,6 +89,8 @@ fn a_permission_that_nobody_needs_is_noticed() {
     let needless = [
         ("dynamodb:Scan", "EventsTable.Arn"),
         ("sqs:PurgeQueue", &first),
+        ("scheduler:DeleteSchedule", SCHEDULES),
+        ("iam:PassRole", "OperatorRole.Arn"),
         ("dynamodb:PutItem", "OutboxTable.Arn"),
     ];
     for function in &registry.functions {
@@ -183,7 +188,10 @@ fn made_by(function: &Function) -> &'static Permissions {
         let mut made: BTreeMap<String, Permissions> = BTreeMap::new();
         for call in two_days().into_iter().chain(all_samples()) {
             let permission = (action(&call), resource(&call, &resources));
-            made.entry(call.caller).or_default().insert(permission);
+            let passed = passed_role(&call);
+            made.entry(call.caller)
+                .or_default()
+                .extend([permission].into_iter().chain(passed));
         }
         made
     });
@@ -199,13 +207,31 @@ fn action(call: &Seen) -> String {
     match call.service {
         Service::Sqs => format!("sqs:{}", operation.strip_suffix("Batch").unwrap_or(operation)),
         Service::DynamoDb | Service::DynamoDbStreams => format!("dynamodb:{operation}"),
+        Service::Scheduler => format!("scheduler:{operation}"),
     }
+}
+
+/// Whoever names a role in a request has to be allowed to pass it on.
+///
+/// Source: <https://docs.aws.amazon.com/scheduler/latest/UserGuide/security_iam_service-with-iam.html>
+fn passed_role(call: &Seen) -> Option<(String, String)> {
+    let role = call.request["Target"]["RoleArn"].as_str()?;
+    assert!(
+        role.ends_with("-scheduler"),
+        "{role} is no role that is known here"
+    );
+    Some(("iam:PassRole".to_owned(), "SchedulerRole.Arn".to_owned()))
 }
 
 /// How a role refers to what a call is about.
 fn resource(call: &Seen, named: &BTreeMap<String, String>) -> String {
-    if call.service == Service::DynamoDbStreams {
-        return STREAM.into();
+    match call.service {
+        Service::DynamoDbStreams => return STREAM.into(),
+        Service::Scheduler => {
+            assert_eq!(call.resource, format!("{}-deadlines", options().name));
+            return SCHEDULES.into();
+        }
+        Service::Sqs | Service::DynamoDb => {}
     }
     let resource = named.get(&call.resource);
     let resource = resource.unwrap_or_else(|| panic!("{call:?} is about nothing in the template"));
@@ -252,14 +278,14 @@ fn all_samples() -> Vec<Seen> {
     let mut calls = Vec::new();
     for function in &functions {
         for sample in function.samples() {
-            calls.extend(on_a_paused_clock(hard_hour(function, &sample, Duration::ZERO)));
-            if waits(function) {
-                // What is not due is sent to its own queue.
-                calls.extend(on_a_paused_clock(hard_hour(
-                    function,
-                    &sample,
-                    Duration::from_hours(1),
-                )));
+            let epoch = options().epoch;
+            let mut epochs = vec![epoch];
+            if function.waits() || !function.sets_deadlines_on.is_empty() {
+                // What is not due is sent to its own queue, and scheduled if it is far off; what is overdue is sent.
+                epochs.extend([epoch - DAY, epoch + YEAR]);
+            }
+            for epoch in epochs {
+                calls.extend(on_a_paused_clock(hard_hour(function, &sample, epoch)));
             }
         }
     }
@@ -282,13 +308,13 @@ fn of_functions(mut calls: Vec<Seen>) -> Vec<Seen> {
     calls
 }
 
-/// A sample in bad weather, so much earlier than it is due.
-async fn hard_hour(function: &Function, sample: &Sample, earlier: Duration) -> Vec<Seen> {
+/// A sample in bad weather, on a clock that starts then.
+async fn hard_hour(function: &Function, sample: &Sample, epoch: SystemTime) -> Vec<Seen> {
     let options = options();
     let bundle = Running::start(StackOptions {
         faults: Some(bad_weather()),
         only: Some(with_delivery(function)),
-        epoch: options.epoch - earlier,
+        epoch,
         ..options
     })
     .await;

@@ -14,6 +14,10 @@ use super::document::{Document, pascal_case, text};
 /// Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
 const LONGEST_POLICY: usize = 10_240;
 
+/// All schedules of the stack's group.
+pub(crate) const SCHEDULES: &str =
+    "arn:${AWS::Partition}:scheduler:${AWS::Region}:${AWS::AccountId}:schedule/${DeadlineSchedules}/*";
+
 /// Pairs of action and resource.
 pub(crate) type Permissions = BTreeSet<(String, String)>;
 
@@ -82,8 +86,11 @@ fn an_operator_may_do_what_the_operators_command_does() {
         ("dynamodb:UpdateItem", "OutboxTable.Arn".to_owned()),
         ("dynamodb:DeleteItem", "OutboxTable.Arn".to_owned()),
     ];
-    for queue in registry.queues() {
-        needed.push(("sqs:SendMessage", arn(queue)));
+    let deadlines = (!registry.deadlines().is_empty()).then_some("deadlines");
+    for queue in registry.queues().into_iter().chain(deadlines) {
+        if registry.queues().contains(&queue) {
+            needed.push(("sqs:SendMessage", arn(queue)));
+        }
         let look = [
             "sqs:GetQueueAttributes",
             "sqs:ReceiveMessage",
@@ -184,6 +191,10 @@ fn implied(function: &Function) -> Permissions {
     };
     if let Some(queue) = gives_up_to {
         may(&["sqs:SendMessage"], &format!("{queue}.Arn"));
+    }
+    if !function.sets_deadlines_on.is_empty() {
+        may(&["scheduler:CreateSchedule"], SCHEDULES);
+        may(&["iam:PassRole"], "SchedulerRole.Arn");
     }
     for queue in &function.sends_to {
         may(&["sqs:SendMessage"], &format!("{}Queue.Arn", pascal_case(queue)));

@@ -103,8 +103,13 @@ fn only_the_senders_of_the_contract_may_send() {
                 gives_up || f.sends_to.iter().any(|queue| queue == name)
             });
             let roles = sends.map(|f| format!("{}Role.Arn", pascal_case(&f.name)));
+            let scheduler = registry
+                .deadlines()
+                .contains(&name)
+                .then(|| "SchedulerRole.Arn".to_owned());
             roles
                 .chain(["OperatorRole.Arn".to_owned()])
+                .chain(scheduler)
                 .collect::<BTreeSet<_>>()
         });
         assert_eq!(senders(&document, &id), expected, "{name}");
@@ -133,7 +138,7 @@ fn only_the_function_that_gives_up_sends_to_a_dead_letter_queue() {
 }
 
 /// The only ones that a queue lets send; none if IAM decides.
-fn senders(document: &Document, queue: &str) -> Option<BTreeSet<String>> {
+pub(super) fn senders(document: &Document, queue: &str) -> Option<BTreeSet<String>> {
     let denial = denial(document, queue, "sqs:SendMessage")?;
     let condition = &denial["Condition"];
     assert_eq!(

@@ -1,0 +1,114 @@
+//! `EventBridge` Scheduler: one-time schedules that send a message to a queue at their time.
+//!
+//! Two doors, as of the other services: [`Scheduler::handle`] answers the service's REST protocol, and the typed
+//! methods are for what lives in the same process. [`Scheduler::run`] is what fires the schedules.
+//!
+//! What it takes is what a bundle needs: `at(…)` in UTC, queues as targets, a dead-letter queue, a retry policy.
+//! What AWS refuses is refused in its words; what AWS takes beyond that is refused too, and the message says so.
+//! Roles are not asked for what they allow. Stricter than AWS: a schedule fires to the millisecond, where AWS
+//! takes up to a minute.
+//!
+//! | module | what it is |
+//! | --- | --- |
+//! | `request` | what a request asks for, checked |
+//! | `protocol` | paths and JSON, in and out |
+//! | `firing` | sending at the time, trying again, giving up |
+//! | `book` | the schedules and their groups |
+//! | `file` | the same in a file |
+
+mod book;
+mod file;
+mod firing;
+mod protocol;
+mod request;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use tokio::sync::Notify;
+
+use crate::clock::Clock;
+use book::Book;
+pub use book::Totals;
+pub use file::ScheduleFileError;
+pub use protocol::Answer;
+pub(crate) use protocol::operation;
+
+/// Where the service is, as far as ARNs say it.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The region in ARNs.
+    pub region: String,
+    /// The account in ARNs, 12 digits.
+    pub account: String,
+    /// What time it is.
+    pub clock: Clock,
+}
+
+/// A handle on the service. Clones are cheap and share everything.
+#[derive(Clone, Debug)]
+pub struct Scheduler {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    settings: Settings,
+    /// Held for one operation at a time, never while waiting.
+    book: Mutex<Book>,
+    /// There may be something to do earlier than was known.
+    changed: Notify,
+}
+
+impl Scheduler {
+    /// Schedules that live as long as this process.
+    pub fn in_memory(settings: Settings) -> Self {
+        Self::with(settings, Book::default())
+    }
+
+    /// Schedules in a file, which is made if it is not there. They survive the process; what came due
+    /// meanwhile fires as soon as they are run.
+    pub fn open(settings: Settings, path: &Path) -> Result<Self, ScheduleFileError> {
+        Ok(Self::with(settings, file::open(path)?))
+    }
+
+    fn with(settings: Settings, book: Book) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                settings,
+                book: Mutex::new(book),
+                changed: Notify::new(),
+            }),
+        }
+    }
+
+    /// Makes a group, unless it is there.
+    pub fn create_group(&self, name: &str) -> Result<(), ScheduleFileError> {
+        self.book().create_group(name).map(drop)
+    }
+
+    /// How many schedules have not sent their message yet that are for the queue of this name.
+    pub fn pending_for(&self, queue: &str) -> usize {
+        self.book().pending_for(queue)
+    }
+
+    /// What has happened since this process began.
+    pub fn totals(&self) -> Totals {
+        self.book().totals
+    }
+
+    /// Looks at the time anew: it may have jumped ahead of tokio's clock.
+    pub fn look_at_the_clock(&self) {
+        self.shared.changed.notify_one();
+    }
+
+    fn now(&self) -> SystemTime {
+        self.shared.settings.clock.now()
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        // No operation panics halfway through a change, so what a panicking thread left is whole.
+        self.shared.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,251 @@
+//! The schedules and their groups, in memory; each change goes to the file first, if there is one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use super::file::{Entry, Log, ScheduleFileError};
+use super::request::Requested;
+
+/// The group that every account has.
+pub(super) const DEFAULT_GROUP: &str = "default";
+
+/// What has happened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Schedules that were created.
+    pub created: u64,
+    /// Messages that were sent to their queues. AWS asks money for each attempt.
+    pub sent: u64,
+    /// Attempts at it that failed.
+    pub failed: u64,
+    /// Messages that went to a dead-letter queue instead.
+    pub dead_letters: u64,
+    /// Messages that could not be sent even there, or had none to go to.
+    pub dropped: u64,
+}
+
+/// Group and name.
+pub(super) type Key = (String, String);
+
+/// A schedule.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Schedule {
+    pub(super) requested: Requested,
+    /// In milliseconds since 1970.
+    pub(super) created_ms: u64,
+    /// Whether it has fired. Such a one is kept only if it was not to be deleted.
+    pub(super) completed: bool,
+}
+
+/// One that waits for its time, or for the next attempt.
+#[derive(Clone, Debug, Default)]
+struct Attempts {
+    failed: u32,
+    next: Option<SystemTime>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Book {
+    groups: BTreeSet<String>,
+    schedules: BTreeMap<Key, Schedule>,
+    attempts: BTreeMap<Key, Attempts>,
+    /// What fires, by when.
+    due: BTreeSet<(SystemTime, Key)>,
+    /// How many of these there are for each queue.
+    pending: BTreeMap<String, usize>,
+    pub(super) totals: Totals,
+    log: Option<Log>,
+}
+
+/// What a creation came to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Creation {
+    Created,
+    /// The same request has been carried out.
+    Repeated,
+    /// There is another one of that name.
+    Conflict,
+    NoGroup,
+}
+
+impl Book {
+    /// What stands in a file.
+    pub(super) fn of(entries: Vec<Entry>) -> Self {
+        let mut book = Self::default();
+        for entry in entries {
+            book.apply(entry);
+        }
+        book
+    }
+
+    /// The same, of which each change is written to `log` first.
+    pub(super) fn written_to(self, log: Log) -> Self {
+        Self {
+            log: Some(log),
+            ..self
+        }
+    }
+
+    /// What a file has to hold to say the same.
+    pub(super) fn entries(&self) -> impl Iterator<Item = Entry> {
+        let groups = self.groups.iter().cloned().map(Entry::Group);
+        let schedules = self.schedules.values().cloned().map(|s| Entry::Put(Box::new(s)));
+        groups.chain(schedules)
+    }
+
+    /// Whether it was not there yet.
+    pub(super) fn create_group(&mut self, name: &str) -> Result<bool, ScheduleFileError> {
+        if self.has_group(name) {
+            return Ok(false);
+        }
+        self.record(Entry::Group(name.to_owned())).map(|()| true)
+    }
+
+    pub(super) fn has_group(&self, name: &str) -> bool {
+        name == DEFAULT_GROUP || self.groups.contains(name)
+    }
+
+    pub(super) fn create(
+        &mut self,
+        requested: Requested,
+        now: SystemTime,
+    ) -> Result<Creation, ScheduleFileError> {
+        if !self.has_group(&requested.group) {
+            return Ok(Creation::NoGroup);
+        }
+        if let Some(there) = self.schedules.get(&requested.key()) {
+            let same = requested.client_token.is_some() && there.requested == requested;
+            return Ok(if same {
+                Creation::Repeated
+            } else {
+                Creation::Conflict
+            });
+        }
+        let created = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        self.record(Entry::Put(Box::new(Schedule {
+            requested,
+            created_ms: u64::try_from(created.as_millis()).unwrap_or(u64::MAX),
+            completed: false,
+        })))?;
+        self.totals.created += 1;
+        Ok(Creation::Created)
+    }
+
+    pub(super) fn get(&self, key: &Key) -> Option<&Schedule> {
+        self.schedules.get(key)
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = (&Key, &Schedule)> {
+        self.schedules.iter()
+    }
+
+    /// Whether it was there.
+    pub(super) fn delete(&mut self, key: &Key) -> Result<bool, ScheduleFileError> {
+        if !self.schedules.contains_key(key) {
+            return Ok(false);
+        }
+        let (group, name) = key.clone();
+        self.record(Entry::Gone { group, name }).map(|()| true)
+    }
+
+    pub(super) fn pending_for(&self, queue: &str) -> usize {
+        self.pending.get(queue).copied().unwrap_or_default()
+    }
+
+    /// The next that fires, and when.
+    pub(super) fn next(&self) -> Option<(SystemTime, Key)> {
+        self.due.first().cloned()
+    }
+
+    /// How many attempts at it have failed.
+    pub(super) fn failed(&self, key: &Key) -> u32 {
+        self.attempts.get(key).map_or(0, |attempts| attempts.failed)
+    }
+
+    /// Has it fire again then.
+    pub(super) fn again(&mut self, key: &Key, at: SystemTime) {
+        self.unplan(key);
+        let attempts = self.attempts.entry(key.clone()).or_default();
+        attempts.failed += 1;
+        attempts.next = Some(at);
+        self.plan(key, at);
+    }
+
+    /// It has fired, for good or not: it is deleted or kept, as was asked.
+    pub(super) fn complete(&mut self, key: &Key) -> Result<(), ScheduleFileError> {
+        let Some(schedule) = self.schedules.get(key) else {
+            return Ok(());
+        };
+        let entry = if schedule.requested.delete_after_completion {
+            let (group, name) = key.clone();
+            Entry::Gone { group, name }
+        } else {
+            Entry::Put(Box::new(Schedule {
+                completed: true,
+                ..schedule.clone()
+            }))
+        };
+        self.record(entry)
+    }
+
+    fn record(&mut self, entry: Entry) -> Result<(), ScheduleFileError> {
+        if let Some(log) = &mut self.log {
+            log.append(&entry)?;
+        }
+        self.apply(entry);
+        Ok(())
+    }
+
+    fn apply(&mut self, entry: Entry) {
+        match entry {
+            Entry::Group(name) => {
+                self.groups.insert(name);
+            }
+            Entry::Put(schedule) => {
+                let key = schedule.requested.key();
+                self.unplan(&key);
+                let fires =
+                    (!schedule.completed && schedule.requested.enabled).then(|| schedule.requested.at());
+                self.schedules.insert(key.clone(), *schedule);
+                if let Some(at) = fires {
+                    self.plan(&key, at);
+                }
+            }
+            Entry::Gone { group, name } => {
+                let key = (group, name);
+                self.unplan(&key);
+                self.schedules.remove(&key);
+                self.attempts.remove(&key);
+            }
+        }
+    }
+
+    /// Puts it among what fires.
+    fn plan(&mut self, key: &Key, at: SystemTime) {
+        if let Some(schedule) = self.schedules.get(key)
+            && self.due.insert((at, key.clone()))
+        {
+            *self
+                .pending
+                .entry(schedule.requested.queue().to_owned())
+                .or_default() += 1;
+        }
+    }
+
+    /// Takes it out of what fires.
+    fn unplan(&mut self, key: &Key) {
+        let Some(schedule) = self.schedules.get(key) else {
+            return;
+        };
+        let planned = self.attempts.get(key).and_then(|attempts| attempts.next);
+        let planned = planned.unwrap_or_else(|| schedule.requested.at());
+        let queue = schedule.requested.queue();
+        if self.due.remove(&(planned, key.clone()))
+            && let Some(pending) = self.pending.get_mut(queue)
+        {
+            *pending -= 1;
+        }
+    }
+}
