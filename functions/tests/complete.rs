@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bundle::Bundle;
+use aws_adapters::pascal_case;
 use bundle::gaps::{Places, gaps};
+use bundle::{Bundle, Trigger};
 use template::written::{Stale, stale};
 
 /// Where this business declares what the engine asks for.
@@ -24,6 +25,7 @@ fn nothing_is_missing_anywhere() {
     missing.extend(pictures(&bundle));
     missing.extend(operators_page(&bundle));
     missing.extend(stored_forms(&bundle));
+    missing.extend(untried(&bundle));
     assert!(
         missing.is_empty(),
         "{} things are missing:\n- {}\n",
@@ -61,6 +63,76 @@ fn rules() -> Vec<String> {
         }
     }
     missing
+}
+
+/// Every command, step and event is tried by the tests that try all of them, each by name.
+fn untried(bundle: &Bundle) -> Vec<String> {
+    let kinds = || bundle.streams.iter();
+    let commands: BTreeSet<String> = kinds()
+        .flat_map(|kind| kind.commands)
+        .map(|&name| name.to_owned())
+        .collect();
+    let events: BTreeSet<String> = kinds()
+        .flat_map(|kind| kind.events)
+        .map(|&name| name.to_owned())
+        .collect();
+    let steps = bundle.registry.functions.iter();
+    let steps = steps.filter(|function| matches!(function.trigger, Trigger::Events(_)));
+    let steps: BTreeSet<String> = steps.map(|function| pascal_case(&function.name)).collect();
+    let tests = [
+        (
+            &commands,
+            "the tests of repeats",
+            &[
+                "shared/domain/tests/rules/repeats.rs",
+                "shared/domain/tests/group_checkout",
+            ][..],
+        ),
+        (
+            &commands,
+            "the model checks",
+            &[
+                "shared/domain/tests/model",
+                "shared/domain/tests/group_checkout_model",
+            ],
+        ),
+        (
+            &steps,
+            "the model checks",
+            &[
+                "shared/domain/tests/model",
+                "shared/domain/tests/group_checkout_model",
+            ],
+        ),
+        (
+            &events,
+            "the grammars of streams",
+            &["functions/tests/business/invariants/grammar.rs"],
+        ),
+    ];
+    let missing = tests.into_iter().flat_map(|(names, which, places)| {
+        let texts: String = places.iter().map(|place| text_of(&root().join(place))).collect();
+        let tried: BTreeSet<_> = words(&texts).map(str::to_owned).collect();
+        let untried: Vec<_> = names.difference(&tried).cloned().collect();
+        untried
+            .into_iter()
+            .map(move |name| format!("{which} do not know {name}: add it in {}", places.join(" or ")))
+    });
+    missing.collect()
+}
+
+/// The text of a file, or of all files in a folder.
+fn text_of(path: &Path) -> String {
+    if path.is_file() {
+        return fs::read_to_string(path).expect("source is text");
+    }
+    let files = fs::read_dir(path).expect("the folder is there");
+    let paths = files.map(|file| file.expect("a folder can be listed").path());
+    paths.map(|path| text_of(&path)).collect()
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_ascii_alphanumeric())
 }
 
 /// The names of all deciders of the domain, as its sources declare them.

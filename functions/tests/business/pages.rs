@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use template::pages::{section, with_section};
 
@@ -14,7 +14,8 @@ static WRITING: Mutex<()> = Mutex::new(());
 
 /// Sees to it that a page, named from the workspace's root, says that in its section; writes it if asked to.
 pub(crate) fn say(page: &str, name: &str, text: &str) {
-    let _one_at_a_time = WRITING.lock().expect("no test fails while it holds this");
+    // Another test that has failed meanwhile has left its own page alone.
+    let _one_at_a_time = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(page);
     let old = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{page} can't be read: {error}"));
     let new = with_section(&old, name, text).unwrap_or_else(|| {

@@ -25,9 +25,34 @@ pub struct Stories {
     pub calls: Vec<Seen>,
 }
 
+/// Whose samples are played after the scenarios.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Samples {
+    /// Nobody's.
+    None,
+    /// Those of functions whose queues no scenario has sent anything to, so that a new function needs no scenario.
+    OfTheUnreached,
+    /// Every function's.
+    All,
+}
+
 impl Stories {
-    /// Plays all scenarios to their ends.
+    /// Plays all scenarios to their ends, and the samples of functions that none of them reaches.
     pub async fn play() -> Self {
+        Self::of(Samples::OfTheUnreached).await
+    }
+
+    /// Plays the scenarios alone. What a sample is given has no beginning: nobody sent it.
+    pub async fn of_scenarios() -> Self {
+        Self::of(Samples::None).await
+    }
+
+    /// Plays the samples of all functions, too, whatever the scenarios reach.
+    pub async fn with_all_samples() -> Self {
+        Self::of(Samples::All).await
+    }
+
+    async fn of(samples: Samples) -> Self {
         let bundle = Running::start(options()).await;
         let outsider = bundle.player();
         let scenarios = bundle.stack.bundle().scenarios("");
@@ -37,7 +62,7 @@ impl Stories {
         bundle.settle().await;
         tell_what_is_known(&outsider).await;
         bundle.settle().await;
-        play_samples_of_the_unreached(&bundle, &outsider).await;
+        play(samples, &bundle, &outsider).await;
         bundle.settle().await;
         let refused: BTreeSet<_> = bundle
             .take_all_letters()
@@ -74,12 +99,16 @@ impl Stories {
     }
 }
 
-/// Plays the samples of functions whose queues no scenario has sent anything to, so that a new function needs no
-/// scenario. Its event comes from the relay, its command from outside: bare, as a stranger writes it.
-async fn play_samples_of_the_unreached(bundle: &Running, outsider: &Player) {
+/// Plays samples. An event comes from the relay, a command from outside: bare, as a stranger writes it.
+async fn play(samples: Samples, bundle: &Running, outsider: &Player) {
     let reached: BTreeSet<_> = bundle.messages().into_iter().map(|(queue, _)| queue).collect();
+    let is_played = |queue: &str| match samples {
+        Samples::None => false,
+        Samples::OfTheUnreached => !reached.contains(queue),
+        Samples::All => true,
+    };
     for function in &bundle.stack.registry().functions {
-        let Some(queue) = function.queue().filter(|queue| !reached.contains(*queue)) else {
+        let Some(queue) = function.queue().filter(|queue| is_played(queue)) else {
             continue;
         };
         if matches!(function.trigger, Trigger::GivenUpRecords) {

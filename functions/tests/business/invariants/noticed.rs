@@ -279,7 +279,7 @@ fn nothing_is_found_in_a_sound_world() {
 
 #[tokio::test(start_paused = true)]
 async fn nothing_is_found_in_a_bundle_on_which_every_scenario_was_played() {
-    let stories = Stories::play().await;
+    let stories = Stories::of_scenarios().await;
     let mut evidence = Evidence::of(&stories.bundle).await;
     for (queue, bodies) in stories.accepted {
         let told = bodies.into_iter().map(|body| (queue.clone(), body));

@@ -21,7 +21,7 @@ type Minutes = BTreeMap<u32, f64>;
 const WELL: u32 = 60;
 /// For how long it goes on.
 const BAD: u32 = 600;
-/// The shortest time that anything is waited for: a quarter of an hour for a payment.
+/// The shortest deadline that alarms are made for, in minutes.
 const SHORTEST_DEADLINE: u32 = 15;
 
 /// The metrics of a stack.
