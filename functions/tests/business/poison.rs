@@ -6,10 +6,11 @@
 
 use std::time::{Duration, Instant};
 
-use aws_adapters::{Delivery, Outbox};
+use aws_adapters::{Delivery, GIVE_UP_FAILING, Outbox};
 use bundle::SWEEPER;
 use domain::cart::CartFinalized;
 use eventsourcing::{Commit, EventStore, Message, NewEvent, Position, Timestamp};
+use local::StackOptions;
 use serde_json::{Value, json};
 use testkit::running::{Letter, Running, text};
 use testkit::setting;
@@ -77,7 +78,10 @@ struct Run {
 }
 
 async fn play(plan: Plan) -> Run {
-    let bundle = Running::start(options()).await;
+    let options = options();
+    // What can't be read is tried for minutes, not for half a day.
+    let settings = options.settings.with(&GIVE_UP_FAILING, Duration::from_mins(5));
+    let bundle = Running::start(StackOptions { settings, ..options }).await;
     let began = Instant::now();
     for number in 0..plan.undeliverable {
         append_unreadable(&bundle, &format!("unread-{number}")).await;
