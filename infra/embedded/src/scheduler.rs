@@ -14,9 +14,10 @@
 //! | `protocol` | paths and JSON, in and out |
 //! | `firing` | sending at the time, trying again, giving up |
 //! | `book` | the schedules and their groups |
-//! | `file` | the same in a file |
+//! | `entry`, `file` | each change, and all of them in a file |
 
 mod book;
+mod entry;
 mod file;
 mod firing;
 mod protocol;
@@ -31,6 +32,7 @@ use tokio::sync::Notify;
 use crate::clock::Clock;
 use book::Book;
 pub use book::Totals;
+use file::Log;
 pub use file::ScheduleFileError;
 pub use protocol::Answer;
 pub(crate) use protocol::operation;
@@ -70,7 +72,9 @@ impl Scheduler {
     /// Schedules in a file, which is made if it is not there. They survive the process; what came due
     /// meanwhile fires as soon as they are run.
     pub fn open(settings: Settings, path: &Path) -> Result<Self, ScheduleFileError> {
-        Ok(Self::with(settings, file::open(path)?))
+        let book = Book::of(file::read(path)?);
+        let log = Log::anew(path, book.entries())?;
+        Ok(Self::with(settings, book.written_to(log)))
     }
 
     fn with(settings: Settings, book: Book) -> Self {

@@ -1,41 +1,24 @@
-//! One-time schedules: their group, the role that `EventBridge` Scheduler sends as, and the queue that gets what no
-//! schedule could deliver.
+//! One-time schedules: their group, the role that `EventBridge` Scheduler sends as, and what functions need to make
+//! them.
 
 use aws_adapters::{DEADLINES, dead_letter_queue};
 use bundle::{Function, Registry};
 
-use crate::functions::ACCOUNT_OF_EMULATORS;
 use crate::ids;
 use crate::intrinsics::{arn, either, reference, stack_name, substituted};
-use crate::parameters::WITH_ENDPOINT;
-use crate::queues;
-use crate::roles::{allow, document, policy, statement, use_of_key};
+use crate::parameters::{ACCOUNT_OF_EMULATORS, WITH_ENDPOINT};
+use crate::policies::{allow, document, policy, statement, use_of_key};
 use crate::yaml::{Map, Yaml};
 
-/// All of it, if the registry sets deadlines at all.
-pub(crate) fn put(resources: &mut Map, registry: &Registry) {
-    if registry.deadlines().is_empty() {
-        return;
-    }
-    resources.heading("Deadlines");
-    resources.remark(
-        "A queue holds a message back for 15 minutes at most. What is due later is a one-time schedule in this group, \
-         which is deleted when it has fired. Whoever deletes the group deletes its schedules.",
-    );
-    resources.put(ids::DEADLINE_SCHEDULES, group());
-    resources.remark("What schedules send as: to the queues of deadlines, and to nothing else.");
-    resources.put(ids::SCHEDULER_ROLE, role(registry));
-    resources.remark("What no schedule could deliver within a day, the message whole, TARGET_ARN beside it.");
-    queues::of_undelivered_deadlines(resources);
-}
-
-fn group() -> Map {
+/// The group of all schedules.
+pub(crate) fn group() -> Map {
     Map::new()
         .with("Type", "AWS::Scheduler::ScheduleGroup")
         .with("Properties", Map::new().with("Name", stack_name(DEADLINES)))
 }
 
-fn role(registry: &Registry) -> Map {
+/// The role that they send as.
+pub(crate) fn role(registry: &Registry) -> Map {
     let group = format!(
         "arn:${{AWS::Partition}}:scheduler:${{AWS::Region}}:${{AWS::AccountId}}:schedule-group/${{{}}}",
         ids::DEADLINE_SCHEDULES

@@ -11,13 +11,10 @@ use crate::deadlines;
 use crate::ids;
 use crate::intrinsics::{arn, attribute, either, only_if, reference, stack_name, substituted};
 use crate::parameters::{
-    ENDPOINT_URL, TRACING, WITH_ENDPOINT, WITH_KEY, WITH_MAXIMUM_CONCURRENCY, WITH_SIMULATORS, parameter_of,
+    ACCOUNT_OF_EMULATORS, ENDPOINT_URL, TRACING, WITH_ENDPOINT, WITH_KEY, WITH_MAXIMUM_CONCURRENCY,
+    WITH_SIMULATORS, parameter_of,
 };
 use crate::yaml::{Map, Yaml, inline};
-
-/// The account that `cargo local up` and most emulators say they are. `sam local` would put an
-/// account of its own for `AWS::AccountId`.
-pub(crate) const ACCOUNT_OF_EMULATORS: &str = "000000000000";
 
 /// What all functions have in common, the section `Globals`.
 pub(crate) fn globals() -> Map {

@@ -16,6 +16,7 @@ mod lists;
 pub mod pages;
 mod parameters;
 mod picture;
+mod policies;
 mod queues;
 mod roles;
 mod tables;
@@ -86,7 +87,7 @@ fn resources(bundle: &Bundle) -> Map {
         queues::with_dead_letters(&mut resources, registry, outbound.queue);
     }
 
-    deadlines::put(&mut resources, registry);
+    put_deadlines(&mut resources, registry);
 
     resources.heading("Operation");
     resources.remark(
@@ -100,6 +101,23 @@ fn resources(bundle: &Bundle) -> Map {
     }
     resources.put("Dashboard", dashboard::dashboard(bundle, &ids));
     resources
+}
+
+/// What deadlines need that a queue can't wait for, if there are any.
+fn put_deadlines(resources: &mut Map, registry: &Registry) {
+    if registry.deadlines().is_empty() {
+        return;
+    }
+    resources.heading("Deadlines");
+    resources.remark(
+        "A queue holds a message back for 15 minutes at most. What is due later is a one-time schedule in this group, \
+         which is deleted when it has fired. Whoever deletes the group deletes its schedules.",
+    );
+    resources.put(ids::DEADLINE_SCHEDULES, deadlines::group());
+    resources.remark("What schedules send as: to the queues of deadlines, and to nothing else.");
+    resources.put(ids::SCHEDULER_ROLE, deadlines::role(registry));
+    resources.remark("What no schedule could deliver within a day, the message whole, TARGET_ARN beside it.");
+    queues::of_undelivered_deadlines(resources);
 }
 
 fn put_function(resources: &mut Map, registry: &Registry, function: &Function) {

@@ -32,6 +32,10 @@ pub(crate) const TRACING: &str = "Tracing";
 /// How long a received message is invisible.
 pub(crate) const VISIBILITY_TIMEOUT: &str = "VisibilityTimeoutSeconds";
 
+/// The account that `cargo local up` and most emulators say they are. `sam local` would put an
+/// account of its own for `AWS::AccountId`.
+pub(crate) const ACCOUNT_OF_EMULATORS: &str = "000000000000";
+
 /// The days for which CloudWatch Logs can keep lines.
 ///
 /// Source: <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html>

@@ -9,7 +9,8 @@ use crate::functions::is_simulator;
 use crate::ids;
 use crate::intrinsics::{arn, only_if, reference, stack_name, substituted, unless};
 use crate::parameters::{VISIBILITY_TIMEOUT, WITH_KEY, WITH_SIMULATORS};
-use crate::roles::{document, queue_arn};
+use crate::policies::document;
+use crate::roles::queue_arn;
 use crate::yaml::{Map, Yaml, inline};
 
 /// How long messages are kept: as long as SQS does, for nothing may be lost while people sleep.

@@ -8,9 +8,9 @@ use bundle::{Bundle, Function, OutboxAccess, StoreAccess, Trigger};
 use crate::deadlines;
 use crate::functions::conditional;
 use crate::ids;
-use crate::intrinsics::{arn, attribute, only_if, reference, substituted};
-use crate::parameters::WITH_KEY;
-use crate::yaml::{Map, Yaml, inline};
+use crate::intrinsics::{arn, attribute, substituted};
+use crate::policies::{allow, document, policy, use_of_key};
+use crate::yaml::{Map, Yaml};
 
 /// How long a session of the operator's role may last. One by `aws sts assume-role` lasts an hour if it does not ask
 /// for more, and an hour at most if it comes from another role.
@@ -94,19 +94,6 @@ pub(crate) fn queue_arn(name: &str) -> String {
     format!("arn:${{AWS::Partition}}:sqs:${{AWS::Region}}:${{AWS::AccountId}}:${{AWS::StackName}}-{name}")
 }
 
-/// A policy document.
-pub(crate) fn document<T: Into<Yaml>>(statements: Vec<T>) -> Map {
-    Map::new()
-        .with("Version", "2012-10-17")
-        .with("Statement", statements)
-}
-
-pub(crate) fn policy(name: &str, statements: Vec<Yaml>) -> Map {
-    Map::new()
-        .with("PolicyName", name)
-        .with("PolicyDocument", document(statements))
-}
-
 fn statements(function: &Function) -> Vec<Yaml> {
     let log_lines = ["logs:CreateLogStream", "logs:PutLogEvents"];
     let spans = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"];
@@ -186,33 +173,4 @@ fn outbox(access: OutboxAccess) -> Vec<Yaml> {
 
 fn outbox_index() -> Yaml {
     substituted(format!("${{{}.Arn}}/index/{OUTBOX_INDEX}", ids::OUTBOX_TABLE))
-}
-
-pub(crate) fn use_of_key() -> Yaml {
-    let actions = ["kms:Decrypt", "kms:GenerateDataKey"];
-    only_if(
-        WITH_KEY,
-        statement("Encrypt", &actions, vec![reference("KmsKeyArn")]),
-    )
-}
-
-pub(crate) fn allow(sid: &str, actions: &[&str], resources: Vec<Yaml>) -> Yaml {
-    statement(sid, actions, resources).into()
-}
-
-pub(crate) fn statement(sid: &str, actions: &[&str], mut resources: Vec<Yaml>) -> Map {
-    let action = match actions {
-        [one] => (*one).into(),
-        several => inline(several.iter().copied()),
-    };
-    let resource = if resources.len() == 1 {
-        resources.swap_remove(0)
-    } else {
-        resources.into()
-    };
-    Map::new()
-        .with("Sid", sid)
-        .with("Effect", "Allow")
-        .with("Action", action)
-        .with("Resource", resource)
 }

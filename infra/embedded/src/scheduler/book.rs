@@ -3,13 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
-use serde::{Deserialize, Serialize};
-
-use super::file::{Entry, Log, ScheduleFileError};
-use super::request::Requested;
-
-/// The group that every account has.
-pub(super) const DEFAULT_GROUP: &str = "default";
+use super::entry::{Entry, Schedule};
+use super::file::{Log, ScheduleFileError};
+use super::request::{DEFAULT_GROUP, Key, Requested};
 
 /// What has happened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,19 +20,6 @@ pub struct Totals {
     pub dead_letters: u64,
     /// Messages that could not be sent even there, or had none to go to.
     pub dropped: u64,
-}
-
-/// Group and name.
-pub(super) type Key = (String, String);
-
-/// A schedule.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Schedule {
-    pub(super) requested: Requested,
-    /// In milliseconds since 1970.
-    pub(super) created_ms: u64,
-    /// Whether it has fired. Such a one is kept only if it was not to be deleted.
-    pub(super) completed: bool,
 }
 
 /// One that waits for its time, or for the next attempt.

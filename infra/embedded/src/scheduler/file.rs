@@ -6,17 +6,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
-use super::book::{Book, Schedule};
-
-/// A change.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) enum Entry {
-    Group(String),
-    Put(Box<Schedule>),
-    Gone { group: String, name: String },
-}
+use super::entry::Entry;
 
 /// Why the file can't be used. Of a file that can't be read nothing is changed.
 #[derive(Debug, thiserror::Error)]
@@ -35,30 +25,31 @@ pub(super) struct Log {
 }
 
 impl Log {
+    /// A file that holds these, in place of what is there.
+    pub(super) fn anew(path: &Path, entries: impl Iterator<Item = Entry>) -> Result<Self, ScheduleFileError> {
+        let mut next = path.as_os_str().to_owned();
+        next.push(".new");
+        let next = PathBuf::from(next);
+        let failed = |error: io::Error| unwritable(path, &error);
+        let lines: Result<Vec<_>, _> = entries.map(|entry| line(&entry)).collect();
+        let mut file = File::create(&next).map_err(failed)?;
+        file.write_all(lines.map_err(failed)?.concat().as_bytes())
+            .and_then(|()| file.sync_all())
+            .and_then(|()| fs::rename(&next, path))
+            .map_err(failed)?;
+        // The handle is of the file that has the name now; what is added goes to its end.
+        let path = path.to_owned();
+        Ok(Self { path, file })
+    }
+
     pub(super) fn append(&mut self, entry: &Entry) -> Result<(), ScheduleFileError> {
         let written = line(entry).and_then(|line| self.file.write_all(line.as_bytes()));
         written.map_err(|error| unwritable(&self.path, &error))
     }
 }
 
-pub(super) fn open(path: &Path) -> Result<Book, ScheduleFileError> {
-    let book = Book::of(read(path)?);
-    let mut next = path.as_os_str().to_owned();
-    next.push(".new");
-    let next = PathBuf::from(next);
-    let failed = |error: io::Error| unwritable(path, &error);
-    let lines: Result<Vec<_>, _> = book.entries().map(|entry| line(&entry)).collect();
-    let mut file = File::create(&next).map_err(failed)?;
-    file.write_all(lines.map_err(failed)?.concat().as_bytes())
-        .and_then(|()| file.sync_all())
-        .and_then(|()| fs::rename(&next, path))
-        .map_err(failed)?;
-    // The handle is of the file that has the name now; what is added goes to its end.
-    let path = path.to_owned();
-    Ok(book.written_to(Log { path, file }))
-}
-
-fn read(path: &Path) -> Result<Vec<Entry>, ScheduleFileError> {
+/// What stands in the file; nothing if it is not there.
+pub(super) fn read(path: &Path) -> Result<Vec<Entry>, ScheduleFileError> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

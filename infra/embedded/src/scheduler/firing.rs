@@ -7,9 +7,8 @@ use std::time::{Duration, SystemTime};
 use embedded_sqs::{MessageAttribute, Outgoing, Sqs, SqsError};
 
 use super::Scheduler;
-use super::book::Key;
 use super::file::ScheduleFileError;
-use super::request::{Requested, queue_of};
+use super::request::{Key, Requested, queue_of};
 use crate::clock::to_the_second;
 use crate::mapping::{Shutdown, told_to_stop};
 

@@ -4,9 +4,10 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::Scheduler;
-use super::book::{Creation, DEFAULT_GROUP, Schedule};
+use super::book::Creation;
+use super::entry::Schedule;
 use super::file::ScheduleFileError;
-use super::request::{Requested, check_name};
+use super::request::{DEFAULT_GROUP, Requested, check_name};
 
 /// What a request is answered.
 #[derive(Clone, Debug, PartialEq)]

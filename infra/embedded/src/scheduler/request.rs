@@ -10,7 +10,11 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::book::{DEFAULT_GROUP, Key};
+/// The group that every account has.
+pub(super) const DEFAULT_GROUP: &str = "default";
+
+/// Group and name.
+pub(super) type Key = (String, String);
 
 /// Who is refused, and why: the message of a `ValidationException`.
 pub(super) type Invalid = String;
