@@ -79,7 +79,7 @@ fn untried(bundle: &Bundle) -> Vec<String> {
     let steps = bundle.registry.functions.iter();
     let steps = steps.filter(|function| matches!(function.trigger, Trigger::Events(_)));
     let steps: BTreeSet<String> = steps.map(|function| pascal_case(&function.name)).collect();
-    let tests = [
+    let lists = [
         (
             &commands,
             "the tests of repeats",
@@ -110,7 +110,7 @@ fn untried(bundle: &Bundle) -> Vec<String> {
             &["functions/tests/business/invariants/grammar.rs"],
         ),
     ];
-    let missing = tests.into_iter().flat_map(|(names, which, places)| {
+    let missing = lists.into_iter().flat_map(|(names, which, places)| {
         let texts: String = places.iter().map(|place| text_of(&root().join(place))).collect();
         let tried: BTreeSet<_> = words(&texts).map(str::to_owned).collect();
         let untried: Vec<_> = names.difference(&tried).cloned().collect();

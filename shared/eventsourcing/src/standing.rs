@@ -101,10 +101,11 @@ impl Ending {
     pub fn words(&self, with_reason: bool) -> String {
         let cause = self.cause.map(ToOwned::to_owned);
         let reason = self.reason.as_ref().filter(|_| with_reason);
+        let reason = reason.map(|reason| on_one_line(reason.as_str()));
         let why = match (cause.or_else(|| self.note.clone()), reason) {
-            (Some(cause), Some(reason)) => format!("{cause}: {}", on_one_line(reason.as_str())),
-            (Some(cause), None) => cause,
-            (None, _) => return self.event_type.to_owned(),
+            (Some(cause), Some(reason)) => format!("{cause}: {reason}"),
+            (Some(why), None) | (None, Some(why)) => why,
+            (None, None) => return self.event_type.to_owned(),
         };
         format!("{} ({why})", self.event_type)
     }
