@@ -7,7 +7,7 @@ use bundle::scenario::{Ending, Holds};
 use eventsourcing::SettingValues;
 use local::demo::{self, Program};
 
-/// A loan of an hour: over days of a moved clock, a deadline hops from queue to queue hundreds of times.
+/// A loan of an hour: its deadline is a schedule, which fires by the moved clock.
 fn settings() -> SettingValues {
     SettingValues::default().with(&library::loan::LOAN_SECONDS, Duration::from_hours(1))
 }
