@@ -219,7 +219,7 @@ def main():
     if times:
         p50, p99 = (times[int(len(times) * share)] for share in (0.5, 0.99))
         print(f"from the first commit to the end: p50 {p50:.1f} s, p99 {p99:.1f} s; in all {time.monotonic() - began:.0f} s")
-    print(f"{stack.waiting(stack.dead_letters)} dead letters: messages whose function was killed five times")
+    print(f"{stack.waiting(stack.dead_letters)} dead letters: messages that ended their function again and again")
     return 0 if not wrong and not left and len(closed) == len(things) else 1
 
 
