@@ -225,6 +225,20 @@ pub(crate) fn alarms(bundle: &Bundle) -> Vec<(String, Map)> {
 }
 
 impl Alarm {
+    /// One that rings as soon as any of its metrics counts something, and is called as its page is.
+    fn on_any(kind: &'static str, about: &str, metrics: Vec<Metric>) -> Self {
+        Self {
+            kind,
+            name: kind.into(),
+            about: about.into(),
+            metrics,
+            combined: TOTAL,
+            threshold: 0,
+            periods: AT_ONCE,
+            silence: Silence::IsGood,
+        }
+    }
+
     /// As many alarms as its metrics need.
     fn split(self) -> Vec<Self> {
         let parts = self.metrics.len().div_ceil(MOST_METRICS);
@@ -419,17 +433,15 @@ fn of_functions(bundle: &Bundle) -> Vec<Alarm> {
 fn of_tables() -> Vec<Alarm> {
     let tables = ["events", "outbox"];
     let metrics = |name| tables.map(|table| Metric::of_table(name, table));
+    let throttled = Alarm::on_any(
+        "table-throttled",
+        "DynamoDB refuses reads or writes of a table, because they are more than it takes at the moment. What was \
+         refused is tried again.",
+        [metrics("ReadThrottleEvents"), metrics("WriteThrottleEvents")].concat(),
+    );
     vec![Alarm {
-        kind: "table-throttled",
-        name: "table-throttled".into(),
-        about: "DynamoDB refuses reads or writes of a table, because they are more than it takes at the moment. What \
-                was refused is tried again."
-            .into(),
-        metrics: [metrics("ReadThrottleEvents"), metrics("WriteThrottleEvents")].concat(),
-        combined: TOTAL,
-        threshold: 0,
         periods: REPEATEDLY,
-        silence: Silence::IsGood,
+        ..throttled
     }]
 }
 
@@ -479,48 +491,29 @@ fn silent(relay: &Function) -> Alarm {
 }
 
 fn undelivered(relay: &Function) -> Alarm {
-    Alarm {
-        kind: "undelivered-events",
-        name: "undelivered-events".into(),
-        about:
-            "Events could not be delivered. They are in the outbox table, with attempts and the last error."
-                .into(),
-        metrics: vec![Metric::counted_by("Undelivered", relay)],
-        combined: TOTAL,
-        threshold: 0,
-        periods: AT_ONCE,
-        silence: Silence::IsGood,
-    }
+    Alarm::on_any(
+        "undelivered-events",
+        "Events could not be delivered. They are in the outbox table, with attempts and the last error.",
+        vec![Metric::counted_by("Undelivered", relay)],
+    )
 }
 
 fn given_up() -> Alarm {
-    Alarm {
-        kind: "relay-gave-up",
-        name: "relay-gave-up".into(),
-        about: "The relay's mapping gave records up. They are saved in the outbox and sent from there; why the relay \
-                failed on them, its log says."
-            .into(),
-        metrics: vec![Metric::sent_to(RECOVERY)],
-        combined: TOTAL,
-        threshold: 0,
-        periods: AT_ONCE,
-        silence: Silence::IsGood,
-    }
+    Alarm::on_any(
+        "relay-gave-up",
+        "The relay's mapping gave records up. They are saved in the outbox and sent from there; why the relay \
+                failed on them, its log says.",
+        vec![Metric::sent_to(RECOVERY)],
+    )
 }
 
 fn unreported(relay: &Function) -> Alarm {
-    Alarm {
-        kind: "unreported-records",
-        name: "unreported-records".into(),
-        about: "The relay's mapping gave records up, and Lambda could not put a note of that on the recovery's queue. \
-                Nobody sends their events: they are in the event table alone, until that time is published again."
-            .into(),
-        metrics: vec![Metric::of_function("DestinationDeliveryFailures", "Sum", relay)],
-        combined: TOTAL,
-        threshold: 0,
-        periods: AT_ONCE,
-        silence: Silence::IsGood,
-    }
+    Alarm::on_any(
+        "unreported-records",
+        "The relay's mapping gave records up, and Lambda could not put a note of that on the recovery's queue. \
+                Nobody sends their events: they are in the event table alone, until that time is published again.",
+        vec![Metric::of_function("DestinationDeliveryFailures", "Sum", relay)],
+    )
 }
 
 fn of_sweeper(registry: &Registry) -> Vec<Alarm> {
@@ -545,17 +538,15 @@ fn unswept(sweeper: &Function) -> Alarm {
 }
 
 fn parked(sweeper: &Function) -> Alarm {
+    let parked = Alarm::on_any(
+        "parked-events",
+        "Events can't be delivered as they are, or could not for three days. They stay in the outbox table, parked, until \
+         somebody has them sent again or drops them.",
+        vec![Metric::level_seen_by("Parked", sweeper)],
+    );
     Alarm {
-        kind: "parked-events",
-        name: "parked-events".into(),
-        about: "Events can't be delivered as they are, or could not for three days. They stay in the outbox table, \
-                parked, until somebody has them sent again or drops them."
-            .into(),
-        metrics: vec![Metric::level_seen_by("Parked", sweeper)],
         combined: LARGEST,
-        threshold: 0,
-        periods: AT_ONCE,
-        silence: Silence::IsGood,
+        ..parked
     }
 }
 
@@ -592,18 +583,12 @@ fn undelivered_deadlines(registry: &Registry) -> Vec<Alarm> {
 
 fn late_facts(registry: &Registry) -> Vec<Alarm> {
     let counted = |function| late_facts_of(function).map(move |fact| Metric::counted_by(fact, function));
-    vec![Alarm {
-        kind: "late-facts",
-        name: "late-facts".into(),
-        about: "Something happened outside after the bundle had stopped waiting for it, or contradicts what came \
-                first. It is recorded, and compensated where need be; someone may need to talk to whoever is concerned."
-            .into(),
-        metrics: registry.functions.iter().flat_map(counted).collect(),
-        combined: TOTAL,
-        threshold: 0,
-        periods: AT_ONCE,
-        silence: Silence::IsGood,
-    }]
+    vec![Alarm::on_any(
+        "late-facts",
+        "Something happened outside after the bundle had stopped waiting for it, or contradicts what came \
+                first. It is recorded, and compensated where need be; someone may need to talk to whoever is concerned.",
+        registry.functions.iter().flat_map(counted).collect(),
+    )]
 }
 
 fn late_facts_of(function: &Function) -> impl Iterator<Item = &'static str> {
@@ -612,20 +597,14 @@ fn late_facts_of(function: &Function) -> impl Iterator<Item = &'static str> {
 
 fn loops(registry: &Registry) -> Vec<Alarm> {
     let sending_on = registry.functions.iter().filter(|function| function.waits());
-    vec![Alarm {
-        kind: "dropped-as-loops",
-        name: "dropped-as-loops".into(),
-        about: "Lambda took a message that is sent on until it is due for an endless loop, and dropped it without \
-                a log line. The function's RecursiveLoop has to be Allow."
-            .into(),
-        metrics: sending_on
+    vec![Alarm::on_any(
+        "dropped-as-loops",
+        "Lambda took a message that is sent on until it is due for an endless loop, and dropped it without \
+                a log line. The function's RecursiveLoop has to be Allow.",
+        sending_on
             .map(|f| Metric::of_function("RecursiveInvocationsDropped", "Sum", f))
             .collect(),
-        combined: TOTAL,
-        threshold: 0,
-        periods: AT_ONCE,
-        silence: Silence::IsGood,
-    }]
+    )]
 }
 
 /// The functions of each context, but for the simulators, which are no part of what has to run.
