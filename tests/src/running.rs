@@ -308,45 +308,41 @@ impl Running {
 
     /// Takes all visible messages out of a queue.
     pub async fn take(&self, queue: &str) -> Vec<embedded_sqs::Received> {
-        let (sqs, name) = (self.stack.wire().sqs(), self.queue_name(queue));
-        let request = Receive {
-            max: 10,
-            ..Receive::default()
-        };
-        let mut taken = Vec::new();
-        loop {
-            let received = sqs.receive(&name, request).await.expect("the queue is there");
-            if received.is_empty() {
-                return taken;
-            }
-            for message in received {
-                sqs.delete(&name, &message.receipt_handle)
-                    .expect("it was just received");
-                taken.push(message);
-            }
+        let taken = self.receive_all(queue).await;
+        for message in &taken {
+            let sqs = self.stack.wire().sqs();
+            sqs.delete(&self.queue_name(queue), &message.receipt_handle)
+                .expect("it was just received");
         }
+        taken
     }
 
     /// Looks at all visible messages of a queue and leaves them there.
     pub async fn peek(&self, queue: &str) -> Vec<embedded_sqs::Received> {
+        let seen = self.receive_all(queue).await;
+        for message in &seen {
+            let sqs = self.stack.wire().sqs();
+            sqs.change_visibility(&self.queue_name(queue), &message.receipt_handle, Duration::ZERO)
+                .expect("it was just received");
+        }
+        seen
+    }
+
+    /// Receives until there is nothing visible any more.
+    async fn receive_all(&self, queue: &str) -> Vec<embedded_sqs::Received> {
         let (sqs, name) = (self.stack.wire().sqs(), self.queue_name(queue));
         let request = Receive {
             max: 10,
             ..Receive::default()
         };
-        let mut seen = Vec::new();
+        let mut all = Vec::new();
         loop {
             let received = sqs.receive(&name, request).await.expect("the queue is there");
             if received.is_empty() {
-                break;
+                return all;
             }
-            seen.extend(received);
+            all.extend(received);
         }
-        for message in &seen {
-            sqs.change_visibility(&name, &message.receipt_handle, Duration::ZERO)
-                .expect("it was just received");
-        }
-        seen
     }
 
     /// Takes all messages out of a queue's dead-letter queue.
