@@ -36,6 +36,7 @@ use crate::function::handler::Handler;
 use crate::function::metrics::{Meter, MetricSink, Metrics};
 use crate::function::panics::{caught, caught_at_once, remember_places};
 use crate::function::patience::{Patience, SOON, Why, ends_its_function, is_suspect};
+use crate::function::time::{WITHOUT_DEADLINE, left_until};
 
 /// A record of the batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -181,7 +182,7 @@ impl<H: BatchHandler> QueueFunction<H> {
             .into_iter()
             .map(record)
             .collect::<Result<Vec<_>, _>>()?;
-        let until = started + working_time(context.deadline, self.clock.now().millis());
+        let until = started + working_time(context.deadline, self.clock.now());
 
         let (mut suspects, others): (Vec<_>, Vec<_>) = records
             .into_iter()
@@ -519,14 +520,11 @@ fn died_at(place: &str) -> Settled {
     Settled::nameless(Verdict::Failed(format!("its function panicked at {place}")))
 }
 
-/// How long the handler may work, of an invocation that ends at `deadline` (both in milliseconds since
-/// the epoch). A context without a deadline, as a hand-made test event may have, means a minute.
-pub(crate) fn working_time(deadline: u64, now: i64) -> Duration {
-    if deadline == 0 {
-        return Duration::from_mins(1);
-    }
-    let left = deadline.saturating_sub(u64::try_from(now).unwrap_or(0));
-    let left = Duration::from_millis(left);
+/// How long the handler may work, of an invocation that ends at `deadline`.
+fn working_time(deadline: u64, now: Timestamp) -> Duration {
+    let Some(left) = left_until(deadline, now) else {
+        return WITHOUT_DEADLINE;
+    };
     left.saturating_sub(SETTLING_TIME.min(left / 4))
 }
 
@@ -577,9 +575,15 @@ mod tests {
 
     #[test]
     fn time_is_kept_back_for_settling() {
-        assert_eq!(working_time(30_000, 0), Duration::from_secs(26));
-        assert_eq!(working_time(2_000, 1_000), Duration::from_millis(750));
-        assert_eq!(working_time(1_000, 2_000), Duration::ZERO);
+        assert_eq!(
+            working_time(30_000, Timestamp::from_millis(0)),
+            Duration::from_secs(26)
+        );
+        assert_eq!(
+            working_time(2_000, Timestamp::from_millis(1_000)),
+            Duration::from_millis(750)
+        );
+        assert_eq!(working_time(1_000, Timestamp::from_millis(2_000)), Duration::ZERO);
     }
 
     #[test]

@@ -6,7 +6,14 @@ use eventsourcing::Timestamp;
 use tokio::time::Instant;
 
 /// What an invocation has whose context names no deadline, as one by hand.
-const WITHOUT_DEADLINE: Duration = Duration::from_mins(1);
+pub(crate) const WITHOUT_DEADLINE: Duration = Duration::from_mins(1);
+
+/// What is left until `deadline`, in milliseconds since 1970 as Lambda's context has it, when it is `now`; none
+/// if the context names no deadline.
+pub(crate) fn left_until(deadline: u64, now: Timestamp) -> Option<Duration> {
+    let now = u64::try_from(now.millis()).unwrap_or(0);
+    (deadline != 0).then(|| Duration::from_millis(deadline.saturating_sub(now)))
+}
 
 /// The time of an invocation.
 #[derive(Clone, Copy, Debug)]
@@ -16,16 +23,11 @@ pub(crate) struct Time {
 }
 
 impl Time {
-    /// The time until `deadline`, in milliseconds since 1970 as Lambda's context has it, when it is `now`.
+    /// The time until `deadline`, as [`left_until`] takes it.
     pub(crate) fn until(deadline: u64, now: Timestamp) -> Self {
-        let now = u64::try_from(now.millis()).unwrap_or(0);
-        let whole = match deadline {
-            0 => WITHOUT_DEADLINE,
-            _ => Duration::from_millis(deadline.saturating_sub(now)),
-        };
         Self {
             started: Instant::now(),
-            whole,
+            whole: left_until(deadline, now).unwrap_or(WITHOUT_DEADLINE),
         }
     }
 
