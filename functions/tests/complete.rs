@@ -47,7 +47,7 @@ fn rules() -> Vec<String> {
     const TRIED: &str = "shared/domain/tests/messages/every.rs";
     let declared = read(PLACES.streams);
     let tried = read(TRIED);
-    let tried: BTreeSet<_> = tried.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+    let tried: BTreeSet<_> = words(&tried).collect();
     let mut missing = Vec::new();
     for decider in deciders() {
         if !declared.contains(&format!("StreamKind::of::<{decider}>(")) {
@@ -185,9 +185,7 @@ fn drawn(page: &str) -> BTreeSet<&str> {
         .split("```mermaid")
         .skip(1)
         .filter_map(|rest| rest.split("```").next());
-    pictures
-        .flat_map(|picture| picture.split(|c: char| !c.is_ascii_alphanumeric()))
-        .collect()
+    pictures.flat_map(words).collect()
 }
 
 /// The page for operators explains each late fact.
