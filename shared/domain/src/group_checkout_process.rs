@@ -8,7 +8,7 @@
 //! The group's own stream decides the rest: what completes or fails it, and who is told of what, is
 //! recorded together with the result that causes it.
 
-use eventsourcing::{Dispatch, Message, Step, Text};
+use eventsourcing::{Dispatch, Message, Step, Text, steps};
 
 use crate::Deadlines;
 use crate::group_checkout::{
@@ -19,6 +19,15 @@ use crate::guest_stay::{
     CheckoutGuestAccount, GuestCheckoutCompleted, GuestCheckoutFailed, GuestStay, GuestStayState,
 };
 use crate::values::{GroupCheckoutId, GuestStayId};
+
+steps! {
+    /// The steps of the process.
+    pub struct GroupCheckoutProcess with Deadlines {
+        OnGroupCheckoutInitiated,
+        OnGuestCheckoutCompleted,
+        OnGuestCheckoutFailed,
+    }
+}
 
 /// Every guest of the group is to check out, within the deadline.
 #[derive(Debug)]

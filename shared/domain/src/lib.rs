@@ -19,3 +19,18 @@ pub mod shipment;
 pub mod values;
 
 pub use deadlines::Deadlines;
+
+/// Gives all deciders to a macro, for what is done with the messages of every one of them.
+#[macro_export]
+macro_rules! with_deciders {
+    ($macro:ident) => {
+        $macro!(
+            $crate::cart::Cart,
+            $crate::order::Order,
+            $crate::payment::Payment,
+            $crate::shipment::Shipment,
+            $crate::guest_stay::GuestStay,
+            $crate::group_checkout::GroupCheckout,
+        );
+    };
+}

@@ -15,7 +15,7 @@
 //! carry all that it takes to fail a payment or shipment whose request never arrived, so that an
 //! order closes even then.
 
-use eventsourcing::{Dispatch, Message, Step};
+use eventsourcing::{Dispatch, Message, Step, steps};
 
 use crate::Deadlines;
 use crate::cart::{Cart, CartFinalized, CartState};
@@ -31,6 +31,21 @@ use crate::shipment::{
     CallOffShipment, RequestShipment, Shipment, ShipmentFailed, ShipmentSent, ShipmentState, TimeOutShipment,
 };
 use crate::values::{OrderId, PaymentId, ShipmentId};
+
+steps! {
+    /// The steps of the saga, forwards and back.
+    pub struct OrderSaga with Deadlines {
+        OnCartFinalized,
+        OnOrderInitialized,
+        OnPaymentCompleted,
+        OnOrderConfirmed,
+        OnShipmentSent,
+        OnPaymentFailed,
+        OnPaymentRevoked,
+        OnShipmentFailed,
+        OnOrderCancelled,
+    }
+}
 
 /// A finalized cart becomes an order.
 #[derive(Debug)]

@@ -39,8 +39,8 @@ fn wrong_bodies(shape: &Shape) -> impl Iterator<Item = Wrong> {
     wrong.filter(|wrong| wrong.error.path() != "schema_version")
 }
 
-impl CommandVisitor for Check {
-    fn command<C: Command>(&mut self) {
+impl<S: CommandSet> CommandVisitor<S> for Check {
+    fn command<C: Command + Into<S>>(&mut self) {
         let read = |body: &str| CommandEnvelope::<C>::read(body, "unsent", now());
         for fields in C::shape().samples() {
             let (name, version) = (C::TYPE, C::SCHEMA_VERSION);

@@ -80,13 +80,13 @@ pub trait CommandSet: Clone + Debug + Send + Sync + Sized + 'static {
     fn shapes() -> Vec<Shape>;
 
     /// Shows the type of each of them to `visitor`, for what is done with every command alike.
-    fn visit(visitor: &mut impl CommandVisitor);
+    fn visit(visitor: &mut impl CommandVisitor<Self>);
 }
 
 /// Does something with every command of a set.
-pub trait CommandVisitor {
+pub trait CommandVisitor<S: CommandSet> {
     /// With this one.
-    fn command<C: Command>(&mut self);
+    fn command<C: Command + Into<S>>(&mut self);
 }
 
 /// A message that asks a decider to do something.

@@ -66,7 +66,7 @@ pub use ids::{Category, NAMESPACE, StreamId, command_id, computed_id, event_id};
 pub use message::{Message, Unreadable, decode};
 pub use review::{Review, UnknownField, nearest};
 pub use reviewer::Reviewer;
-pub use saga::{Dispatch, Step};
+pub use saga::{Dispatch, Step, StepSet, StepVisitor};
 pub use samples::Wrong;
 pub use settings::{MAX_SETTING_SECONDS, RuleSettings, Setting, SettingValues};
 pub use store::{AppendError, EventStore, LoadError, Read, Transient};

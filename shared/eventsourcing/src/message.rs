@@ -216,7 +216,7 @@ macro_rules! commands {
                 vec![$(<$command as $crate::Message>::shape()),*]
             }
 
-            fn visit(visitor: &mut impl $crate::CommandVisitor) {
+            fn visit(visitor: &mut impl $crate::CommandVisitor<Self>) {
                 $(visitor.command::<$command>();)*
             }
         }

@@ -26,6 +26,39 @@ pub trait Step: Send + Sync + 'static {
     ) -> Vec<Dispatch>;
 }
 
+/// The steps of one saga or process.
+pub trait StepSet {
+    /// What they can be set to.
+    type Settings: RuleSettings;
+
+    /// Shows the type of each of them to `visitor`, for what is done with every step alike.
+    fn visit(visitor: &mut impl StepVisitor<Self::Settings>);
+}
+
+/// Does something with every step of a set.
+pub trait StepVisitor<T: RuleSettings> {
+    /// With this one.
+    fn step<S: Step<Settings = T>>(&mut self);
+}
+
+/// Declares the steps of one saga or process, so that whoever explores it explores all of them.
+#[macro_export]
+macro_rules! steps {
+    ($(#[$meta:meta])* pub struct $name:ident with $settings:ty { $($step:ident),* $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug)]
+        pub struct $name;
+
+        impl $crate::StepSet for $name {
+            type Settings = $settings;
+
+            fn visit(visitor: &mut impl $crate::StepVisitor<$settings>) {
+                $(visitor.step::<$step>();)*
+            }
+        }
+    };
+}
+
 /// A command on its way out of a step.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Dispatch {

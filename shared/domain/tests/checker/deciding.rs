@@ -3,8 +3,9 @@
 
 use domain::Deadlines;
 use eventsourcing::{
-    Command, CommandEnvelope, CommandMeta, Decider, Decision, EventEnvelope, History, MAX_COMMIT_BYTES,
-    NewEvent, Outcome, Position, Refusal, Step, Stream, Timestamp, plan,
+    Command, CommandEnvelope, CommandMeta, CommandSet, CommandVisitor, Decider, Decision, EventEnvelope,
+    History, MAX_COMMIT_BYTES, Message, NewEvent, Outcome, Position, Refusal, Step, StepSet, StepVisitor,
+    Stream, Timestamp, plan,
 };
 
 use super::letter::{Letter, now};
@@ -23,20 +24,15 @@ pub struct Plan {
 }
 
 /// A command with what its envelope says.
-pub struct Addressed<C> {
+struct Addressed<C> {
     meta: CommandMeta,
     command: C,
     creates: bool,
 }
 
 /// Decides a batch as a command function does: reads the bodies, rebuilds the history, plans.
-pub fn planned<D: Decider<Settings = ()>>(
-    stream: &Stream,
-    batch: &[Letter],
-    at: Timestamp,
-    read: impl Fn(&Letter) -> Addressed<D::Command>,
-) -> Plan {
-    let batch: Vec<_> = batch.iter().map(read).collect();
+pub fn planned<D: Decider<Settings = ()>>(stream: &Stream, batch: &[Letter], at: Timestamp) -> Plan {
+    let batch: Vec<_> = batch.iter().map(read::<D::Command>).collect();
     // A command that creates is tried on a guess, and the guess is given up where nothing would be
     // appended on it. On a stream that has commits the condition fails, which is the same as a load.
     let creates = batch.iter().all(|addressed| addressed.creates);
@@ -69,25 +65,107 @@ pub fn planned<D: Decider<Settings = ()>>(
     }
 }
 
-/// Reads a letter as a command.
-pub fn read<C: Command>(letter: &Letter) -> Addressed<<C::Decider as Decider>::Command> {
-    let envelope =
-        CommandEnvelope::<C>::read(&letter.body, "unnamed", now()).expect("only valid commands are sent");
-    let meta = CommandMeta {
-        id: envelope.id,
-        correlation_id: envelope.metadata.correlation_id,
-        trace: None,
+/// Reads a letter as that of the commands which its type names.
+fn read<S: CommandSet>(letter: &Letter) -> Addressed<S> {
+    let mut reader = Reader { letter, read: None };
+    S::visit(&mut reader);
+    let kind = &letter.kind;
+    reader.read.unwrap_or_else(|| panic!("nobody takes {kind}"))
+}
+
+struct Reader<'a, S> {
+    letter: &'a Letter,
+    read: Option<Addressed<S>>,
+}
+
+impl<S: CommandSet> CommandVisitor<S> for Reader<'_, S> {
+    fn command<C: Command + Into<S>>(&mut self) {
+        if self.letter.kind != C::TYPE {
+            return;
+        }
+        let envelope = CommandEnvelope::<C>::read(&self.letter.body, "unnamed", now())
+            .expect("only valid commands are sent");
+        let meta = CommandMeta {
+            id: envelope.id,
+            correlation_id: envelope.metadata.correlation_id,
+            trace: None,
+        };
+        self.read = Some(Addressed {
+            meta,
+            command: envelope.command.into(),
+            creates: C::CREATES,
+        });
+    }
+}
+
+/// Whether a step of the set waits for events of that type.
+pub fn has_step<S: StepSet<Settings = Deadlines>>(kind: &str) -> bool {
+    waiting::<S>(kind).is_some()
+}
+
+/// Whether a step of the set that waits for events of that type reads their stream.
+pub fn reads_stream<S: StepSet<Settings = Deadlines>>(kind: &str) -> bool {
+    waiting::<S>(kind).is_some_and(|waiting| waiting.reads_stream)
+}
+
+fn waiting<S: StepSet<Settings = Deadlines>>(kind: &str) -> Option<Waiting> {
+    let mut waiting = ByKind { kind, found: None };
+    S::visit(&mut waiting);
+    waiting.found
+}
+
+/// What there is to know of a step without an event for it.
+#[derive(Clone, Copy)]
+struct Waiting {
+    reads_stream: bool,
+}
+
+struct ByKind<'a> {
+    kind: &'a str,
+    found: Option<Waiting>,
+}
+
+impl StepVisitor<Deadlines> for ByKind<'_> {
+    fn step<S: Step<Settings = Deadlines>>(&mut self) {
+        if self.kind == S::Event::TYPE {
+            let earlier = self.found.is_some_and(|waiting| waiting.reads_stream);
+            self.found = Some(Waiting {
+                reads_stream: S::READS_STATE || earlier,
+            });
+        }
+    }
+}
+
+/// What the real steps of the set send because of an event; none if `stream` does not hold the event yet, and a
+/// step would need it.
+pub fn react<S: StepSet<Settings = Deadlines>>(event: &Letter, stream: &Stream) -> Option<Vec<Letter>> {
+    let mut run = Run {
+        event,
+        stream,
+        sent: Some(vec![]),
     };
-    Addressed {
-        meta,
-        command: envelope.command.into(),
-        creates: C::CREATES,
+    S::visit(&mut run);
+    run.sent
+}
+
+struct Run<'a> {
+    event: &'a Letter,
+    stream: &'a Stream,
+    sent: Option<Vec<Letter>>,
+}
+
+impl StepVisitor<Deadlines> for Run<'_> {
+    fn step<S: Step<Settings = Deadlines>>(&mut self) {
+        if self.event.kind == S::Event::TYPE {
+            let sent = self.sent.take().zip(run::<S>(self.event, self.stream));
+            self.sent = sent.map(|(earlier, now)| [earlier, now].concat());
+        }
     }
 }
 
 /// What a step sends because of an event; none if `stream` does not hold the event yet, and the step would
 /// need it.
-pub fn run<S: Step<Settings = Deadlines>>(event: &Letter, stream: &Stream) -> Option<Vec<Letter>> {
+fn run<S: Step<Settings = Deadlines>>(event: &Letter, stream: &Stream) -> Option<Vec<Letter>> {
     let envelope =
         EventEnvelope::<S::Event>::read(&event.body, now()).expect("the relay writes valid events");
     let history = if S::READS_STATE {
@@ -125,48 +203,6 @@ macro_rules! ruled {
                 at: eventsourcing::Timestamp,
             ) -> $crate::checker::deciding::Verdict<Self::Event> {
                 R::$decide(state, command, at)
-            }
-        }
-    };
-}
-
-/// Reads the letter as that of the listed commands which its type names.
-macro_rules! read_as {
-    ($letter:expr; $($command:ty),*) => {
-        match $letter.kind.as_str() {
-            $(kind if kind == <$command as eventsourcing::Message>::TYPE =>
-                $crate::checker::deciding::read::<$command>($letter),)*
-            other => panic!("nobody takes {other}"),
-        }
-    };
-}
-
-/// Declares which step waits for which events.
-macro_rules! steps {
-    ($($step:ty),* $(,)?) => {
-        /// Whether a step waits for events of that type.
-        pub fn has_step(kind: &str) -> bool {
-            [$(<<$step as eventsourcing::Step>::Event as eventsourcing::Message>::TYPE),*].contains(&kind)
-        }
-
-        /// Whether that step reads the event's stream.
-        pub fn reads_stream(kind: &str) -> bool {
-            [$((
-                <<$step as eventsourcing::Step>::Event as eventsourcing::Message>::TYPE,
-                <$step as eventsourcing::Step>::READS_STATE,
-            )),*].contains(&(kind, true))
-        }
-
-        /// What the real step sends because of the event; none if `stream` does not hold the event yet, and
-        /// the step would need it.
-        pub fn real_step(
-            event: &$crate::checker::letter::Letter,
-            stream: &eventsourcing::Stream,
-        ) -> Option<Vec<$crate::checker::letter::Letter>> {
-            match event.kind.as_str() {
-                $(kind if kind == <<$step as eventsourcing::Step>::Event as eventsourcing::Message>::TYPE =>
-                    $crate::checker::deciding::run::<$step>(event, stream),)*
-                other => panic!("no step waits for {other}"),
             }
         }
     };

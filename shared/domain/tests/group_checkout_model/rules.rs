@@ -3,20 +3,12 @@
 use std::marker::PhantomData;
 
 use domain::Deadlines;
-use domain::group_checkout::{
-    CompleteGroupCheckout, GroupCheckout, GroupCheckoutCommand, GroupCheckoutEvent, GroupCheckoutState,
-    InitiateGroupCheckout, NotifyGroupCheckoutFailure, RecordGuestCheckout, TimeOutGroupCheckout,
-};
-use domain::group_checkout_process::{
-    OnGroupCheckoutInitiated, OnGuestCheckoutCompleted, OnGuestCheckoutFailed,
-};
-use domain::guest_stay::{
-    CheckInGuest, CheckoutGuestAccount, GuestStay, GuestStayCommand, GuestStayEvent, GuestStayState,
-    RecordCharge, RecordPayment,
-};
+use domain::group_checkout::{GroupCheckout, GroupCheckoutCommand, GroupCheckoutEvent, GroupCheckoutState};
+use domain::group_checkout_process::GroupCheckoutProcess;
+use domain::guest_stay::{GuestStay, GuestStayCommand, GuestStayEvent, GuestStayState};
 use eventsourcing::{Decider, Stream, Timestamp};
 
-use crate::checker::deciding::{Addressed, Plan, Verdict, planned};
+use crate::checker::deciding::{Plan, Verdict, planned, react};
 use crate::checker::letter::Letter;
 
 /// What can be replaced by something wrong. Every default is the real thing.
@@ -41,7 +33,7 @@ pub trait Rules: Send + Sync + Sized + 'static {
 
     /// The steps.
     fn react(event: &Letter, stream: &Stream) -> Option<Vec<Letter>> {
-        real_step(event, stream)
+        react::<GroupCheckoutProcess>(event, stream)
     }
 
     /// The condition of an append, given whether there is a commit in its place.
@@ -65,23 +57,8 @@ ruled!(GroupCheckout, decide);
 /// Decides a batch as a command function does: reads the bodies, rebuilds the history, plans.
 pub fn decide<R: Rules>(batch: &[Letter], stream: &Stream, at: Timestamp) -> Plan {
     if stream.id().category() == GuestStay::CATEGORY.name() {
-        planned::<Ruled<GuestStay, R>>(stream, batch, at, stay_command)
+        planned::<Ruled<GuestStay, R>>(stream, batch, at)
     } else {
-        planned::<Ruled<GroupCheckout, R>>(stream, batch, at, group_command)
+        planned::<Ruled<GroupCheckout, R>>(stream, batch, at)
     }
 }
-
-fn stay_command(letter: &Letter) -> Addressed<GuestStayCommand> {
-    read_as!(letter; CheckInGuest, RecordCharge, RecordPayment, CheckoutGuestAccount)
-}
-
-fn group_command(letter: &Letter) -> Addressed<GroupCheckoutCommand> {
-    read_as!(letter; InitiateGroupCheckout, RecordGuestCheckout, CompleteGroupCheckout,
-        NotifyGroupCheckoutFailure, TimeOutGroupCheckout)
-}
-
-steps!(
-    OnGroupCheckoutInitiated,
-    OnGuestCheckoutCompleted,
-    OnGuestCheckoutFailed
-);

@@ -6,13 +6,14 @@ use std::marker::PhantomData;
 
 use domain::Deadlines;
 use domain::group_checkout::{GroupCheckout, GroupCheckoutEvent, InitiateGroupCheckout};
+use domain::group_checkout_process::GroupCheckoutProcess;
 use domain::group_standing::GroupStanding;
 use domain::guest_stay::CheckoutGuestAccount;
 use eventsourcing::standing::Standing;
 use eventsourcing::{Commit, Decider, EventSet, Message, Stream, StreamId, Timestamp};
 use stateright::Property;
 
-use crate::checker::deciding::Plan;
+use crate::checker::deciding::{Plan, has_step, reads_stream};
 use crate::checker::letter::{Letter, Shared, now};
 use crate::checker::system::{self, Business, Known, System, known};
 use crate::properties::{self, Said};
@@ -153,11 +154,11 @@ impl<R: Rules> Business for Groups<R> {
     }
 
     fn has_step(&self, kind: &str) -> bool {
-        rules::has_step(kind)
+        has_step::<GroupCheckoutProcess>(kind)
     }
 
     fn reads_stream(&self, kind: &str) -> bool {
-        rules::reads_stream(kind)
+        reads_stream::<GroupCheckoutProcess>(kind)
     }
 
     fn react(&self, event: &Letter, stream: &Stream, _: u8) -> Option<Vec<Letter>> {

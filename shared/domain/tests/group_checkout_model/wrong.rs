@@ -6,12 +6,13 @@ use domain::group_checkout::{
     GroupCheckoutState, GuestCheckoutRecorded, GuestCheckoutRecordedLate, RecordGuestCheckout,
     TimeOutGroupCheckout,
 };
+use domain::group_checkout_process::GroupCheckoutProcess;
 use domain::guest_stay::{GuestStayCommand, GuestStayEvent, GuestStayState};
 use eventsourcing::{Decision, Message, Refusal, Stream, Timestamp};
 
 use crate::checker::deciding;
 use crate::checker::letter::Letter;
-use crate::rules::{Real, Rules, real_step};
+use crate::rules::{Real, Rules};
 use crate::world::due_at;
 
 /// What the rules of a group return.
@@ -257,7 +258,7 @@ pub struct SetsNoDeadline;
 
 impl Rules for SetsNoDeadline {
     fn react(event: &Letter, stream: &Stream) -> Option<Vec<Letter>> {
-        let mut sent = real_step(event, stream)?;
+        let mut sent = deciding::react::<GroupCheckoutProcess>(event, stream)?;
         sent.retain(|letter| letter.kind != TimeOutGroupCheckout::TYPE);
         Some(sent)
     }

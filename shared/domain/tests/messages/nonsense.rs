@@ -1,7 +1,9 @@
 //! Whatever stands on a queue, reading it ends with a message or an error that does not tell what
 //! stood there.
 
-use eventsourcing::{Command, CommandVisitor, EventSet, EventVisitor, Field, FieldForm, Malformed, Message};
+use eventsourcing::{
+    Command, CommandSet, CommandVisitor, EventSet, EventVisitor, Field, FieldForm, Malformed, Message,
+};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -18,8 +20,8 @@ impl Reader<'_> {
     }
 }
 
-impl CommandVisitor for Reader<'_> {
-    fn command<C: Command>(&mut self) {
+impl<S: CommandSet> CommandVisitor<S> for Reader<'_> {
+    fn command<C: Command + Into<S>>(&mut self) {
         Self::check(read_command::<C>(self.0));
     }
 }
@@ -50,8 +52,8 @@ impl Takers<'_> {
     }
 }
 
-impl CommandVisitor for Takers<'_> {
-    fn command<C: Command>(&mut self) {
+impl<S: CommandSet> CommandVisitor<S> for Takers<'_> {
+    fn command<C: Command + Into<S>>(&mut self) {
         self.count += usize::from(read_command::<C>(self.body).is_ok());
     }
 }

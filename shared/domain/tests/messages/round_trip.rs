@@ -2,8 +2,8 @@
 
 use domain::payment::{PaymentReceivedLate, PaymentRequested, RequestPayment};
 use eventsourcing::{
-    Category, Command, CommandEnvelope, CommandVisitor, Commit, Dispatch, EventSet, EventVisitor, Message,
-    NewEvent, Position, Timestamp, command_id, computed_id, encode_command, encode_event, event_id,
+    Category, Command, CommandEnvelope, CommandSet, CommandVisitor, Commit, Dispatch, EventSet, EventVisitor,
+    Message, NewEvent, Position, Timestamp, command_id, computed_id, encode_command, encode_event, event_id,
 };
 use proptest::prelude::*;
 use rust_decimal::Decimal;
@@ -106,8 +106,8 @@ impl Arbitrary {
     }
 }
 
-impl CommandVisitor for Arbitrary {
-    fn command<C: Command>(&mut self) {
+impl<S: CommandSet> CommandVisitor<S> for Arbitrary {
+    fn command<C: Command + Into<S>>(&mut self) {
         Self::try_all::<C>(command_survives::<C>);
     }
 }

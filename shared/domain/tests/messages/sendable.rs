@@ -6,8 +6,9 @@
 //! relay and everybody else write it.
 
 use eventsourcing::{
-    Command, CommandEnvelope, CommandVisitor, Commit, Dispatch, EventSet, EventVisitor, MAX_COMMIT_BYTES,
-    Message, NewEvent, Position, Timestamp, computed_id, encode_command, encode_event, is_sendable,
+    Command, CommandEnvelope, CommandSet, CommandVisitor, Commit, Dispatch, EventSet, EventVisitor,
+    MAX_COMMIT_BYTES, Message, NewEvent, Position, Timestamp, computed_id, encode_command, encode_event,
+    is_sendable,
 };
 
 use crate::any::{self, Spelling, envelope_id};
@@ -34,8 +35,8 @@ fn whatever_is_read_of_a_command_can_be_sent() {
     every_command(&mut Odd);
 }
 
-impl CommandVisitor for Odd {
-    fn command<C: Command>(&mut self) {
+impl<S: CommandSet> CommandVisitor<S> for Odd {
+    fn command<C: Command + Into<S>>(&mut self) {
         Self::run::<C>(sent_as_a_command::<C>);
     }
 }

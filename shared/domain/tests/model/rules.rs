@@ -3,26 +3,14 @@
 use std::marker::PhantomData;
 
 use domain::Deadlines;
-use domain::cart::{Cart, FinalizeCart};
-use domain::order::{
-    CancelOrder, CompleteOrder, ConfirmOrder, InitializeOrder, Order, OrderCommand, OrderEvent, OrderState,
-    WithdrawOrder,
-};
-use domain::order_saga::{
-    OnCartFinalized, OnOrderCancelled, OnOrderConfirmed, OnOrderInitialized, OnPaymentCompleted,
-    OnPaymentFailed, OnPaymentRevoked, OnShipmentFailed, OnShipmentSent,
-};
-use domain::payment::{
-    CompletePayment, DiscardPayment, FailPayment, Payment, PaymentCommand, PaymentEvent, PaymentState,
-    RequestPayment, TimeOutPayment,
-};
-use domain::shipment::{
-    CallOffShipment, FailShipment, RequestShipment, SendShipment, Shipment, ShipmentCommand, ShipmentEvent,
-    ShipmentState, TimeOutShipment,
-};
+use domain::cart::Cart;
+use domain::order::{Order, OrderCommand, OrderEvent, OrderState};
+use domain::order_saga::OrderSaga;
+use domain::payment::{Payment, PaymentCommand, PaymentEvent, PaymentState};
+use domain::shipment::{Shipment, ShipmentCommand, ShipmentEvent, ShipmentState};
 use eventsourcing::{Decider, Stream, Timestamp};
 
-use crate::checker::deciding::{Addressed, Plan, Verdict, planned, read};
+use crate::checker::deciding::{Plan, Verdict, planned, react};
 use crate::checker::letter::Letter;
 
 /// What can be replaced by something wrong. Every default is the real thing.
@@ -52,7 +40,7 @@ pub trait Rules: Send + Sync + Sized + 'static {
 
     /// The steps. `drawn` is a number that a repeat does not get again, for steps that draw ids.
     fn react(event: &Letter, stream: &Stream, _drawn: u8) -> Option<Vec<Letter>> {
-        real_step(event, stream)
+        react::<OrderSaga>(event, stream)
     }
 
     /// The condition of an append, given whether there is a commit in its place.
@@ -77,34 +65,10 @@ ruled!(Shipment, decide_shipment);
 /// Decides a batch as a command function does: reads the bodies, rebuilds the history, plans.
 pub fn decide<R: Rules>(batch: &[Letter], stream: &Stream, at: Timestamp) -> Plan {
     match stream.id().category() {
-        "cart" => planned::<Cart>(stream, batch, at, read::<FinalizeCart>),
-        "order" => planned::<Ruled<Order, R>>(stream, batch, at, order_command),
-        "payment" => planned::<Ruled<Payment, R>>(stream, batch, at, payment_command),
-        "shipment" => planned::<Ruled<Shipment, R>>(stream, batch, at, shipment_command),
+        "cart" => planned::<Cart>(stream, batch, at),
+        "order" => planned::<Ruled<Order, R>>(stream, batch, at),
+        "payment" => planned::<Ruled<Payment, R>>(stream, batch, at),
+        "shipment" => planned::<Ruled<Shipment, R>>(stream, batch, at),
         other => panic!("there are no rules for {other}"),
     }
 }
-
-fn order_command(letter: &Letter) -> Addressed<OrderCommand> {
-    read_as!(letter; InitializeOrder, ConfirmOrder, WithdrawOrder, CancelOrder, CompleteOrder)
-}
-
-fn payment_command(letter: &Letter) -> Addressed<PaymentCommand> {
-    read_as!(letter; RequestPayment, CompletePayment, FailPayment, DiscardPayment, TimeOutPayment)
-}
-
-fn shipment_command(letter: &Letter) -> Addressed<ShipmentCommand> {
-    read_as!(letter; RequestShipment, SendShipment, FailShipment, CallOffShipment, TimeOutShipment)
-}
-
-steps!(
-    OnCartFinalized,
-    OnOrderInitialized,
-    OnPaymentCompleted,
-    OnOrderConfirmed,
-    OnShipmentSent,
-    OnPaymentFailed,
-    OnPaymentRevoked,
-    OnShipmentFailed,
-    OnOrderCancelled
-);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use domain::cart::CartEvent;
 use domain::order::{Cause, OrderCancelled, OrderEvent};
+use domain::order_saga::OrderSaga;
 use domain::order_standing::OrderStanding;
 use domain::payment::{CompletePayment, FailPayment, PaymentEvent, PaymentRequested, TimeOutPayment};
 use domain::shipment::{FailShipment, SendShipment, ShipmentEvent, ShipmentRequested, TimeOutShipment};
@@ -13,7 +14,7 @@ use eventsourcing::standing::Standing;
 use eventsourcing::{Commit, EventEnvelope, EventSet, Message, Stream, Timestamp};
 use stateright::Property;
 
-use crate::checker::deciding::Plan;
+use crate::checker::deciding::{Plan, has_step, reads_stream};
 use crate::checker::letter::{Letter, now};
 use crate::checker::system::{self, Business, Known, System, Table, known};
 use crate::properties;
@@ -215,11 +216,11 @@ impl<R: Rules> Business for Orders<R> {
     }
 
     fn has_step(&self, kind: &str) -> bool {
-        rules::has_step(kind)
+        has_step::<OrderSaga>(kind)
     }
 
     fn reads_stream(&self, kind: &str) -> bool {
-        rules::reads_stream(kind)
+        reads_stream::<OrderSaga>(kind)
     }
 
     fn react(&self, event: &Letter, stream: &Stream, drawn: u8) -> Option<Vec<Letter>> {

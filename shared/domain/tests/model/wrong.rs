@@ -6,6 +6,7 @@ use domain::order::{
     CancelOrder, Cause, InitializeOrder, OrderCancelled, OrderCommand, OrderConfirmed, OrderEvent,
     OrderInitialized, OrderState,
 };
+use domain::order_saga::OrderSaga;
 use domain::payment::{
     PaymentCommand, PaymentDiscarded, PaymentEvent, PaymentFailed, PaymentRevoked, PaymentState,
 };
@@ -13,9 +14,9 @@ use domain::shipment::{ShipmentCommand, ShipmentEvent, ShipmentFailed, ShipmentS
 use domain::values::Money;
 use eventsourcing::{Decision, Dispatch, EventEnvelope, Message, Refusal, Stream, Timestamp};
 
-use crate::checker::deciding::Verdict;
+use crate::checker::deciding::{Verdict, react};
 use crate::checker::letter::{Letter, now};
-use crate::rules::{Real, Rules, real_step};
+use crate::rules::{Real, Rules};
 
 /// A completed payment is not given back.
 pub struct KeepsTheMoney;
@@ -154,7 +155,7 @@ impl Rules for CancelsFirst {
 
     fn react(event: &Letter, stream: &Stream, _: u8) -> Option<Vec<Letter>> {
         if event.kind != PaymentRevoked::TYPE {
-            return real_step(event, stream);
+            return react::<OrderSaga>(event, stream);
         }
         let envelope = EventEnvelope::<PaymentRevoked>::read(&event.body, now()).expect("the relay wrote it");
         let cancel = Dispatch::now(&CancelOrder {
@@ -385,7 +386,7 @@ impl Rules for DrawsIds {
 
     fn react(event: &Letter, stream: &Stream, drawn: u8) -> Option<Vec<Letter>> {
         if event.kind != CartFinalized::TYPE {
-            return real_step(event, stream);
+            return react::<OrderSaga>(event, stream);
         }
         let envelope = EventEnvelope::<CartFinalized>::read(&event.body, now()).expect("the relay wrote it");
         let cart = envelope.event;
@@ -412,7 +413,7 @@ impl Rules for LeavesTheOrderOpen {
         if event.kind == ShipmentFailed::TYPE {
             Some(Vec::new())
         } else {
-            real_step(event, stream)
+            react::<OrderSaga>(event, stream)
         }
     }
 }

@@ -1,10 +1,23 @@
 //! A cart is finalized once, with one content.
 
-use domain::cart::{Cart, CartEvent, CartFinalized, FinalizeCart};
+use domain::cart::{Cart, CartCommand, CartEvent, CartFinalized, FinalizeCart};
 use eventsourcing::Timestamp;
 
 use crate::given::given;
 use crate::shop::{before, finalize_cart, item, money, now};
+
+/// The commands of random stories.
+pub fn commands() -> Vec<CartCommand> {
+    let dearer = FinalizeCart {
+        total_price: money("29.98"),
+        ..finalize_cart()
+    };
+    let other = FinalizeCart {
+        product_items: item("p-2", 1, "5"),
+        ..finalize_cart()
+    };
+    vec![finalize_cart().into(), dearer.into(), other.into()]
+}
 
 fn finalized(at: Timestamp) -> CartEvent {
     let FinalizeCart {

@@ -4,14 +4,59 @@ use std::time::Duration;
 
 use domain::Deadlines;
 use domain::order::{
-    CancelOrder, Cause, CompleteOrder, ConfirmOrder, InitializeOrder, Order, OrderCancelled, OrderCompleted,
-    OrderConfirmed, OrderEvent, OrderInitialized, OrderWithdrawnEarly, WithdrawOrder,
+    CancelOrder, Cause, CompleteOrder, ConfirmOrder, InitializeOrder, Order, OrderCancelled, OrderCommand,
+    OrderCompleted, OrderConfirmed, OrderEvent, OrderInitialized, OrderWithdrawnEarly, WithdrawOrder,
 };
 use domain::values::OrderId;
 use eventsourcing::Timestamp;
 
 use crate::given::given;
+use crate::repeats::texts;
 use crate::shop::{before, finalize_cart, item, money, now, order_id, payment_id};
+
+/// The commands of random stories.
+pub fn commands() -> Vec<OrderCommand> {
+    let dearer = InitializeOrder {
+        total_price: money("29.98"),
+        ..initialize()
+    };
+    let drawn = InitializeOrder {
+        order_id: "drawn".parse().expect("an id"),
+        ..initialize()
+    };
+    let another = ConfirmOrder {
+        payment_id: "another".parse().expect("an id"),
+        ..confirm()
+    };
+    let mut commands: Vec<OrderCommand> = vec![
+        dearer.into(),
+        drawn.into(),
+        initialize().into(),
+        confirm().into(),
+        another.into(),
+        complete().into(),
+    ];
+    for reason in texts() {
+        for cause in [Cause::PaymentFailed, Cause::ShipmentFailed, Cause::Withdrawn] {
+            let reason = reason.clone();
+            commands.push(
+                CancelOrder {
+                    reason,
+                    ..cancel(cause, "")
+                }
+                .into(),
+            );
+        }
+        commands.push(
+            WithdrawOrder {
+                reason,
+                ..withdraw("")
+            }
+            .into(),
+        );
+    }
+    commands
+}
 
 fn initialize() -> InitializeOrder {
     let cart = finalize_cart();

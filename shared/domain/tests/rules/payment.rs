@@ -2,15 +2,34 @@
 
 use domain::order::Cause;
 use domain::payment::{
-    CompletePayment, DiscardPayment, FailPayment, Payment, PaymentCompleted, PaymentDiscarded, PaymentEvent,
-    PaymentFailed, PaymentFailedLate, PaymentReceivedLate, PaymentRequested, PaymentRevoked, PaymentVoided,
-    RequestPayment, TimeOutPayment,
+    CompletePayment, DiscardPayment, FailPayment, Payment, PaymentCommand, PaymentCompleted,
+    PaymentDiscarded, PaymentEvent, PaymentFailed, PaymentFailedLate, PaymentReceivedLate, PaymentRequested,
+    PaymentRevoked, PaymentVoided, RequestPayment, TimeOutPayment,
 };
 use domain::values::Money;
 use eventsourcing::Timestamp;
 
 use crate::given::given;
+use crate::repeats::texts;
 use crate::shop::{before, due_at, money, now, order_id, payment_id, price};
+
+/// The commands of random stories.
+pub fn commands() -> Vec<PaymentCommand> {
+    let drawn = RequestPayment {
+        payment_id: "drawn".parse().expect("an id"),
+        ..request()
+    };
+    let failures = texts().map(|error| FailPayment { error, ..fail("") }.into());
+    let others = vec![
+        request().into(),
+        drawn.into(),
+        complete().into(),
+        discard().into(),
+        discard_by_hand().into(),
+        time_out().into(),
+    ];
+    [others, failures.to_vec()].concat()
+}
 
 fn request() -> RequestPayment {
     RequestPayment {

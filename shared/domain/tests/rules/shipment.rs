@@ -2,13 +2,36 @@
 
 use domain::shipment::{
     CallOffShipment, FailShipment, RequestShipment, SendShipment, Shipment, ShipmentCalledOffLate,
-    ShipmentEvent, ShipmentFailed, ShipmentFailedLate, ShipmentRequested, ShipmentSent, ShipmentSentLate,
-    TimeOutShipment,
+    ShipmentCommand, ShipmentEvent, ShipmentFailed, ShipmentFailedLate, ShipmentRequested, ShipmentSent,
+    ShipmentSentLate, TimeOutShipment,
 };
 use eventsourcing::Timestamp;
 
 use crate::given::given;
+use crate::repeats::texts;
 use crate::shop::{before, due_at, item, items, now, order_id, shipment_id};
+
+/// The commands of random stories.
+pub fn commands() -> Vec<ShipmentCommand> {
+    let other = RequestShipment {
+        product_items: item("p-2", 1, "5"),
+        ..request()
+    };
+    let called_off = CallOffShipment {
+        shipment_id: shipment_id(),
+        order_id: order_id(),
+        reason: "the payment was discarded".into(),
+    };
+    let failures = texts().map(|error| FailShipment { error, ..fail("") }.into());
+    let others = vec![
+        request().into(),
+        other.into(),
+        send().into(),
+        called_off.into(),
+        time_out().into(),
+    ];
+    [others, failures.to_vec()].concat()
+}
 
 fn request() -> RequestShipment {
     RequestShipment {
@@ -31,7 +54,7 @@ fn fail(error: &'static str) -> FailShipment {
     }
 }
 
-fn time_out() -> TimeOutShipment {
+pub fn time_out() -> TimeOutShipment {
     TimeOutShipment {
         shipment_id: shipment_id(),
         order_id: order_id(),
