@@ -10,14 +10,20 @@ use bundle::{
 use domain::cart::FinalizeCart;
 use domain::deadlines::{GROUP_CHECKOUT_DEADLINE, PAYMENT_DEADLINE, SHIPMENT_DEADLINE};
 use domain::group_checkout::{
-    CompleteGroupCheckout, GuestCheckoutRecordedLate, InitiateGroupCheckout, NotifyGroupCheckoutFailure,
-    RecordGuestCheckout, TimeOutGroupCheckout,
+    CompleteGroupCheckout, GuestCheckoutRecorded, GuestCheckoutRecordedLate, InitiateGroupCheckout,
+    NotifyGroupCheckoutFailure, RecordGuestCheckout, TimeOutGroupCheckout,
 };
 use domain::group_checkout_process::{
     OnGroupCheckoutInitiated, OnGuestCheckoutCompleted, OnGuestCheckoutFailed,
 };
-use domain::guest_stay::{CheckInGuest, CheckoutGuestAccount, RecordCharge, RecordPayment};
-use domain::order::{CancelOrder, CompleteOrder, ConfirmOrder, InitializeOrder, WithdrawOrder};
+use domain::guest_stay::{
+    ChargeRecorded, CheckInGuest, CheckoutGuestAccount, GuestCheckedIn, GuestPaymentRecorded, RecordCharge,
+    RecordPayment,
+};
+use domain::order::{
+    CancelOrder, CompleteOrder, ConfirmOrder, InitializeOrder, OrderCompleted, OrderWithdrawnEarly,
+    WithdrawOrder,
+};
 use domain::order_saga::{
     OnCartFinalized, OnOrderCancelled, OnOrderConfirmed, OnOrderInitialized, OnPaymentCompleted,
     OnPaymentFailed, OnPaymentRevoked, OnShipmentFailed, OnShipmentSent,
@@ -106,14 +112,16 @@ fn orders() -> Vec<Function> {
             .sample(order::on_order_confirmed)
             .told(SHIPMENT_DEADLINE),
         command::<CompleteOrder>(ORDER, Steps, "Completes an order whose parcel has left")
-            .sample(order::complete_order),
+            .sample(order::complete_order)
+            .unheard(&[OrderCompleted::TYPE]),
         command::<WithdrawOrder>(
             ORDER,
             Outside,
             "Cancels an order for its customer, until it is confirmed",
         )
         .sample(order::withdraw_order)
-        .sample(order::withdraw_order_early),
+        .sample(order::withdraw_order_early)
+        .unheard(&[OrderWithdrawnEarly::TYPE]),
         command::<CancelOrder>(ORDER, Steps, "Cancels an order that can't be fulfilled")
             .sample(order::cancel_order),
         step::<OnOrderCancelled>(ORDER, "Voids or refunds a cancelled order's payment")
@@ -187,11 +195,15 @@ fn shipments() -> Vec<Function> {
 /// What happens during a stay, and what a group hears of it.
 fn guests() -> Vec<Function> {
     vec![
-        command::<CheckInGuest>(GUEST_STAY, Outside, "Opens a guest's account").sample(group::check_in_guest),
+        command::<CheckInGuest>(GUEST_STAY, Outside, "Opens a guest's account")
+            .sample(group::check_in_guest)
+            .unheard(&[GuestCheckedIn::TYPE]),
         command::<RecordCharge>(GUEST_STAY, Outside, "Puts a charge on a guest's account")
-            .sample(group::record_charge),
+            .sample(group::record_charge)
+            .unheard(&[ChargeRecorded::TYPE]),
         command::<RecordPayment>(GUEST_STAY, Outside, "Records what a guest has paid")
-            .sample(group::record_payment),
+            .sample(group::record_payment)
+            .unheard(&[GuestPaymentRecorded::TYPE]),
         command::<CheckoutGuestAccount>(
             GUEST_STAY,
             OutsideAndSteps,
@@ -227,7 +239,8 @@ fn groups() -> Vec<Function> {
         .sample(group::record_guest_checkout_of_the_last)
         .sample(group::record_guest_checkout_late)
         .batched(RESULTS)
-        .counting(&[GuestCheckoutRecordedLate::TYPE]),
+        .counting(&[GuestCheckoutRecordedLate::TYPE])
+        .unheard(&[GuestCheckoutRecorded::TYPE]),
         command::<CompleteGroupCheckout>(
             GROUP_CHECKOUT,
             Steps,

@@ -2,23 +2,22 @@
 
 use bundle::{Called, StreamKind};
 use domain::cart::Cart;
-use domain::group_checkout::{GroupCheckout, GuestCheckoutRecorded};
+use domain::group_checkout::GroupCheckout;
 use domain::group_standing::GroupStanding;
 use domain::guest_standing::GuestStanding;
-use domain::guest_stay::{ChargeRecorded, GuestCheckedIn, GuestPaymentRecorded, GuestStay};
-use domain::order::{Order, OrderCompleted, OrderWithdrawnEarly};
+use domain::guest_stay::GuestStay;
+use domain::order::Order;
 use domain::order_standing::{self, OrderStanding};
 use domain::payment::Payment;
 use domain::shipment::Shipment;
 use domain::values::{CartId, OrderId, PaymentId, ShipmentId};
-use eventsourcing::{Decider, Message, StreamId};
+use eventsourcing::{Decider, StreamId};
 
 /// All kinds, in the order in which their streams come to be.
 pub(crate) const STREAMS: [StreamKind; 6] = [
     StreamKind::of::<Cart>("a cart", &OrderStanding).leading_to(of_cart),
     StreamKind::of::<Order>("an order", &OrderStanding)
         .part_of(Cart::CATEGORY, "cart_id")
-        .unheard(&[OrderWithdrawnEarly::TYPE, OrderCompleted::TYPE])
         .leading_to(of_order)
         .with_causes(order_standing::cause),
     StreamKind::of::<Payment>("a payment", &OrderStanding)
@@ -27,14 +26,8 @@ pub(crate) const STREAMS: [StreamKind; 6] = [
         .not_beside(&[GuestStay::CATEGORY]),
     StreamKind::of::<Shipment>("a shipment", &OrderStanding).part_of(Order::CATEGORY, "order_id"),
     StreamKind::of::<GuestStay>("a guest's stay", &GuestStanding)
-        .unheard(&[
-            GuestCheckedIn::TYPE,
-            ChargeRecorded::TYPE,
-            GuestPaymentRecorded::TYPE,
-        ])
         .also_called(&[Called::at_the_end("guest"), Called::alone("stay")]),
     StreamKind::of::<GroupCheckout>("a group checkout", &GroupStanding)
-        .unheard(&[GuestCheckoutRecorded::TYPE])
         .also_called(&[Called::alone("group")]),
 ];
 

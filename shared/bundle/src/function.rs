@@ -145,6 +145,8 @@ pub struct Function {
     pub deadline: Option<Setting>,
     /// The events it may record that tell of a fact which came too late, and which an alarm counts.
     pub late_facts: &'static [&'static str],
+    /// The events it may record that nobody listens to, neither a step nor a system outside, on purpose.
+    pub unheard: &'static [&'static str],
     pub(crate) samples: Vec<MakeSample>,
     pub(crate) shape: Option<fn() -> Shape>,
     pub(crate) read: Option<Read>,
@@ -203,6 +205,7 @@ impl Function {
             memory_mb: Self::MEMORY_MB,
             deadline: None,
             late_facts: &[],
+            unheard: &[],
             samples: vec![],
             shape: None,
             read: None,
@@ -247,6 +250,13 @@ impl Function {
     #[must_use]
     pub fn counting(self, late_facts: &'static [&'static str]) -> Self {
         Self { late_facts, ..self }
+    }
+
+    /// Nobody listens to these events, which it records: they are there for the record, or for the rules that read
+    /// it.
+    #[must_use]
+    pub fn unheard(self, unheard: &'static [&'static str]) -> Self {
+        Self { unheard, ..self }
     }
 
     /// Shows it at work by this sample. One that does different things in different cases has several: each

@@ -76,22 +76,21 @@ impl Looked<'_> {
 
     /// Each event goes to a step or outside, or is declared to go nowhere.
     fn listeners(&self, gaps: &mut Vec<String>) {
-        let Places {
-            registry, streams, ..
-        } = self.places;
+        let Places { registry, .. } = self.places;
         let routes = self.bundle.registry.routes();
         let counted: BTreeSet<_> = self.functions().flat_map(|f| f.late_facts).collect();
+        let unheard: BTreeSet<_> = self.functions().flat_map(|f| f.unheard).collect();
         for kind in &self.bundle.streams {
             for event in kind.events {
                 let is_heard = !routes.of(event).is_empty() || counted.contains(event);
-                match (is_heard, kind.unheard.contains(event)) {
+                match (is_heard, unheard.contains(event)) {
                     (false, false) => gaps.push(format!(
                         "nobody listens to {event}: in {registry}, add a step for it, or its name to an outbound queue, \
-                         or declare it with `.unheard(&[{event}::TYPE])` at its kind of stream in {streams}"
+                         or declare it with `.unheard(&[{event}::TYPE])` at the function that records it"
                     )),
                     (true, true) => gaps.push(format!(
                         "{event} is declared as unheard, and somebody listens to it: take it out of `.unheard(…)` in \
-                         {streams}"
+                         {registry}"
                     )),
                     _ => {}
                 }

@@ -17,8 +17,6 @@ pub struct StreamKind {
     pub rewrite: Rewrite,
     /// The types of the commands that are decided on it.
     pub commands: &'static [&'static str],
-    /// The types of those events that nobody listens to, neither a step nor a system outside, on purpose.
-    pub unheard: &'static [&'static str],
     /// What it is a part of, and how that stands.
     pub subject: &'static dyn Subject,
     /// What else its things are called in the names of fields that hold their ids.
@@ -80,7 +78,6 @@ impl StreamKind {
                 Ok((event.schema_version(), event.json()))
             },
             commands: D::Command::TYPES,
-            unheard: &[],
             subject,
             also_called: &[],
             leads_to: no_ids,
@@ -88,12 +85,6 @@ impl StreamKind {
             not_beside: &[],
             cause: no_cause,
         }
-    }
-
-    /// Nobody listens to these events: they are there for the record, or for the rules that read it.
-    #[must_use]
-    pub const fn unheard(self, unheard: &'static [&'static str]) -> Self {
-        Self { unheard, ..self }
     }
 
     /// What else its things are called. Each is called by its category, in any spelling.
