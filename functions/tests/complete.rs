@@ -1,12 +1,12 @@
 //! All that a new command, step, event or outbound queue still lacks, in one list, before anything slow runs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use aws_adapters::pascal_case;
+use aws_adapters::kebab_case;
+use bundle::Bundle;
 use bundle::gaps::{Places, gaps};
-use bundle::{Bundle, Trigger};
 use template::written::{Stale, stale};
 
 /// Where this business declares what the engine asks for.
@@ -19,7 +19,7 @@ const PLACES: Places = Places {
 #[test]
 fn nothing_is_missing_anywhere() {
     let bundle = functions::bundle();
-    let mut missing = rules();
+    let mut missing = rules(&bundle);
     missing.extend(gaps(&bundle, PLACES));
     missing.extend(stale_files(&bundle));
     missing.extend(pictures(&bundle));
@@ -42,14 +42,15 @@ fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).expect("the page is there")
 }
 
-/// Every decider of the domain is a declared kind of stream, and the tests of messages try it.
-fn rules() -> Vec<String> {
-    const TRIED: &str = "shared/domain/tests/messages/every.rs";
+/// Every decider of the domain is a declared kind of stream, and the tests of messages try it. Every step is one of a
+/// set, and has a function.
+fn rules(bundle: &Bundle) -> Vec<String> {
+    const TRIED: &str = "shared/domain/src/lib.rs";
     let declared = read(PLACES.streams);
     let tried = read(TRIED);
     let tried: BTreeSet<_> = words(&tried).collect();
     let mut missing = Vec::new();
-    for decider in deciders() {
+    for decider in implementations("Decider") {
         if !declared.contains(&format!("StreamKind::of::<{decider}>(")) {
             missing.push(format!(
                 "{decider} decides for no declared kind of stream: add `StreamKind::of::<{decider}>(…)` in {}",
@@ -58,15 +59,34 @@ fn rules() -> Vec<String> {
         }
         if !tried.contains(decider.as_str()) {
             missing.push(format!(
-                "no test of messages tries {decider}: add it to the list in {TRIED}"
+                "the tests of messages do not try {decider}: add it to `with_deciders!` in {TRIED}"
+            ));
+        }
+    }
+    let sets = step_sets();
+    let in_sets: BTreeSet<_> = sets.values().flatten().collect();
+    for step in implementations("Step") {
+        if !in_sets.contains(&step) {
+            missing.push(format!(
+                "{step} belongs to no saga: add it to the `steps!` of its file in shared/domain/src"
+            ));
+        }
+        if bundle.registry.function(&kebab_case(&step)).is_none() {
+            missing.push(format!(
+                "{step} has no function: add `step::<{step}>(…)` to the list in {}",
+                PLACES.registry
             ));
         }
     }
     missing
 }
 
-/// Every command, step and event is tried by the tests that try all of them, each by name.
+/// Every command, kind of stream, saga and event is tried by the tests that try all of them, each by name.
 fn untried(bundle: &Bundle) -> Vec<String> {
+    const MODELS: &[&str] = &[
+        "shared/domain/tests/model",
+        "shared/domain/tests/group_checkout_model",
+    ];
     let kinds = || bundle.streams.iter();
     let commands: BTreeSet<String> = kinds()
         .flat_map(|kind| kind.commands)
@@ -76,34 +96,15 @@ fn untried(bundle: &Bundle) -> Vec<String> {
         .flat_map(|kind| kind.events)
         .map(|&name| name.to_owned())
         .collect();
-    let steps = bundle.registry.functions.iter();
-    let steps = steps.filter(|function| matches!(function.trigger, Trigger::Events(_)));
-    let steps: BTreeSet<String> = steps.map(|function| pascal_case(&function.name)).collect();
+    let sagas: BTreeSet<String> = step_sets().into_keys().collect();
     let lists = [
         (
             &commands,
             "the tests of repeats",
-            &[
-                "shared/domain/tests/rules/repeats.rs",
-                "shared/domain/tests/group_checkout",
-            ][..],
+            &["shared/domain/tests/rules", "shared/domain/tests/group_checkout"][..],
         ),
-        (
-            &commands,
-            "the model checks",
-            &[
-                "shared/domain/tests/model",
-                "shared/domain/tests/group_checkout_model",
-            ],
-        ),
-        (
-            &steps,
-            "the model checks",
-            &[
-                "shared/domain/tests/model",
-                "shared/domain/tests/group_checkout_model",
-            ],
-        ),
+        (&implementations("Decider"), "the model checks", MODELS),
+        (&sagas, "the model checks", MODELS),
         (
             &events,
             "the grammars of streams",
@@ -135,17 +136,38 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_ascii_alphanumeric())
 }
 
-/// The names of all deciders of the domain, as its sources declare them.
-fn deciders() -> BTreeSet<String> {
+/// The texts of the rules' files.
+fn rule_files() -> Vec<String> {
     let sources = fs::read_dir(root().join("shared/domain/src")).expect("the rules are there");
     let paths = sources.map(|source| source.expect("a folder can be listed").path());
     let files = paths.filter(|path| path.is_file());
-    let texts: Vec<_> = files
+    files
         .map(|path| fs::read_to_string(path).expect("source is text"))
-        .collect();
-    let lines = texts.iter().flat_map(|text| text.lines());
-    let names = lines.filter_map(|line| line.strip_prefix("impl Decider for "));
+        .collect()
+}
+
+/// The names of all that implement a trait in the domain, as its sources declare them.
+fn implementations(of: &str) -> BTreeSet<String> {
+    let begin = format!("impl {of} for ");
+    let files = rule_files();
+    let lines = files.iter().flat_map(|text| text.lines());
+    let names = lines.filter_map(|line| line.strip_prefix(&begin));
     names.map(|rest| rest.trim_end_matches(" {").to_owned()).collect()
+}
+
+/// The sets of steps by name, as the domain's sources declare them, each with its steps.
+fn step_sets() -> BTreeMap<String, Vec<String>> {
+    let files = rule_files();
+    let declared = files.iter().flat_map(|text| text.split("\nsteps! {").skip(1));
+    let set = |text: &str| {
+        let (head, rest) = text.split_once("pub struct ")?.1.split_once('{')?;
+        let steps = rest.split_once('}')?.0;
+        Some((
+            words(head).next()?.to_owned(),
+            words(steps).map(str::to_owned).collect(),
+        ))
+    };
+    declared.filter_map(set).collect()
 }
 
 /// What `cargo template` writes.
@@ -278,8 +300,7 @@ fn whatever_is_missing_is_told_with_its_place_and_what_to_write_there() {
     let expected = [
         "FailPayment has no function: add `command::<FailPayment>(…)` to the list in functions/src/registry.rs",
         "nobody listens to GroupCheckoutCompleted: in functions/src/registry.rs, add a step for it, or its name to an \
-         outbound queue, or declare it with `.unheard(&[GroupCheckoutCompleted::TYPE])` at its kind of stream in \
-         functions/src/streams.rs",
+         outbound queue, or declare it with `.unheard(&[GroupCheckoutCompleted::TYPE])` at the function that records it",
         "no sample records PaymentFailedLate: add one that does in functions/src/samples.rs, or take the event out of its \
          `events!`",
         "nobody counts the late fact PaymentFailedLate: add `.counting(&[PaymentFailedLate::TYPE])` to the function \
