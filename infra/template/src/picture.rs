@@ -20,7 +20,7 @@ pub fn picture(bundle: &Bundle, picture: &Picture) -> String {
         }
     }
     lines.extend(drawn.told_outside());
-    let mut text = String::from("```mermaid\nflowchart LR\n");
+    let mut text = String::from("```mermaid\nflowchart TB\n");
     for line in lines.into_iter().chain(drawn.classes()) {
         // Writing into a text can't fail.
         writeln!(text, "    {line}").expect("memory takes it");

@@ -71,10 +71,12 @@ impl Outcome {
         Some(told.of(entry))
     }
 
-    /// The event that ended it, and how that is told.
+    /// The event that ended it, and how that is told. Of several endings the last counts: what was sent may come
+    /// back.
     pub(crate) fn ended_by(&self) -> Option<(&TimelineEntry, &'static Told)> {
         self.timeline
             .iter()
+            .rev()
             .find_map(|entry| Some((entry, self.subject.told(&entry.event_type)?)))
     }
 
@@ -197,6 +199,14 @@ mod tests {
             ending("BookLost", json!({ "copies": ["a"] })).as_deref(),
             Some("WrittenOff (?: a)")
         );
+    }
+
+    #[test]
+    fn of_two_endings_the_later_one_counts() {
+        let mut found = outcome("BookLost", json!({ "reason": "rain" }));
+        let later = outcome("BookReturned", json!({})).timeline;
+        found.timeline.extend(later);
+        assert_eq!(found.ending().as_deref(), Some("Returned"));
     }
 
     #[test]
