@@ -1,16 +1,20 @@
 //! The command bus on SQS: batches, delays, what fails and what is tried again.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use aws_adapters::{
     Attribute, Bus, ClientParts, Connection, Environment, MAX_MESSAGE_BYTES, Outgoing, QueueError, Receive,
 };
 use aws_credential_types::Credentials;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use embedded_aws::Transport;
+use embedded_aws::mapping::{Invocation, Invoke, InvokeError};
 use embedded_sqs::{Received, SqsError};
 use eventsourcing::{EventStore, Read, TraceHeader};
-use local::StackOptions;
+use local::{Intercept, StackOptions};
 use testkit::running::Running;
 use testkit::tap::{Mishap, Tap};
 
@@ -306,6 +310,53 @@ async fn a_trace_goes_from_the_first_command_through_every_event_to_the_outbound
     let outbound = bundle.take("mail").await;
     assert_eq!(outbound.len(), 1);
     assert_eq!(outbound[0].attributes.aws_trace_header.as_deref(), Some(trace));
+}
+
+/// Gives each invocation that has no trace one of its own, as Lambda does.
+#[derive(Default)]
+struct Traced(AtomicU32);
+
+impl Traced {
+    fn trace(number: u32) -> String {
+        format!("Root=1-5759e988-bd862e3fe1be46a9{number:08x};Parent=53995c3f42cd8ad8;Sampled=1")
+    }
+}
+
+#[async_trait]
+impl Intercept for Traced {
+    async fn invoke(
+        &self,
+        _: &str,
+        code: &dyn Invoke,
+        mut invocation: Invocation,
+    ) -> Result<serde_json::Value, InvokeError> {
+        let number = self.0.fetch_add(1, Ordering::Relaxed);
+        let own = || format!("{};Lineage=a87bd80c:1|68fd508a:5", Self::trace(number));
+        invocation.trace_header.get_or_insert_with(own);
+        code.invoke(invocation).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trace_begins_with_the_first_invocation_if_the_sender_gave_none() {
+    let bundle = Running::start(StackOptions {
+        intercept: Some(Arc::new(Traced::default())),
+        // The first invocation is the command's.
+        sweep_interval: None,
+        ..options()
+    })
+    .await;
+    bundle.send(QUEUE, &command(&loan("traced"))).await;
+    let stream = stream("traced");
+    bundle.until(&stream, "MemberReminded").await;
+    for event in bundle.events(&stream).await {
+        let found = event.trace.as_ref().map(TraceHeader::as_str);
+        assert_eq!(found, Some(&*Traced::trace(0)), "{}", event.event_type);
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let outbound = bundle.take("mail").await;
+    let found = outbound[0].attributes.aws_trace_header.as_deref();
+    assert_eq!(found, Some(&*Traced::trace(0)));
 }
 
 /// A stack on which no function runs, and a bus to it that is tapped.

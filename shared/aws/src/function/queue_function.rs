@@ -51,7 +51,7 @@ pub struct QueueRecord {
     pub receive_count: u32,
     /// When it was received for the first time, if that is known.
     pub first_received: Option<Timestamp>,
-    /// The trace it belongs to, as it is passed on.
+    /// The trace it belongs to, as it is passed on: its sender's, or if that gave none the invocation's own.
     pub trace: Option<TraceHeader>,
     /// What its sender put beside the body, by name.
     pub attributes: BTreeMap<String, Attribute>,
@@ -180,7 +180,7 @@ impl<H: BatchHandler> QueueFunction<H> {
         let records = batch
             .records
             .into_iter()
-            .map(record)
+            .map(|message| record(message, of_invocation.as_ref()))
             .collect::<Result<Vec<_>, _>>()?;
         let until = started + working_time(context.deadline, self.clock.now());
 
@@ -189,6 +189,8 @@ impl<H: BatchHandler> QueueFunction<H> {
             .partition(|record| is_suspect(record.receive_count, self.tried(record)));
         // One that ends its function is received more often than its neighbours: they come before it.
         suspects.sort_by_key(|record| record.receive_count);
+        let of_invocation = context.xray_trace_id.as_deref();
+        let of_invocation = of_invocation.and_then(TraceHeader::passed_on);
         let mut progress = Progress {
             until,
             metrics: Metrics::default(),
@@ -528,7 +530,9 @@ fn working_time(deadline: u64, now: Timestamp) -> Duration {
     left.saturating_sub(SETTLING_TIME.min(left / 4))
 }
 
-fn record(message: SqsMessage) -> Result<QueueRecord, Error> {
+/// A message as it came. Where its sender gave no trace, as no schedule and hardly a producer does, its trace
+/// begins with this invocation: else each function after it would begin one of its own.
+fn record(message: SqsMessage, of_invocation: Option<&TraceHeader>) -> Result<QueueRecord, Error> {
     let attribute = |name: &str| message.attributes.get(name).cloned();
     let of_sender = message.message_attributes.iter();
     Ok(QueueRecord {
@@ -543,7 +547,8 @@ fn record(message: SqsMessage) -> Result<QueueRecord, Error> {
             .map(Timestamp::from_millis),
         trace: attribute("AWSTraceHeader")
             .as_deref()
-            .and_then(TraceHeader::passed_on),
+            .and_then(TraceHeader::passed_on)
+            .or_else(|| of_invocation.cloned()),
         message_id: message.message_id.ok_or("a record without a messageId")?,
         receipt_handle: message.receipt_handle.unwrap_or_default(),
         body: message.body.unwrap_or_default(),
