@@ -6,6 +6,7 @@ mod malformed;
 mod patience;
 mod sendable;
 mod transient;
+mod unsent;
 
 use embedded_aws::Service;
 use embedded_aws::transport::Call;

@@ -179,6 +179,37 @@ async fn while_the_scheduler_is_down_or_throttles_the_event_comes_again_until_th
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_people_mend_at_the_scheduler_without_touching_the_deadline_leaves_no_dead_letter() {
+    for (status, error, message) in [
+        (
+            400,
+            "ValidationException",
+            "The execution role you provide must allow AWS EventBridge Scheduler to assume the role.",
+        ),
+        (402, "ServiceQuotaExceededException", "The quota is reached."),
+        (403, "AccessDeniedException", "no"),
+    ] {
+        let began = tokio::time::Instant::now();
+        let weather = to_schedules(move |_| {
+            if began.elapsed() < 2 * HOUR {
+                Fault::FailBefore(Failure {
+                    status,
+                    error_type: error.into(),
+                    message: message.into(),
+                })
+            } else {
+                Fault::None
+            }
+        });
+        let bundle = Running::start(under(DAY, weather)).await;
+        let stream = lend(&bundle, "l-1").await;
+        bundle.settle().await;
+        assert_eq!(bundle.letters().await, [], "{error}");
+        assert_eq!(bundle.types(&stream).await, ALL, "{error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_the_scheduler_never_takes_is_a_dead_letter_of_the_step_and_a_redrive_sets_the_deadline() {
     let mended = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let is_mended = mended.clone();

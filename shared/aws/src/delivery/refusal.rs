@@ -17,7 +17,7 @@ const MAX_ERROR: usize = 1000;
 pub enum RefusalCode {
     /// It can't be understood.
     Malformed,
-    /// The rules forbid it.
+    /// The rules forbid it, or a queue refuses what follows from it, for what that is.
     Rejected,
     /// It failed for a transient reason until its last receive.
     Exhausted,

@@ -247,7 +247,7 @@ impl<C: Command> CommandFunction<C> {
         };
         match self.bus.send(vec![again]).await.pop() {
             Some(Ok(())) => Verdict::Done("not due"),
-            Some(Err(error)) => Verdict::Failed(error.to_string()),
+            Some(Err(error)) => Verdict::unsent(&error),
             None => Verdict::Failed("it was not sent again".into()),
         }
     }

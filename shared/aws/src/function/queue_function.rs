@@ -28,9 +28,10 @@ use lambda_runtime::{Error, LambdaEvent};
 use serde_json::Value;
 use tokio::time::Instant;
 
+use crate::client::failure::FailureKind;
 use crate::client::message::{Attribute, MAX_MESSAGE_BYTES, Outgoing};
 use crate::client::names::dead_letter_queue;
-use crate::delivery::bus::Bus;
+use crate::delivery::bus::{Bus, SendError};
 use crate::delivery::refusal::{Refusal, RefusalCode};
 use crate::function::handler::Handler;
 use crate::function::metrics::{Meter, MetricSink, Metrics};
@@ -77,6 +78,17 @@ pub enum Verdict {
     Waits(String),
     /// Something it needs does not work; it may take minutes.
     Failed(String),
+}
+
+impl Verdict {
+    /// What becomes of a record if a message that follows from it could not be sent: one that its queue refuses
+    /// for what it is would be refused again, however often the record came.
+    pub(crate) fn unsent(error: &SendError) -> Self {
+        match error.kind() {
+            FailureKind::Transient => Self::Failed(error.to_string()),
+            FailureKind::Permanent => Self::Refused(RefusalCode::Rejected, error.to_string()),
+        }
+    }
 }
 
 /// The invocation that a batch belongs to.
@@ -177,6 +189,8 @@ impl<H: BatchHandler> QueueFunction<H> {
         let started = Instant::now();
         let (payload, context) = event.into_parts();
         let batch: SqsEvent = serde_json::from_value(payload)?;
+        let of_invocation = context.xray_trace_id.as_deref();
+        let of_invocation = of_invocation.and_then(TraceHeader::passed_on);
         let records = batch
             .records
             .into_iter()
@@ -189,8 +203,6 @@ impl<H: BatchHandler> QueueFunction<H> {
             .partition(|record| is_suspect(record.receive_count, self.tried(record)));
         // One that ends its function is received more often than its neighbours: they come before it.
         suspects.sort_by_key(|record| record.receive_count);
-        let of_invocation = context.xray_trace_id.as_deref();
-        let of_invocation = of_invocation.and_then(TraceHeader::passed_on);
         let mut progress = Progress {
             until,
             metrics: Metrics::default(),

@@ -12,7 +12,7 @@ use futures::future::join_all;
 
 use crate::client::message::Outgoing;
 use crate::client::names::kebab_case;
-use crate::delivery::bus::{Bus, Timed};
+use crate::delivery::bus::{Bus, SendError, Timed};
 use crate::delivery::refusal::RefusalCode;
 use crate::function::metrics::Metrics;
 use crate::function::queue_function::{BatchHandler, Identity, Invocation, Piece, QueueRecord, Verdict};
@@ -66,7 +66,7 @@ where
             .zip(self.bus.send_in_time(messages, self.clock.now()).await)
         {
             if let Err(error) = sent {
-                verdicts[place] = Some(Verdict::Failed(error.to_string()));
+                verdicts[place] = Some(and_unsent(verdicts[place].take(), &error));
             }
         }
         let concluded = identities.into_iter().zip(verdicts).enumerate();
@@ -144,6 +144,15 @@ where
     }
 }
 
+/// What becomes of a record of which one more command was not sent. As long as one of them may be taken another
+/// time, the record comes again; only then is what queues refuse all that is left.
+fn and_unsent(before: Option<Verdict>, error: &SendError) -> Verdict {
+    match before {
+        Some(failed @ Verdict::Failed(_)) => failed,
+        _ => Verdict::unsent(error),
+    }
+}
+
 impl<S: Step> BatchHandler for StepFunction<S>
 where
     S::Event: Sync,
@@ -154,5 +163,30 @@ where
 
     fn pieces<'a>(&'a self, records: &'a [QueueRecord], _: Invocation) -> Vec<Piece<'a>> {
         vec![async move { (self.react(records).await, Metrics::default()) }.boxed()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::queues::QueueError;
+
+    #[test]
+    fn an_event_comes_again_as_long_as_one_of_its_commands_may_be_taken() {
+        let error = |why| SendError {
+            queue: "remind-member".into(),
+            why,
+        };
+        let denied = error(QueueError::Denied("AccessDenied: no".into()));
+        let refused = error(QueueError::Refused("InvalidMessageContents: no".into()));
+        for [first, second] in [[&denied, &refused], [&refused, &denied]] {
+            let verdict = and_unsent(Some(and_unsent(None, first)), second);
+            assert_eq!(verdict, Verdict::Failed(denied.to_string()));
+        }
+        let verdict = and_unsent(Some(and_unsent(None, &refused)), &refused);
+        assert_eq!(
+            verdict,
+            Verdict::Refused(RefusalCode::Rejected, refused.to_string())
+        );
     }
 }
