@@ -16,6 +16,7 @@
 //! | [`retries`] | after which delays messages come again |
 //! | [`logs`] | the log lines of a test |
 //! | [`program`] | a built program, run as a process |
+//! | [`stub`] | a service that answers as a test says, for those that the local stack has none of |
 //! | [`prices`] | AWS's list prices, in one place |
 
 pub mod fuzz;
@@ -30,6 +31,7 @@ pub mod retries;
 pub mod running;
 pub mod sampled;
 pub mod storm;
+pub mod stub;
 pub mod tap;
 pub mod weather;
 

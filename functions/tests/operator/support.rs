@@ -158,6 +158,9 @@ pub fn program(arguments: &[&str]) -> Command {
         program.env_remove(name);
     }
     program
+        // Whoever runs the tests may have profiles.
+        .env("AWS_CONFIG_FILE", "/dev/null")
+        .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
         .env("AWS_REGION", "us-east-1")
         .env("AWS_ACCESS_KEY_ID", "test")
         .env("AWS_SECRET_ACCESS_KEY", "test");

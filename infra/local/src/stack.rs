@@ -16,6 +16,7 @@ use aws_adapters::{
     Publisher, Republisher, Scheduling, Selection,
 };
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use bundle::{Batching, Bundle, Function, Parts, Registry, SWEEPER, Settings, Trigger};
 use embedded_aws::clock::Jumps;
@@ -620,7 +621,13 @@ fn connection(transport: &Transport, endpoint: &str, caller: &str) -> Connection
         dynamodb_streams_endpoint: Some(endpoint.to_owned()),
         sqs_endpoint: Some(endpoint.to_owned()),
         scheduler_endpoint: Some(endpoint.to_owned()),
-        credentials: Credentials::new("local", "local", None, None, "local stack"),
+        credentials: SharedCredentialsProvider::new(Credentials::new(
+            "local",
+            "local",
+            None,
+            None,
+            "local stack",
+        )),
         own_certificates: false,
     };
     let parts = ClientParts {

@@ -18,11 +18,18 @@ pub(crate) enum Failure {
     NotFound(String),
     /// A variable of the environment is missing.
     #[error(
-        "{0}. Endpoint, region and credentials come from the environment; for a stack of `cargo local up`:\n  \
-         export AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_REGION=us-east-1 \
-         AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test"
+        "{0}. Endpoint, region and credentials come from the environment, or on AWS from the profile that AWS_PROFILE \
+         names; {LOCAL}"
     )]
     Environment(#[from] EnvironmentError),
+    /// Nobody gives credentials.
+    #[error(
+        "there are no credentials: AWS_ACCESS_KEY_ID is not set, AWS_PROFILE names no profile, and the machine gives \
+         none. On AWS, sign in and name your profile:\n  \
+         aws sso login --profile NAME && export AWS_PROFILE=NAME\n\
+         {LOCAL}"
+    )]
+    NoCredentials,
     /// The user ended it; what had been done then.
     #[error("interrupted: {0}")]
     Interrupted(String),
@@ -30,6 +37,11 @@ pub(crate) enum Failure {
     #[error("the output could not be written: {0}")]
     Output(#[from] std::io::Error),
 }
+
+/// What to set for a stack on this machine.
+const LOCAL: &str = "for a stack of `cargo local up`:\n  \
+    export AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=test \
+    AWS_SECRET_ACCESS_KEY=test";
 
 /// The text of `--help` about exit codes.
 pub(crate) const EXIT_CODES: &str = "Exit codes:\n  \
@@ -46,7 +58,7 @@ impl Failure {
     pub(crate) fn code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Failed(_) | Self::Output(_) => 1,
-            Self::Usage(_) | Self::Environment(_) => 2,
+            Self::Usage(_) | Self::Environment(_) | Self::NoCredentials => 2,
             Self::NotFound(_) => 3,
             Self::Interrupted(_) => 130,
         })

@@ -20,6 +20,7 @@
 //! | `events`, `trace` | shows a stream; shows all that belongs to something, and what is outstanding |
 //! | `dead_letters`, `outbox` | shows and mends what got stuck in queues, and what could not be delivered |
 //! | `republish` | publishes stored events again |
+//! | `place` | where the stack is, and as whom it is operated: variables, profiles, single sign-on |
 //! | `stack`, `letters` | the stack that is operated; messages that are looked at and let go |
 //! | `kinds`, `help` | what the business calls its things, in ids and in `--help` |
 //! | `arguments`, `confirmation`, `interruption` | what people type, confirm and interrupt |
@@ -39,6 +40,7 @@ mod letters;
 mod made_up;
 mod outbox;
 mod output;
+mod place;
 mod republish;
 mod send;
 mod stack;
@@ -58,10 +60,9 @@ use stack::Stack;
 
 /// Operates a running stack: sends commands, shows what became of them, mends what got stuck.
 ///
-/// Where the stack is comes from the AWS SDK's standard environment variables and from nothing else:
-/// AWS_ENDPOINT_URL (AWS's own if not set), AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
-/// AWS_SESSION_TOKEN. Profiles, files and single sign-on are not read: export credentials first, as
-/// `aws configure export-credentials --format env` prints them.
+/// Where the stack is, and as whom it is operated, is found as every AWS SDK finds it: AWS_ENDPOINT_URL (AWS's
+/// own if not set), AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, and what they don't
+/// say from the profile that AWS_PROFILE names, with single sign-on (after `aws sso login`) and roles.
 #[allow(clippy::doc_markdown)] // It is the text of --help, not documentation.
 #[derive(Debug, Parser)]
 #[command(name = "cargo ops", bin_name = "cargo ops", after_help = EXIT_CODES)]

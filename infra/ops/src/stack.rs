@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws_adapters::{
-    Connection, DEADLINES, Environment, Names, Proxies, Queues, Receive, Received, kebab_case, pascal_case,
-    reason, source_queue,
+    Connection, DEADLINES, Names, Proxies, Queues, Receive, Received, kebab_case, pascal_case, reason,
+    source_queue,
 };
+use aws_sdk_sqs::error::ProvideErrorMetadata;
 use bundle::{Bundle, Function, Trigger};
 use eventsourcing::nearest;
 use terminal::note;
@@ -18,6 +19,7 @@ use crate::clock::{ReadDate, ServiceClock};
 use crate::failure::Failure;
 use crate::interruption::Interruption;
 use crate::output::{count, progress};
+use crate::place;
 
 /// A stack that was found.
 pub(crate) struct Stack {
@@ -46,8 +48,8 @@ impl Held {
 impl Stack {
     /// Finds the stack of that name where the environment points to.
     pub(crate) async fn open(bundle: Bundle, name: &str) -> Result<Self, Failure> {
-        let environment = Environment::from_process()?;
         let proxies = Proxies::from_process()?;
+        let environment = place::find(&proxies).await?;
         let connection = Connection::open_through(&environment, &proxies);
         let names = Names::of(name);
         let url = environment.sqs_endpoint.as_deref();
@@ -222,9 +224,15 @@ async fn queue_url_prefix(
         }
         // A signature by a clock that is minutes wrong is refused.
         let clock = date.clock().warning().map(|warning| format!(" ({warning})"));
+        let code = error.as_service_error().and_then(ProvideErrorMetadata::code);
+        let question = if code.is_some_and(|code| code.starts_with("ExpiredToken")) {
+            "the credentials have ended: get new ones, such as with `aws sso login`"
+        } else {
+            "is the stack running, and are AWS_ENDPOINT_URL, AWS_REGION and the credentials (or AWS_PROFILE) those \
+             of its place?"
+        };
         Failure::Failed(format!(
-            "{at} does not answer as SQS: {}{}; is the stack running, and are AWS_ENDPOINT_URL, AWS_REGION and \
-             the credentials those of its place?",
+            "{at} does not answer as SQS: {}{}; {question}",
             reason(&error),
             clock.unwrap_or_default()
         ))

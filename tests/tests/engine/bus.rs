@@ -9,6 +9,7 @@ use aws_adapters::{
     Attribute, Bus, ClientParts, Connection, Environment, MAX_MESSAGE_BYTES, Outgoing, QueueError, Receive,
 };
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use embedded_aws::Transport;
 use embedded_aws::mapping::{Invocation, Invoke, InvokeError};
@@ -384,7 +385,7 @@ impl Idle {
             dynamodb_streams_endpoint: endpoint.clone(),
             sqs_endpoint: endpoint.clone(),
             scheduler_endpoint: endpoint,
-            credentials: Credentials::new("bus", "bus", None, None, "bus"),
+            credentials: SharedCredentialsProvider::new(Credentials::new("bus", "bus", None, None, "bus")),
             own_certificates: false,
         };
         let parts = ClientParts {

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use aws_adapters::{ClientParts, Connection, DynamoDbEventStore, Environment, StoredCommit};
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
@@ -833,13 +834,13 @@ fn environment(url: &str) -> Environment {
         dynamodb_streams_endpoint: None,
         sqs_endpoint: None,
         scheduler_endpoint: None,
-        credentials: Credentials::new(
+        credentials: SharedCredentialsProvider::new(Credentials::new(
             variable("AWS_ACCESS_KEY_ID", "conformance"),
             variable("AWS_SECRET_ACCESS_KEY", "conformance"),
             std::env::var("AWS_SESSION_TOKEN").ok(),
             None,
             "conformance",
-        ),
+        )),
         own_certificates: false,
     }
 }

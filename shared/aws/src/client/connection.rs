@@ -8,7 +8,6 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_dynamodb::config::retry::{RetryConfig, RetryPartition};
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
@@ -93,10 +92,9 @@ impl Connection {
             endpoint(&environment.dynamodb_endpoint, "dynamodb"),
             endpoint(&environment.sqs_endpoint, "sqs"),
         ];
-        let connector = proxies.connector(|proxy| SharedHttpConnector::new(connector(roots, proxy)));
-        let shared = connector.clone();
+        let connector = connector_through(roots, proxies);
         let parts = ClientParts {
-            http_client: http_client_fn(move |_, _| shared.clone()),
+            http_client: http_client(connector.clone()),
             sleep: SharedAsyncSleep::new(TokioSleep::new()),
         };
         Self {
@@ -114,7 +112,7 @@ impl Connection {
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(environment.region.clone()))
-            .credentials_provider(SharedCredentialsProvider::new(environment.credentials.clone()))
+            .credentials_provider(environment.credentials.clone())
             .http_client(parts.http_client)
             .sleep_impl(parts.sleep)
             .timeout_config(timeouts(ATTEMPT_TIMEOUT, ATTEMPT_TIMEOUT * 3))
@@ -169,6 +167,20 @@ impl Connection {
             tracing::debug!("connections could not be opened ahead of time within {CONNECT_TIMEOUT:?}");
         }
     }
+}
+
+/// The HTTP client of the programs that people run, for what is not asked through a [`Connection`]: single sign-on,
+/// roles, quotas.
+pub fn http_client_through(proxies: &Proxies) -> SharedHttpClient {
+    http_client(connector_through(Roots::Systems, proxies))
+}
+
+fn http_client(connector: SharedHttpConnector) -> SharedHttpClient {
+    http_client_fn(move |_, _| connector.clone())
+}
+
+fn connector_through(roots: Roots, proxies: &Proxies) -> SharedHttpConnector {
+    proxies.connector(|proxy| SharedHttpConnector::new(connector(roots, proxy)))
 }
 
 /// The timeouts of a call: of a single attempt, and of all of them with the waits between.

@@ -4,6 +4,7 @@
 //! with Windows line ends, sourced by a shell, is enough: each of its values ends in a carriage return.
 
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use http::Uri;
 
 /// What the standard environment variables say.
@@ -19,8 +20,9 @@ pub struct Environment {
     pub sqs_endpoint: Option<String>,
     /// `AWS_ENDPOINT_URL_SCHEDULER`, else `AWS_ENDPOINT_URL`; AWS's own if neither is there.
     pub scheduler_endpoint: Option<String>,
-    /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`.
-    pub credentials: Credentials,
+    /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`; or what else gives them, which for people
+    /// may be their profile.
+    pub credentials: SharedCredentialsProvider,
     /// Whether `SSL_CERT_FILE` or `SSL_CERT_DIR` says whose certificates are trusted.
     pub own_certificates: bool,
 }
@@ -88,13 +90,13 @@ impl Environment {
             dynamodb_streams_endpoint: variables.endpoint("AWS_ENDPOINT_URL_DYNAMODB_STREAMS")?,
             sqs_endpoint: variables.endpoint("AWS_ENDPOINT_URL_SQS")?,
             scheduler_endpoint: variables.endpoint("AWS_ENDPOINT_URL_SCHEDULER")?,
-            credentials: Credentials::new(
+            credentials: SharedCredentialsProvider::new(Credentials::new(
                 variables.required(&["AWS_ACCESS_KEY_ID"], ACCESS_KEY, in_access_key)?,
                 variables.required(&["AWS_SECRET_ACCESS_KEY"], SECRET, in_secret)?,
                 variables.optional(&["AWS_SESSION_TOKEN"], TOKEN, in_secret)?,
                 None,
                 "environment",
-            ),
+            )),
             own_certificates: variables.first(&["SSL_CERT_FILE", "SSL_CERT_DIR"]).is_some(),
         })
     }
@@ -221,6 +223,8 @@ pub(crate) fn unexpected(value: &str, allowed: impl Fn(char) -> bool) -> Option<
 
 #[cfg(test)]
 mod tests {
+    use aws_credential_types::provider::ProvideCredentials;
+
     use super::*;
 
     fn read(name: &str, value: &str) -> Result<Environment, EnvironmentError> {
@@ -319,8 +323,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn usual_values_are_taken() {
+    #[tokio::test]
+    async fn usual_values_are_taken() {
         for endpoint in [
             "http://127.0.0.1:4566",
             "https://vpce-1.sqs.eu-central-1.vpce.amazonaws.com/",
@@ -332,7 +336,8 @@ mod tests {
         }
         let token = "IQoJb3JpZ2luX2VjE+/abc==";
         let environment = read("AWS_SESSION_TOKEN", token).expect("a token");
-        assert_eq!(environment.credentials.session_token(), Some(token));
+        let credentials = environment.credentials.provide_credentials().await;
+        assert_eq!(credentials.expect("they are given").session_token(), Some(token));
         assert!(
             read(
                 "AWS_SECRET_ACCESS_KEY",

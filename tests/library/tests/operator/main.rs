@@ -1,6 +1,8 @@
 //! `cargo ops` of the library: a loan that is out, one that was refused, one that could not be delivered. The package
 //! `ops` builds the program: a test is told the path of a program only by the program's own package.
 
+mod profiles;
+
 use std::collections::BTreeMap;
 use std::process::Command;
 
@@ -34,11 +36,7 @@ impl Library {
 
     /// Runs the program.
     fn ops(&self, arguments: &[&str]) -> Ran {
-        let mut program = testkit::program::program(env!("CARGO_BIN_EXE_ops-under-test"), arguments);
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("AWS_")) {
-            program.env_remove(name);
-        }
-        run(self.told(program))
+        run(self.told(program(arguments)))
     }
 
     fn told(&self, mut program: Command) -> Command {
@@ -82,6 +80,18 @@ impl Library {
         }
         panic!("{loan} never begins")
     }
+}
+
+/// The program, told of nowhere, and of nobody's profiles.
+fn program(arguments: &[&str]) -> Command {
+    let mut program = testkit::program::program(env!("CARGO_BIN_EXE_ops-under-test"), arguments);
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("AWS_")) {
+        program.env_remove(name);
+    }
+    program
+        .env("AWS_CONFIG_FILE", "/dev/null")
+        .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
+    program
 }
 
 #[tokio::test(flavor = "multi_thread")]
