@@ -181,7 +181,7 @@ async fn send(place: usize, answer: Answer, bus: &Bus) -> (Vec<(usize, Option<Id
             (
                 identity,
                 failed.map_or(Verdict::Done("answered"), |error| {
-                    Verdict::Failed(error.to_string())
+                    Verdict::NotSent(error.to_string())
                 }),
             )
         }

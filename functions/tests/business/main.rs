@@ -7,6 +7,7 @@
 
 #![allow(clippy::print_stdout)] // Figures for whoever runs it with --nocapture.
 
+mod bad_day;
 mod bad_messages;
 mod cost;
 mod crash_points;

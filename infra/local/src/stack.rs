@@ -128,10 +128,13 @@ pub struct Stack {
     clock: Clock,
     metrics: CollectedMetrics,
     statuses: Vec<Status>,
+    of_relays: Vec<Status>,
     republished: u64,
     mappings: JoinSet<Result<(), StackError>>,
     watchers: JoinSet<()>,
     shutdown: watch::Sender<bool>,
+    /// Ends the relay's mappings alone.
+    relays: watch::Sender<bool>,
     notices: (Notices, Option<UnboundedReceiver<Notice>>),
     /// Goes up when what functions remember is worth nothing any more.
     generation: Arc<AtomicU64>,
@@ -169,10 +172,12 @@ impl Stack {
             clock,
             metrics: CollectedMetrics::default(),
             statuses: Vec::new(),
+            of_relays: Vec::new(),
             republished: 0,
             mappings: JoinSet::new(),
             watchers: JoinSet::new(),
             shutdown: watch::Sender::new(false),
+            relays: watch::Sender::new(false),
             notices: (notices, Some(taken)),
             generation: Arc::default(),
             _folder: folder,
@@ -270,7 +275,7 @@ impl Stack {
     pub fn is_quiet(&self) -> bool {
         let sqs = self.wire.sqs();
         let mut queues = self.running().filter_map(Function::queue);
-        self.statuses.iter().all(Status::is_quiet)
+        self.statuses.iter().chain(&self.of_relays).all(Status::is_quiet)
             && queues.all(|queue| {
                 let queue = self.names.of_function(queue);
                 let counts = sqs.counts(&queue);
@@ -302,6 +307,7 @@ impl Stack {
     /// Stops: invocations that run are finished, nothing new is begun.
     pub async fn stop(mut self) -> Result<(), StackError> {
         self.shutdown.send_replace(true);
+        self.relays.send_replace(true);
         while let Some(ended) = self.mappings.join_next().await {
             if let Ok(ended) = ended {
                 ended?;
@@ -387,27 +393,53 @@ impl Stack {
             .map(|function| function.name.clone())
             .partition(|name| name == bundle::RELAY);
         let relays = self.options.relays;
+        // What an earlier process left unrelayed was published again at the start.
+        let from = StreamPosition::Latest;
         for name in on_streams
             .iter()
             .flat_map(|name| std::iter::repeat_n(name, relays))
         {
-            self.start_mapping(name);
+            self.start_mapping(name, from);
         }
         self.until_listening().await?;
         for name in &on_queues {
-            self.start_mapping(name);
+            self.start_mapping(name, from);
         }
         Ok(())
     }
 
     /// Starts one more relay. It reads the stream from now on: what was appended before, it never sees.
     pub async fn start_relay(&mut self) -> Result<(), StackError> {
-        self.start_mapping(bundle::RELAY);
+        self.start_mapping(bundle::RELAY, StreamPosition::Latest);
+        self.until_listening().await
+    }
+
+    /// Switches the relay's mapping off, as somebody does who disables its trigger. What is stored from then on waits
+    /// in the table's stream, and the stack is not quiet.
+    pub async fn disable_relay(&mut self) {
+        self.relays.send_replace(true);
+        for status in &self.of_relays {
+            let mut activity = status.subscribe();
+            // The status outlives its mapping: its sender is here.
+            drop(activity.wait_for(|activity| !activity.listening).await);
+        }
+    }
+
+    /// Switches the relay's mapping on again. It goes on where it left off.
+    pub async fn enable_relay(&mut self) -> Result<(), StackError> {
+        self.relays = watch::Sender::new(false);
+        let left_off: Vec<_> = self.of_relays.drain(..).map(|status| status.activity()).collect();
+        for activity in left_off {
+            let from = activity
+                .checkpoint
+                .map_or(StreamPosition::TrimHorizon, StreamPosition::After);
+            self.start_mapping(bundle::RELAY, from);
+        }
         self.until_listening().await
     }
 
     async fn until_listening(&mut self) -> Result<(), StackError> {
-        let mappings = self.statuses.clone();
+        let mappings: Vec<_> = self.statuses.iter().chain(&self.of_relays).cloned().collect();
         for mapping in mappings {
             let mut activity = mapping.subscribe();
             tokio::select! {
@@ -418,7 +450,7 @@ impl Stack {
         Ok(())
     }
 
-    fn start_mapping(&mut self, name: &str) {
+    fn start_mapping(&mut self, name: &str, from: StreamPosition) {
         let bundle = self.options.bundle.clone();
         let Some(function) = bundle.registry.function(name) else {
             return;
@@ -433,12 +465,17 @@ impl Stack {
             clock: self.clock.clone(),
         };
         let status = Status::telling(self.notices.0.clone());
-        self.statuses.push(status.clone());
-        let shutdown = self.shutdown.subscribe();
+        let (statuses, shutdown) = match function.trigger {
+            Trigger::EventStream => (&mut self.of_relays, &self.relays),
+            _ => (&mut self.statuses, &self.shutdown),
+        };
+        statuses.push(status.clone());
+        let shutdown = shutdown.subscribe();
         let batching = function.batching;
         let running: BoxFuture<'static, Result<(), MappingError>> = match function.trigger {
             Trigger::EventStream => {
-                let (settings, dynamodb) = (self.stream_mapping(batching), self.wire.dynamodb().clone());
+                let (settings, dynamodb) =
+                    (self.stream_mapping(batching, from), self.wire.dynamodb().clone());
                 mapping::stream::run(settings, dynamodb, hosted, status, shutdown).boxed()
             }
             Trigger::Schedule(period) => {
@@ -469,10 +506,9 @@ impl Stack {
         }
     }
 
-    fn stream_mapping(&self, batching: Batching) -> mapping::stream::Settings {
+    fn stream_mapping(&self, batching: Batching, from: StreamPosition) -> mapping::stream::Settings {
         mapping::stream::Settings {
-            // What an earlier process left unrelayed was published again at the start.
-            starting_position: StreamPosition::Latest,
+            starting_position: from,
             report_batch_item_failures: true,
             bisect_batch_on_function_error: true,
             batch_size: batching.size,

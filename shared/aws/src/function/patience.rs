@@ -32,6 +32,11 @@ pub const GIVE_UP_FAILING: Setting = Setting {
     about: "For how long a message is tried, from its first receive on, that fails for a transient reason.",
 };
 
+/// How many times as long as another failure a message is tried whose function can't send what follows from it: three
+/// days, as long as the outbox sends an event again. One queue that takes nothing for a day, or a scheduler that
+/// doesn't, is no reason to give up what has to be said to it.
+const TIMES_AS_LONG: u32 = 6;
+
 /// How long messages are tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
@@ -71,6 +76,7 @@ impl Patience {
         let late = why == Why::Waits && tried >= self.waiting && !self.has_waited(tried, receives);
         let end = match why {
             Why::Fails => self.failing,
+            Why::CanNotSend => self.failing * TIMES_AS_LONG,
             Why::Waits if late => self.waiting.max(self.failing),
             Why::Waits => self.waiting,
         };
@@ -108,6 +114,8 @@ pub(crate) enum Why {
     Waits,
     /// Something that it needs does not work.
     Fails,
+    /// What follows from it can't be sent.
+    CanNotSend,
 }
 
 impl Why {
@@ -117,7 +125,7 @@ impl Why {
     const fn terms(self) -> (u64, (u64, u64), u64) {
         match self {
             Self::Waits => (2, (1, 2), 300),
-            Self::Fails => (5, (3, 1), 900),
+            Self::Fails | Self::CanNotSend => (5, (3, 1), 900),
         }
     }
 
@@ -206,7 +214,7 @@ mod tests {
 
     use super::*;
 
-    const WHYS: [Why; 2] = [Why::Waits, Why::Fails];
+    const WHYS: [Why; 3] = [Why::Waits, Why::Fails, Why::CanNotSend];
 
     fn shortest(delays: RangeInclusive<u64>) -> u64 {
         *delays.start()
@@ -246,7 +254,11 @@ mod tests {
     #[test]
     fn each_is_given_up_when_its_time_is_over_and_not_later() {
         let ends: [fn(RangeInclusive<u64>) -> u64; 2] = [|range| *range.start(), |range| *range.end()];
-        for (why, end) in [(Why::Waits, 3_600), (Why::Fails, 43_200)] {
+        for (why, end) in [
+            (Why::Waits, 3_600),
+            (Why::Fails, 43_200),
+            (Why::CanNotSend, 259_200),
+        ] {
             for choose in ends {
                 let (_, given_up) = play(why, Patience::default(), choose);
                 assert_eq!(given_up.as_secs(), end, "{why:?}");
@@ -326,7 +338,7 @@ mod tests {
         #[test]
         fn delays_are_within_their_bounds_and_grow(earlier in 0..90_000_u64, later in 0..90_000_u64) {
             let (earlier, later) = (earlier.min(later), earlier.max(later));
-            for (why, first, most) in [(Why::Waits, 2, 300), (Why::Fails, 5, 900)] {
+            for (why, first, most) in [(Why::Waits, 2, 300), (Why::Fails, 5, 900), (Why::CanNotSend, 5, 900)] {
                 let (before, after) = (why.delays(seconds(earlier)), why.delays(seconds(later)));
                 prop_assert!(before.start() <= after.start() && before.end() <= after.end());
                 let (least, longest) = after.into_inner();
@@ -341,7 +353,8 @@ mod tests {
         ) {
             let patience = Patience { waiting: seconds(waiting), failing: seconds(failing) };
             let mut random = fastrand::Rng::with_seed(seed);
-            for (why, end) in [(Why::Waits, waiting), (Why::Fails, failing)] {
+            let sending = failing * u64::from(TIMES_AS_LONG);
+            for (why, end) in [(Why::Waits, waiting), (Why::Fails, failing), (Why::CanNotSend, sending)] {
                 let (delays, given_up) = play(why, patience, |range| random.u64(range));
                 prop_assert_eq!(given_up, seconds(end));
                 let mut at = Duration::ZERO;
@@ -358,7 +371,7 @@ mod tests {
             let mut at = Duration::ZERO;
             for receive in 1..400 {
                 prop_assert!(!ends_its_function(receive, at), "receive {} after {:?}", receive, at);
-                let why = WHYS[random.usize(..2)];
+                let why = WHYS[random.usize(..WHYS.len())];
                 let retry = Patience::default().next_try(why, at, receive, |range| random.u64(range));
                 at += retry.filter(|_| random.bool()).unwrap_or(seconds(180));
             }

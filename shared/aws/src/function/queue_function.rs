@@ -78,6 +78,8 @@ pub enum Verdict {
     Waits(String),
     /// Something it needs does not work; it may take minutes.
     Failed(String),
+    /// A queue or the scheduler does not take what follows from it; it may take a day.
+    NotSent(String),
 }
 
 impl Verdict {
@@ -85,7 +87,7 @@ impl Verdict {
     /// for what it is would be refused again, however often the record came.
     pub(crate) fn unsent(error: &SendError) -> Self {
         match error.kind() {
-            FailureKind::Transient => Self::Failed(error.to_string()),
+            FailureKind::Transient => Self::NotSent(error.to_string()),
             FailureKind::Permanent => Self::Refused(RefusalCode::Rejected, error.to_string()),
         }
     }
@@ -403,6 +405,7 @@ impl<H: BatchHandler> QueueFunction<H> {
                 }
                 Verdict::Waits(error) => (Why::Waits, error),
                 Verdict::Failed(error) => (Why::Fails, error),
+                Verdict::NotSent(error) => (Why::CanNotSend, error),
             };
             let (tried, receives) = (self.tried(record), record.receive_count);
             match self.patience.next_try(why, tried, receives, fastrand::u64) {

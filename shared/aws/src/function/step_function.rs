@@ -148,7 +148,7 @@ where
 /// time, the record comes again; only then is what queues refuse all that is left.
 fn and_unsent(before: Option<Verdict>, error: &SendError) -> Verdict {
     match before {
-        Some(failed @ Verdict::Failed(_)) => failed,
+        Some(unsent @ Verdict::NotSent(_)) => unsent,
         _ => Verdict::unsent(error),
     }
 }
@@ -181,7 +181,7 @@ mod tests {
         let refused = error(QueueError::Refused("InvalidMessageContents: no".into()));
         for [first, second] in [[&denied, &refused], [&refused, &denied]] {
             let verdict = and_unsent(Some(and_unsent(None, first)), second);
-            assert_eq!(verdict, Verdict::Failed(denied.to_string()));
+            assert_eq!(verdict, Verdict::NotSent(denied.to_string()));
         }
         let verdict = and_unsent(Some(and_unsent(None, &refused)), &refused);
         assert_eq!(

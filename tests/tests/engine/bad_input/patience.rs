@@ -199,6 +199,40 @@ async fn three_hours_without_both_leave_no_dead_letter() {
     three_hours_without(&[Service::DynamoDb, Service::Sqs]).await;
 }
 
+/// What a step can't send waits as long as what the relay can't send.
+#[tokio::test(start_paused = true)]
+async fn a_step_whose_queue_of_commands_refuses_everything_for_a_day_sends_them_afterwards() {
+    let end = Instant::now() + Duration::from_hours(24);
+    let bundle = Running::start_unwatched(StackOptions {
+        faults: Some(faults(move |call| {
+            if call.resource() == Some("local-remind-member")
+                && call.operation == "SendMessageBatch"
+                && Instant::now() < end
+            {
+                broken(call.service)
+            } else {
+                Fault::None
+            }
+        })),
+        ..options()
+    })
+    .await;
+    for number in 0..5 {
+        lend(&bundle, &format!("l-{number}")).await;
+        tokio::time::sleep(Duration::from_hours(2)).await;
+    }
+    bundle.settle().await;
+    assert_eq!(bundle.letters().await, []);
+    for number in 0..5 {
+        assert_eq!(
+            bundle.types(&stream(&format!("l-{number}"))).await,
+            ALL,
+            "{number}"
+        );
+    }
+    assert!(bundle.age() < Duration::from_hours(25), "{:?}", bundle.age());
+}
+
 #[tokio::test(start_paused = true)]
 async fn throttling_for_an_hour_leaves_no_dead_letter_whatever_it_counts_as_receives() {
     let throttled = Receives {

@@ -15,7 +15,7 @@ use super::expression::{Filling, Series, combined};
 type Key = (String, String, Vec<String>);
 
 /// What a metric was in each minute in which there was any of it.
-type Minutes = BTreeMap<u32, f64>;
+pub(crate) type Minutes = BTreeMap<u32, f64>;
 
 /// For how long the stack has been well when the bad day begins.
 const WELL: u32 = 60;
@@ -170,20 +170,25 @@ impl Alarm {
 
     /// The minutes of the bad day after which it rings, and after which it is over again.
     fn rings(&self, world: &World) -> (Option<u32>, Option<u32>) {
+        self.rings_between(world, WELL, WELL + BAD)
+    }
+
+    /// The same of a day that begins and ends then.
+    fn rings_between(&self, world: &World, begins: u32, ends: u32) -> (Option<u32>, Option<u32>) {
         let (mut rings, mut over, mut shows) = (None, None, false);
-        for minute in self.of * self.period..WELL + BAD {
+        for minute in self.of * self.period..ends {
             let before = shows;
             shows = self.evaluated(world, minute, before);
             assert!(
-                minute >= WELL || !shows,
+                minute >= begins || !shows,
                 "{} rings in minute {minute}, when all is well",
                 self.id
             );
             if shows && !before && rings.is_none() {
-                rings = Some(minute + 1 - WELL);
+                rings = Some(minute + 1 - begins);
             }
             if before && !shows {
-                over = Some(minute + 1 - WELL);
+                over = Some(minute + 1 - begins);
             }
         }
         (rings, over)
@@ -291,12 +296,46 @@ fn an_alarm_of_dead_letters_does_not_fall_asleep_when_nobody_touches_their_queue
     }
 }
 
+fn named(id: &str) -> Alarm {
+    let found = all().into_iter().find(|alarm| alarm.id == id);
+    found.unwrap_or_else(|| panic!("there is no alarm {id}"))
+}
+
+/// After how many minutes of a day that begins and ends then the alarm of that id rings, if it does. What each metric
+/// was that it watches, by its name and what it is of, says `counted`. It fails if the alarm rings before.
+pub(crate) fn rings_between(
+    id: &str,
+    begins: u32,
+    ends: u32,
+    counted: impl Fn(&str, &[String]) -> Minutes,
+) -> Option<u32> {
+    let alarm = named(id);
+    let metrics = alarm.metrics.iter().cloned();
+    let world = World(
+        metrics
+            .map(|key| (key.clone(), counted(&key.1, &key.2)))
+            .collect(),
+    );
+    alarm.rings_between(&world, begins, ends).0
+}
+
+/// A sweeper that has not run for three minutes is told; one that was late once is not.
+#[test]
+fn a_sweeper_that_is_late_once_is_not_told_and_one_that_stops_is() {
+    let rings = |minutes: &dyn Fn(u32) -> bool| {
+        let runs = (0..WELL + BAD).filter(|minute| minutes(*minute));
+        let runs: Minutes = runs.map(|minute| (minute, 1.0)).collect();
+        rings_between("SweeperSilentAlarm", WELL, WELL + BAD, |_, _| runs.clone())
+    };
+    assert_eq!(rings(&|minute| minute != WELL + 5), None);
+    assert_eq!(rings(&|minute| minute < WELL), Some(3));
+}
+
 /// A stack without work stores nothing, and its relay has nothing to do.
 #[test]
 fn a_relay_that_is_off_is_told_only_while_events_are_stored() {
     let alarms = all();
-    let silent = alarms.iter().find(|alarm| alarm.id == "RelaySilentAlarm");
-    let silent = silent.expect("there is an alarm for it");
+    let silent = named("RelaySilentAlarm");
     let idle = World::well(&alarms, false);
     assert_eq!(silent.rings(&idle), (None, None));
     let stored = idle.with(&silent.metrics[1], WELL + BAD, |_| Some(5.0));

@@ -3,7 +3,7 @@
 //! Whoever includes this module says whose template it is: `super::bundle` answers the business, `super::root`
 //! the workspace's root, and `super::played` what a day of its own puts on its queues.
 
-mod alarms;
+pub(crate) mod alarms;
 mod calls;
 mod deadlines;
 pub(crate) mod document;
