@@ -29,6 +29,14 @@ pub const DASHBOARD: f64 = 3.00;
 pub const CUSTOM_METRIC: f64 = 0.30;
 /// A gigabyte of log lines, taken in.
 pub const LOG_GB: f64 = 0.50;
+/// A trace that X-Ray records.
+///
+/// Source: <https://aws.amazon.com/xray/pricing/>
+pub const TRACE: f64 = 5.00 / 1e6;
+/// The share of traces that Lambda records, beside the first one of each second.
+///
+/// Source: <https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html>
+pub const TRACED: f64 = 0.05;
 
 /// Assumed, not measured: how long an invocation is billed for, in seconds (a few calls of some milliseconds
 /// each).

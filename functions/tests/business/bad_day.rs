@@ -26,6 +26,7 @@ use local::player::Player;
 use serde_json::Value;
 use testkit::invariants::Evidence;
 use testkit::running::{Letter, Running};
+use testkit::setting;
 use testkit::storm::OUTSIDE;
 
 use crate::invariants::judge;
@@ -85,8 +86,10 @@ impl Row {
         on_a_paused_clock(self.passes(Arrivals::thin(WELL, self.lasts), sweeps));
     }
 
-    /// An arrival at each pace, and all else as on AWS.
+    /// An arrival at each pace, or `BAD_DAY_SLOWER` times slower, and all else as on AWS.
     fn long(self, pace: Duration) {
+        let slower = u32::try_from(setting("BAD_DAY_SLOWER", 1)).expect("so many fit");
+        let pace = pace * slower;
         on_a_paused_clock(self.passes(Arrivals::steady(WELL, self.lasts, pace), None));
     }
 

@@ -19,12 +19,12 @@ const MOST_READ_UNITS: f64 = 6.0;
 const MOST_MESSAGES: f64 = 18.0;
 
 /// What it takes.
-const WRITE_UNITS: f64 = 8.0;
-const READ_UNITS: f64 = 5.5;
-const MESSAGES: f64 = 17.0;
+pub(crate) const WRITE_UNITS: f64 = 8.0;
+pub(crate) const READ_UNITS: f64 = 5.5;
+pub(crate) const MESSAGES: f64 = 17.0;
 const QUEUE_REQUESTS: f64 = 51.0;
-const INVOCATIONS: f64 = 25.0;
-const SCHEDULES: f64 = 1.0;
+pub(crate) const INVOCATIONS: f64 = 25.0;
+pub(crate) const SCHEDULES: f64 = 1.0;
 
 #[tokio::test(start_paused = true)]
 async fn what_it_costs_to_take_a_happy_order_of_a_two_line_cart_is_what_the_design_says() {

@@ -9,7 +9,9 @@
 
 mod bad_day;
 mod bad_messages;
+mod ceilings;
 mod cost;
+mod cost_otherwise;
 mod crash_points;
 mod group;
 mod invariants;
