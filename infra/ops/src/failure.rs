@@ -1,5 +1,6 @@
 //! Why a command did not do what it was asked, and the exit code that tells a script so.
 
+use std::error::Error;
 use std::process::ExitCode;
 
 use aws_adapters::EnvironmentError;
@@ -63,4 +64,18 @@ impl Failure {
             Self::Interrupted(_) => 130,
         })
     }
+}
+
+/// An error with all that it comes from, each said once.
+pub(crate) fn in_full(error: &dyn Error) -> String {
+    let mut told = error.to_string();
+    let mut inner = error.source();
+    while let Some(error) = inner {
+        let text = error.to_string();
+        if !told.contains(&text) {
+            told = format!("{told}: {text}");
+        }
+        inner = error.source();
+    }
+    told
 }

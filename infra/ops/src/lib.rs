@@ -20,6 +20,7 @@
 //! | `events`, `trace` | shows a stream; shows all that belongs to something, and what is outstanding |
 //! | `dead_letters`, `outbox` | shows and mends what got stuck in queues, and what could not be delivered |
 //! | `republish` | publishes stored events again |
+//! | `preflight`, `service` | what would be in a deployment's way; services that are asked for it |
 //! | `place` | where the stack is, and as whom it is operated: variables, profiles, single sign-on |
 //! | `stack`, `letters` | the stack that is operated; messages that are looked at and let go |
 //! | `kinds`, `help` | what the business calls its things, in ids and in `--help` |
@@ -41,8 +42,10 @@ mod made_up;
 mod outbox;
 mod output;
 mod place;
+mod preflight;
 mod republish;
 mod send;
+mod service;
 mod stack;
 mod trace;
 
@@ -110,6 +113,12 @@ enum Command {
     /// done as done, and systems outside tell repeats by `id`. The whole event table is read
     /// consistently, at a read unit per 4 KB. What can't be sent is saved in the outbox, as the relay does.
     Republish(republish::Republish),
+    /// Says, before a deployment, what in the account would be in its way, and what to do
+    ///
+    /// Looks at limits (executions at once, roles, resources, schedules), at the stack's state and at names that
+    /// are in use, and changes nothing. It takes the rights of whoever deploys; what can't be asked is told.
+    /// --stack gives the name that the stack has or will have.
+    Preflight,
 }
 
 impl Command {
@@ -126,6 +135,7 @@ impl Command {
             Self::Outbox(OutboxCommand::Redrive(_)) => "making entries of the outbox due",
             Self::Outbox(OutboxCommand::Drop { .. }) => "dropping entries of the outbox",
             Self::Republish(_) => "publishing stored events again",
+            Self::Preflight => "looking at the account",
         }
     }
 }
@@ -217,12 +227,16 @@ pub fn run(bundle: Bundle) -> ExitCode {
 
 /// Carries the command out. However it ends, messages that it held are let go.
 async fn open_and_carry_out(bundle: Bundle, arguments: Arguments) -> Result<(), Failure> {
-    let stack = Stack::open(bundle, &arguments.stack).await?;
     let format = if arguments.json {
         Format::Json
     } else {
         Format::People
     };
+    if let Command::Preflight = arguments.command {
+        // There need not be a stack yet.
+        return preflight::check(&bundle, format, &arguments.stack).await;
+    }
+    let stack = Stack::open(bundle, &arguments.stack).await?;
     let outcome = tokio::select! {
         outcome = carry_out(&stack, format, arguments.command) => outcome,
         () = stack.interruption.unminded() => Err(Failure::Interrupted("nothing was changed".into())),
@@ -251,6 +265,7 @@ async fn carry_out(stack: &Stack, format: Format, command: Command) -> Result<()
         Command::Outbox(OutboxCommand::Redrive(which)) => outbox::redrive(stack, format, &which).await,
         Command::Outbox(OutboxCommand::Drop { which, yes }) => outbox::drop(stack, format, &which, yes).await,
         Command::Republish(command) => republish::republish(stack, format, command).await,
+        Command::Preflight => preflight::check(&stack.bundle, format, stack.names.stack()).await,
     }
 }
 

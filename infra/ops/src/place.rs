@@ -2,7 +2,6 @@
 //! come first; what they don't say, the profile does (`AWS_PROFILE`), which may sign on, assume roles or run a
 //! program, or the machine (a web identity, a container, an instance).
 
-use std::error::Error;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
@@ -24,7 +23,7 @@ use aws_types::region::Region;
 use terminal::note;
 use tokio::sync::Mutex;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, in_full};
 
 const PROFILE: &str = "AWS_PROFILE";
 const ENDPOINT: &str = "AWS_ENDPOINT_URL";
@@ -32,11 +31,16 @@ const KEYS: [&str; 2] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
 const TOKEN: &str = "AWS_SESSION_TOKEN";
 
 /// The services whose endpoints a variable or a profile may name, by their ids.
-const SERVICES: [(&str, &str); 4] = [
+const SERVICES: [(&str, &str); 9] = [
     ("AWS_ENDPOINT_URL_DYNAMODB", "DynamoDB"),
     ("AWS_ENDPOINT_URL_DYNAMODB_STREAMS", "DynamoDB Streams"),
     ("AWS_ENDPOINT_URL_SQS", "SQS"),
     ("AWS_ENDPOINT_URL_SCHEDULER", "Scheduler"),
+    ("AWS_ENDPOINT_URL_CLOUDFORMATION", "CloudFormation"),
+    ("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", "CloudWatch Logs"),
+    ("AWS_ENDPOINT_URL_IAM", "IAM"),
+    ("AWS_ENDPOINT_URL_LAMBDA", "Lambda"),
+    ("AWS_ENDPOINT_URL_SERVICE_QUOTAS", "Service Quotas"),
 ];
 
 /// Credentials that last for less than that are asked for anew.
@@ -45,9 +49,24 @@ const RENEWED_BEFORE: Duration = Duration::from_mins(5);
 /// An instance's metadata are next door or nowhere: who has no credentials at all should not wait to hear so.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// A place that was found.
+pub(crate) struct Place {
+    pub(crate) environment: Environment,
+    chosen: Chosen,
+}
+
+impl Place {
+    /// The endpoint of a service that somebody named, in its own variable, the one for all, or the profile; none for
+    /// AWS's own.
+    pub(crate) fn endpoint(&self, variable: &str) -> Option<String> {
+        let own = self.chosen.variable(variable);
+        own.or_else(|| self.chosen.variable(ENDPOINT))
+    }
+}
+
 /// Finds out where the stack is and has credentials given, so that what is wrong with them is told before anything
 /// is asked.
-pub(crate) async fn find(proxies: &Proxies) -> Result<Environment, Failure> {
+pub(crate) async fn find(proxies: &Proxies) -> Result<Place, Failure> {
     let set = |name: &str| process_variable(name).is_some_and(|value| !value.is_empty());
     let chosen = Chosen::read().await;
     if KEYS.into_iter().any(set) {
@@ -56,7 +75,8 @@ pub(crate) async fn find(proxies: &Proxies) -> Result<Environment, Failure> {
             note!("warning: {unread}");
             Chosen::none()
         });
-        return Ok(Environment::read(|name| chosen.variable(name))?);
+        let environment = Environment::read(|name| chosen.variable(name))?;
+        return Ok(Place { environment, chosen });
     }
     let chosen = chosen?;
     chosen.check_named()?;
@@ -89,7 +109,7 @@ pub(crate) async fn find(proxies: &Proxies) -> Result<Environment, Failure> {
         },
     )?;
     environment.credentials = SharedCredentialsProvider::new(provider);
-    Ok(environment)
+    Ok(Place { environment, chosen })
 }
 
 /// The profile that counts.
@@ -287,20 +307,6 @@ fn files_read() -> String {
         file("AWS_CONFIG_FILE", "~/.aws/config"),
         file("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials")
     )
-}
-
-/// An error with all that it comes from, each said once.
-fn in_full(error: &dyn Error) -> String {
-    let mut told = error.to_string();
-    let mut inner = error.source();
-    while let Some(error) = inner {
-        let text = error.to_string();
-        if !told.contains(&text) {
-            told = format!("{told}: {text}");
-        }
-        inner = error.source();
-    }
-    told
 }
 
 /// Credentials that are kept for all clients until they end: each client of the SDK keeps its own, and a person who

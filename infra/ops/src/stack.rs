@@ -49,7 +49,7 @@ impl Stack {
     /// Finds the stack of that name where the environment points to.
     pub(crate) async fn open(bundle: Bundle, name: &str) -> Result<Self, Failure> {
         let proxies = Proxies::from_process()?;
-        let environment = place::find(&proxies).await?;
+        let environment = place::find(&proxies).await?.environment;
         let connection = Connection::open_through(&environment, &proxies);
         let names = Names::of(name);
         let url = environment.sqs_endpoint.as_deref();

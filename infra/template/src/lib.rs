@@ -56,6 +56,34 @@ pub fn template(bundle: &Bundle) -> String {
     document.document()
 }
 
+/// The most resources that a stack may have.
+///
+/// Source: <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>
+pub const RESOURCE_LIMIT: usize = 500;
+
+/// How many resources CloudFormation makes of the template, with all that can be switched on and what SAM adds.
+pub fn resource_count(bundle: &Bundle) -> usize {
+    let written = template(bundle)
+        .lines()
+        .filter(|line| line.starts_with("    Type: AWS::"))
+        .count();
+    let added = bundle.registry.functions.iter();
+    // A mapping; or a rule, and the permission for it to invoke the function.
+    let added = added.map(|function| match function.trigger {
+        Trigger::Schedule(_) => 2,
+        _ => 1,
+    });
+    written + added.sum::<usize>()
+}
+
+/// How many roles are among them.
+pub fn role_count(bundle: &Bundle) -> usize {
+    let text = template(bundle);
+    text.lines()
+        .filter(|line| *line == "    Type: AWS::IAM::Role")
+        .count()
+}
+
 fn resources(bundle: &Bundle) -> Map {
     let registry = &bundle.registry;
     let mut resources = Map::apart();

@@ -41,7 +41,7 @@ mod delivery;
 mod function;
 mod store;
 
-pub use client::connection::{ClientParts, Connection, http_client_through};
+pub use client::connection::{ClientParts, Connection, http_client_through, http_connector_through};
 pub use client::environment::{Environment, EnvironmentError, process_variable, url_problem};
 pub use client::failure::{FailureKind, reason};
 pub use client::message::{Attribute, MAX_ATTRIBUTES, MAX_DELAY, MAX_MESSAGE_BYTES, Outgoing, Received};

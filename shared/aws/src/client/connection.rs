@@ -169,10 +169,15 @@ impl Connection {
     }
 }
 
-/// The HTTP client of the programs that people run, for what is not asked through a [`Connection`]: single sign-on,
-/// roles, quotas.
+/// The HTTP client of the programs that people run, for what is not asked through a [`Connection`], such as single
+/// sign-on.
 pub fn http_client_through(proxies: &Proxies) -> SharedHttpClient {
-    http_client(connector_through(Roots::Systems, proxies))
+    http_client(http_connector_through(proxies))
+}
+
+/// The same for requests that no client of the SDK makes.
+pub fn http_connector_through(proxies: &Proxies) -> SharedHttpConnector {
+    connector_through(Roots::Systems, proxies)
 }
 
 fn http_client(connector: SharedHttpConnector) -> SharedHttpClient {

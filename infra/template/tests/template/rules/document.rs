@@ -42,7 +42,11 @@ impl Document {
     pub(crate) fn expanded_ids(&self) -> Vec<String> {
         let events = self.resources().iter().flat_map(|(id, resource)| {
             let events = resource["Properties"]["Events"].as_object().into_iter().flatten();
-            events.map(move |(event, _)| format!("{id}{event}"))
+            events.flat_map(move |(event, of)| {
+                // A rule is nothing without the permission to invoke the function.
+                let permission = (of["Type"] == "Schedule").then(|| format!("{id}{event}Permission"));
+                [format!("{id}{event}")].into_iter().chain(permission)
+            })
         });
         self.resources().keys().cloned().chain(events).collect()
     }

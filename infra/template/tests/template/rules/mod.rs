@@ -39,6 +39,7 @@ fn options() -> StackOptions {
 fn a_stack_has_room_for_more() {
     let (_, document) = document();
     let count = document.expanded_ids().len();
+    assert_eq!(template::resource_count(&bundle()), count);
     assert!(
         count < MOST_RESOURCES,
         "the template makes {count} resources, mappings included; a stack takes 500, and {MOST_RESOURCES} are what it \
@@ -88,6 +89,17 @@ fn names_fit_for_the_longest_name_of_a_stack() {
         }
     }
     assert!(!seen.is_empty());
+}
+
+#[test]
+fn nothing_is_reserved_of_the_accounts_executions() {
+    // Lambda refuses whatever leaves fewer than a hundred of them, and a new account has ten.
+    let (_, document) = document();
+    for (id, function) in document.of_type("AWS::Serverless::Function") {
+        for reserved in ["ReservedConcurrentExecutions", "ProvisionedConcurrencyConfig"] {
+            assert!(function["Properties"][reserved].is_null(), "{id} has {reserved}");
+        }
+    }
 }
 
 #[test]
