@@ -1,8 +1,8 @@
 """Orders that are played on emulators and in containers, and what has to be true of each in the end.
 
-`infra/emulator/kill.py` sends them and kills functions meanwhile, `infra/sam-local/play.py` hands one from container
-to container. What they ask of this file: `QUEUE`, `UNREAD`, `ONCE`, `things(run, count)` of which the first one goes
-well, and `begun_by(body)` of a message that does; each thing with `message`, `streams`, `expected` (what the streams
+`infra/emulator/kill.py` sends them and kills functions meanwhile, `infra/emulator/schedules.py` waits for the deadline
+of one, `infra/sam-local/play.py` hands one from container to container. What they ask of this file: `QUEUE`, `UNREAD`, `ONCE`, `things(run, count)` of which the first one goes
+well, `begun_by(body)` of a message that does, and `LATE` and `late(run)` of one whose deadline passes; each thing with `message`, `streams`, `expected` (what the streams
 hold when all goes well and no deadline has passed), `ending(types)` and `problems(types)`.
 """
 
@@ -74,6 +74,15 @@ class Order:
 def things(run, count):
     """So many orders, of every kind, that no other run has."""
     return [Order(f"load-{run}-{i}", **KINDS[i % len(KINDS)]) for i in range(count)]
+
+
+# The setting of the deadline that passes in `late`, and the queue of the command that it is.
+LATE = {"setting": "SHIPMENT_DEADLINE_SECONDS", "queue": "time-out-shipment"}
+
+
+def late(run):
+    """An order whose carrier never answers."""
+    return Order(f"late-{run}", product_id="lost-parcel")
 
 
 def begun_by(body):
