@@ -87,6 +87,7 @@ fn untried(bundle: &Bundle) -> Vec<String> {
         "shared/domain/tests/model",
         "shared/domain/tests/group_checkout_model",
     ];
+    const ADD: &str = "add it";
     let kinds = || bundle.streams.iter();
     let commands: BTreeSet<String> = kinds()
         .flat_map(|kind| kind.commands)
@@ -100,24 +101,26 @@ fn untried(bundle: &Bundle) -> Vec<String> {
     let lists = [
         (
             &commands,
-            "the tests of repeats",
+            "random stories",
             &["shared/domain/tests/rules", "shared/domain/tests/group_checkout"][..],
+            "add one to `commands()` in the file of its rule, with the tests of it,",
         ),
-        (&implementations("Decider"), "the model checks", MODELS),
-        (&sagas, "the model checks", MODELS),
+        (&implementations("Decider"), "the model checks", MODELS, ADD),
+        (&sagas, "the model checks", MODELS, ADD),
         (
             &events,
             "the grammars of streams",
-            &["functions/tests/business/invariants/grammar.rs"],
+            &["shared/domain/tests/rules/grammar.rs"],
+            "add a row for each state in which it may come",
         ),
     ];
-    let missing = lists.into_iter().flat_map(|(names, which, places)| {
+    let missing = lists.into_iter().flat_map(|(names, which, places, what)| {
         let texts: String = places.iter().map(|place| text_of(&root().join(place))).collect();
         let tried: BTreeSet<_> = words(&texts).map(str::to_owned).collect();
         let untried: Vec<_> = names.difference(&tried).cloned().collect();
         untried
             .into_iter()
-            .map(move |name| format!("{which} do not know {name}: add it in {}", places.join(" or ")))
+            .map(move |name| format!("{which} do not know {name}: {what} in {}", places.join(" or ")))
     });
     missing.collect()
 }

@@ -11,6 +11,7 @@
 //!
 //! What is true of every business (each stream, dead letters, the outbox) the test kit judges.
 
+#[path = "../../../shared/domain/tests/rules/grammar.rs"]
 mod grammar;
 mod groups;
 mod noticed;

@@ -19,6 +19,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::hotel::{complete, due_at, group, guest, initiate, money, notify, now, record, time_out};
+use crate::repeats::keeps_to_the_grammar;
 
 type Story<C> = Vec<(C, Timestamp)>;
 
@@ -131,6 +132,7 @@ where
             }
         }
     }
+    keeps_to_the_grammar::<D>(&recorded);
     recorded
 }
 

@@ -10,6 +10,11 @@ mod hotel;
 
 #[path = "../rules/given.rs"]
 mod given;
+#[path = "../rules/grammar.rs"]
+mod grammar;
+#[path = "../rules/repeats.rs"]
+#[expect(dead_code, reason = "guests and groups play their stories by themselves")]
+mod repeats;
 #[path = "../rules/shop.rs"]
 #[expect(dead_code, reason = "a hotel sells nothing; its clock is the shop's")]
 mod shop;

@@ -2,12 +2,14 @@
 
 use domain::cart::{Cart, CartCommand, CartEvent, CartFinalized, FinalizeCart};
 use eventsourcing::Timestamp;
+use proptest::prelude::*;
 
 use crate::given::given;
+use crate::repeats::{play, story};
 use crate::shop::{before, finalize_cart, item, money, now};
 
 /// The commands of random stories.
-pub fn commands() -> Vec<CartCommand> {
+fn commands() -> Vec<CartCommand> {
     let dearer = FinalizeCart {
         total_price: money("29.98"),
         ..finalize_cart()
@@ -109,4 +111,11 @@ fn a_total_that_is_not_the_sum_of_the_items_is_taken() {
         confirmed_at: now(),
     };
     given::<Cart>([]).when(discounted).then([recorded.into()]);
+}
+
+proptest! {
+    #[test]
+    fn a_cart_is_finalized_at_most_once(story in story(commands())) {
+        prop_assert!(play::<Cart>(story).len() <= 1);
+    }
 }

@@ -2,6 +2,7 @@
 
 mod cart;
 mod given;
+mod grammar;
 mod order;
 mod order_saga;
 mod order_standing;

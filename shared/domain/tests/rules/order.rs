@@ -9,13 +9,14 @@ use domain::order::{
 };
 use domain::values::OrderId;
 use eventsourcing::Timestamp;
+use proptest::prelude::*;
 
 use crate::given::given;
-use crate::repeats::texts;
+use crate::repeats::{count, play, story, texts};
 use crate::shop::{before, finalize_cart, item, money, now, order_id, payment_id};
 
 /// The commands of random stories.
-pub fn commands() -> Vec<OrderCommand> {
+fn commands() -> Vec<OrderCommand> {
     let dearer = InitializeOrder {
         total_price: money("29.98"),
         ..initialize()
@@ -540,5 +541,34 @@ fn due(event: OrderEvent, seconds: u64) -> OrderEvent {
         OrderEvent::OrderInitialized(event) => OrderInitialized { due_at, ..event }.into(),
         OrderEvent::OrderConfirmed(event) => OrderConfirmed { due_at, ..event }.into(),
         other => other,
+    }
+}
+
+proptest! {
+    #[test]
+    fn an_order_begins_once_and_ends_at_most_once(story in story(commands())) {
+        let recorded = play::<Order>(story);
+        let is_end = |event: &OrderEvent| {
+            matches!(event, OrderEvent::OrderCompleted(_) | OrderEvent::OrderCancelled(_))
+        };
+        let is_early = |event: &OrderEvent| matches!(event, OrderEvent::OrderWithdrawnEarly(_));
+        prop_assert!(count(&recorded, is_early) <= 1);
+        let was_early = recorded.first().is_some_and(|events| events.iter().any(is_early));
+        let cancels_at_once = |events: &[OrderEvent]| {
+            matches!(events, [OrderEvent::OrderInitialized(_), OrderEvent::OrderCancelled(_)])
+        };
+        prop_assert!(recorded.iter().all(|events| events.len() == 1 || was_early && cancels_at_once(events)));
+        prop_assert!(recorded.len() <= 2 || !was_early, "more than a withdrawn order: {recorded:?}");
+        let mut events: Vec<_> = recorded.into_iter().flatten().collect();
+        events.retain(|event| !is_early(event));
+        if let Some((first, rest)) = events.split_first() {
+            prop_assert!(matches!(first, OrderEvent::OrderInitialized(_)));
+            prop_assert!(!rest.iter().any(|event| matches!(event, OrderEvent::OrderInitialized(_))));
+            let before_the_last = rest.split_last().map_or(rest, |(_, earlier)| earlier);
+            prop_assert!(!before_the_last.iter().any(is_end), "something follows the end: {events:?}");
+        }
+        let completed = events.iter().any(|event| matches!(event, OrderEvent::OrderCompleted(_)));
+        let confirmed = events.iter().any(|event| matches!(event, OrderEvent::OrderConfirmed(_)));
+        prop_assert!(confirmed || !completed, "it completed unconfirmed: {events:?}");
     }
 }

@@ -8,13 +8,14 @@ use domain::payment::{
 };
 use domain::values::Money;
 use eventsourcing::Timestamp;
+use proptest::prelude::*;
 
 use crate::given::given;
-use crate::repeats::texts;
+use crate::repeats::{a_deadline_gives_up_for_good, count, play, story, texts};
 use crate::shop::{before, due_at, money, now, order_id, payment_id, price};
 
 /// The commands of random stories.
-pub fn commands() -> Vec<PaymentCommand> {
+fn commands() -> Vec<PaymentCommand> {
     let drawn = RequestPayment {
         payment_id: "drawn".parse().expect("an id"),
         ..request()
@@ -510,5 +511,60 @@ fn a_payment_that_was_discarded_stays_so_whoever_asks_again() {
         for again in [discard(), discard_by_hand()] {
             given::<Payment>(history.clone()).when(again).nothing();
         }
+    }
+}
+
+/// The same, as if it were about another amount.
+fn of_another_amount() -> Vec<PaymentCommand> {
+    let amount = money("1");
+    vec![
+        RequestPayment { amount, ..request() }.into(),
+        TimeOutPayment { amount, ..time_out() }.into(),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a_payments_first_answer_stands_and_its_money_is_given_back_at_most_once(story in story(commands())) {
+        let recorded = play::<Payment>(story);
+        let answers = count(&recorded, |event| {
+            use PaymentEvent::{PaymentCompleted, PaymentFailed, PaymentVoided};
+            matches!(event, PaymentCompleted(_) | PaymentFailed(_) | PaymentVoided(_))
+        });
+        prop_assert!(answers <= 1, "{recorded:?}");
+        let received = count(&recorded, |event| {
+            matches!(event, PaymentEvent::PaymentCompleted(_) | PaymentEvent::PaymentReceivedLate(_))
+        });
+        let given_back = count(&recorded, |event| matches!(event, PaymentEvent::PaymentDiscarded(_)));
+        prop_assert!(given_back <= received && received <= 1, "{recorded:?}");
+        prop_assert!(count(&recorded, |event| matches!(event, PaymentEvent::PaymentRequested(_))) <= 1);
+        prop_assert!(count(&recorded, |event| matches!(event, PaymentEvent::PaymentRevoked(_))) <= 1);
+    }
+
+    #[test]
+    fn money_that_comes_late_is_given_back_in_the_same_decision(story in story(commands())) {
+        for events in play::<Payment>(story) {
+            match &events[..] {
+                [PaymentEvent::PaymentReceivedLate(late), PaymentEvent::PaymentDiscarded(discarded)] => {
+                    prop_assert_eq!(late.amount, discarded.amount);
+                }
+                [one] | [one, PaymentEvent::PaymentRevoked(_)] => {
+                    prop_assert!(!matches!(one, PaymentEvent::PaymentReceivedLate(_)));
+                }
+                other => prop_assert!(false, "one decision recorded {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_payments_deadline_that_gives_up_does_so_for_good(story in story(commands())) {
+        a_deadline_gives_up_for_good::<Payment>(story, &time_out().into());
+    }
+
+    #[test]
+    fn whatever_amounts_are_named_a_payment_that_was_requested_is_a_no_op_from_then_on(
+        story in story([commands(), of_another_amount()].concat())
+    ) {
+        play::<Payment>(story);
     }
 }

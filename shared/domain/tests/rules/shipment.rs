@@ -6,13 +6,14 @@ use domain::shipment::{
     ShipmentSentLate, TimeOutShipment,
 };
 use eventsourcing::Timestamp;
+use proptest::prelude::*;
 
 use crate::given::given;
-use crate::repeats::texts;
+use crate::repeats::{a_deadline_gives_up_for_good, count, play, story, texts};
 use crate::shop::{before, due_at, item, items, now, order_id, shipment_id};
 
 /// The commands of random stories.
-pub fn commands() -> Vec<ShipmentCommand> {
+fn commands() -> Vec<ShipmentCommand> {
     let other = RequestShipment {
         product_items: item("p-2", 1, "5"),
         ..request()
@@ -54,7 +55,7 @@ fn fail(error: &'static str) -> FailShipment {
     }
 }
 
-pub fn time_out() -> TimeOutShipment {
+fn time_out() -> TimeOutShipment {
     TimeOutShipment {
         shipment_id: shipment_id(),
         order_id: order_id(),
@@ -365,4 +366,25 @@ fn called_off_late(at: Timestamp) -> ShipmentEvent {
         called_off_at: at,
     }
     .into()
+}
+
+proptest! {
+    #[test]
+    fn a_shipments_first_answer_stands(story in story(commands())) {
+        let recorded = play::<Shipment>(story);
+        prop_assert!(recorded.iter().all(|events| events.len() == 1));
+        let answers = count(&recorded, |event| {
+            matches!(event, ShipmentEvent::ShipmentSent(_) | ShipmentEvent::ShipmentFailed(_))
+        });
+        let left = count(&recorded, |event| {
+            matches!(event, ShipmentEvent::ShipmentSent(_) | ShipmentEvent::ShipmentSentLate(_))
+        });
+        prop_assert!(answers <= 1 && left <= 1, "{recorded:?}");
+        prop_assert!(count(&recorded, |event| matches!(event, ShipmentEvent::ShipmentRequested(_))) <= 1);
+    }
+
+    #[test]
+    fn a_shipments_deadline_that_gives_up_does_so_for_good(story in story(commands())) {
+        a_deadline_gives_up_for_good::<Shipment>(story, &time_out().into());
+    }
 }
