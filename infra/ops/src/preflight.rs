@@ -14,6 +14,7 @@ use bundle::{Bundle, Trigger};
 use serde::Serialize;
 use serde_json::{Value, json};
 use template::{RESOURCE_LIMIT, STACK_NAME_LIMIT, resource_count, role_count};
+use terminal::note;
 
 use crate::failure::Failure;
 use crate::output::{Format, Report, count};
@@ -148,13 +149,20 @@ pub(crate) async fn check(bundle: &Bundle, format: Format, stack: &str) -> Resul
     checks.push(concurrency(&services, &place, bundle).await);
     checks.push(roles(&services, bundle, &deployed).await);
     checks.extend(schedules(&services, bundle).await);
-    let fails = checks.iter().filter(|check| check.verdict == Verdict::Fail);
-    let fails = fails.count();
+    let of_verdict = |verdict| checks.iter().filter(|check| check.verdict == verdict).count();
+    let (fails, open, all) = (
+        of_verdict(Verdict::Fail),
+        of_verdict(Verdict::NotChecked),
+        checks.len(),
+    );
     format.print(&Checked {
         stack: stack.to_owned(),
         region: place.environment.region.clone(),
         checks,
     })?;
+    if open > 0 {
+        note!("{open} of {all} checks could not be made: what they are about is not known");
+    }
     if fails > 0 {
         let checks = count(fails, "check", "checks");
         return Err(Failure::Failed(format!(

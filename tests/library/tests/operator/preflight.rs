@@ -162,6 +162,7 @@ fn an_account_in_which_nothing_is_in_the_way_passes() {
     let stub = Account::new().start();
     let checked = preflight(&stub, &[]);
     assert!(checked.status.success(), "{checked:?}");
+    assert!(!checked.err.contains("could not be made"), "{checked:?}");
     for check in [
         "name",
         "resources",
@@ -372,6 +373,7 @@ fn what_may_not_be_asked_is_told_as_not_checked_and_is_no_failure() {
         assert!(told.contains("not checked: AccessDenied"), "{told}");
         assert!(told.contains("not you"), "{told}");
     }
+    assert!(checked.err.contains("checks could not be made"), "{checked:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
