@@ -90,6 +90,7 @@ impl Bought {
             order_id: self.order_id.clone(),
             amount: self.total_price,
             requested_at: at(0),
+            due_at: Some(at(15)),
         }
     }
 

@@ -19,6 +19,7 @@ pub(crate) fn request_payment() -> Sample {
             payment_id: bought.payment_id,
             order_id: bought.order_id,
             amount: bought.total_price,
+            due_at: Some(at(15)),
         })
         .records(&[PaymentRequested::TYPE])
 }

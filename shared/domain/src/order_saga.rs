@@ -87,6 +87,7 @@ impl Step for OnOrderInitialized {
                 payment_id: payment_id.clone(),
                 order_id: order.order_id.clone(),
                 amount: order.total_price,
+                due_at: Some(due_at),
             }),
             Dispatch::at(
                 due_at,

@@ -113,7 +113,9 @@ fn of_early_withdrawal(is_finalized: bool, finalized: Since, withdrawn: Since) -
 fn is_revoked(payment: &payment::Phase, shipment: &shipment::Phase) -> bool {
     let is_closed = match payment {
         payment::Phase::Closed { .. } => true,
-        payment::Phase::NotRequested | payment::Phase::Requested(..) | payment::Phase::Completed(..) => false,
+        payment::Phase::NotRequested | payment::Phase::Requested { .. } | payment::Phase::Completed(..) => {
+            false
+        }
     };
     let is_open = match shipment {
         shipment::Phase::NotRequested | shipment::Phase::Requested(_) => true,
@@ -126,7 +128,7 @@ fn is_revoked(payment: &payment::Phase, shipment: &shipment::Phase) -> bool {
 fn of_payment(payment: &payment::Phase, since: Since, initialized: Since, deadline: Deadline) -> Outstanding {
     match payment {
         payment::Phase::NotRequested => Outstanding::step("RequestPayment", initialized, deadline),
-        payment::Phase::Requested(..) => Outstanding::answer("the payment provider", since, deadline),
+        payment::Phase::Requested { .. } => Outstanding::answer("the payment provider", since, deadline),
         payment::Phase::Completed(..) => Outstanding::step("ConfirmOrder", since, Deadline::Without),
         payment::Phase::Closed { order_ends: true, .. } => {
             Outstanding::step("CancelOrder", since, Deadline::Without)
@@ -160,7 +162,7 @@ fn of_shipment(
 /// No money of a cancelled order is kept.
 fn of_money(payment: &payment::Phase, cancelled: Since) -> Option<Outstanding> {
     let why = match payment {
-        payment::Phase::NotRequested | payment::Phase::Requested(..) => "the payment is to be called off",
+        payment::Phase::NotRequested | payment::Phase::Requested { .. } => "the payment is to be called off",
         payment::Phase::Completed(..) => "the money is to be given back",
         payment::Phase::Closed { .. } => return None,
     };
@@ -171,7 +173,7 @@ fn of_money(payment: &payment::Phase, cancelled: Since) -> Option<Outstanding> {
 /// What a payment waits for whose order is not there.
 fn paid_without_order(payment: &payment::Phase, since: Since) -> Option<Outstanding> {
     match payment {
-        payment::Phase::Requested(..) => Some(Outstanding::answer(
+        payment::Phase::Requested { .. } => Some(Outstanding::answer(
             "the payment provider",
             since,
             Deadline::NotRecorded,

@@ -3,7 +3,8 @@
 //!
 //! The provider's first answer counts. A later one that contradicts it is recorded and handled, but
 //! never turns it: money that arrives after the payment failed, timed out or was voided is recorded
-//! as received late and given back in the same commit.
+//! as received late and given back in the same commit. An answer is in time if it is decided before the
+//! deadline, whether or not the command that says so has come.
 //!
 //! The saga discards a payment because its order is cancelled, and says why. Somebody may discard one by
 //! hand whose order is open: then the order has to end because of that, and [`PaymentRevoked`] tells it.
@@ -26,6 +27,8 @@ message! {
         pub order_id: OrderId,
         /// How much.
         pub amount: Money,
+        /// Until when the answer is waited for. Not there in requests that were sent before it was told.
+        pub due_at: Option<Timestamp>,
     }
 }
 
@@ -96,6 +99,8 @@ message! {
         pub amount: Money,
         /// When.
         pub requested_at: Timestamp,
+        /// Until when the answer is waited for. Not there in events that were written before it was recorded.
+        pub due_at: Option<Timestamp>,
     }
 }
 
@@ -240,7 +245,14 @@ pub enum Phase {
     #[default]
     NotRequested,
     /// The provider has not answered.
-    Requested(OrderId, Money),
+    Requested {
+        /// The order it is for.
+        order_id: OrderId,
+        /// How much.
+        amount: Money,
+        /// Until when the answer is waited for, if that was recorded.
+        due_at: Option<Timestamp>,
+    },
     /// The money is in.
     Completed(OrderId, Money),
     /// Failed, voided or discarded.
@@ -267,7 +279,11 @@ impl Decider for Payment {
 
     fn evolve(mut state: PaymentState, event: &PaymentEvent) -> PaymentState {
         state.phase = match event {
-            PaymentEvent::PaymentRequested(e) => Phase::Requested(e.order_id.clone(), e.amount),
+            PaymentEvent::PaymentRequested(e) => Phase::Requested {
+                order_id: e.order_id.clone(),
+                amount: e.amount,
+                due_at: e.due_at,
+            },
             PaymentEvent::PaymentCompleted(e) => Phase::Completed(e.order_id.clone(), e.amount),
             PaymentEvent::PaymentFailed(e) => {
                 state.failures.insert(e.error.clone());
@@ -279,7 +295,7 @@ impl Decider for Payment {
                 }
             }
             PaymentEvent::PaymentVoided(e) => {
-                let amount = if let Phase::Requested(_, amount) = state.phase {
+                let amount = if let Phase::Requested { amount, .. } = state.phase {
                     Some(amount)
                 } else {
                     None
@@ -338,13 +354,21 @@ type Decided = Result<Decision<PaymentEvent>, Refusal>;
 fn request(phase: &Phase, command: &RequestPayment, now: Timestamp) -> Decided {
     check_id(&command.payment_id, &command.order_id)?;
     match phase {
+        // Nobody is asked for money that is not expected any more.
+        Phase::NotRequested if is_over(command.due_at, now) => Ok(timed_out(
+            &command.payment_id,
+            &command.order_id,
+            command.amount,
+            now,
+        )),
         Phase::NotRequested => Ok(Decision::one(PaymentRequested {
             payment_id: command.payment_id.clone(),
             order_id: command.order_id.clone(),
             amount: command.amount,
             requested_at: now,
+            due_at: command.due_at,
         })),
-        Phase::Requested(_, amount)
+        Phase::Requested { amount, .. }
         | Phase::Completed(_, amount)
         | Phase::Closed {
             amount: Some(amount), ..
@@ -360,7 +384,18 @@ fn request(phase: &Phase, command: &RequestPayment, now: Timestamp) -> Decided {
 fn complete(phase: &Phase, id: &PaymentId, now: Timestamp) -> Decided {
     match phase {
         Phase::NotRequested => not_there_yet(id),
-        Phase::Requested(order_id, amount) => Ok(Decision::one(PaymentCompleted {
+        // Its deadline has passed, and only the command that says so is not here yet: when queues or functions were
+        // down, answers and deadlines come together, in any order.
+        Phase::Requested {
+            order_id,
+            amount,
+            due_at,
+        } if is_over(*due_at, now) => {
+            let timed_out = failed(id.clone(), order_id.clone(), *amount, "timed out".into(), now);
+            let given_back = received_late(id, order_id, Some(*amount), now);
+            Ok(Decision::Record([vec![timed_out.into()], given_back].concat()))
+        }
+        Phase::Requested { order_id, amount, .. } => Ok(Decision::one(PaymentCompleted {
             payment_id: id.clone(),
             order_id: order_id.clone(),
             amount: *amount,
@@ -372,24 +407,36 @@ fn complete(phase: &Phase, id: &PaymentId, now: Timestamp) -> Decided {
             amount,
             given_back: false,
             ..
-        } => Ok(Decision::Record(vec![
-            PaymentReceivedLate {
-                payment_id: id.clone(),
-                order_id: order_id.clone(),
-                amount: *amount,
-                received_at: now,
-            }
-            .into(),
-            discarded(id, order_id, *amount, now),
-        ])),
+        } => Ok(Decision::Record(received_late(id, order_id, *amount, now))),
     }
+}
+
+/// Whether a deadline has passed, as far as it is known.
+fn is_over(due_at: Option<Timestamp>, now: Timestamp) -> bool {
+    due_at.is_some_and(|due_at| due_at <= now)
+}
+
+/// Money that came in for nothing, and goes back at once.
+fn received_late(
+    id: &PaymentId,
+    order_id: &OrderId,
+    amount: Option<Money>,
+    now: Timestamp,
+) -> Vec<PaymentEvent> {
+    let received = PaymentReceivedLate {
+        payment_id: id.clone(),
+        order_id: order_id.clone(),
+        amount,
+        received_at: now,
+    };
+    vec![received.into(), discarded(id, order_id, amount, now)]
 }
 
 fn fail(state: &PaymentState, command: &FailPayment, now: Timestamp) -> Decided {
     let (payment_id, error) = (command.payment_id.clone(), command.error.clone());
     match &state.phase {
         Phase::NotRequested => not_there_yet(&payment_id),
-        Phase::Requested(order_id, amount) => Ok(Decision::one(failed(
+        Phase::Requested { order_id, amount, .. } => Ok(Decision::one(failed(
             payment_id,
             order_id.clone(),
             *amount,
@@ -422,7 +469,7 @@ fn discard(phase: &Phase, command: &DiscardPayment, now: Timestamp) -> Decided {
     let (closed, revoked) = match phase {
         Phase::Closed { .. } => return Ok(Decision::Nothing),
         Phase::NotRequested => (voided.into(), None),
-        Phase::Requested(order_id, _) => (voided.into(), Some(revoked(id, order_id, None, now))),
+        Phase::Requested { order_id, .. } => (voided.into(), Some(revoked(id, order_id, None, now))),
         Phase::Completed(order_id, amount) => (
             discarded(id, order_id, Some(*amount), now),
             Some(revoked(id, order_id, Some(*amount), now)),
@@ -441,7 +488,7 @@ fn time_out(phase: &Phase, command: &TimeOutPayment, now: Timestamp) -> Decided 
         Phase::Completed(..) | Phase::Closed { order_ends: true, .. } => Ok(Decision::Nothing),
         _ if now < command.due_at => Ok(Decision::NotDue(command.due_at)),
         // What was requested counts, whatever the deadline says of it.
-        Phase::Requested(order_id, amount) => Ok(timed_out(id, order_id, *amount, now)),
+        Phase::Requested { order_id, amount, .. } => Ok(timed_out(id, order_id, *amount, now)),
         Phase::NotRequested => Ok(timed_out(id, &command.order_id, command.amount, now)),
         Phase::Closed {
             order_id,

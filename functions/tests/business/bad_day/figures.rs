@@ -7,7 +7,6 @@ use aws_adapters::{Delivery, Outbox};
 use bundle::{Function, Trigger};
 use embedded_sqs::{Operation, Totals};
 use testkit::invariants::Evidence;
-use testkit::invariants::streams::{Event, computed, first, has};
 use testkit::prices::{Usage, gigabytes};
 use testkit::running::{Letter, Running};
 
@@ -25,8 +24,6 @@ pub(super) struct Figures {
     exhausted: usize,
     /// Commits that the relay saved in the outbox.
     pub(super) saved: usize,
-    /// Orders that completed though they were paid for after their time.
-    pub(super) paid_late: usize,
     recovery: Duration,
     usage: Usage,
 }
@@ -88,7 +85,6 @@ impl Figures {
             refused: evidence.letters.len() - exhausted,
             exhausted,
             saved: evidence.outbox.len(),
-            paid_late: paid_late(evidence),
             recovery,
             usage: Usage {
                 write_units: units.write,
@@ -100,21 +96,6 @@ impl Figures {
             },
         }
     }
-}
-
-/// Orders whose money came in after the time that they said, and that completed all the same.
-fn paid_late(evidence: &Evidence) -> usize {
-    let (streams, _) = evidence.judge();
-    let is_late = |(id, events): &(&str, &[Event])| {
-        let due = first(events, "OrderInitialized").and_then(|event| event.time("due_at"));
-        let paid = first(
-            streams.of("payment", &computed(&format!("payment/{id}"))),
-            "PaymentCompleted",
-        );
-        let paid = paid.and_then(|event| event.time("completed_at"));
-        has(events, "OrderCompleted") && due.is_some() && paid > due
-    };
-    streams.all("order").filter(is_late).count()
 }
 
 /// Whether a person has to see to a dead letter: it was right, and yet given up.
@@ -148,7 +129,6 @@ impl fmt::Display for Figures {
             f,
             "    {} messages, {} retries, {} throttled, {} commits saved in the outbox\n    \
              dead letters that need a person: {} (refused on purpose: {})\n    \
-             {} orders completed that were paid for after their time\n    \
              all is well {:?} after its end; the day cost {:.4} USD",
             self.messages,
             self.retries,
@@ -156,7 +136,6 @@ impl fmt::Display for Figures {
             self.saved,
             self.exhausted,
             self.refused,
-            self.paid_late,
             self.recovery,
             self.usage.dollars()
         )

@@ -433,6 +433,16 @@ fn a_charge_that_disappears_is_noticed() {
 }
 
 #[test]
+fn a_payment_that_completes_when_its_time_is_up_is_noticed() {
+    is_noticed("its payment completed when its time was up", |world| {
+        let commits = world.of(&payment("done"));
+        let (due, completed) = (json!({ "due_at": AT }), json!({ "completed_at": AT }));
+        commits[0][0].1 = with(&commits[0][0].1, &due);
+        commits[1][0].1 = with(&commits[1][0].1, &completed);
+    });
+}
+
+#[test]
 fn a_deadline_that_passes_before_the_time_that_was_recorded_is_noticed() {
     let early = |name: &str| json!({ "error": "timed out", "due_at": "2026-11-23T08:15:00.000Z", name: AT });
     is_noticed(

@@ -41,6 +41,7 @@ pub(super) fn judge(streams: &Streams, findings: &mut Findings) {
         order.captured_money_is_given_back_at_once_if_it_is_late(findings);
         order.facts_are_recorded_once(findings);
         order.time_is_up_when_it_was_said_to_be(findings);
+        order.is_paid_in_time(findings);
         order.an_early_withdrawal_counts(findings);
     }
     for category in ["payment", "shipment"] {
@@ -308,6 +309,17 @@ impl Order<'_> {
                 )
             });
         }
+    }
+
+    /// A payment that completed did so while its answer was waited for.
+    fn is_paid_in_time(&self, findings: &mut Findings) {
+        let due = first(self.payment, "PaymentRequested").and_then(|requested| requested.time("due_at"));
+        let completed =
+            first(self.payment, "PaymentCompleted").and_then(|completed| completed.time("completed_at"));
+        let in_time = due.zip(completed).is_none_or(|(due, completed)| completed < due);
+        findings.must(in_time, || {
+            format!("order-{}: its payment completed when its time was up", self.id)
+        });
     }
 
     /// The same late fact is recorded once, and is another one than what counts.

@@ -49,6 +49,11 @@ pub trait Business: Send + Sync + Sized + 'static {
     /// Whether a function may take the batch now.
     fn may_take(&self, state: &State<Self::Own>, batch: &[Letter]) -> bool;
 
+    /// When a letter that is no deadline may be decided beside [`now`], so that all comes of it that may.
+    fn also_at(&self, _: &State<Self::Own>, _: &Letter) -> Option<Timestamp> {
+        None
+    }
+
     /// The condition of an append, given whether there is a commit in its place.
     fn may_append(&self, place_is_taken: bool) -> bool;
 
@@ -394,7 +399,7 @@ impl<B: Business> System<B> {
     /// What may become of a letter.
     fn deliveries(&self, state: &State<B::Own>, letter: &Letter, keep: bool, actions: &mut Vec<Action>) {
         match letter.to {
-            To::Rules => decisions(state, std::slice::from_ref(letter), keep, actions),
+            To::Rules => self.decisions(state, std::slice::from_ref(letter), keep, actions),
             To::Step => actions.extend(self.reads(state, letter).map(|sees| Action::React {
                 event: letter.clone(),
                 sees,
@@ -411,30 +416,34 @@ impl<B: Business> System<B> {
         }
     }
 
+    /// The ways in which a command function may come to decide the batch: at whatever time, and, where a
+    /// deadline is read without the newest commits, on whatever part of the stream.
+    fn decisions(&self, state: &State<B::Own>, batch: &[Letter], keep: bool, actions: &mut Vec<Action>) {
+        let all = state.commits(&batch[0].stream).count();
+        let deadlines: Vec<_> = batch.iter().filter_map(|letter| letter.due).collect();
+        let from = if deadlines.len() == batch.len() { 0 } else { all };
+        let late = batch
+            .iter()
+            .filter_map(|letter| self.business.also_at(state, letter));
+        let times: BTreeSet<_> = deadlines.into_iter().chain(late).chain([now()]).collect();
+        for sees in from..=all {
+            for &at in &times {
+                actions.push(Action::Decide {
+                    batch: batch.to_vec(),
+                    sees,
+                    at,
+                    keep,
+                });
+            }
+        }
+    }
+
     /// How much of the stream a step may see of which an event woke it.
     fn reads(&self, state: &State<B::Own>, event: &Letter) -> RangeInclusive<usize> {
         if self.business.reads_stream(&event.kind) {
             0..=state.commits(&event.stream).count()
         } else {
             0..=0
-        }
-    }
-}
-
-/// The ways in which a command function may come to decide the batch: at whatever time, and, where a
-/// deadline is read without the newest commits, on whatever part of the stream.
-fn decisions<O>(state: &State<O>, batch: &[Letter], keep: bool, actions: &mut Vec<Action>) {
-    let all = state.commits(&batch[0].stream).count();
-    let deadlines: Vec<_> = batch.iter().filter_map(|letter| letter.due).collect();
-    let from = if deadlines.len() == batch.len() { 0 } else { all };
-    for sees in from..=all {
-        for at in deadlines.iter().copied().chain([now()]) {
-            actions.push(Action::Decide {
-                batch: batch.to_vec(),
-                sees,
-                at,
-                keep,
-            });
         }
     }
 }
@@ -481,7 +490,7 @@ impl<B: Business> Model for System<B> {
             for (j, second) in commands().filter(|(_, letter)| letter.to == To::Rules) {
                 let of_one_stream = i != j && first.stream == second.stream;
                 if of_one_stream && self.business.go_together(first, second) {
-                    decisions(state, &[first.clone(), second.clone()], false, actions);
+                    self.decisions(state, &[first.clone(), second.clone()], false, actions);
                 }
             }
         }

@@ -159,8 +159,8 @@ proptest! {
             let read = CommandEnvelope::<RequestPayment>::read(&body, "m-1", epoch());
             let command = read.expect("it is a valid amount").command;
             prop_assert_eq!(amount_in(&command.json()), exact, "{}", amount);
-            let RequestPayment { payment_id, order_id, amount } = command;
-            let event = PaymentRequested { payment_id, order_id, amount, requested_at: epoch() };
+            let RequestPayment { payment_id, order_id, amount, due_at } = command;
+            let event = PaymentRequested { payment_id, order_id, amount, requested_at: epoch(), due_at };
             prop_assert_eq!(amount_in(&event.json()), exact);
         }
     }

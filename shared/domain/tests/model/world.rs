@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use domain::Deadlines;
 use domain::cart::CartEvent;
 use domain::order::{Cause, OrderCancelled, OrderEvent};
 use domain::order_saga::OrderSaga;
 use domain::order_standing::OrderStanding;
-use domain::payment::{CompletePayment, FailPayment, PaymentEvent, PaymentRequested, TimeOutPayment};
+use domain::payment::{
+    CompletePayment, FailPayment, PaymentEvent, PaymentRequested, RequestPayment, TimeOutPayment,
+};
 use domain::shipment::{FailShipment, SendShipment, ShipmentEvent, ShipmentRequested, TimeOutShipment};
 use eventsourcing::standing::Standing;
 use eventsourcing::{Commit, EventEnvelope, EventSet, Message, Stream, Timestamp};
@@ -205,6 +208,19 @@ impl<R: Rules> Business for Orders<R> {
 
     fn may_take(&self, _: &State, batch: &[Letter]) -> bool {
         batch.iter().all(|letter| self.may_pass(&letter.kind))
+    }
+
+    /// A request that got stuck, and an answer, may be decided when the deadline has passed and the command that says
+    /// so has not come. On anything but an unanswered payment the time makes no difference.
+    fn also_at(&self, state: &State, letter: &Letter) -> Option<Timestamp> {
+        let undecided = match letter.kind.as_str() {
+            RequestPayment::TYPE => 0,
+            CompletePayment::TYPE => 1,
+            _ => return None,
+        };
+        let is_undecided = state.commits(&letter.stream).count() == undecided;
+        let is_late = self.world.provider.may_be_late && is_undecided;
+        is_late.then(|| now().plus(Deadlines::default().payment))
     }
 
     fn may_append(&self, place_is_taken: bool) -> bool {

@@ -143,7 +143,8 @@ fn an_initialized_order_requests_its_payment_and_sets_the_deadline() {
             Dispatch::now(&RequestPayment {
                 payment_id: payment_id.clone(),
                 order_id: order_id.clone(),
-                amount
+                amount,
+                due_at: Some(due_at),
             }),
             Dispatch::at(
                 due_at,

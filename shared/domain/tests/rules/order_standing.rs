@@ -117,6 +117,7 @@ fn requested() -> PaymentEvent {
         order_id: order(),
         amount: Money::whole(9),
         requested_at: at(),
+        due_at: None,
     }
     .into()
 }

@@ -37,6 +37,7 @@ fn request() -> RequestPayment {
         payment_id: payment_id(),
         order_id: order_id(),
         amount: price(),
+        due_at: Some(due_at()),
     }
 }
 
@@ -85,6 +86,7 @@ fn requested(at: Timestamp) -> PaymentEvent {
         order_id: order_id(),
         amount: price(),
         requested_at: at,
+        due_at: Some(due_at()),
     }
     .into()
 }
@@ -309,6 +311,46 @@ fn a_payment_that_completes_though_it_was_voided_unrequested_is_given_back_whate
     given::<Payment>([voided(before())])
         .when(complete())
         .then([received_late(None, now()), discarded(None, now())]);
+}
+
+#[test]
+fn a_payment_that_completes_when_its_deadline_has_passed_is_given_back_though_nobody_has_said_so_yet() {
+    given::<Payment>([requested(before())])
+        .at(due_at())
+        .when(complete())
+        .then([
+            failed("timed out", due_at()),
+            received_late(Some(price()), due_at()),
+            discarded(Some(price()), due_at()),
+        ]);
+    let a_moment_before = Timestamp::from_millis(due_at().millis() - 1);
+    given::<Payment>([requested(before())])
+        .at(a_moment_before)
+        .when(complete())
+        .then([completed(a_moment_before)]);
+}
+
+#[test]
+fn a_payment_that_was_requested_before_deadlines_were_told_waits_for_the_command_that_ends_it() {
+    let PaymentEvent::PaymentRequested(request) = requested(before()) else {
+        unreachable!("it is made above");
+    };
+    let without = PaymentRequested {
+        due_at: None,
+        ..request
+    };
+    given::<Payment>([without.into()])
+        .at(due_at())
+        .when(complete())
+        .then([completed(due_at())]);
+}
+
+#[test]
+fn nobody_is_asked_for_a_payment_whose_deadline_has_passed() {
+    given::<Payment>([])
+        .at(due_at())
+        .when(request())
+        .then([failed("timed out", due_at())]);
 }
 
 #[test]
@@ -545,7 +587,8 @@ proptest! {
     fn money_that_comes_late_is_given_back_in_the_same_decision(story in story(commands())) {
         for events in play::<Payment>(story) {
             match &events[..] {
-                [PaymentEvent::PaymentReceivedLate(late), PaymentEvent::PaymentDiscarded(discarded)] => {
+                [PaymentEvent::PaymentReceivedLate(late), PaymentEvent::PaymentDiscarded(discarded)]
+                | [PaymentEvent::PaymentFailed(_), PaymentEvent::PaymentReceivedLate(late), PaymentEvent::PaymentDiscarded(discarded)] => {
                     prop_assert_eq!(late.amount, discarded.amount);
                 }
                 [one] | [one, PaymentEvent::PaymentRevoked(_)] => {
