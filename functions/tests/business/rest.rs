@@ -17,11 +17,27 @@ const READ_UNITS_OF_A_SWEEP: f64 = 3.0 * 0.5;
 #[test]
 fn what_it_costs_at_rest_stands_in_the_page() {
     let resting = resting();
+    let without_dashboard = Resting {
+        dashboards: 0.0,
+        ..resting
+    };
+    let without_alarms = Resting {
+        alarm_metrics: 0.0,
+        ..without_dashboard
+    };
+    let (watched, unwatched) = (without_dashboard.dollars(), without_alarms.dollars());
     println!("{resting}");
     say(
         "functions/COSTS.md",
         "rest",
-        &format!("```text\n{resting}\n```\n"),
+        &format!(
+            "```text\n{resting}\n{:>24} {watched:>8.2} USD\n{:>24} {unwatched:>8.2} USD\n```\n",
+            "DeployDashboard=false", "DeployAlarms=false"
+        ),
+    );
+    assert!(
+        watched <= 25.0,
+        "alarms are to cost less: {watched:.2} USD a month"
     );
 }
 

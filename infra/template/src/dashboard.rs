@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::alarms::NAMESPACE;
 use crate::intrinsics::stack_name;
-use crate::parameters::WITH_ALARMS;
+use crate::parameters::WITH_DASHBOARD;
 use crate::yaml::{Map, Yaml};
 
 /// The width of a dashboard, in its own units.
@@ -39,7 +39,7 @@ pub(crate) fn dashboard(bundle: &Bundle, alarms: &[String]) -> Map {
     );
     Map::new()
         .with("Type", "AWS::CloudWatch::Dashboard")
-        .with("Condition", WITH_ALARMS)
+        .with("Condition", WITH_DASHBOARD)
         .with("Properties", properties)
 }
 

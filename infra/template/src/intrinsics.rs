@@ -68,6 +68,16 @@ pub(crate) fn equals(parameter: &str, value: &str) -> Yaml {
     Yaml::Tagged("!Equals", Box::new(inline([reference(parameter), value.into()])))
 }
 
+/// Whether all of these conditions hold.
+pub(crate) fn all(conditions: impl IntoIterator<Item = Yaml>) -> Yaml {
+    Yaml::Tagged("!And", Box::new(inline(conditions)))
+}
+
+/// Another condition, by its name.
+pub(crate) fn condition(name: &str) -> Yaml {
+    tagged("!Condition", name)
+}
+
 /// Whether a condition does not hold.
 pub(crate) fn not(condition: Yaml) -> Yaml {
     Yaml::Tagged("!Not", Box::new(inline([condition])))

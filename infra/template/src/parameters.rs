@@ -3,7 +3,7 @@
 use bundle::{Batching, Bundle, Function, Parameter, Registry};
 use eventsourcing::MAX_SETTING_SECONDS;
 
-use crate::intrinsics::{equals, not};
+use crate::intrinsics::{all, condition, equals, not};
 use crate::yaml::{Map, Yaml, inline};
 
 /// Whether the simulators are deployed.
@@ -12,8 +12,10 @@ pub(crate) const WITH_SIMULATORS: &str = "WithSimulators";
 pub(crate) const WITH_KEY: &str = "WithKey";
 /// Whether the invocations on a queue are bounded.
 pub(crate) const WITH_MAXIMUM_CONCURRENCY: &str = "WithMaximumConcurrency";
-/// Whether there are alarms and a dashboard.
+/// Whether there are alarms.
 pub(crate) const WITH_ALARMS: &str = "WithAlarms";
+/// Whether there is a dashboard, which shows the alarms.
+pub(crate) const WITH_DASHBOARD: &str = "WithDashboard";
 /// Whether somebody is told of alarms.
 pub(crate) const WITH_ALARM_TOPIC: &str = "WithAlarmTopic";
 /// Whether tables can be restored.
@@ -151,12 +153,14 @@ fn logs(parameters: &mut Map) {
 
 fn alarms(parameters: &mut Map) {
     parameters.remark(
-        "CloudWatch bills an alarm by the metrics it looks at, about 160 here. Off for stacks that nobody watches, \
+        "CloudWatch bills an alarm by the metrics it looks at, nearly 200 here. Off for stacks that nobody watches, \
          and for emulators that can't compute with metrics.",
     );
+    parameters.put("DeployAlarms", flag(true, "Whether alarms are deployed."));
+    parameters.remark("An account's first three dashboards are free, each further one is 3 USD a month. It shows the alarms.");
     parameters.put(
-        "DeployAlarms",
-        flag(true, "Whether alarms and the dashboard are deployed."),
+        "DeployDashboard",
+        flag(true, "Whether the dashboard is deployed, if alarms are."),
     );
     parameters.remark("Its subscribers are told when an alarm goes off, and when it is over.");
     parameters.put(
@@ -229,6 +233,10 @@ pub(crate) fn conditions() -> Map {
         .with(WITH_MAXIMUM_CONCURRENCY, not(equals("MaximumConcurrency", "0")))
         .with(WITH_KEY, not(equals("KmsKeyArn", "")))
         .with(WITH_ALARMS, equals("DeployAlarms", "true"))
+        .with(
+            WITH_DASHBOARD,
+            all([condition(WITH_ALARMS), equals("DeployDashboard", "true")]),
+        )
         .with(WITH_ALARM_TOPIC, not(equals("AlarmTopicArn", "")))
         .with(WITH_PROTECTION, equals("Protect", "true"))
         .with(WITH_DELETION_PROTECTION, equals("DeletionProtection", "true"))
