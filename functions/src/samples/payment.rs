@@ -10,7 +10,7 @@ use domain::payment::{
 use domain::shipment::CallOffShipment;
 use eventsourcing::Message;
 
-use super::Bought;
+use super::{Bought, far_off};
 
 pub(crate) fn request_payment() -> Sample {
     let bought = Bought::in_sample("request-payment");
@@ -19,7 +19,7 @@ pub(crate) fn request_payment() -> Sample {
             payment_id: bought.payment_id,
             order_id: bought.order_id,
             amount: bought.total_price,
-            due_at: Some(at(15)),
+            due_at: Some(far_off()),
         })
         .records(&[PaymentRequested::TYPE])
 }
