@@ -3,7 +3,7 @@
     python infra/emulator/schedules.py begin STACK LOAD FILE
     python infra/emulator/schedules.py end   STACK LOAD FILE
 
-The first sends one thing of the business whose deadline is a minute longer than a queue can hold a message back, and
+The first sends one thing of the business whose deadline is longer than a queue can hold a message back, and
 waits for the function, under its own role, to make the schedule. The second waits until the deadline has passed and
 the thing has ended; FILE tells it which one. LOAD says what is sent, as for `kill.py`: `LATE`, the setting and the
 queue of that deadline, and `late(run)`, a thing that nobody answers before it.
@@ -20,7 +20,7 @@ import boto3
 from kill import Stack, load_of, problems, types_of
 
 # A queue holds a message back for 900 s at most.
-DEADLINE = 960
+DEADLINE = 910
 PATIENCE = 60
 
 
