@@ -214,7 +214,10 @@ fn refused(status: u16, text: &str) -> Unanswered {
     let code = of_json(["__type", "code"]).or_else(|| between(text, "<Code>", "</Code>").map(str::to_owned));
     let message = of_json(["message", "Message"])
         .or_else(|| between(text, "<Message>", "</Message>").map(str::to_owned));
-    let short = |text: &str| text.chars().take(MAX_TOLD).collect::<String>();
+    let short = |text: &str| {
+        let cut = text.char_indices().nth(MAX_TOLD).map(|(end, _)| &text[..end]);
+        cut.map_or_else(|| text.to_owned(), |cut| format!("{cut}…"))
+    };
     if code.is_none() && message.is_none() {
         return Unanswered::Failed(format!(
             "it answers with status {status}, and not as this service does"
