@@ -355,12 +355,12 @@ fn request(phase: &Phase, command: &RequestPayment, now: Timestamp) -> Decided {
     check_id(&command.payment_id, &command.order_id)?;
     match phase {
         // Nobody is asked for money that is not expected any more.
-        Phase::NotRequested if is_over(command.due_at, now) => Ok(timed_out(
+        Phase::NotRequested if is_over(command.due_at, now) => Ok(Decision::one(timed_out(
             &command.payment_id,
             &command.order_id,
             command.amount,
             now,
-        )),
+        ))),
         Phase::NotRequested => Ok(Decision::one(PaymentRequested {
             payment_id: command.payment_id.clone(),
             order_id: command.order_id.clone(),
@@ -391,9 +391,9 @@ fn complete(phase: &Phase, id: &PaymentId, now: Timestamp) -> Decided {
             amount,
             due_at,
         } if is_over(*due_at, now) => {
-            let timed_out = failed(id.clone(), order_id.clone(), *amount, "timed out".into(), now);
-            let given_back = received_late(id, order_id, Some(*amount), now);
-            Ok(Decision::Record([vec![timed_out.into()], given_back].concat()))
+            let mut events = vec![timed_out(id, order_id, *amount, now).into()];
+            events.extend(received_late(id, order_id, Some(*amount), now));
+            Ok(Decision::Record(events))
         }
         Phase::Requested { order_id, amount, .. } => Ok(Decision::one(PaymentCompleted {
             payment_id: id.clone(),
@@ -407,7 +407,7 @@ fn complete(phase: &Phase, id: &PaymentId, now: Timestamp) -> Decided {
             amount,
             given_back: false,
             ..
-        } => Ok(Decision::Record(received_late(id, order_id, *amount, now))),
+        } => Ok(Decision::Record(received_late(id, order_id, *amount, now).into())),
     }
 }
 
@@ -422,14 +422,14 @@ fn received_late(
     order_id: &OrderId,
     amount: Option<Money>,
     now: Timestamp,
-) -> Vec<PaymentEvent> {
+) -> [PaymentEvent; 2] {
     let received = PaymentReceivedLate {
         payment_id: id.clone(),
         order_id: order_id.clone(),
         amount,
         received_at: now,
     };
-    vec![received.into(), discarded(id, order_id, amount, now)]
+    [received.into(), discarded(id, order_id, amount, now)]
 }
 
 fn fail(state: &PaymentState, command: &FailPayment, now: Timestamp) -> Decided {
@@ -488,8 +488,13 @@ fn time_out(phase: &Phase, command: &TimeOutPayment, now: Timestamp) -> Decided 
         Phase::Completed(..) | Phase::Closed { order_ends: true, .. } => Ok(Decision::Nothing),
         _ if now < command.due_at => Ok(Decision::NotDue(command.due_at)),
         // What was requested counts, whatever the deadline says of it.
-        Phase::Requested { order_id, amount, .. } => Ok(timed_out(id, order_id, *amount, now)),
-        Phase::NotRequested => Ok(timed_out(id, &command.order_id, command.amount, now)),
+        Phase::Requested { order_id, amount, .. } => Ok(Decision::one(timed_out(id, order_id, *amount, now))),
+        Phase::NotRequested => Ok(Decision::one(timed_out(
+            id,
+            &command.order_id,
+            command.amount,
+            now,
+        ))),
         Phase::Closed {
             order_id,
             order_ends: false,
@@ -498,14 +503,8 @@ fn time_out(phase: &Phase, command: &TimeOutPayment, now: Timestamp) -> Decided 
     }
 }
 
-fn timed_out(id: &PaymentId, order_id: &OrderId, amount: Money, now: Timestamp) -> Decision<PaymentEvent> {
-    Decision::one(failed(
-        id.clone(),
-        order_id.clone(),
-        amount,
-        "timed out".into(),
-        now,
-    ))
+fn timed_out(id: &PaymentId, order_id: &OrderId, amount: Money, now: Timestamp) -> PaymentFailed {
+    failed(id.clone(), order_id.clone(), amount, "timed out".into(), now)
 }
 
 fn failed(
