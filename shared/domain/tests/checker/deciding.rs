@@ -100,38 +100,38 @@ impl<S: CommandSet> CommandVisitor<S> for Reader<'_, S> {
 
 /// Whether a step of the set waits for events of that type.
 pub fn has_step<S: StepSet<Settings = Deadlines>>(kind: &str) -> bool {
-    waiting::<S>(kind).is_some()
+    Waiting::of::<S>(kind).is_there
 }
 
 /// Whether a step of the set that waits for events of that type reads their stream.
 pub fn reads_stream<S: StepSet<Settings = Deadlines>>(kind: &str) -> bool {
-    waiting::<S>(kind).is_some_and(|waiting| waiting.reads_stream)
+    Waiting::of::<S>(kind).reads_stream
 }
 
-fn waiting<S: StepSet<Settings = Deadlines>>(kind: &str) -> Option<Waiting> {
-    let mut waiting = ByKind { kind, found: None };
-    S::visit(&mut waiting);
-    waiting.found
-}
-
-/// What there is to know of a step without an event for it.
-#[derive(Clone, Copy)]
-struct Waiting {
+/// What there is to know of the steps that wait for a type of events.
+struct Waiting<'a> {
+    kind: &'a str,
+    is_there: bool,
     reads_stream: bool,
 }
 
-struct ByKind<'a> {
-    kind: &'a str,
-    found: Option<Waiting>,
+impl<'a> Waiting<'a> {
+    fn of<S: StepSet<Settings = Deadlines>>(kind: &'a str) -> Self {
+        let mut waiting = Self {
+            kind,
+            is_there: false,
+            reads_stream: false,
+        };
+        S::visit(&mut waiting);
+        waiting
+    }
 }
 
-impl StepVisitor<Deadlines> for ByKind<'_> {
+impl StepVisitor<Deadlines> for Waiting<'_> {
     fn step<S: Step<Settings = Deadlines>>(&mut self) {
         if self.kind == S::Event::TYPE {
-            let earlier = self.found.is_some_and(|waiting| waiting.reads_stream);
-            self.found = Some(Waiting {
-                reads_stream: S::READS_STATE || earlier,
-            });
+            self.is_there = true;
+            self.reads_stream |= S::READS_STATE;
         }
     }
 }
