@@ -27,6 +27,15 @@ pub fn broken(service: Service) -> Fault {
     Fault::FailBefore(Failure::internal(service))
 }
 
+/// SQS refuses the whole request with that code.
+pub fn refused_by_sqs(code: &str) -> Fault {
+    Fault::FailBefore(Failure {
+        status: 400,
+        error_type: format!("com.amazonaws.sqs#{code}"),
+        message: "no".into(),
+    })
+}
+
 /// What `others` decide happens to each request once at most; when the SDK repeats it, it gets through.
 pub fn at_first(others: Arc<dyn Faults>) -> Arc<dyn Faults> {
     Arc::new(AtFirst {

@@ -8,12 +8,12 @@ use std::time::Duration;
 use aws_adapters::{
     AfterFailure, CommitRef, Delivery, OUTBOX_PATIENCE, Outbox, OutboxEntry, OutboxError, Undelivered,
 };
-use embedded_aws::transport::{Call, Failure, Fault, Faults};
+use embedded_aws::transport::{Call, Fault, Faults};
 use eventsourcing::Timestamp;
 use local::StackOptions;
 use serde_json::{Value, json};
 use testkit::running::{Running, at, text};
-use testkit::weather::{broken, faults};
+use testkit::weather::{broken, faults, refused_by_sqs};
 
 use crate::loans::{ALL, lend, lent, reminded, stream};
 use crate::options;
@@ -188,11 +188,7 @@ fn refused(queue: &'static str, code: &'static str, outage: &Outage) -> Arc<dyn 
     faults(move |call| {
         let hit = call.operation == "SendMessageBatch" && call.resource() == Some(queue);
         if hit && !outage.is_over() {
-            Fault::FailBefore(Failure {
-                status: 400,
-                error_type: format!("com.amazonaws.sqs#{code}"),
-                message: "no".into(),
-            })
+            refused_by_sqs(code)
         } else {
             Fault::None
         }
@@ -239,11 +235,7 @@ async fn one_message_that_has_its_whole_batch_refused_is_parked_alone() {
     let bundle = bundle(faults(|call| {
         let poisoned = call.resource() == Some(QUEUE) && call.request().to_string().contains("poison");
         if call.operation == "SendMessageBatch" && poisoned {
-            Fault::FailBefore(Failure {
-                status: 400,
-                error_type: "com.amazonaws.sqs#BatchRequestTooLong".into(),
-                message: "no".into(),
-            })
+            refused_by_sqs("BatchRequestTooLong")
         } else {
             Fault::None
         }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use embedded_aws::transport::{Failure, Fault, Faults};
+use embedded_aws::transport::{Fault, Faults};
 use local::StackOptions;
 use testkit::malformed::assert_refused;
 use testkit::running::Running;
-use testkit::weather::faults;
+use testkit::weather::{faults, refused_by_sqs};
 use tokio::time::Instant;
 
 use crate::loans::{ALL, lend};
@@ -19,11 +19,7 @@ fn refused(code: &'static str, long: Duration) -> Arc<dyn Faults> {
     faults(move |call| {
         let hit = call.operation == "SendMessageBatch" && call.resource() == Some("local-remind-member");
         if hit && began.elapsed() < long {
-            Fault::FailBefore(Failure {
-                status: 400,
-                error_type: format!("com.amazonaws.sqs#{code}"),
-                message: "no".into(),
-            })
+            refused_by_sqs(code)
         } else {
             Fault::None
         }
