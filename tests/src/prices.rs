@@ -7,6 +7,7 @@
 use std::fmt;
 
 use bundle::Function;
+use embedded_sqs::{Operation, Totals};
 
 /// A write request unit of a table billed on demand.
 pub const WRITE_UNIT: f64 = 0.625 / 1e6;
@@ -125,6 +126,23 @@ impl fmt::Display for Resting {
         }
         write!(f, "{:>24} {:>8.2} USD a month", "together", self.dollars())
     }
+}
+
+/// The requests to queues that messages make: sends, receives that brought something, deletes and changes of
+/// visibility. Idle polling is the stack's, whatever it does.
+pub fn queue_requests(totals: &Totals) -> u64 {
+    let of_messages = [
+        Operation::SendMessage,
+        Operation::SendMessageBatch,
+        Operation::ReceiveMessage,
+        Operation::DeleteMessage,
+        Operation::DeleteMessageBatch,
+        Operation::ChangeMessageVisibilityBatch,
+    ];
+    let requests = of_messages
+        .iter()
+        .filter_map(|operation| totals.requests.get(operation));
+    requests.sum::<u64>() - totals.empty_receives
 }
 
 /// What a run has used.

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use embedded_aws::Wire;
 use embedded_aws::transport::{Call, Failure, Fault, Faults};
-use embedded_aws::{Service, Wire};
 
 use crate::running::{Running, id_of};
 
@@ -30,7 +30,7 @@ pub struct Storm {
     cleared: AtomicBool,
     copies_under_way: Arc<AtomicUsize>,
     tally: Mutex<Tally>,
-    told: Mutex<BTreeMap<(String, String), String>>,
+    told: Told,
 }
 
 /// How much of what the storm did.
@@ -71,7 +71,7 @@ impl Storm {
             cleared: AtomicBool::new(false),
             copies_under_way: Arc::default(),
             tally: Mutex::default(),
-            told: Mutex::default(),
+            told: Told::default(),
         })
     }
 
@@ -97,8 +97,7 @@ impl Storm {
 
     /// What people and gateways have sent, by queue, each message once.
     pub fn told(&self) -> Vec<(String, String)> {
-        let told = locked(&self.told).clone();
-        told.into_iter().map(|((queue, _), body)| (queue, body)).collect()
+        self.told.all()
     }
 
     fn forecast(&self, call: &Call) -> (Duration, Fault) {
@@ -163,17 +162,39 @@ impl Storm {
             });
         }
     }
+}
 
-    /// Remembers what somebody outside sends.
-    fn note(&self, call: &Call, queue: &str) {
+/// What people and gateways have sent.
+#[derive(Default)]
+pub struct Told(Mutex<BTreeMap<(String, String), String>>);
+
+impl Told {
+    /// Remembers what the call sends, if it is somebody outside who does.
+    pub fn note(&self, call: &Call) {
         let is_outside = &*call.caller == OUTSIDE || call.caller.starts_with("simulate-");
+        let Some(queue) = sent_to(call).filter(|_| is_outside) else {
+            return;
+        };
         let entries = call.request()["Entries"].as_array();
-        for entry in entries.into_iter().flatten().filter(|_| is_outside) {
+        for entry in entries.into_iter().flatten() {
             let body = entry["MessageBody"].as_str().unwrap_or_default();
             let key = (queue.to_owned(), id_of(body));
-            locked(&self.told).entry(key).or_insert_with(|| body.to_owned());
+            locked(&self.0).entry(key).or_insert_with(|| body.to_owned());
         }
     }
+
+    /// All of it by queue, each message once.
+    pub fn all(&self) -> Vec<(String, String)> {
+        let told = locked(&self.0).clone();
+        told.into_iter().map(|((queue, _), body)| (queue, body)).collect()
+    }
+}
+
+/// The queue, without the stack's name, that a call sends messages to; none if it sends none, or to a dead-letter
+/// queue.
+pub fn sent_to(call: &Call) -> Option<&str> {
+    let (_, queue) = call.resource()?.split_once('-')?;
+    (call.operation == "SendMessageBatch" && !queue.ends_with("-dlq")).then_some(queue)
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -183,12 +204,9 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[async_trait]
 impl Faults for Storm {
     async fn before(&self, call: &Call) -> Fault {
-        let queue = call.resource().unwrap_or_default();
-        if call.service == Service::Sqs && call.operation == "SendMessageBatch" && !queue.ends_with("-dlq") {
+        if sent_to(call).is_some() {
             self.copy(call);
-            if let Some((_, queue)) = queue.split_once('-') {
-                self.note(call, queue);
-            }
+            self.told.note(call);
         }
         let (latency, fault) = self.forecast(call);
         tokio::time::sleep(latency).await;

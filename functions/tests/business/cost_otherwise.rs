@@ -10,13 +10,13 @@ use aws_adapters::Metrics;
 use bundle::RELAY;
 use domain::Deadlines;
 use embedded_aws::mapping::{Invocation, Invoke, InvokeError};
-use embedded_sqs::{Operation, Totals};
+use embedded_sqs::Totals;
 use eventsourcing::Timestamp;
 use functions::scenarios::{Ids, order_scenarios};
 use local::{Intercept, StackOptions};
 use serde_json::{Value, json};
 use testkit::logs::Logs;
-use testkit::prices::{LOG_GB, TRACE, TRACED, Usage, gigabytes};
+use testkit::prices::{LOG_GB, TRACE, TRACED, Usage, gigabytes, queue_requests};
 use testkit::running::Running;
 
 use crate::options;
@@ -114,21 +114,6 @@ impl Bill {
         let units = wire.dynamodb().totals().since(&self.before.0);
         let units = units.table(&self.bundle.stack.names().events_table());
         let sqs = wire.sqs().totals();
-        let requests = |totals: &Totals| {
-            let of = [
-                Operation::SendMessage,
-                Operation::SendMessageBatch,
-                Operation::ReceiveMessage,
-                Operation::DeleteMessage,
-                Operation::DeleteMessageBatch,
-                Operation::ChangeMessageVisibilityBatch,
-            ];
-            let all: u64 = of
-                .iter()
-                .filter_map(|operation| totals.requests.get(operation))
-                .sum();
-            all - totals.empty_receives
-        };
         let (mut invocations, mut memory) = (0.0, 0.0);
         for (name, count) in self.invocations() {
             let function = self.bundle.stack.registry().function(&name).expect("it ran");
@@ -140,7 +125,7 @@ impl Bill {
         Usage {
             write_units: units.write / orders,
             read_units: units.read / orders,
-            queue_requests: number(requests(&sqs) - requests(&self.before.1)) / orders,
+            queue_requests: number(queue_requests(&sqs) - queue_requests(&self.before.1)) / orders,
             schedules: number(scheduler.sent + scheduler.failed) / orders,
             invocations: invocations / orders,
             memory: memory / orders,

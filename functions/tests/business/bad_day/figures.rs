@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use aws_adapters::{Delivery, Outbox};
 use bundle::{Function, Trigger};
-use embedded_sqs::{Operation, Totals};
 use testkit::invariants::Evidence;
-use testkit::prices::{Usage, gigabytes};
+use testkit::prices::{Usage, gigabytes, queue_requests};
 use testkit::running::{Letter, Running};
 
 use super::trouble::Sky;
@@ -89,7 +88,7 @@ impl Figures {
             usage: Usage {
                 write_units: units.write,
                 read_units: units.read,
-                queue_requests: requests(&sqs),
+                queue_requests: number(queue_requests(&sqs)),
                 schedules: number(scheduler.sent + scheduler.failed),
                 invocations: all,
                 memory,
@@ -101,22 +100,6 @@ impl Figures {
 /// Whether a person has to see to a dead letter: it was right, and yet given up.
 pub(super) fn is_exhausted(letter: &Letter) -> bool {
     letter.moved_by_sqs.is_some() || letter.attribute("error_code") == "exhausted"
-}
-
-/// Idle polling is the stack's, whatever the day.
-fn requests(totals: &Totals) -> f64 {
-    let of = [
-        Operation::SendMessage,
-        Operation::SendMessageBatch,
-        Operation::ReceiveMessage,
-        Operation::DeleteMessageBatch,
-        Operation::ChangeMessageVisibilityBatch,
-    ];
-    let all: u64 = of
-        .iter()
-        .filter_map(|operation| totals.requests.get(operation))
-        .sum();
-    number(all - totals.empty_receives)
 }
 
 fn number(count: u64) -> f64 {

@@ -12,8 +12,7 @@ use embedded_aws::mapping::{Invocation, Invoke, InvokeError};
 use embedded_aws::transport::{Call, Fault, Faults};
 use local::Intercept;
 use serde_json::{Value, json};
-use testkit::running::id_of;
-use testkit::storm::OUTSIDE;
+use testkit::storm::{OUTSIDE, Told, sent_to};
 use testkit::weather::broken;
 use tokio::time::Instant;
 
@@ -53,13 +52,13 @@ pub(super) struct Sky {
     invocation: Duration,
     slot: AtomicBool,
     began: Instant,
+    told: Told,
     record: Mutex<Record>,
 }
 
 /// What was said and done.
 #[derive(Default)]
 struct Record {
-    told: BTreeMap<(String, String), String>,
     invocations: BTreeMap<String, BTreeMap<u32, u32>>,
     throttled: u64,
     relay: Relayed,
@@ -84,14 +83,14 @@ impl Sky {
             invocation: pace / SHARE_OF_AN_INVOCATION,
             slot: AtomicBool::new(true),
             began,
+            told: Told::default(),
             record: Mutex::default(),
         })
     }
 
     /// What people and gateways have sent, by queue, each message once.
     pub(super) fn told(&self) -> Vec<(String, String)> {
-        let told = self.record().told.clone();
-        told.into_iter().map(|((queue, _), body)| (queue, body)).collect()
+        self.told.all()
     }
 
     /// The invocations of each function that ran, minute by minute.
@@ -121,16 +120,6 @@ impl Sky {
     fn is_here(&self) -> bool {
         (self.from..self.until).contains(&Instant::now())
     }
-
-    /// Remembers what somebody outside sends.
-    fn note(&self, call: &Call, queue: &str) {
-        let entries = call.request()["Entries"].as_array();
-        for entry in entries.into_iter().flatten() {
-            let body = entry["MessageBody"].as_str().unwrap_or_default();
-            let key = (queue.to_owned(), id_of(body));
-            self.record().told.entry(key).or_insert_with(|| body.to_owned());
-        }
-    }
 }
 
 /// One in so many requests, and the same one however often the SDK repeats it.
@@ -144,15 +133,9 @@ fn one_in(many: u64, call: &Call) -> bool {
 #[async_trait]
 impl Faults for Sky {
     async fn before(&self, call: &Call) -> Fault {
-        let is_send = call.operation == "SendMessageBatch";
-        let queue = call.resource().and_then(|name| name.split_once('-'));
-        let queue = queue.map_or("", |(_, queue)| queue);
-        let is_outside = &*call.caller == OUTSIDE;
-        if is_send && (is_outside || call.caller.starts_with("simulate-")) && !queue.ends_with("-dlq") {
-            self.note(call, queue);
-        }
+        self.told.note(call);
         // People have come before anything is wrong with what they send.
-        if is_outside {
+        if &*call.caller == OUTSIDE {
             return Fault::None;
         }
         if self.trouble == Trouble::Deadly
@@ -164,10 +147,11 @@ impl Faults for Sky {
         if !self.is_here() {
             return Fault::None;
         }
-        let of_relay = is_send && &*call.caller == RELAY;
+        let queue = sent_to(call);
+        let of_relay = queue.is_some() && &*call.caller == RELAY;
         match self.trouble {
             Trouble::Dead(services) if services.contains(&call.service) => broken(call.service),
-            Trouble::Refusing(refusing) if is_send && queue == refusing => broken(call.service),
+            Trouble::Refusing(refusing) if queue == Some(refusing) => broken(call.service),
             Trouble::NoSweeper if of_relay && one_in(10, call) => broken(call.service),
             Trouble::SlowRelay if of_relay && one_in(2, call) => Fault::Never,
             Trouble::SlowRelay if of_relay => Fault::Delay(Duration::from_secs(2)),
