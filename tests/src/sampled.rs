@@ -125,7 +125,7 @@ pub fn put_given(bundle: &Running, sample: &Sample) {
 
 /// Where in the table's stream a commit's record is.
 async fn place(bundle: &Running, commit: &Commit) -> Place {
-    let (dynamodb, streams) = (&bundle.observer.dynamodb, &bundle.observer.streams);
+    let (dynamodb, streams) = (&bundle.observer.dynamodb, &bundle.observer.streams());
     let table = dynamodb
         .describe_table()
         .table_name(bundle.stack.names().events_table());

@@ -385,7 +385,7 @@ async fn schedule_group(
     }
     let group = names.of_function(DEADLINES);
     let asked = connection
-        .scheduler
+        .scheduler()
         .get_schedule_group()
         .name(&group)
         .send()

@@ -119,7 +119,7 @@ pub(crate) fn recovery(event: Option<MakeSample>) -> Function {
             Context::DELIVERY,
             Trigger::GivenUpRecords,
             |name, parts| {
-                let streams = parts.connection.streams.clone();
+                let streams = parts.connection.streams();
                 let handler = StreamRecovery::new(streams, parts.outbox(), parts.clock.clone());
                 on_queue(name, RECOVERY, handler, parts)
             },

@@ -159,7 +159,7 @@ impl Parts {
     /// The command bus.
     pub fn bus(&self) -> Bus {
         let schedules = self.settings.scheduling.clone().map(|scheduling| {
-            let client = self.connection.scheduler.clone();
+            let client = self.connection.scheduler();
             Schedules::new(client, &self.settings.names, scheduling)
         });
         Bus::new(self.connection.sqs.clone(), &self.settings.queue_url_prefix).scheduling(schedules)

@@ -41,13 +41,18 @@ pub struct ClientParts {
 pub struct Connection {
     /// For the event table and the outbox.
     pub dynamodb: aws_sdk_dynamodb::Client,
-    /// For the event table's stream.
-    pub streams: aws_sdk_dynamodbstreams::Client,
     /// For queues.
     pub sqs: aws_sdk_sqs::Client,
-    /// For what is due later than a queue can hold it back.
-    pub scheduler: aws_sdk_scheduler::Client,
+    others: Others,
     warm: Option<(SharedHttpConnector, [String; 2])>,
+}
+
+/// What clients are made of that few functions need: making one takes a tenth of a function's start.
+#[derive(Clone, Debug)]
+struct Others {
+    config: SdkConfig,
+    streams_endpoint: Option<String>,
+    scheduler_endpoint: Option<String>,
 }
 
 /// A single attempt of a call: `DynamoDB` and SQS answer in milliseconds, so one that takes this long
@@ -122,26 +127,36 @@ impl Connection {
             .build();
         let mut dynamodb = aws_sdk_dynamodb::config::Builder::from(&config);
         dynamodb.set_endpoint_url(environment.dynamodb_endpoint.clone());
-        // Retries are budgeted. Without a name of their own, all functions that one process hosts would
-        // share the budget, and one that fails would use up what others need.
-        let partition = |service: &str| RetryPartition::new(format!("{service}-{}", next_number()));
         dynamodb.set_retry_partition(Some(partition("dynamodb")));
-        let mut streams = aws_sdk_dynamodbstreams::config::Builder::from(&config);
-        streams.set_endpoint_url(environment.dynamodb_streams_endpoint.clone());
-        streams.set_retry_partition(Some(partition("dynamodbstreams")));
         let mut sqs = aws_sdk_sqs::config::Builder::from(&config);
         sqs.set_endpoint_url(environment.sqs_endpoint.clone());
         sqs.set_retry_partition(Some(partition("sqs")));
-        let mut scheduler = aws_sdk_scheduler::config::Builder::from(&config);
-        scheduler.set_endpoint_url(environment.scheduler_endpoint.clone());
-        scheduler.set_retry_partition(Some(partition("scheduler")));
         Self {
             dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()),
-            streams: aws_sdk_dynamodbstreams::Client::from_conf(streams.build()),
             sqs: aws_sdk_sqs::Client::from_conf(sqs.build()),
-            scheduler: aws_sdk_scheduler::Client::from_conf(scheduler.build()),
+            others: Others {
+                config,
+                streams_endpoint: environment.dynamodb_streams_endpoint.clone(),
+                scheduler_endpoint: environment.scheduler_endpoint.clone(),
+            },
             warm: None,
         }
+    }
+
+    /// Makes a client for the event table's stream.
+    pub fn streams(&self) -> aws_sdk_dynamodbstreams::Client {
+        let mut streams = aws_sdk_dynamodbstreams::config::Builder::from(&self.others.config);
+        streams.set_endpoint_url(self.others.streams_endpoint.clone());
+        streams.set_retry_partition(Some(partition("dynamodbstreams")));
+        aws_sdk_dynamodbstreams::Client::from_conf(streams.build())
+    }
+
+    /// Makes a client for what is due later than a queue can hold it back.
+    pub fn scheduler(&self) -> aws_sdk_scheduler::Client {
+        let mut scheduler = aws_sdk_scheduler::config::Builder::from(&self.others.config);
+        scheduler.set_endpoint_url(self.others.scheduler_endpoint.clone());
+        scheduler.set_retry_partition(Some(partition("scheduler")));
+        aws_sdk_scheduler::Client::from_conf(scheduler.build())
     }
 
     /// Opens a connection to tables and queues, so that the first message does not wait for it. What
@@ -197,10 +212,11 @@ pub(crate) fn timeouts(attempt: Duration, operation: Duration) -> TimeoutConfig 
         .build()
 }
 
-/// Numbers the connections of this process.
-fn next_number() -> usize {
-    static CONNECTIONS: AtomicUsize = AtomicUsize::new(0);
-    CONNECTIONS.fetch_add(1, Ordering::Relaxed)
+/// A budget of retries for one client. Without a name of their own, all functions that one process hosts would share
+/// one, and a function that fails would use up what others need.
+fn partition(service: &str) -> RetryPartition {
+    static CLIENTS: AtomicUsize = AtomicUsize::new(0);
+    RetryPartition::new(format!("{service}-{}", CLIENTS.fetch_add(1, Ordering::Relaxed)))
 }
 
 /// The connector to all endpoints.
