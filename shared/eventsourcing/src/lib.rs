@@ -22,6 +22,7 @@
 //! | `review`, `reviewer` | all that is wrong with a message at once |
 //! | `envelope`, `trace_header`, `structure`, `wire` | what stands around a message on a queue, and what a queue can carry |
 //! | `draft` | commands as people write them |
+//! | `view` | the row that a stream amounts to, for whoever asks what became of something |
 //! | [`standing`] | how something stands: how it ended, or what is outstanding |
 
 mod batch;
@@ -46,6 +47,7 @@ mod structure;
 mod timestamp;
 mod trace_header;
 mod values;
+mod view;
 mod wire;
 
 pub use batch::{CommandMeta, History, Outcome, Planned, plan};
@@ -74,4 +76,5 @@ pub use structure::MAX_DEPTH;
 pub use timestamp::{Clock, InvalidTimestamp, SystemClock, Timestamp};
 pub use trace_header::TraceHeader;
 pub use values::InvalidId;
+pub use view::{Attribute, Index, OPEN_INDEX, OPEN_SHARD, OPEN_SHARDS, Recorded, Row, View, Viewed};
 pub use wire::{is_sendable, sendable, write_body};

@@ -10,3 +10,4 @@ mod payment;
 mod repeats;
 mod shipment;
 mod shop;
+mod views;

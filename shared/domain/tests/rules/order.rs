@@ -59,7 +59,7 @@ fn commands() -> Vec<OrderCommand> {
     commands
 }
 
-fn initialize() -> InitializeOrder {
+pub fn initialize() -> InitializeOrder {
     let cart = finalize_cart();
     InitializeOrder {
         order_id: order_id(),

@@ -1,0 +1,197 @@
+//! What a view shows of an order: the row that its whole stream amounts to, however its events came to be stored.
+
+use std::collections::BTreeMap;
+
+use domain::order::{
+    Cause, InitializeOrder, Order, OrderCancelled, OrderCompleted, OrderConfirmed, OrderEvent,
+    OrderInitialized, OrderWithdrawnEarly,
+};
+use domain::orders_view::Orders;
+use eventsourcing::{Attribute, Decider, OPEN_SHARDS, View, Viewed};
+
+use crate::given::stream_of;
+use crate::order::initialize;
+use crate::shop::{before, due_at, now, order_id, payment_id, shipment_id};
+
+fn initialized() -> OrderEvent {
+    let InitializeOrder {
+        order_id,
+        cart_id,
+        client_id,
+        product_items,
+        total_price,
+    } = initialize();
+    OrderInitialized {
+        order_id,
+        cart_id,
+        client_id,
+        product_items,
+        total_price,
+        initialized_at: before(),
+        due_at: Some(due_at()),
+    }
+    .into()
+}
+
+fn confirmed() -> OrderEvent {
+    OrderConfirmed {
+        order_id: order_id(),
+        payment_id: payment_id(),
+        confirmed_at: now(),
+        due_at: Some(due_at()),
+    }
+    .into()
+}
+
+fn cancelled(cause: Cause) -> OrderEvent {
+    OrderCancelled {
+        order_id: order_id(),
+        cause,
+        reason: "changed my mind".into(),
+        cancelled_at: now(),
+    }
+    .into()
+}
+
+/// What is shown after these events; the texts and numbers of the row by name.
+fn shown(events: &[OrderEvent]) -> Option<(Viewed, BTreeMap<&'static str, String>)> {
+    let stream = stream_of::<Order>(events);
+    let viewed = Viewed::of::<Orders>(&stream).expect("what is stored can be read")?;
+    let attributes = viewed.row.attributes().map(|(name, value)| {
+        let (Attribute::Text(text) | Attribute::Number(text)) = value;
+        (name, text.clone())
+    });
+    let attributes = attributes.collect();
+    Some((viewed, attributes))
+}
+
+fn is(attributes: &BTreeMap<&str, String>, expected: &[(&str, &str)]) {
+    for (name, value) in expected {
+        assert_eq!(attributes.get(name).map(String::as_str), Some(*value), "{name}");
+    }
+}
+
+const BEFORE: &str = "2026-11-23T08:00:00.000Z";
+const NOW: &str = "2026-11-23T08:00:01.204Z";
+const DUE: &str = "2026-11-23T08:15:00.000Z";
+
+#[test]
+fn an_order_that_waits_for_its_payment_shows_what_was_ordered_and_until_when_it_waits() {
+    let (viewed, row) = shown(&[initialized()]).expect("it is shown");
+    assert_eq!((viewed.id, viewed.revision), (order_id().to_string(), 1));
+    is(
+        &row,
+        &[
+            ("phase", "awaiting_payment"),
+            ("phase_since", BEFORE),
+            ("initialized_at", BEFORE),
+            ("due_at", DUE),
+            ("cart_id", "c-1"),
+            ("client_id", "u-7"),
+            ("total_price", "19.98"),
+            ("payment_id", &payment_id().to_string()),
+            ("shipment_id", &shipment_id().to_string()),
+            ("correlation_id", "chain"),
+        ],
+    );
+    assert!(viewed.row.is_open() && !row.contains_key("ended_at") && !row.contains_key("cause"));
+}
+
+#[test]
+fn an_order_that_waits_for_its_shipment_shows_the_deadline_of_that() {
+    let (viewed, row) = shown(&[initialized(), confirmed()]).expect("it is shown");
+    is(
+        &row,
+        &[
+            ("phase", "awaiting_shipment"),
+            ("phase_since", NOW),
+            ("due_at", DUE),
+        ],
+    );
+    assert!(viewed.row.is_open());
+    assert_eq!(viewed.revision, 2);
+}
+
+#[test]
+fn an_order_that_ended_waits_for_nothing_and_says_why_it_was_cancelled() {
+    let completed = OrderCompleted {
+        order_id: order_id(),
+        completed_at: now(),
+    };
+    let (viewed, row) = shown(&[initialized(), confirmed(), completed.into()]).expect("it is shown");
+    is(
+        &row,
+        &[("phase", "completed"), ("ended_at", NOW), ("phase_since", NOW)],
+    );
+    assert!(!viewed.row.is_open() && !row.contains_key("due_at") && !row.contains_key("reason"));
+    for (cause, word) in [
+        (Cause::PaymentFailed, "payment_failed"),
+        (Cause::ShipmentFailed, "shipment_failed"),
+        (Cause::Withdrawn, "withdrawn"),
+    ] {
+        let (viewed, row) = shown(&[initialized(), cancelled(cause)]).expect("it is shown");
+        is(
+            &row,
+            &[
+                ("phase", "cancelled"),
+                ("cause", word),
+                ("reason", "changed my mind"),
+                ("ended_at", NOW),
+            ],
+        );
+        assert!(!viewed.row.is_open() && !row.contains_key("due_at"));
+    }
+}
+
+#[test]
+fn an_order_that_is_withdrawn_early_is_shown_once_there_is_one() {
+    let early: OrderEvent = OrderWithdrawnEarly {
+        order_id: order_id(),
+        reason: "changed my mind".into(),
+        withdrawn_at: before(),
+    }
+    .into();
+    assert!(shown(std::slice::from_ref(&early)).is_none());
+    let (_, row) = shown(&[early, initialized(), cancelled(Cause::Withdrawn)]).expect("it is shown");
+    is(&row, &[("phase", "cancelled"), ("cause", "withdrawn")]);
+}
+
+#[test]
+fn an_order_that_was_written_before_deadlines_were_recorded_shows_none() {
+    let OrderEvent::OrderInitialized(order) = initialized() else {
+        unreachable!("it is made above");
+    };
+    let (_, row) = shown(&[OrderInitialized {
+        due_at: None,
+        ..order
+    }
+    .into()])
+    .expect("it is shown");
+    assert!(!row.contains_key("due_at"));
+}
+
+#[test]
+fn a_row_is_made_of_whatever_its_stream_holds_and_grows_with_it() {
+    let events = [initialized(), confirmed(), cancelled(Cause::ShipmentFailed)];
+    let revisions: Vec<_> = (1..=events.len())
+        .map(|count| shown(&events[..count]).expect("it is shown").0.revision)
+        .collect();
+    assert_eq!(revisions, [1, 2, 3]);
+    // Whoever listens to an event listens to all that change the row.
+    for event in &events {
+        let name = eventsourcing::EventSet::event_type(event);
+        assert!(Orders::LISTENS.contains(&name), "{name}");
+    }
+    assert_eq!(<Orders as View>::Source::CATEGORY, Order::CATEGORY);
+}
+
+#[test]
+fn only_what_is_open_is_in_a_part_of_the_index_and_always_in_the_same() {
+    let (open, _) = shown(&[initialized()]).expect("it is shown");
+    let (later, _) = shown(&[initialized(), confirmed()]).expect("it is shown");
+    let (ended, _) = shown(&[initialized(), cancelled(Cause::Withdrawn)]).expect("it is shown");
+    assert_eq!(open.open_shard(), later.open_shard());
+    let shard: u32 = open.open_shard().expect("it is open").parse().expect("a number");
+    assert!(shard < OPEN_SHARDS);
+    assert_eq!(ended.open_shard(), None);
+}
