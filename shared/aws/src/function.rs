@@ -13,4 +13,5 @@ pub(crate) mod step_function;
 pub(crate) mod stream_recovery;
 pub(crate) mod sweeper;
 pub(crate) mod time;
+pub(crate) mod view_function;
 pub(crate) mod warm;

@@ -1,9 +1,9 @@
 //! The bundle's way to AWS: the event store on `DynamoDB`, the command bus on SQS, and what turns a
 //! rule into a Lambda function.
 //!
-//! A function is one of three shapes: [`CommandFunction`] (load, decide, append), [`StepFunction`]
-//! (react, send) and [`Relay`] (stream to queues). The first two are triggered by queues, and
-//! [`QueueFunction`] gives both the same treatment of batches, failures, logs and metrics. What the relay
+//! A function is one of four shapes: [`CommandFunction`] (load, decide, append), [`StepFunction`]
+//! (react, send), [`ViewFunction`] (load, show) and [`Relay`] (stream to queues). The first three are triggered by
+//! queues, and [`QueueFunction`] gives them the same treatment of batches, failures, logs and metrics. What the relay
 //! can't deliver is the business of [`Sweeper`] and [`StreamRecovery`].
 //!
 //! ```text
@@ -32,6 +32,7 @@
 //! | `function::handler`, `queue_function` | the form of every function; what all functions on queues do the same |
 //! | `function::patience`, `panics` | how long and how often a message is tried; what a panic leaves |
 //! | `function::command_function`, `step_function`, `warm` | a rule and a step as functions; streams kept between invocations |
+//! | `function::view_function`, `store::view_table` | what streams amount to, in a table of rows |
 //! | `function::relay`, `sweeper`, `stream_recovery` | from the table's stream to queues, and what is done about failures |
 //! | `function::time` | how an invocation shares out the time that it has |
 //! | `function::logging`, `metrics` | lines on standard output |
@@ -76,8 +77,10 @@ pub use function::relay::Relay;
 pub use function::step_function::StepFunction;
 pub use function::stream_recovery::StreamRecovery;
 pub use function::sweeper::{SWEEP_INTERVAL, Sweeper};
+pub use function::view_function::ViewFunction;
 pub use store::commit_ref::{CommitRef, KeyNumber};
 pub use store::event_store::{DynamoDbEventStore, FetchError, StoredCommit};
+pub use store::view_table::{Put, ROW_REVISION, Replacing, ViewTable};
 
 #[cfg(test)]
 mod tests {

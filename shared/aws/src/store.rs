@@ -1,4 +1,5 @@
-//! The event store: streams of commits in the event table, and how a commit is named.
+//! The event store: streams of commits in the event table, and how a commit is named; the tables of views.
 
 pub(crate) mod commit_ref;
 pub(crate) mod event_store;
+pub(crate) mod view_table;

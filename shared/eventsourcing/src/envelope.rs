@@ -27,6 +27,9 @@ pub enum Malformed {
     /// Another type than the queue's.
     #[error("field `type` names another message than this queue takes; expected {0}")]
     WrongType(&'static str),
+    /// Another type than those that the queue takes.
+    #[error("field `type` names another message than this queue takes; expected one of {0}")]
+    NoneOf(String),
     /// A field that is missing, is given twice or holds something else than it should.
     #[error(transparent)]
     Field(#[from] FieldError),
@@ -179,6 +182,38 @@ impl<E: Message> EventEnvelope<E> {
     }
 }
 
+/// What an event's message says of where the event is, for who reads its stream anyway: a view.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Announced {
+    /// The event's id, by which repeats are known.
+    pub id: String,
+    /// The stream it is in.
+    pub stream: StreamId,
+    /// Its place there.
+    pub revision: u64,
+    /// Where it comes from.
+    pub metadata: Metadata,
+}
+
+impl Announced {
+    /// Reads the body of a message from a queue that takes events of several types: `types`. The event's own fields
+    /// are not looked at.
+    pub fn read(body: &str, types: &[&str], now: Timestamp) -> Result<Self, Malformed> {
+        let fields = whole(body, "event")?;
+        let name: String = fields.get("type")?;
+        if !types.contains(&name.as_str()) {
+            return Err(Malformed::NoneOf(types.join(", ")));
+        }
+        let id: EnvelopeId = fields.get("id")?;
+        Ok(Self {
+            stream: fields.get("stream_id")?,
+            revision: fields.get("revision")?,
+            metadata: read_metadata(&fields, &id, now)?,
+            id: id.0,
+        })
+    }
+}
+
 /// A queue takes messages of one type, so that it may be left out.
 fn type_field<M: Message>() -> Field {
     struct Types<M>(PhantomData<M>);
@@ -212,6 +247,15 @@ fn metadata_field() -> Field {
 }
 
 fn object<'a, M: Message>(body: &'a str, content: &'static str) -> Result<Fields<'a>, Malformed> {
+    let fields = whole(body, content)?;
+    match fields.get::<Option<String>>("type")? {
+        Some(name) if name != M::TYPE => Err(Malformed::WrongType(M::TYPE)),
+        _ => Ok(fields),
+    }
+}
+
+/// The fields of a message that is JSON and no more than that.
+fn whole<'a>(body: &'a str, content: &'static str) -> Result<Fields<'a>, Malformed> {
     let structure = Structure::of(body);
     if structure.depth > MAX_DEPTH {
         return Err(Malformed::TooDeep);
@@ -223,10 +267,7 @@ fn object<'a, M: Message>(body: &'a str, content: &'static str) -> Result<Fields
     if let Some(path) = structure.doubled {
         return Err(FieldError::doubled(path).into());
     }
-    match fields.get::<Option<String>>("type")? {
-        Some(name) if name != M::TYPE => Err(Malformed::WrongType(M::TYPE)),
-        _ => Ok(fields),
-    }
+    Ok(fields)
 }
 
 /// The command or event itself. Its fields may be of an older version, so that it takes more than

@@ -59,7 +59,7 @@ pub use commit::{
 pub use decider::{Command, CommandSet, CommandVisitor, Decider, Decision, EventSet, EventVisitor, Refusal};
 pub use draft::{Draft, DraftFault, Form, NotJson, NotText, Written, text_of, written};
 pub use envelope::{
-    CommandEnvelope, EventEnvelope, Malformed, Metadata, encode_command, encode_event, ids_of,
+    Announced, CommandEnvelope, EventEnvelope, Malformed, Metadata, encode_command, encode_event, ids_of,
 };
 pub use field_error::FieldError;
 pub use fields::{FieldValue, Fields, Text};
