@@ -51,7 +51,8 @@ impl Drawn<'_> {
                     vec![format!("{command} --> {}", joined(events))]
                 }
             }
-            Trigger::Events(event) => function
+            // A view sends nothing, and a step waits for one event.
+            Trigger::Events([event, ..]) => function
                 .sends_to
                 .iter()
                 .map(|queue| {

@@ -1,19 +1,20 @@
 //! How a function is built from its line in the list, and those that every bundle has: the relay, the
 //! sweeper, and the recovery of what the relay's mapping gave up.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use aws_adapters::{
     BatchHandler, CommandFunction, Handler, Patience, QueueFunction, Relay, Routes, SWEEP_INTERVAL,
-    StepFunction, StreamRecovery, Sweeper, kebab_case,
+    StepFunction, StreamRecovery, Sweeper, ViewFunction, kebab_case,
 };
 use eventsourcing::{
     Command, CommandEnvelope, Draft, EventEnvelope, Malformed, Message, RuleSettings, Step, StreamId,
-    Timestamp,
+    Timestamp, View,
 };
 
 use crate::context::Context;
-use crate::function::{Batching, Function, OutboxAccess, Read, Sender, StoreAccess, Trigger};
+use crate::function::{Batching, Function, OutboxAccess, Read, Sender, StoreAccess, Trigger, ViewTableForm};
 use crate::names::{RECOVERY, RELAY, SWEEPER};
 use crate::sample::{MakeSample, Sample};
 use crate::settings::Parts;
@@ -60,10 +61,41 @@ pub fn step<S: Step>(context: Context, about: &'static str) -> Function {
             name,
             about,
             context,
-            Trigger::Events(S::Event::TYPE),
+            Trigger::Events(Listens::<S>::TO),
             |name, parts| {
                 let (clock, settings) = (parts.clock.clone(), RuleSettings::of(&parts.settings.values));
                 let handler = StepFunction::<S>::new(parts.store(), parts.bus(), clock, settings);
+                on_queue(name, name, handler, parts)
+            },
+        )
+    }
+}
+
+/// The one event that a step waits for, as a list.
+struct Listens<S>(PhantomData<S>);
+
+impl<S: Step> Listens<S> {
+    const TO: &'static [&'static str] = &[S::Event::TYPE];
+}
+
+/// The function of a view: shows what the streams of its events amount to, in a table of its own.
+pub fn view<V: View>(context: Context, about: &'static str) -> Function {
+    let form = ViewTableForm {
+        name: V::NAME,
+        key: V::KEY,
+        indexes: V::INDEXES,
+    };
+    Function {
+        store: StoreAccess::Load,
+        view: Some(form),
+        ..Function::of(
+            format!("view-{}", V::NAME),
+            about,
+            context,
+            Trigger::Events(V::LISTENS),
+            |name, parts| {
+                let table = parts.view_table(V::NAME, V::KEY);
+                let handler = ViewFunction::<V>::new(parts.store(), table, parts.clock.clone());
                 on_queue(name, name, handler, parts)
             },
         )

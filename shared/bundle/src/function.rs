@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_adapters::{Handler, dead_letter_queue};
-use eventsourcing::{Draft, Form, Malformed, Setting, Shape, StreamId};
+use eventsourcing::{Draft, Form, Index, Malformed, Setting, Shape, StreamId};
 
 use crate::context::Context;
 use crate::names::RECOVERY;
@@ -30,8 +30,8 @@ pub enum Sender {
 pub enum Trigger {
     /// Commands on the queue of the function's name.
     Commands(Sender),
-    /// Events that the relay puts on the queue of the function's name.
-    Events(&'static str),
+    /// Events of these types, which the relay puts on the queue of the function's name.
+    Events(&'static [&'static str]),
     /// An outbound queue, which a system outside would read otherwise.
     Outbound(&'static str),
     /// The event table's stream.
@@ -64,6 +64,17 @@ pub enum OutboxAccess {
     Save,
     /// Reads what is due, and marks it.
     Sweep,
+}
+
+/// The table of a view, as its declaration says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ViewTableForm {
+    /// Its name, without the stack's.
+    pub name: &'static str,
+    /// The attribute that is its key.
+    pub key: &'static str,
+    /// Its indexes.
+    pub indexes: &'static [Index],
 }
 
 /// How many messages an invocation gets, and how many invocations run at once.
@@ -143,6 +154,8 @@ pub struct Function {
     pub memory_mb: u32,
     /// The deadline that it records, sets, or waits for; none if it has nothing to do with deadlines.
     pub deadline: Option<Setting>,
+    /// The view whose table it writes; none if it is the function of no view.
+    pub view: Option<ViewTableForm>,
     /// The events it may record that tell of a fact which came too late, and which an alarm counts.
     pub late_facts: &'static [&'static str],
     /// The events it may record that nobody listens to, neither a step nor a system outside, on purpose.
@@ -204,6 +217,7 @@ impl Function {
             batching: Batching::default(),
             memory_mb: Self::MEMORY_MB,
             deadline: None,
+            view: None,
             late_facts: &[],
             unheard: &[],
             samples: vec![],

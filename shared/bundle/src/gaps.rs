@@ -105,9 +105,10 @@ impl Looked<'_> {
         } = self.places;
         let recorded: BTreeSet<_> = self.recorded().collect();
         let steps = self.functions().filter_map(|function| match function.trigger {
-            Trigger::Events(event) => Some((function.name.as_str(), event)),
+            Trigger::Events(events) => Some((function.name.as_str(), events)),
             _ => None,
         });
+        let steps = steps.flat_map(|(name, events)| events.iter().map(move |event| (name, *event)));
         let outbound = self.bundle.registry.outbound.iter();
         let outbound = outbound.flat_map(|queue| queue.events.iter().map(|event| (queue.queue, *event)));
         for (name, event) in steps
@@ -235,7 +236,7 @@ impl Looked<'_> {
         let routes = self.bundle.registry.routes();
         let is_its_own = match function.trigger {
             Trigger::Commands(_) => kebab_case(given) == function.name,
-            Trigger::Events(event) => given == event,
+            Trigger::Events(events) => events.contains(&given),
             Trigger::Outbound(queue) => routes.of(given).iter().any(|to| to == queue),
             _ => true,
         };

@@ -35,9 +35,11 @@ use std::time::Duration;
 use aws_adapters::Patience;
 use eventsourcing::{Setting, SettingValues};
 
-pub use building::{command, on_queue, step};
+pub use building::{command, on_queue, step, view};
 pub use context::{Context, Picture};
-pub use function::{Batching, Build, Function, OutboxAccess, Parameter, Sender, StoreAccess, Trigger};
+pub use function::{
+    Batching, Build, Function, OutboxAccess, Parameter, Sender, StoreAccess, Trigger, ViewTableForm,
+};
 pub use names::{RECOVERY, RELAY, SWEEPER};
 pub use registry::{Outbound, Registry};
 pub use sample::{Comes, Follows, Given, Sample, at};

@@ -3,7 +3,7 @@
 use aws_adapters::Routes;
 
 use crate::building::{recovery, relay, sweeper};
-use crate::function::{Function, Trigger};
+use crate::function::{Function, Trigger, ViewTableForm};
 
 /// A queue that systems outside the bundle read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,11 +80,18 @@ impl Registry {
             }
         }
         for function in &self.functions {
-            if let Trigger::Events(event) = function.trigger {
-                routes.add(event, &function.name);
+            if let Trigger::Events(events) = function.trigger {
+                for event in events {
+                    routes.add(event, &function.name);
+                }
             }
         }
         routes
+    }
+
+    /// The tables of all views.
+    pub fn views(&self) -> impl Iterator<Item = ViewTableForm> {
+        self.functions.iter().filter_map(|function| function.view)
     }
 
     /// All queues, without the stack's name; each has a dead-letter queue.

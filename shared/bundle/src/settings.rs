@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_adapters::{
     Bus, Connection, DynamoDbEventStore, MetricSink, Names, Outbox, Publisher, Routes, Schedules, Scheduling,
-    stack_name_problem, url_problem,
+    ViewTable, stack_name_problem, url_problem,
 };
 use eventsourcing::{Clock, EventStore, MAX_SETTING_SECONDS, Setting, SettingValues};
 
@@ -150,6 +150,11 @@ impl Parts {
     pub(crate) fn event_store(&self) -> DynamoDbEventStore {
         let table = self.settings.names.events_table();
         DynamoDbEventStore::new(self.connection.dynamodb.clone(), table)
+    }
+
+    pub(crate) fn view_table(&self, name: &str, key: &'static str) -> ViewTable {
+        let table = self.settings.names.view_table(name);
+        ViewTable::new(self.connection.dynamodb.clone(), table, key)
     }
 
     pub(crate) fn publisher(&self, routes: Routes) -> Publisher {

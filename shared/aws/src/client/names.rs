@@ -89,6 +89,11 @@ impl Names {
         format!("{}-events", self.stack)
     }
 
+    /// The table of a view, by the view's name.
+    pub fn view_table(&self, name: &str) -> String {
+        format!("{}-{name}", self.stack)
+    }
+
     /// The table of events that the relay could not deliver.
     pub fn outbox_table(&self) -> String {
         format!("{}-outbox", self.stack)
