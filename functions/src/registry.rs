@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_adapters::kebab_case;
 use bundle::{
     Batching, Bundle, Context, Function, Outbound, Parameter, Picture, Registry, Sender, Trigger, command,
-    on_queue, step,
+    on_queue, step, view,
 };
 use domain::cart::FinalizeCart;
 use domain::deadlines::{GROUP_CHECKOUT_DEADLINE, PAYMENT_DEADLINE, SHIPMENT_DEADLINE};
@@ -16,6 +16,7 @@ use domain::group_checkout::{
 use domain::group_checkout_process::{
     OnGroupCheckoutInitiated, OnGuestCheckoutCompleted, OnGuestCheckoutFailed,
 };
+use domain::group_checkouts_view::GroupCheckouts;
 use domain::guest_stay::{
     ChargeRecorded, CheckInGuest, CheckoutGuestAccount, GuestCheckedIn, GuestPaymentRecorded, RecordCharge,
     RecordPayment,
@@ -28,6 +29,7 @@ use domain::order_saga::{
     OnCartFinalized, OnOrderCancelled, OnOrderConfirmed, OnOrderInitialized, OnPaymentCompleted,
     OnPaymentFailed, OnPaymentRevoked, OnShipmentFailed, OnShipmentSent,
 };
+use domain::orders_view::Orders;
 use domain::payment::{
     CompletePayment, DiscardPayment, FailPayment, PaymentFailedLate, PaymentReceivedLate, RequestPayment,
     TimeOutPayment,
@@ -82,6 +84,7 @@ fn functions() -> Vec<Function> {
         shipments(),
         guests(),
         groups(),
+        views(),
         simulators(),
     ]
     .into_iter()
@@ -261,6 +264,17 @@ fn groups() -> Vec<Function> {
             "Ends a group of which not all guests were heard in time",
         )
         .sample(group::time_out_group_checkout),
+    ]
+}
+
+/// What became of orders and groups.
+fn views() -> Vec<Function> {
+    vec![
+        view::<Orders>("Shows what became of an order, by order, by client, and of those that are open")
+            .sample(order::view_orders)
+            .sample(order::view_orders_cancelled),
+        view::<GroupCheckouts>("Shows what became of a group's checkout, and of those that are open")
+            .sample(group::view_group_checkouts),
     ]
 }
 

@@ -55,6 +55,7 @@ fn parts(stack: &Stack) -> Parts {
             names: stack.names().clone(),
             queue_url_prefix: sqs.queue_url(&stack.names().prefix()),
             scheduling: None,
+            views: true,
             values: SettingValues::default(),
         },
         connection: stack.connection(bundle::RELAY),

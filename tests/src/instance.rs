@@ -20,6 +20,7 @@ pub fn instance(bundle: &Running, name: &str) -> Arc<dyn Handler> {
             names: bundle.stack.names().clone(),
             queue_url_prefix: bundle.queue_url_prefix(),
             scheduling: bundle.stack.scheduling(function),
+            views: true,
             values: SettingValues::default(),
         },
         connection: bundle.stack.connection(name),

@@ -252,8 +252,13 @@ impl Running {
 
     /// All items of the event table in the database's own JSON.
     pub fn raw_commits(&self) -> Vec<Value> {
+        self.raw_items(&self.stack.names().events_table())
+    }
+
+    /// All items of a table as it stands, straight from the database.
+    pub fn raw_items(&self, table: &str) -> Vec<Value> {
         let mut items = Vec::new();
-        let mut request = json!({ "TableName": self.stack.names().events_table() });
+        let mut request = json!({ "TableName": table });
         loop {
             let scan = self
                 .stack

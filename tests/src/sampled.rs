@@ -271,7 +271,7 @@ impl Played<'_> {
             }
         }
         let nothing = (streams_before(self.sample), BTreeMap::new());
-        if (recorded(bundle), sent(bundle, self.function).await) != nothing {
+        if (recorded(bundle), sent(bundle, self.function).await) != nothing || !rows(bundle).is_empty() {
             problems.push("something was done though every invocation failed".into());
         }
         treated.mended.store(true, Ordering::Relaxed);
@@ -305,8 +305,25 @@ impl Played<'_> {
             ),
             Self::compare("left in the outbox", &outbox.collect(), &in_outbox(bundle).await),
             Self::compare("dead letters", &BTreeMap::new(), &letters),
+            self.shown(bundle),
         ];
         differences.into_iter().flatten().collect()
+    }
+
+    /// In what the view's row differs from what it has to show; of a function that is no view's, nothing is shown.
+    fn shown(&self, bundle: &Running) -> Option<String> {
+        let shown = &self.sample.follows.shown;
+        let rows = rows(bundle);
+        match &rows[..] {
+            [] => Self::compare("shown", shown, &BTreeMap::new()),
+            [row] => {
+                let found = shown
+                    .keys()
+                    .map(|name| (*name, row.get(*name).cloned().unwrap_or_default()));
+                Self::compare("shown", shown, &found.collect())
+            }
+            several => Some(format!("{} rows are shown", several.len())),
+        }
     }
 
     fn compare<T: PartialEq + std::fmt::Debug>(what: &str, expected: &T, found: &T) -> Option<String> {
@@ -331,6 +348,29 @@ fn recorded(bundle: &Running) -> BTreeMap<String, Vec<String>> {
         streams.entry(text(&item["stream_id"])).or_default().extend(types);
     }
     streams
+}
+
+/// The rows in the tables of all views, each attribute as text.
+fn rows(bundle: &Running) -> Vec<BTreeMap<String, String>> {
+    let text = |value: &Value| {
+        value["S"]
+            .as_str()
+            .or(value["N"].as_str())
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let row = |item: &Value| {
+        let attributes = item.as_object().into_iter().flatten();
+        attributes
+            .map(|(name, value)| (name.clone(), text(value)))
+            .collect()
+    };
+    let views = bundle.stack.registry().views();
+    let tables = views.map(|view| bundle.stack.names().view_table(view.name));
+    tables
+        .flat_map(|table| bundle.raw_items(&table))
+        .map(|item| row(&item))
+        .collect()
 }
 
 /// How many different messages each queue got, but for the function's own. One that came twice has the same

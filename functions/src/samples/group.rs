@@ -254,3 +254,26 @@ pub(crate) fn time_out_group_checkout() -> Sample {
         })
         .records(&[GroupCheckoutTimedOut::TYPE])
 }
+
+/// One guest has left, nothing is heard of the other.
+pub(crate) fn view_group_checkouts() -> Sample {
+    let party = Party::in_sample("view-group-checkouts");
+    let timed_out = GroupCheckoutTimedOut {
+        group_checkout_id: party.group.clone(),
+        incomplete_guest_ids: vec![party.guests[1].clone()],
+        timed_out_at: at(45),
+    };
+    let events = [
+        party.initiated().into(),
+        party.recorded(0, GuestOutcome::Completed).into(),
+        timed_out.into(),
+    ];
+    Given::stream::<GroupCheckout>(&party.group, events)
+        .newest_event()
+        .shows(&[
+            ("phase", "timed_out"),
+            ("guests", "2"),
+            ("completed_count", "1"),
+            ("failed_count", "0"),
+        ])
+}

@@ -142,3 +142,35 @@ pub(crate) fn on_order_cancelled() -> Sample {
         .newest_event()
         .sends(&[DiscardPayment::TYPE])
 }
+
+/// One whose events come while it goes on: the row is up to date at once.
+pub(crate) fn view_orders() -> Sample {
+    let bought = Bought::in_sample("view-orders");
+    let events = [bought.initialized().into(), bought.confirmed().into()];
+    Given::stream::<Order>(&bought.order_id, events)
+        .newest_event()
+        .shows(&[
+            ("phase", "awaiting_shipment"),
+            ("total_price", "40"),
+            ("due_at", "2026-11-23T07:30:00.000Z"),
+            ("revision", "2"),
+        ])
+}
+
+pub(crate) fn view_orders_cancelled() -> Sample {
+    let bought = Bought::in_sample("view-orders-cancelled");
+    let cancelled = OrderCancelled {
+        order_id: bought.order_id.clone(),
+        cause: Cause::PaymentFailed,
+        reason: "card declined".into(),
+        cancelled_at: at(2),
+    };
+    Given::stream::<Order>(&bought.order_id, [bought.initialized().into(), cancelled.into()])
+        .newest_event()
+        .shows(&[
+            ("phase", "cancelled"),
+            ("cause", "payment_failed"),
+            ("reason", "card declined"),
+            ("ended_at", "2026-11-23T07:02:00.000Z"),
+        ])
+}

@@ -227,6 +227,7 @@ fn instance(bundle: &Running, name: &str) -> Arc<dyn Handler> {
             names: bundle.stack.names().clone(),
             queue_url_prefix: bundle.queue_url_prefix(),
             scheduling: None,
+            views: true,
             values: SettingValues::default(),
         },
         connection: bundle.stack.connection(name),

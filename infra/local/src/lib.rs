@@ -27,4 +27,4 @@ pub mod up;
 pub use error::StackError;
 pub use folder::FolderError;
 pub use host::{CollectedMetrics, Intercept};
-pub use stack::{REGION, Stack, StackOptions, Storage};
+pub use stack::{REGION, Stack, StackOptions, Storage, Views};

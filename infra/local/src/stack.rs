@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_adapters::{
     Bus, Checkpoint, ClientParts, Connection, DEADLINES, Environment, MAX_RECEIVE_COUNT, Names, Outbox,
-    Publisher, Republisher, Scheduling, Selection,
+    Publisher, Republisher, Routes, Scheduling, Selection,
 };
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -51,6 +51,15 @@ pub enum Storage {
     Folder(PathBuf),
 }
 
+/// Whether a stack has views, which can be left out at a deployment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Views {
+    /// With all that belongs to them.
+    Shown,
+    /// Without their tables, queues and functions.
+    LeftOut,
+}
+
 /// How a stack is set up.
 #[derive(Clone)]
 pub struct StackOptions {
@@ -70,6 +79,8 @@ pub struct StackOptions {
     pub settings: SettingValues,
     /// Whether the simulators answer the outbound queues.
     pub simulators: bool,
+    /// Whether there are views.
+    pub views: Views,
     /// Whether the functions run. A stack without them leaves messages queued for inspection.
     pub functions: bool,
     /// Those that run alone, by name; all if none.
@@ -105,6 +116,7 @@ impl StackOptions {
             clock: None,
             settings: SettingValues::default(),
             simulators: true,
+            views: Views::Shown,
             functions: true,
             only: None,
             faults: None,
@@ -156,7 +168,12 @@ impl Stack {
             base_url: options.base_url.clone(),
             clock: clock.for_sqs(),
         });
-        let existed = tables::create(&dynamodb, &names)?;
+        let views = options
+            .bundle
+            .registry
+            .views()
+            .filter(|_| options.views == Views::Shown);
+        let existed = tables::create(&dynamodb, &names, views)?;
         scheduler.create_group(&names.of_function(DEADLINES))?;
         let wire = Wire::new(dynamodb, sqs).with_scheduler(scheduler.clone());
         let transport = match &options.faults {
@@ -319,12 +336,27 @@ impl Stack {
     /// The functions that it runs: all of the registry unless it was told which; the simulators only if it was
     /// told to.
     pub fn running(&self) -> impl Iterator<Item = &Function> {
-        let (simulators, only) = (self.options.simulators, self.options.only.as_ref());
+        let (simulators, views) = (self.options.simulators, self.shows_views());
+        let only = self.options.only.as_ref();
         self.registry()
             .functions
             .iter()
             .filter(move |f| simulators || !matches!(f.trigger, Trigger::Outbound(_)))
+            .filter(move |f| views || f.view.is_none())
             .filter(move |f| only.is_none_or(|only| only.contains(&f.name)))
+    }
+
+    /// Which queues get which events.
+    fn routes(&self) -> Routes {
+        if self.shows_views() {
+            self.registry().routes()
+        } else {
+            self.registry().routes_without_views()
+        }
+    }
+
+    fn shows_views(&self) -> bool {
+        self.options.views == Views::Shown
     }
 
     fn sweeps(&self) -> bool {
@@ -338,7 +370,9 @@ impl Stack {
             sqs.create_queue(&name, attributes)
                 .map_err(|source| StackError::Queue { queue: name, source })
         };
-        for queue in self.registry().queues() {
+        let is_there =
+            |queue: &&str| self.shows_views() || self.registry().view_queues().all(|view| view != *queue);
+        for queue in self.registry().queues().into_iter().filter(is_there) {
             let dead_letter_queue = self.names.dead_letter_queue(queue);
             create(
                 dead_letter_queue.clone(),
@@ -554,6 +588,7 @@ impl Stack {
             names: self.names.clone(),
             queue_url_prefix: self.queue_url_prefix(),
             scheduling: self.scheduling(function),
+            views: self.shows_views(),
             values: self.options.settings.clone(),
         };
         let (transport, endpoint, caller) = (
@@ -590,7 +625,7 @@ impl Stack {
         let bus = Bus::new(connection.sqs.clone(), &self.queue_url_prefix());
         let republisher = Republisher::new(
             connection.dynamodb.clone(),
-            Publisher::new(self.registry().routes(), bus),
+            Publisher::new(self.routes(), bus),
             Outbox::new(connection.dynamodb, self.names.outbox_table()),
             Arc::new(StackClock(self.clock.clone())),
         );

@@ -1,21 +1,31 @@
-//! The stack's two tables.
+//! The stack's tables.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_adapters::{Delivery, Names, OUTBOX_INDEX};
+use bundle::ViewTableForm;
 use embedded_aws::DynamoDb;
 use embedded_aws::mapping::{Notice, Notices};
+use eventsourcing::Index;
 use serde_json::{Value, json};
 
 use crate::error::StackError;
 
 /// Creates the tables that are not there yet; whether the event table was.
-pub(crate) fn create(dynamodb: &DynamoDb, names: &Names) -> Result<bool, StackError> {
+pub(crate) fn create(
+    dynamodb: &DynamoDb,
+    names: &Names,
+    views: impl Iterator<Item = ViewTableForm>,
+) -> Result<bool, StackError> {
     let mut events = table(&names.events_table());
     events["StreamSpecification"] = json!({ "StreamEnabled": true, "StreamViewType": "NEW_IMAGE" });
     let existed = !create_table(dynamodb, &events)?;
     create_table(dynamodb, &outbox(&names.outbox_table()))?;
+    for form in views {
+        create_table(dynamodb, &view(&names.view_table(form.name), &form))?;
+    }
     Ok(existed)
 }
 
@@ -75,6 +85,33 @@ fn outbox(name: &str) -> Value {
         "Projection": { "ProjectionType": "ALL" },
     }]);
     outbox
+}
+
+/// The table of a view, with its indexes. All its keys are text.
+fn view(name: &str, form: &ViewTableForm) -> Value {
+    let keys = form
+        .indexes
+        .iter()
+        .flat_map(|index| [index.partition, index.sort]);
+    let keys: BTreeSet<_> = keys.chain([form.key]).collect();
+    let attribute = |name| json!({ "AttributeName": name, "AttributeType": "S" });
+    let index = |index: &Index| {
+        json!({
+            "IndexName": index.name,
+            "KeySchema": [
+                { "AttributeName": index.partition, "KeyType": "HASH" },
+                { "AttributeName": index.sort, "KeyType": "RANGE" },
+            ],
+            "Projection": { "ProjectionType": "INCLUDE", "NonKeyAttributes": index.holds },
+        })
+    };
+    json!({
+        "TableName": name,
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": keys.into_iter().map(attribute).collect::<Vec<_>>(),
+        "KeySchema": [{ "AttributeName": form.key, "KeyType": "HASH" }],
+        "GlobalSecondaryIndexes": form.indexes.iter().map(index).collect::<Vec<_>>(),
+    })
 }
 
 /// Whether the outbox holds nothing that the sweeper goes on sending.

@@ -7,7 +7,7 @@ use bundle::{Bundle, Context, Function, RECOVERY, Registry, Trigger};
 
 use crate::functions::is_simulator;
 use crate::intrinsics::{only_if, reference, stack_name};
-use crate::parameters::{WITH_ALARM_TOPIC, WITH_ALARMS};
+use crate::parameters::{WITH_ALARM_TOPIC, WITH_ALARMS, WITH_VIEW_ALARMS};
 use crate::yaml::{Map, Yaml, inline};
 
 /// The most metrics in an alarm's expression.
@@ -136,6 +136,8 @@ struct Alarm {
     threshold: u64,
     periods: Periods,
     silence: Silence,
+    /// What has to hold for it to be there.
+    condition: &'static str,
 }
 
 const TOTAL: &str = "SUM(FILL(METRICS(), 0))";
@@ -207,7 +209,7 @@ pub(crate) fn alarms(bundle: &Bundle) -> Vec<(String, Map)> {
         dead_letters(bundle),
         waiting(bundle),
         of_functions(bundle),
-        of_tables(),
+        of_tables(registry),
         of_relay(registry),
         of_sweeper(registry),
         undelivered_deadlines(registry),
@@ -236,6 +238,7 @@ impl Alarm {
             threshold: 0,
             periods: AT_ONCE,
             silence: Silence::IsGood,
+            condition: WITH_ALARMS,
         }
     }
 
@@ -291,7 +294,7 @@ impl Alarm {
             .with("OKActions", actions());
         Map::new()
             .with("Type", "AWS::CloudWatch::Alarm")
-            .with("Condition", WITH_ALARMS)
+            .with("Condition", self.condition)
             .with("Properties", properties)
     }
 }
@@ -328,6 +331,7 @@ fn dead_letters(bundle: &Bundle) -> Vec<Alarm> {
         threshold: 0,
         periods: AT_ONCE,
         silence: Silence::SaysNothing,
+        condition: condition_of(area),
     };
     let mut alarms = Vec::new();
     for (area, functions) in by_context(bundle) {
@@ -365,6 +369,7 @@ fn waiting(bundle: &Bundle) -> Vec<Alarm> {
         threshold: limit.as_secs(),
         periods: WITHIN_A_MINUTE,
         silence: Silence::SaysNothing,
+        condition: condition_of(area),
     };
     let mut alarms = Vec::new();
     for (area, functions) in by_context(bundle) {
@@ -405,6 +410,7 @@ fn of_functions(bundle: &Bundle) -> Vec<Alarm> {
         threshold: 0,
         periods: REPEATEDLY,
         silence: Silence::IsGood,
+        condition: condition_of(area),
     };
     let mut alarms = Vec::new();
     for (area, functions) in by_context(bundle) {
@@ -430,19 +436,30 @@ fn of_functions(bundle: &Bundle) -> Vec<Alarm> {
     alarms
 }
 
-fn of_tables() -> Vec<Alarm> {
-    let tables = ["events", "outbox"];
-    let metrics = |name| tables.map(|table| Metric::of_table(name, table));
-    let throttled = Alarm::on_any(
-        "table-throttled",
-        "DynamoDB refuses reads or writes of a table, because they are more than it takes at the moment. What was \
-         refused is tried again.",
-        [metrics("ReadThrottleEvents"), metrics("WriteThrottleEvents")].concat(),
-    );
-    vec![Alarm {
-        periods: REPEATEDLY,
-        ..throttled
-    }]
+fn of_tables(registry: &Registry) -> Vec<Alarm> {
+    let events = ["ReadThrottleEvents", "WriteThrottleEvents"];
+    let throttled = |tables: &[&str]| {
+        let metrics = events
+            .iter()
+            .flat_map(|name| tables.iter().map(|table| Metric::of_table(name, table)));
+        let alarm = Alarm::on_any(
+            "table-throttled",
+            "DynamoDB refuses reads or writes of a table, because they are more than it takes at the moment. What was \
+             refused is tried again.",
+            metrics.collect(),
+        );
+        Alarm {
+            periods: REPEATEDLY,
+            ..alarm
+        }
+    };
+    let views: Vec<_> = registry.views().map(|view| view.name).collect();
+    let of_views = Alarm {
+        name: "view-throttled".into(),
+        condition: WITH_VIEW_ALARMS,
+        ..throttled(&views)
+    };
+    vec![throttled(&["events", "outbox"]), of_views]
 }
 
 fn of_relay(registry: &Registry) -> Vec<Alarm> {
@@ -468,6 +485,7 @@ fn behind(relay: &Function) -> Alarm {
         threshold: UNRELAYED.as_secs() * 1000,
         periods: WITHIN_A_MINUTE,
         silence: Silence::IsGood,
+        condition: WITH_ALARMS,
     }
 }
 
@@ -487,6 +505,7 @@ fn silent(relay: &Function) -> Alarm {
         threshold: 0,
         periods: MINUTES_ON_END,
         silence: Silence::IsGood,
+        condition: WITH_ALARMS,
     }
 }
 
@@ -534,6 +553,7 @@ fn unswept(sweeper: &Function) -> Alarm {
         threshold: 0,
         periods: MINUTES_ON_END,
         silence: Silence::IsBad,
+        condition: WITH_ALARMS,
     }
 }
 
@@ -564,6 +584,7 @@ fn undelivered_deadlines(registry: &Registry) -> Vec<Alarm> {
         threshold: 0,
         periods: AT_ONCE,
         silence: Silence::SaysNothing,
+        condition: WITH_ALARMS,
     };
     let dropped = Alarm {
         name: "undelivered-deadlines-dropped".into(),
@@ -605,6 +626,15 @@ fn loops(registry: &Registry) -> Vec<Alarm> {
             .map(|f| Metric::of_function("RecursiveInvocationsDropped", "Sum", f))
             .collect(),
     )]
+}
+
+/// What has to hold for the alarms of an area to be there.
+fn condition_of(area: &Context) -> &'static str {
+    if *area == Context::VIEWS {
+        WITH_VIEW_ALARMS
+    } else {
+        WITH_ALARMS
+    }
 }
 
 /// The functions of each context, but for the simulators, which are no part of what has to run.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_adapters::Patience;
-use bundle::{Function, RECOVERY, Trigger};
+use bundle::{DEPLOY_VIEWS, Function, RECOVERY, RELAY, Registry, SWEEPER, Trigger};
 use eventsourcing::Setting;
 
 use crate::checkov::skipped_on_functions;
@@ -11,8 +11,8 @@ use crate::deadlines;
 use crate::ids;
 use crate::intrinsics::{arn, attribute, either, only_if, reference, stack_name, substituted};
 use crate::parameters::{
-    ACCOUNT_OF_EMULATORS, ENDPOINT_URL, TRACING, WITH_ENDPOINT, WITH_KEY, WITH_MAXIMUM_CONCURRENCY,
-    WITH_SIMULATORS, parameter_of,
+    ACCOUNT_OF_EMULATORS, ENDPOINT_URL, TRACING, VIEWS, WITH_ENDPOINT, WITH_KEY, WITH_MAXIMUM_CONCURRENCY,
+    WITH_SIMULATORS, WITH_VIEWS, parameter_of,
 };
 use crate::yaml::{Map, Yaml, inline};
 
@@ -57,7 +57,8 @@ pub(crate) fn globals() -> Map {
 }
 
 /// The function and its trigger.
-pub(crate) fn function(function: &Function) -> Map {
+pub(crate) fn function(registry: &Registry, function: &Function) -> Map {
+    let views = registry.views().next().is_some();
     let name = &function.name;
     let mut properties = Map::new()
         .with("FunctionName", stack_name(name))
@@ -75,6 +76,9 @@ pub(crate) fn function(function: &Function) -> Map {
     let mut variables = deadlines::variables(function);
     if let Some(Setting { variable, .. }) = function.deadline {
         variables.put(variable, reference(&parameter_of(variable)));
+    }
+    if delivers(function) && views {
+        variables.put(DEPLOY_VIEWS, reference(VIEWS));
     }
     if !variables.is_empty() {
         properties.put("Environment", Map::new().with("Variables", variables));
@@ -99,6 +103,11 @@ pub(crate) fn function(function: &Function) -> Map {
         .with("Properties", properties)
 }
 
+/// Whether a function sends events to whoever asked for them.
+fn delivers(function: &Function) -> bool {
+    [RELAY, SWEEPER].contains(&function.name.as_str())
+}
+
 /// Whether a function is a simulator, which is deployed only if asked for.
 pub(crate) fn is_simulator(function: &Function) -> bool {
     matches!(function.trigger, Trigger::Outbound(_))
@@ -120,7 +129,18 @@ pub(crate) fn log_group(function: &Function) -> Map {
 pub(crate) fn conditional(function: &Function, resource_type: &str) -> Map {
     Map::new()
         .with("Type", resource_type)
-        .maybe("Condition", is_simulator(function).then_some(WITH_SIMULATORS))
+        .maybe("Condition", condition(function))
+}
+
+/// What has to hold for a function to be there; none if it always is.
+pub(crate) fn condition(function: &Function) -> Option<&'static str> {
+    if is_simulator(function) {
+        Some(WITH_SIMULATORS)
+    } else if function.view.is_some() {
+        Some(WITH_VIEWS)
+    } else {
+        None
+    }
 }
 
 /// How it is built, the same on every function: what differs in anything is built by itself.

@@ -25,6 +25,11 @@ pub(crate) fn dead_letter_queue(name: &str) -> String {
     pascal_case(name) + "DeadLetterQueue"
 }
 
+/// The table of a view.
+pub(crate) fn view_table(view: &str) -> String {
+    pascal_case(view) + "Table"
+}
+
 /// The event table.
 pub(crate) const EVENTS_TABLE: &str = "EventsTable";
 /// The table of events that the relay could not deliver.

@@ -27,6 +27,7 @@ use aws_adapters::pascal_case;
 use bundle::{Bundle, Function, Registry, Sender, Trigger};
 
 use crate::intrinsics::{arn, reference};
+use crate::parameters::WITH_VIEWS;
 use crate::yaml::{Map, Yaml};
 
 /// The most characters in a stack's name, so that the names that begin with it fit everywhere. Function
@@ -49,7 +50,7 @@ pub fn template(bundle: &Bundle) -> String {
         .with("Transform", "AWS::Serverless-2016-10-31")
         .with("Description", about);
     document.put("Parameters", parameters::parameters(bundle));
-    document.put("Conditions", parameters::conditions());
+    document.put("Conditions", parameters::conditions(registry));
     document.put("Globals", functions::globals());
     document.put("Resources", resources(bundle));
     document.put("Outputs", outputs(registry));
@@ -94,6 +95,10 @@ fn resources(bundle: &Bundle) -> Map {
     resources.put(ids::EVENTS_TABLE, tables::events());
     resources.remark("Events that the relay could not deliver, as references to where they are.");
     resources.put(ids::OUTBOX_TABLE, tables::outbox());
+    for view in registry.views() {
+        resources.remark("A view: a row for each thing, made from its events alone.");
+        resources.put(ids::view_table(view.name), tables::view(&view));
+    }
 
     for context in bundle.all_contexts() {
         let mut functions = registry
@@ -112,7 +117,7 @@ fn resources(bundle: &Bundle) -> Map {
     resources.heading("Queues that systems outside read");
     for outbound in &registry.outbound {
         resources.remark(format!("{}: {}.", outbound.about, outbound.events.join(", ")));
-        queues::with_dead_letters(&mut resources, registry, outbound.queue);
+        queues::with_dead_letters(&mut resources, registry, outbound.queue, None);
     }
 
     put_deadlines(&mut resources, registry);
@@ -151,12 +156,12 @@ fn put_deadlines(resources: &mut Map, registry: &Registry) {
 fn put_function(resources: &mut Map, registry: &Registry, function: &Function) {
     let name = function.name.as_str();
     resources.remark(function.about);
-    resources.put(pascal_case(name), functions::function(function));
-    resources.put(ids::role(name), roles::role(function));
+    resources.put(pascal_case(name), functions::function(registry, function));
+    resources.put(ids::role(name), roles::role(registry, function));
     resources.put(ids::log_group(name), functions::log_group(function));
     match function.trigger {
         Trigger::Commands(_) | Trigger::Events(_) | Trigger::GivenUpRecords => {
-            queues::with_dead_letters(resources, registry, name);
+            queues::with_dead_letters(resources, registry, name, functions::condition(function));
         }
         // Its queue is there without it, or it has none.
         Trigger::Outbound(_) | Trigger::EventStream | Trigger::Schedule(_) => {}
@@ -190,6 +195,12 @@ fn outputs(registry: &Registry) -> Map {
             reference(ids::OUTBOX_TABLE),
         ),
     );
+    for view in registry.views() {
+        let about = format!("The table of the view `{}`", view.name);
+        let id = ids::view_table(view.name);
+        let output = output(&about, reference(&id)).with("Condition", WITH_VIEWS);
+        outputs.put(format!("{id}Name"), output);
+    }
     outputs.put(
         "OperatorRoleArn",
         output(

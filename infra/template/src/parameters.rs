@@ -8,6 +8,10 @@ use crate::yaml::{Map, Yaml, inline};
 
 /// Whether the simulators are deployed.
 pub(crate) const WITH_SIMULATORS: &str = "WithSimulators";
+/// Whether there are views.
+pub(crate) const WITH_VIEWS: &str = "WithViews";
+/// Whether there are alarms of views.
+pub(crate) const WITH_VIEW_ALARMS: &str = "WithViewAlarms";
 /// Whether a key of the account's own encrypts what is stored.
 pub(crate) const WITH_KEY: &str = "WithKey";
 /// Whether the invocations on a queue are bounded.
@@ -27,6 +31,8 @@ pub(crate) const WITH_DELETION_PROTECTION: &str = "WithDeletionProtection";
 /// Whether functions call an endpoint other than AWS's own.
 pub(crate) const WITH_ENDPOINT: &str = "WithEndpoint";
 
+/// Whether there are views: the parameter, which functions are told.
+pub(crate) const VIEWS: &str = "DeployViews";
 /// Where functions find DynamoDB and SQS, if not on AWS.
 pub(crate) const ENDPOINT_URL: &str = "EndpointUrl";
 /// Whether X-Ray records invocations.
@@ -67,6 +73,19 @@ pub(crate) fn parameters(bundle: &Bundle) -> Map {
             "Whether stand-ins for the systems outside answer the outbound queues.",
         ),
     );
+    if bundle.registry.views().next().is_some() {
+        parameters.remark(
+            "Their tables stay when they are taken away, and are behind when they come back: `cargo ops rebuild` brings \
+             them up to date.",
+        );
+        parameters.put(
+            VIEWS,
+            flag(
+                true,
+                "Whether tables show what became of things, for those who ask.",
+            ),
+        );
+    }
     load(&mut parameters, &bundle.registry);
     logs(&mut parameters);
     alarms(&mut parameters);
@@ -227,9 +246,16 @@ fn endpoint(parameters: &mut Map) {
 }
 
 /// The section `Conditions`.
-pub(crate) fn conditions() -> Map {
-    Map::new()
-        .with(WITH_SIMULATORS, equals("DeploySimulators", "true"))
+pub(crate) fn conditions(registry: &Registry) -> Map {
+    let mut conditions = Map::new().with(WITH_SIMULATORS, equals("DeploySimulators", "true"));
+    if registry.views().next().is_some() {
+        conditions.put(WITH_VIEWS, equals(VIEWS, "true"));
+        conditions.put(
+            WITH_VIEW_ALARMS,
+            all([condition(WITH_ALARMS), condition(WITH_VIEWS)]),
+        );
+    }
+    conditions
         .with(WITH_MAXIMUM_CONCURRENCY, not(equals("MaximumConcurrency", "0")))
         .with(WITH_KEY, not(equals("KmsKeyArn", "")))
         .with(WITH_ALARMS, equals("DeployAlarms", "true"))

@@ -5,10 +5,10 @@ use std::time::Duration;
 use aws_adapters::{DEADLINES, MAX_RECEIVE_COUNT, dead_letter_queue};
 use bundle::{Function, Registry, Sender, Trigger};
 
-use crate::functions::is_simulator;
+use crate::functions::condition;
 use crate::ids;
 use crate::intrinsics::{arn, only_if, reference, stack_name, substituted, unless};
-use crate::parameters::{VISIBILITY_TIMEOUT, WITH_KEY, WITH_SIMULATORS};
+use crate::parameters::{VISIBILITY_TIMEOUT, WITH_KEY};
 use crate::policies::document;
 use crate::roles::queue_arn;
 use crate::yaml::{Map, Yaml, inline};
@@ -17,7 +17,14 @@ use crate::yaml::{Map, Yaml, inline};
 const RETENTION: Duration = Duration::from_hours(14 * 24);
 
 /// A queue with its dead-letter queue and the policies of both.
-pub(crate) fn with_dead_letters(resources: &mut Map, registry: &Registry, name: &str) {
+///
+/// A queue whose function need not be there is there on the same condition.
+pub(crate) fn with_dead_letters(
+    resources: &mut Map,
+    registry: &Registry,
+    name: &str,
+    condition: Option<&str>,
+) {
     let redrive = Map::new()
         .with("deadLetterTargetArn", arn(&ids::dead_letter_queue(name)))
         .with("maxReceiveCount", MAX_RECEIVE_COUNT);
@@ -25,13 +32,16 @@ pub(crate) fn with_dead_letters(resources: &mut Map, registry: &Registry, name: 
         .with("VisibilityTimeout", reference(VISIBILITY_TIMEOUT))
         .with("RedrivePolicy", redrive);
     let id = ids::queue(name);
-    resources.put(id.as_str(), queue(name, extra));
-    resources.put(format!("{id}Policy"), policy(&id, senders(registry, name)));
+    resources.put(id.as_str(), queue(name, condition, extra));
+    resources.put(
+        format!("{id}Policy"),
+        policy(&id, condition, senders(registry, name)),
+    );
     let source = inline([substituted(queue_arn(name))]);
     let sources = Map::new()
         .with("redrivePermission", "byQueue")
         .with("sourceQueueArns", source);
-    dead_letters(resources, registry, name, sources);
+    dead_letters(resources, registry, name, condition, sources);
 }
 
 /// The queue of what no schedule could deliver. No queue's letters go there.
@@ -41,22 +51,22 @@ pub(crate) fn of_undelivered_deadlines(resources: &mut Map) {
         "RedriveAllowPolicy",
         Map::new().with("redrivePermission", "denyAll"),
     );
-    resources.put(id.as_str(), queue(&dead_letter_queue(DEADLINES), extra));
+    resources.put(id.as_str(), queue(&dead_letter_queue(DEADLINES), None, extra));
     let senders = vec![arn(ids::SCHEDULER_ROLE)];
-    resources.put(format!("{id}Policy"), policy(&id, Some(senders)));
+    resources.put(format!("{id}Policy"), policy(&id, None, Some(senders)));
 }
 
-fn dead_letters(resources: &mut Map, registry: &Registry, name: &str, sources: Map) {
+fn dead_letters(resources: &mut Map, registry: &Registry, name: &str, condition: Option<&str>, sources: Map) {
     let id = ids::dead_letter_queue(name);
     let extra = Map::new().with("RedriveAllowPolicy", sources);
-    resources.put(id.as_str(), queue(&dead_letter_queue(name), extra));
+    resources.put(id.as_str(), queue(&dead_letter_queue(name), condition, extra));
     resources.put(
         format!("{id}Policy"),
-        policy(&id, senders_of_dead_letters(registry, name)),
+        policy(&id, condition, senders_of_dead_letters(registry, name)),
     );
 }
 
-fn queue(name: &str, extra: Map) -> Map {
+fn queue(name: &str, condition: Option<&str>, extra: Map) -> Map {
     let properties = Map::new()
         .with("QueueName", stack_name(name))
         .with("MessageRetentionPeriod", RETENTION.as_secs())
@@ -65,6 +75,7 @@ fn queue(name: &str, extra: Map) -> Map {
         .followed_by(extra);
     Map::new()
         .with("Type", "AWS::SQS::Queue")
+        .maybe("Condition", condition)
         .with("Properties", properties)
 }
 
@@ -101,15 +112,14 @@ fn senders_of_dead_letters(registry: &Registry, name: &str) -> Option<Vec<Yaml>>
 
 fn role(function: &Function) -> Yaml {
     let role = arn(&ids::role(&function.name));
-    if is_simulator(function) {
-        only_if(WITH_SIMULATORS, role)
-    } else {
-        role
+    match condition(function) {
+        Some(condition) => only_if(condition, role),
+        None => role,
     }
 }
 
 /// Within an account, IAM's word and the queue's are added up: only a denial keeps others out.
-fn policy(queue: &str, senders: Option<Vec<Yaml>>) -> Map {
+fn policy(queue: &str, condition: Option<&str>, senders: Option<Vec<Yaml>>) -> Map {
     let in_the_open = Map::new().with("Bool", Map::new().with("aws:SecureTransport", "false"));
     let mut statements = vec![deny("OnlyTls", "sqs:*", queue, in_the_open)];
     if let Some(senders) = senders {
@@ -124,6 +134,7 @@ fn policy(queue: &str, senders: Option<Vec<Yaml>>) -> Map {
         .with("PolicyDocument", document(statements));
     Map::new()
         .with("Type", "AWS::SQS::QueuePolicy")
+        .maybe("Condition", condition)
         .with("Properties", properties)
 }
 

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use aws_adapters::{DEADLINES, OUTBOX_INDEX, dead_letter_queue};
-use bundle::{Bundle, Function, OutboxAccess, StoreAccess, Trigger};
+use bundle::{Bundle, Function, OutboxAccess, Registry, StoreAccess, Trigger};
 
 use crate::deadlines;
 use crate::functions::conditional;
 use crate::ids;
-use crate::intrinsics::{arn, attribute, substituted};
+use crate::intrinsics::{arn, attribute, only_if, substituted};
+use crate::parameters::WITH_VIEWS;
 use crate::policies::{allow, document, policy, use_of_key};
 use crate::yaml::{Map, Yaml};
 
@@ -19,12 +20,12 @@ use crate::yaml::{Map, Yaml};
 const LONGEST_SESSION: Duration = Duration::from_hours(12);
 
 /// The role of a function.
-pub(crate) fn role(function: &Function) -> Map {
+pub(crate) fn role(registry: &Registry, function: &Function) -> Map {
     let trust = Map::new()
         .with("Effect", "Allow")
         .with("Principal", Map::new().with("Service", "lambda.amazonaws.com"))
         .with("Action", "sts:AssumeRole");
-    let policy = policy(&function.name, statements(function));
+    let policy = policy(&function.name, statements(registry, function));
     conditional(function, "AWS::IAM::Role").with(
         "Properties",
         Map::new()
@@ -94,7 +95,7 @@ pub(crate) fn queue_arn(name: &str) -> String {
     format!("arn:${{AWS::Partition}}:sqs:${{AWS::Region}}:${{AWS::AccountId}}:${{AWS::StackName}}-{name}")
 }
 
-fn statements(function: &Function) -> Vec<Yaml> {
+fn statements(registry: &Registry, function: &Function) -> Vec<Yaml> {
     let log_lines = ["logs:CreateLogStream", "logs:PutLogEvents"];
     let spans = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"];
     let mut statements = vec![
@@ -103,10 +104,18 @@ fn statements(function: &Function) -> Vec<Yaml> {
         allow("Trace", &spans, vec!["*".into()]),
     ];
     statements.extend(trigger(function));
-    statements.push(allow("Send", &["sqs:SendMessage"], destinations(function)));
+    statements.push(allow(
+        "Send",
+        &["sqs:SendMessage"],
+        destinations(registry, function),
+    ));
     statements.extend(deadlines::permissions(function));
     statements.extend(store(function.store));
     statements.extend(outbox(function.outbox));
+    if let Some(view) = function.view {
+        let table = vec![arn(&ids::view_table(view.name))];
+        statements.push(allow("Show", &["dynamodb:PutItem"], table));
+    }
     statements.push(use_of_key());
     statements
 }
@@ -147,9 +156,18 @@ fn trigger(function: &Function) -> Vec<Yaml> {
 }
 
 /// Where a function sends to; what it gives up at the end.
-fn destinations(function: &Function) -> Vec<Yaml> {
+fn destinations(registry: &Registry, function: &Function) -> Vec<Yaml> {
     let queues = function.sends_to.iter().cloned().chain(function.gives_up_to());
-    queues.map(|queue| arn(&ids::queue(&queue))).collect()
+    let queue = |queue: String| {
+        let of_another = function.name != queue && registry.view_queues().any(|view| view == queue);
+        let queue = arn(&ids::queue(&queue));
+        if of_another {
+            only_if(WITH_VIEWS, queue)
+        } else {
+            queue
+        }
+    };
+    queues.map(queue).collect()
 }
 
 fn store(access: StoreAccess) -> Option<Yaml> {

@@ -17,7 +17,7 @@ use crate::context::Context;
 use crate::function::{Batching, Function, OutboxAccess, Read, Sender, StoreAccess, Trigger, ViewTableForm};
 use crate::names::{RECOVERY, RELAY, SWEEPER};
 use crate::sample::{MakeSample, Sample};
-use crate::settings::Parts;
+use crate::settings::{Parts, Settings};
 
 /// The function of a command: loads its stream, lets the rules decide, appends.
 pub fn command<C: Command>(context: Context, sender: Sender, about: &'static str) -> Function {
@@ -79,7 +79,7 @@ impl<S: Step> Listens<S> {
 }
 
 /// The function of a view: shows what the streams of its events amount to, in a table of its own.
-pub fn view<V: View>(context: Context, about: &'static str) -> Function {
+pub fn view<V: View>(about: &'static str) -> Function {
     let form = ViewTableForm {
         name: V::NAME,
         key: V::KEY,
@@ -91,7 +91,7 @@ pub fn view<V: View>(context: Context, about: &'static str) -> Function {
         ..Function::of(
             format!("view-{}", V::NAME),
             about,
-            context,
+            Context::VIEWS,
             Trigger::Events(V::LISTENS),
             |name, parts| {
                 let table = parts.view_table(V::NAME, V::KEY);
@@ -107,12 +107,33 @@ pub fn view<V: View>(context: Context, about: &'static str) -> Function {
 /// 256 MB, a seventh of one, those of a batch would take most of a second of a function that watches its time.
 const RELAY_MEMORY_MB: u32 = 512;
 
-pub(crate) fn relay(routes: Routes, event: Option<MakeSample>) -> Function {
+/// Which queues the relay and the sweeper send to.
+#[derive(Clone, Debug)]
+pub(crate) struct Addressees {
+    /// All that asked for events.
+    pub(crate) routes: Routes,
+    /// All but views, which need not be deployed.
+    pub(crate) without_views: Routes,
+}
+
+impl Addressees {
+    /// Those that are deployed.
+    fn deployed(&self, settings: &Settings) -> Routes {
+        let deployed = if settings.views {
+            &self.routes
+        } else {
+            &self.without_views
+        };
+        deployed.clone()
+    }
+}
+
+pub(crate) fn relay(addressees: Addressees, event: Option<MakeSample>) -> Function {
     let about = "Copies each stored event to the queues of those who asked for it";
-    let sampled = routes.clone();
+    let (sampled, queues) = (addressees.routes.clone(), addressees.routes.queues());
     Function {
         samples: following(event, move |event| event.relayed(&sampled)),
-        sends_to: routes.queues(),
+        sends_to: queues,
         outbox: OutboxAccess::Save,
         // Fuller batches make fuller calls to the queues. Several at once, because a shard takes up to 1,000 commits
         // a second, and one invocation after the other passes on some 700 (by estimate: 100 in 150 ms, most of it
@@ -133,7 +154,7 @@ pub(crate) fn relay(routes: Routes, event: Option<MakeSample>) -> Function {
             Trigger::EventStream,
             move |name, parts| {
                 let (clock, metrics) = (parts.clock.clone(), parts.metrics.clone());
-                let publisher = parts.publisher(routes.clone());
+                let publisher = parts.publisher(addressees.deployed(&parts.settings));
                 Arc::new(Relay::new(name, publisher, parts.outbox(), clock, metrics))
             },
         )
@@ -159,19 +180,20 @@ pub(crate) fn recovery(event: Option<MakeSample>) -> Function {
     }
 }
 
-pub(crate) fn sweeper(routes: Routes, event: Option<MakeSample>) -> Function {
+pub(crate) fn sweeper(addressees: Addressees, event: Option<MakeSample>) -> Function {
     let about =
         "Sends again what is due in the outbox; parks what can't pass by itself, or fails for three days";
     let trigger = Trigger::Schedule(SWEEP_INTERVAL);
-    let sampled = routes.clone();
+    let (sampled, queues) = (addressees.routes.clone(), addressees.routes.queues());
     Function {
         samples: following(event, move |event| event.swept(&sampled)),
-        sends_to: routes.queues(),
+        sends_to: queues,
         store: StoreAccess::Fetch,
         outbox: OutboxAccess::Sweep,
         ..Function::of(SWEEPER, about, Context::DELIVERY, trigger, move |name, parts| {
             let (clock, metrics) = (parts.clock.clone(), parts.metrics.clone());
-            let (publisher, store) = (parts.publisher(routes.clone()), parts.event_store());
+            let routes = addressees.deployed(&parts.settings);
+            let (publisher, store) = (parts.publisher(routes), parts.event_store());
             Arc::new(Sweeper::new(
                 name,
                 publisher,

@@ -21,6 +21,8 @@ pub struct Picture {
 impl Context {
     /// What all businesses share: the relay, and what makes up for its failures.
     pub const DELIVERY: Self = Self::new("delivery", "Delivery of events");
+    /// What became of things, for those who ask.
+    pub const VIEWS: Self = Self::new("views", "Views");
     /// Stand-ins for the outside world.
     pub const SIMULATORS: Self = Self::new("simulators", "Simulators");
 

@@ -74,10 +74,10 @@ impl Looked<'_> {
         }
     }
 
-    /// Each event goes to a step or outside, or is declared to go nowhere.
+    /// Each event goes to a step or outside, or is declared to go nowhere. A view only shows it.
     fn listeners(&self, gaps: &mut Vec<String>) {
         let Places { registry, .. } = self.places;
-        let routes = self.bundle.registry.routes();
+        let routes = self.bundle.registry.routes_without_views();
         let counted: BTreeSet<_> = self.functions().flat_map(|f| f.late_facts).collect();
         let unheard: BTreeSet<_> = self.functions().flat_map(|f| f.unheard).collect();
         for kind in &self.bundle.streams {

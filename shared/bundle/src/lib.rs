@@ -44,7 +44,7 @@ pub use names::{RECOVERY, RELAY, SWEEPER};
 pub use registry::{Outbound, Registry};
 pub use sample::{Comes, Follows, Given, Sample, at};
 pub use scenario::{Demo, Scenario};
-pub use settings::{InvalidSetting, Parts, Settings};
+pub use settings::{DEPLOY_VIEWS, InvalidSetting, Parts, Settings};
 pub use streams::{Called, PartOf, StreamKind};
 
 /// A business, as the engine knows it.
@@ -106,6 +106,6 @@ impl Bundle {
     /// Its own contexts, then those that every bundle has.
     pub fn all_contexts(&self) -> impl Iterator<Item = Context> {
         let own = self.contexts.iter().copied();
-        own.chain([Context::DELIVERY, Context::SIMULATORS])
+        own.chain([Context::VIEWS, Context::DELIVERY, Context::SIMULATORS])
     }
 }

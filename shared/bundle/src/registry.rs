@@ -2,7 +2,7 @@
 
 use aws_adapters::Routes;
 
-use crate::building::{recovery, relay, sweeper};
+use crate::building::{Addressees, recovery, relay, sweeper};
 use crate::function::{Function, Trigger, ViewTableForm};
 
 /// A queue that systems outside the bundle read.
@@ -30,7 +30,10 @@ impl Registry {
     pub fn of(functions: Vec<Function>, outbound: Vec<Outbound>) -> Self {
         let mut registry = Self { functions, outbound };
         registry.tell_of_deadlines();
-        let routes = registry.routes();
+        let addressees = Addressees {
+            routes: registry.routes(),
+            without_views: registry.routes_without_views(),
+        };
         // What those three do is shown by the event that the first step waits for.
         let steps = registry
             .functions
@@ -38,9 +41,9 @@ impl Registry {
             .filter(|f| matches!(f.trigger, Trigger::Events(_)));
         let event = steps.flat_map(|step| &step.samples).next().cloned();
         let delivery = [
-            relay(routes.clone(), event.clone()),
+            relay(addressees.clone(), event.clone()),
             recovery(event.clone()),
-            sweeper(routes, event),
+            sweeper(addressees, event),
         ];
         registry.functions.extend(delivery);
         registry
@@ -89,9 +92,21 @@ impl Registry {
         routes
     }
 
+    /// The same of a stack that has no views.
+    pub fn routes_without_views(&self) -> Routes {
+        let views: Vec<_> = self.view_queues().map(str::to_owned).collect();
+        self.routes().without(&views)
+    }
+
     /// The tables of all views.
     pub fn views(&self) -> impl Iterator<Item = ViewTableForm> {
         self.functions.iter().filter_map(|function| function.view)
+    }
+
+    /// The queues of views, without the stack's name.
+    pub fn view_queues(&self) -> impl Iterator<Item = &str> {
+        let views = self.functions.iter().filter(|function| function.view.is_some());
+        views.map(|function| function.name.as_str())
     }
 
     /// All queues, without the stack's name; each has a dead-letter queue.

@@ -69,6 +69,8 @@ pub struct Follows {
     pub sent: Vec<String>,
     /// What becomes of commits in the outbox.
     pub outbox: BTreeMap<CommitRef, Delivery>,
+    /// What the row of the view shows, by attribute, among other things.
+    pub shown: BTreeMap<&'static str, String>,
 }
 
 /// What stands in the event table before a message comes.
@@ -147,6 +149,16 @@ impl Sample {
     #[must_use]
     pub fn sends(mut self, commands: &[&str]) -> Self {
         self.follows.sent = commands.iter().map(|command| kebab_case(command)).collect();
+        self
+    }
+
+    /// The stream's row in the view's table shows this, each attribute as text.
+    #[must_use]
+    pub fn shows(mut self, attributes: &[(&'static str, &str)]) -> Self {
+        let attributes = attributes
+            .iter()
+            .map(|(name, value)| (*name, (*value).to_owned()));
+        self.follows.shown = attributes.collect();
         self
     }
 

@@ -20,6 +20,9 @@ pub struct Settings {
     /// `SCHEDULER_ROLE_ARN` and `QUEUE_ARN_PREFIX`, for functions that set deadlines. Without them a deadline that
     /// is further off than a queue can hold it back is sent on from queue to queue.
     pub scheduling: Option<Scheduling>,
+    /// `DEPLOY_VIEWS`, `true` or `false`: whether the stack has views, and their queues get events. It has if nothing
+    /// is said.
+    pub views: bool,
     /// What the business can be set to, and how long messages are tried: each by its own variable, 1 to 31,536,000
     /// seconds (a year).
     pub values: SettingValues,
@@ -33,6 +36,9 @@ pub struct InvalidSetting {
     problem: String,
     expected: &'static str,
 }
+
+/// The variable that says whether the stack has views.
+pub const DEPLOY_VIEWS: &str = "DEPLOY_VIEWS";
 
 const SECONDS: &str = "a whole number of seconds from 1 to 31536000";
 const ROLE_ARN: &str = "the ARN of the role that EventBridge Scheduler sends as, such as \
@@ -71,8 +77,21 @@ impl Settings {
                 url_problem,
             )?,
             scheduling: Self::scheduling(&variable)?,
+            views: Self::views(&variable)?,
             values: Self::values(declared, &variable)?,
         })
+    }
+
+    fn views(variable: impl Fn(&str) -> Option<String>) -> Result<bool, InvalidSetting> {
+        match variable(DEPLOY_VIEWS).as_deref() {
+            None | Some("" | "true") => Ok(true),
+            Some("false") => Ok(false),
+            Some(other) => Err(InvalidSetting {
+                name: DEPLOY_VIEWS,
+                problem: format!("is {other:?}"),
+                expected: "true or false",
+            }),
+        }
     }
 
     /// Both variables, or neither.

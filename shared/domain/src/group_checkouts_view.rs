@@ -94,11 +94,11 @@ impl Known {
                 GuestOutcome::Failed => self.failed += 1,
             },
             GroupCheckoutEvent::GroupCheckoutCompleted(end) => {
-                self.ended = Some(("completed", end.completed_at))
+                self.ended = Some(("completed", end.completed_at));
             }
             GroupCheckoutEvent::GroupCheckoutFailed(end) => self.ended = Some(("failed", end.failed_at)),
             GroupCheckoutEvent::GroupCheckoutTimedOut(end) => {
-                self.ended = Some(("timed_out", end.timed_out_at))
+                self.ended = Some(("timed_out", end.timed_out_at));
             }
             GroupCheckoutEvent::GroupCheckoutInitiated(_)
             | GroupCheckoutEvent::GroupCheckoutFailureNotified(_)

@@ -27,6 +27,16 @@ impl Routes {
             .push(queue.to_owned());
     }
 
+    /// The same but for these queues.
+    #[must_use]
+    pub fn without(&self, queues: &[String]) -> Self {
+        let others = self.0.iter().map(|(event_type, all)| {
+            let others = all.iter().filter(|queue| !queues.contains(queue)).cloned();
+            (event_type.clone(), others.collect())
+        });
+        Self(others.collect())
+    }
+
     /// All queues that get any event, each once.
     pub fn queues(&self) -> Vec<String> {
         let all: BTreeSet<_> = self.0.values().flatten().cloned().collect();

@@ -253,14 +253,18 @@ fn follows(function: &Function, sample: &Sample) -> Value {
             "delivery": delivery.as_str(),
         })
     });
-    json!({
+    let mut follows = json!({
         "function": function.name,
         "queue": function.queue(),
         "answer": answer(sample),
         "streams": streams(sample),
         "sent": sent,
         "outbox": outbox.collect::<Vec<_>>(),
-    })
+    });
+    if !sample.follows.shown.is_empty() {
+        follows["shown"] = json!(sample.follows.shown);
+    }
+    follows
 }
 
 /// The types of the events in each of a sample's streams when all is done.

@@ -9,7 +9,7 @@ use eventsourcing::{
     Stream, StreamId, Timestamp, assemble, computed_id, plan,
 };
 
-use crate::shop::{now, order_id};
+use crate::shop::now;
 
 /// A stream in which these events have happened, each in a commit of its own, and the default settings.
 pub fn given<D: Decider<Settings: Default>>(events: impl IntoIterator<Item = D::Event>) -> Given<D> {
@@ -142,25 +142,7 @@ impl<D: Decider<State: Debug>> Debug for Given<D> {
     }
 }
 
-/// The stream of the cart's order, or of what the decider decides for, with each of these events in a commit of its own.
-pub fn stream_of<D: Decider>(events: &[D::Event]) -> Stream {
-    let stream = D::CATEGORY.stream(&order_id());
-    let mut commits: Vec<Commit> = Vec::new();
-    for event in events {
-        let position = commits.last().map_or(Position::START, Commit::end);
-        let commit_id = computed_id(&format!("commit/{}", commits.len()));
-        commits.push(Commit::at(
-            position,
-            &stream,
-            commit_id,
-            now(),
-            vec![stored(event)],
-        ));
-    }
-    assemble(&stream, commits).expect("the commits tile the stream")
-}
-
-fn stored<E: EventSet>(event: &E) -> NewEvent {
+pub fn stored<E: EventSet>(event: &E) -> NewEvent {
     NewEvent {
         event_type: event.event_type(),
         schema_version: event.schema_version(),

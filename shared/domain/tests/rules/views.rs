@@ -7,11 +7,31 @@ use domain::order::{
     OrderInitialized, OrderWithdrawnEarly,
 };
 use domain::orders_view::Orders;
-use eventsourcing::{Attribute, Decider, OPEN_SHARDS, View, Viewed};
+use eventsourcing::{
+    Attribute, Commit, Decider, OPEN_SHARDS, Position, Stream, View, Viewed, assemble, computed_id,
+};
 
-use crate::given::stream_of;
+use crate::given::stored;
 use crate::order::initialize;
 use crate::shop::{before, due_at, now, order_id, payment_id, shipment_id};
+
+/// The stream of the cart's order, or of what the decider decides for, with each of these events in a commit of its own.
+fn stream_of<D: Decider>(events: &[D::Event]) -> Stream {
+    let stream = D::CATEGORY.stream(&order_id());
+    let mut commits: Vec<Commit> = Vec::new();
+    for event in events {
+        let position = commits.last().map_or(Position::START, Commit::end);
+        let commit_id = computed_id(&format!("commit/{}", commits.len()));
+        commits.push(Commit::at(
+            position,
+            &stream,
+            commit_id,
+            now(),
+            vec![stored(event)],
+        ));
+    }
+    assemble(&stream, commits).expect("the commits tile the stream")
+}
 
 fn initialized() -> OrderEvent {
     let InitializeOrder {
