@@ -410,6 +410,10 @@ mod tests {
             routes.of("ShipmentFailed"),
             ["shipping-gateway", "on-shipment-failed"]
         );
-        assert_eq!(routes.of("OrderCompleted"), [""; 0]);
+        assert_eq!(routes.of("OrderCompleted"), ["view-orders"]);
+        assert_eq!(
+            bundle().registry.routes_without_views().of("OrderCompleted"),
+            [""; 0]
+        );
     }
 }

@@ -24,13 +24,16 @@ use crate::sampled::alone;
 use crate::setting;
 
 /// What a log says of a message that was taken.
-const TAKEN: [&str; 6] = [
+const TAKEN: [&str; 9] = [
     "recorded",
     "nothing to do",
     "reacted",
     "answered",
     "not due",
     "saved in the outbox",
+    "shown",
+    "known",
+    "nothing to show",
 ];
 /// The longest text in a log line, and in an attribute of a letter.
 pub const LONGEST: usize = 1_000;
@@ -80,7 +83,7 @@ pub async fn on_every_queue(options: &StackOptions) {
                 Trigger::GivenUpRecords => GIVEN_UP,
                 _ => &sample,
             },
-            by_shape: function.shape().as_ref().map(at_the_edges).unwrap_or_default(),
+            by_shape: function.shapes().iter().flat_map(at_the_edges).collect(),
             function: instance(&bundle, &function.name),
             bundle: &bundle,
         };

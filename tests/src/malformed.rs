@@ -25,9 +25,9 @@ pub struct Malformed {
     pub names: String,
 }
 
-/// Everything that can be wrong with a message of that shape: with its fields on every level, and with the
+/// Everything that can be wrong with a message of one of these shapes: with its fields on every level, and with the
 /// whole, made from the body `right`, whose fields are in `content`: `command` or `event`.
-pub fn all_malformed(right: &str, shape: &Shape, content: &str) -> BTreeSet<Malformed> {
+pub fn all_malformed(right: &str, shapes: &[Shape], content: &str) -> BTreeSet<Malformed> {
     let right: Value = serde_json::from_str(right).expect("a sample is JSON");
     let mut all = BTreeSet::from([Malformed {
         body: format!("\u{feff}{right}"),
@@ -35,7 +35,7 @@ pub fn all_malformed(right: &str, shape: &Shape, content: &str) -> BTreeSet<Malf
     }]);
     all.extend(no_message(content));
     all.extend(doubled(&right, content));
-    all.extend(shape.wrong().into_iter().map(malformed));
+    all.extend(shapes.iter().flat_map(Shape::wrong).map(malformed));
     all
 }
 
@@ -124,8 +124,9 @@ fn spelt_with_escapes(name: &str) -> String {
 pub async fn refuses_all(options: &StackOptions, function: &Function) -> usize {
     let (bundle, sample) = alone(options, function).await;
     let queue = function.name.as_str();
-    let shape = function.shape().expect("its messages have a shape");
-    let malformed: Vec<_> = all_malformed(&sample, &shape, content_of(function))
+    let shapes = function.shapes();
+    assert!(!shapes.is_empty(), "the messages of {queue} have a shape");
+    let malformed: Vec<_> = all_malformed(&sample, &shapes, content_of(function))
         .into_iter()
         .collect();
     let commits = bundle.commits().await.len();

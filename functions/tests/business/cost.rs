@@ -5,6 +5,7 @@ use std::time::Duration;
 use domain::deadlines::SHIPMENT_DEADLINE;
 use embedded_sqs::{Operation, Totals};
 use functions::scenarios::{Ids, order_scenarios};
+use local::{StackOptions, Views};
 use testkit::prices::{Usage, gigabytes};
 use testkit::running::Running;
 
@@ -28,7 +29,11 @@ pub(crate) const SCHEDULES: f64 = 1.0;
 
 #[tokio::test(start_paused = true)]
 async fn what_it_costs_to_take_a_happy_order_of_a_two_line_cart_is_what_the_design_says() {
-    let bundle = Running::start(options()).await;
+    let bundle = Running::start(StackOptions {
+        views: Views::LeftOut,
+        ..options()
+    })
+    .await;
     let scenario = order_scenarios()
         .into_iter()
         .find(|scenario| scenario.title == "everything goes well")

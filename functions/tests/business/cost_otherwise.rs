@@ -13,7 +13,7 @@ use embedded_aws::mapping::{Invocation, Invoke, InvokeError};
 use embedded_sqs::Totals;
 use eventsourcing::Timestamp;
 use functions::scenarios::{Ids, order_scenarios};
-use local::{Intercept, StackOptions};
+use local::{Intercept, StackOptions, Views};
 use serde_json::{Value, json};
 use testkit::logs::Logs;
 use testkit::prices::{LOG_GB, TRACE, TRACED, Usage, gigabytes, queue_requests};
@@ -80,6 +80,7 @@ impl Bill {
         let invocations = Arc::new(Counting::default());
         let bundle = Running::start_unwatched(StackOptions {
             only,
+            views: Views::LeftOut,
             settings: deadlines.into(),
             intercept: Some(invocations.clone()),
             ..options

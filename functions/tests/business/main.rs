@@ -11,6 +11,7 @@ mod bad_day;
 mod bad_messages;
 mod ceilings;
 mod cost;
+mod cost_of_views;
 mod cost_otherwise;
 mod crash_points;
 mod group;

@@ -202,8 +202,18 @@ impl Silence {
     }
 }
 
-/// All alarms, with their ids.
-pub(crate) fn alarms(bundle: &Bundle) -> Vec<(String, Map)> {
+/// An alarm in the template.
+pub(crate) struct Written {
+    /// What it is called there.
+    pub(crate) id: String,
+    /// Its ARN, with `${…}` in it.
+    pub(crate) arn: String,
+    /// It itself.
+    pub(crate) resource: Map,
+}
+
+/// All alarms.
+pub(crate) fn alarms(bundle: &Bundle) -> Vec<Written> {
     let registry = &bundle.registry;
     let alarms = [
         dead_letters(bundle),
@@ -221,9 +231,7 @@ pub(crate) fn alarms(bundle: &Bundle) -> Vec<(String, Map)> {
         .flatten()
         .filter(|alarm| !alarm.metrics.is_empty());
     let split = alarms.flat_map(Alarm::split);
-    split
-        .map(|alarm| (pascal_case(&alarm.name) + "Alarm", alarm.resource()))
-        .collect()
+    split.map(|alarm| alarm.written()).collect()
 }
 
 impl Alarm {
@@ -256,6 +264,22 @@ impl Alarm {
             ..self
         };
         self.metrics.chunks(MOST_METRICS).enumerate().map(part).collect()
+    }
+
+    fn written(&self) -> Written {
+        let id = pascal_case(&self.name) + "Alarm";
+        // Of one that need not be there, only the name can be told.
+        let arn = if self.condition == WITH_ALARMS {
+            format!("${{{id}.Arn}}")
+        } else {
+            let of_all = "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm";
+            format!("{of_all}:${{AWS::StackName}}-{}", self.name)
+        };
+        Written {
+            id,
+            arn,
+            resource: self.resource(),
+        }
     }
 
     fn resource(&self) -> Map {
@@ -455,7 +479,7 @@ fn of_tables(registry: &Registry) -> Vec<Alarm> {
     };
     let views: Vec<_> = registry.views().map(|view| view.name).collect();
     let of_views = Alarm {
-        name: "view-throttled".into(),
+        name: "view-table-throttled".into(),
         condition: WITH_VIEW_ALARMS,
         ..throttled(&views)
     };

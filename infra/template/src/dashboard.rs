@@ -15,7 +15,7 @@ const HEIGHT: u32 = 6;
 /// The height of a line of text.
 const LINE: u32 = 2;
 
-/// The dashboard; `alarms` are the ids of all alarms.
+/// The dashboard; `alarms` are the ARNs of all alarms.
 pub(crate) fn dashboard(bundle: &Bundle, alarms: &[String]) -> Map {
     let registry = &bundle.registry;
     let mut board = Board::default();
@@ -55,8 +55,7 @@ impl Board {
         self.y += LINE;
     }
 
-    fn alarms(&mut self, ids: &[String]) {
-        let arns: Vec<_> = ids.iter().map(|id| format!("${{{id}.Arn}}")).collect();
+    fn alarms(&mut self, arns: &[String]) {
         self.put(
             0,
             WIDTH,

@@ -128,11 +128,11 @@ fn resources(bundle: &Bundle) -> Map {
     );
     resources.put(ids::OPERATOR_ROLE, roles::operator_role(bundle));
     let alarms = alarms::alarms(bundle);
-    let ids: Vec<_> = alarms.iter().map(|(id, _)| id.clone()).collect();
-    for (id, alarm) in alarms {
-        resources.put(id, alarm);
+    let arns: Vec<_> = alarms.iter().map(|alarm| alarm.arn.clone()).collect();
+    for alarm in alarms {
+        resources.put(alarm.id, alarm.resource);
     }
-    resources.put("Dashboard", dashboard::dashboard(bundle, &ids));
+    resources.put("Dashboard", dashboard::dashboard(bundle, &arns));
     resources
 }
 

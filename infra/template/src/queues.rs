@@ -35,7 +35,7 @@ pub(crate) fn with_dead_letters(
     resources.put(id.as_str(), queue(name, condition, extra));
     resources.put(
         format!("{id}Policy"),
-        policy(&id, condition, senders(registry, name)),
+        policy(&id, condition, senders(registry, name, condition)),
     );
     let source = inline([substituted(queue_arn(name))]);
     let sources = Map::new()
@@ -62,7 +62,7 @@ fn dead_letters(resources: &mut Map, registry: &Registry, name: &str, condition:
     resources.put(id.as_str(), queue(&dead_letter_queue(name), condition, extra));
     resources.put(
         format!("{id}Policy"),
-        policy(&id, condition, senders_of_dead_letters(registry, name)),
+        policy(&id, condition, senders_of_dead_letters(registry, name, condition)),
     );
 }
 
@@ -80,7 +80,7 @@ fn queue(name: &str, condition: Option<&str>, extra: Map) -> Map {
 }
 
 /// Who may send to a queue; none if the account's IAM policies decide.
-fn senders(registry: &Registry, name: &str) -> Option<Vec<Yaml>> {
+fn senders(registry: &Registry, name: &str, condition: Option<&str>) -> Option<Vec<Yaml>> {
     let takes = registry.functions.iter().find(|function| function.name == name);
     let is_open = |sender| !matches!(sender, Sender::Steps);
     if let Some(Trigger::Commands(sender)) = takes.map(|function| function.trigger)
@@ -91,7 +91,8 @@ fn senders(registry: &Registry, name: &str) -> Option<Vec<Yaml>> {
     let sends = |function: &&Function| {
         function.sends_to.iter().any(|queue| queue == name) || function.gives_up_to().as_deref() == Some(name)
     };
-    let mut senders: Vec<_> = registry.functions.iter().filter(sends).map(role).collect();
+    let functions = registry.functions.iter().filter(sends);
+    let mut senders: Vec<_> = functions.map(|function| role(function, condition)).collect();
     if registry.deadlines().contains(&name) {
         senders.push(arn(ids::SCHEDULER_ROLE));
     }
@@ -101,20 +102,22 @@ fn senders(registry: &Registry, name: &str) -> Option<Vec<Yaml>> {
 
 /// Who may send to the dead-letter queue of `name`: the function that gives up. What systems outside give
 /// up, the account's IAM policies decide.
-fn senders_of_dead_letters(registry: &Registry, name: &str) -> Option<Vec<Yaml>> {
+fn senders_of_dead_letters(registry: &Registry, name: &str, condition: Option<&str>) -> Option<Vec<Yaml>> {
     if registry.outbound.iter().any(|outbound| outbound.queue == name) {
         return None;
     }
     let dead_letters = dead_letter_queue(name);
     let gives_up = |function: &&Function| function.gives_up_to().as_ref() == Some(&dead_letters);
-    Some(registry.functions.iter().filter(gives_up).map(role).collect())
+    let functions = registry.functions.iter().filter(gives_up);
+    Some(functions.map(|function| role(function, condition)).collect())
 }
 
-fn role(function: &Function) -> Yaml {
+/// The role of a function that may send to a queue which is there on the condition `given`.
+fn role(function: &Function, given: Option<&str>) -> Yaml {
     let role = arn(&ids::role(&function.name));
     match condition(function) {
-        Some(condition) => only_if(condition, role),
-        None => role,
+        Some(condition) if given != Some(condition) => only_if(condition, role),
+        _ => role,
     }
 }
 

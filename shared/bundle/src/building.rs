@@ -9,8 +9,8 @@ use aws_adapters::{
     StepFunction, StreamRecovery, Sweeper, ViewFunction, kebab_case,
 };
 use eventsourcing::{
-    Command, CommandEnvelope, Draft, EventEnvelope, Malformed, Message, RuleSettings, Step, StreamId,
-    Timestamp, View,
+    Announced, Command, CommandEnvelope, Decider, Draft, EventEnvelope, Malformed, Message, RuleSettings,
+    Step, StreamId, Timestamp, View,
 };
 
 use crate::context::Context;
@@ -25,7 +25,7 @@ pub fn command<C: Command>(context: Context, sender: Sender, about: &'static str
     Function {
         sends_to: if C::DEADLINE { vec![name.clone()] } else { vec![] },
         store: StoreAccess::LoadAndAppend,
-        shape: Some(CommandEnvelope::<C>::shape),
+        shapes: || vec![CommandEnvelope::<C>::shape()],
         read: Some(Read {
             body: read::<C>,
             draft: Draft::of::<C>,
@@ -56,7 +56,7 @@ pub fn step<S: Step>(context: Context, about: &'static str) -> Function {
         } else {
             StoreAccess::None
         },
-        shape: Some(EventEnvelope::<S::Event>::shape),
+        shapes: || vec![EventEnvelope::<S::Event>::shape()],
         ..Function::of(
             name,
             about,
@@ -88,6 +88,7 @@ pub fn view<V: View>(about: &'static str) -> Function {
     Function {
         store: StoreAccess::Load,
         view: Some(form),
+        shapes: || Announced::shapes::<<V::Source as Decider>::Event>(V::LISTENS),
         ..Function::of(
             format!("view-{}", V::NAME),
             about,

@@ -161,7 +161,7 @@ pub struct Function {
     /// The events it may record that nobody listens to, neither a step nor a system outside, on purpose.
     pub unheard: &'static [&'static str],
     pub(crate) samples: Vec<MakeSample>,
-    pub(crate) shape: Option<fn() -> Shape>,
+    pub(crate) shapes: fn() -> Vec<Shape>,
     pub(crate) read: Option<Read>,
     pub(crate) build: Build,
 }
@@ -221,7 +221,7 @@ impl Function {
             late_facts: &[],
             unheard: &[],
             samples: vec![],
-            shape: None,
+            shapes: Vec::new,
             read: None,
             build: Box::new(build),
         }
@@ -310,10 +310,10 @@ impl Function {
         }
     }
 
-    /// The shape of the messages that it takes, whole as they stand on its queue; none if they are of several
-    /// types, or of none.
-    pub fn shape(&self) -> Option<Shape> {
-        self.shape.map(|shape| shape())
+    /// The shapes of the messages that it takes, whole as they stand on its queue, one for each type; none if it takes
+    /// messages of every type.
+    pub fn shapes(&self) -> Vec<Shape> {
+        (self.shapes)()
     }
 
     /// Reads the body of a command as the function would, and names the stream that it is for; none if

@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 
 use crate::structure::{MAX_DEPTH, Structure};
 use crate::{
-    Characters, Dispatch, Field, FieldError, FieldForm, FieldValue, Fields, Message, RecordedEvent, Review,
-    Shape, StreamId, TextForm, Timestamp, Unreadable, command_id, decode, write_body,
+    Characters, Dispatch, EventSet, EventVisitor, Field, FieldError, FieldForm, FieldValue, Fields, Message,
+    RecordedEvent, Review, Shape, StreamId, TextForm, Timestamp, Unreadable, command_id, decode, write_body,
 };
 
 /// A body that can't be understood. The text says which field, and what was expected there; never
@@ -196,21 +196,46 @@ pub struct Announced {
 }
 
 impl Announced {
-    /// Reads the body of a message from a queue that takes events of several types: `types`. The event's own fields
-    /// are not looked at.
-    pub fn read(body: &str, types: &[&str], now: Timestamp) -> Result<Self, Malformed> {
+    /// Reads the body of a message from a queue that takes those events of `E` whose types are in `types`. It has to be
+    /// as sound as for a queue that takes one of them.
+    pub fn read<E: EventSet>(body: &str, types: &[&str], now: Timestamp) -> Result<Self, Malformed> {
         let fields = whole(body, "event")?;
         let name: String = fields.get("type")?;
         if !types.contains(&name.as_str()) {
             return Err(Malformed::NoneOf(types.join(", ")));
         }
         let id: EnvelopeId = fields.get("id")?;
+        let stream = fields.get("stream_id")?;
+        let revision = fields.get("revision")?;
+        let Data(data) = fields.get("event")?;
+        E::decode(&name, version_of(&fields)?, &data).map_err(|why| malformed_content("event", why))?;
         Ok(Self {
-            stream: fields.get("stream_id")?,
-            revision: fields.get("revision")?,
+            stream,
+            revision,
             metadata: read_metadata(&fields, &id, now)?,
             id: id.0,
         })
+    }
+
+    /// The shapes of those messages.
+    pub fn shapes<E: EventSet>(types: &[&str]) -> Vec<Shape> {
+        struct Shapes<'a>(&'a [&'a str], Vec<Shape>);
+        impl<E: EventSet> EventVisitor<E> for Shapes<'_> {
+            fn event<M: Message + Into<E>>(&mut self) {
+                if !self.0.contains(&M::TYPE) {
+                    return;
+                }
+                let mut shape = EventEnvelope::<M>::shape();
+                let types = shape.fields.iter_mut().filter(|field| field.name == "type");
+                for field in types {
+                    field.required = true;
+                }
+                self.1.push(shape);
+            }
+        }
+        let mut shapes = Shapes(types, Vec::new());
+        E::visit(&mut shapes);
+        shapes.1
     }
 }
 
@@ -273,11 +298,19 @@ fn whole<'a>(body: &'a str, content: &'static str) -> Result<Fields<'a>, Malform
 /// The command or event itself. Its fields may be of an older version, so that it takes more than
 /// `M::read` to read them. A message that does not say its version is of the first.
 fn content_of<M: Message>(envelope: &Fields<'_>, content: &'static str, json: &str) -> Result<M, Malformed> {
+    decode(version_of(envelope)?, json).map_err(|why| malformed_content(content, why))
+}
+
+fn version_of(envelope: &Fields<'_>) -> Result<u32, Malformed> {
     let version = envelope.get::<Option<u64>>("schema_version")?.unwrap_or(1);
-    decode(u32::try_from(version).unwrap_or(u32::MAX), json).map_err(|why| match why {
+    Ok(u32::try_from(version).unwrap_or(u32::MAX))
+}
+
+fn malformed_content(content: &'static str, why: Unreadable) -> Malformed {
+    match why {
         Unreadable::Field(error) => Malformed::Field(error.within(content)),
         other => Malformed::Content(content, other),
-    })
+    }
 }
 
 fn read_metadata(fields: &Fields<'_>, id: &EnvelopeId, now: Timestamp) -> Result<Metadata, Malformed> {

@@ -6,7 +6,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use eventsourcing::{Announced, Clock, EventStore, LoadError, Read, Stream, StreamId, View, Viewed};
+use eventsourcing::{Announced, Clock, Decider, EventStore, LoadError, Read, Stream, StreamId, View, Viewed};
 use futures::FutureExt;
 
 use crate::delivery::refusal::RefusalCode;
@@ -95,7 +95,7 @@ impl<V: View> BatchHandler for ViewFunction<V> {
         let mut heard = Vec::new();
         let mut refused = Vec::new();
         for (place, record) in records.iter().enumerate() {
-            match Announced::read(&record.body, V::LISTENS, now) {
+            match Announced::read::<<V::Source as Decider>::Event>(&record.body, V::LISTENS, now) {
                 Ok(event) => heard.push((
                     event.stream,
                     Heard {

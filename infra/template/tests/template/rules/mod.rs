@@ -15,7 +15,7 @@ mod queues;
 use std::collections::BTreeSet;
 
 use aws_adapters::Patience;
-use bundle::{Context, Function, Registry, Settings, Trigger};
+use bundle::{Context, DEPLOY_VIEWS, Function, RELAY, Registry, SWEEPER, Settings, Trigger};
 use local::StackOptions;
 use serde_json::Value;
 
@@ -139,7 +139,7 @@ fn deadlines_are_told_to_those_who_go_by_them() {
         let variables = &resource["Properties"]["Environment"]["Variables"];
         let told = variables.as_object().into_iter().flatten();
         let told: Vec<_> = told
-            .filter(|(name, _)| !OF_SCHEDULES.contains(&name.as_str()))
+            .filter(|(name, _)| !OF_SCHEDULES.contains(&name.as_str()) && *name != DEPLOY_VIEWS)
             .collect();
         assert_eq!(
             told.len(),
@@ -233,6 +233,49 @@ fn the_outbox_is_swept_every_minute_and_what_one_time_misses_the_next_one_takes_
     assert_eq!(outbox["TimeToLiveSpecification"]["AttributeName"], "expires_at");
 }
 
+/// Whoever sends events has to know whether the queues of views are there.
+#[test]
+fn who_sends_events_is_told_whether_there_are_views() {
+    let (registry, document) = document();
+    let there_are = registry.views().next().is_some();
+    for function in &registry.functions {
+        let resource = document.resource(&pascal_case(&function.name));
+        let told = &resource["Properties"]["Environment"]["Variables"][DEPLOY_VIEWS];
+        let sends = [RELAY, SWEEPER].contains(&function.name.as_str());
+        if there_are && sends {
+            assert_eq!(text(told), "DeployViews", "{}", function.name);
+        } else {
+            assert!(told.is_null(), "{}", function.name);
+        }
+    }
+}
+
+/// Without views nothing of them is there: each of their resources hangs on the same condition.
+#[test]
+fn all_that_belongs_to_views_can_be_left_out() {
+    let (registry, document) = document();
+    for view in registry
+        .functions
+        .iter()
+        .filter(|function| function.view.is_some())
+    {
+        let id = pascal_case(&view.name);
+        let parts = [
+            "",
+            "Role",
+            "Logs",
+            "Queue",
+            "QueuePolicy",
+            "DeadLetterQueue",
+            "DeadLetterQueuePolicy",
+        ];
+        let table = view.view.map(|table| format!("{}Table", pascal_case(table.name)));
+        for id in parts.iter().map(|part| format!("{id}{part}")).chain(table) {
+            assert_eq!(document.resource(&id)["Condition"], "WithViews", "{id}");
+        }
+    }
+}
+
 #[test]
 fn only_who_sends_to_itself_may_go_in_circles() {
     let (registry, document) = document();
@@ -247,9 +290,9 @@ fn only_who_sends_to_itself_may_go_in_circles() {
 /// fails, and neither could one that is retained: their names would block the next deployment.
 #[test]
 fn tables_outlive_their_stack_but_not_a_first_deployment_that_fails() {
-    let (_, document) = document();
+    let (registry, document) = document();
     let tables: Vec<_> = document.of_type("AWS::DynamoDB::Table").collect();
-    assert_eq!(tables.len(), 2);
+    assert_eq!(tables.len(), 2 + registry.views().count());
     for (_, table) in tables {
         assert_eq!(
             (&table["DeletionPolicy"], &table["UpdateReplacePolicy"]),

@@ -205,6 +205,12 @@ fn implied(function: &Function) -> Permissions {
         StoreAccess::LoadAndAppend => may(&["dynamodb:Query", "dynamodb:PutItem"], "EventsTable.Arn"),
         StoreAccess::Fetch => may(&["dynamodb:GetItem"], "EventsTable.Arn"),
     }
+    if let Some(view) = function.view {
+        may(
+            &["dynamodb:PutItem"],
+            &format!("{}Table.Arn", pascal_case(view.name)),
+        );
+    }
     match function.outbox {
         OutboxAccess::None => {}
         OutboxAccess::Save => may(&["dynamodb:UpdateItem"], "OutboxTable.Arn"),
@@ -239,8 +245,12 @@ pub(crate) fn granted(document: &Document, role: &str) -> Permissions {
     granted
 }
 
+/// One, or each of several. What is there on a condition counts as there.
 fn each(value: &Value) -> Vec<&Value> {
-    value
+    let all = value
         .as_array()
-        .map_or_else(|| vec![value], |items| items.iter().collect())
+        .map_or_else(|| vec![value], |items| items.iter().collect());
+    all.into_iter()
+        .map(|value| value.get("Fn::If").map_or(value, |parts| &parts[1]))
+        .collect()
 }
