@@ -84,6 +84,7 @@ pub fn view<V: View>(about: &'static str) -> Function {
         name: V::NAME,
         key: V::KEY,
         indexes: V::INDEXES,
+        listing: V::LISTING,
     };
     Function {
         store: StoreAccess::Load,

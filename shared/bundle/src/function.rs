@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_adapters::{Handler, dead_letter_queue};
-use eventsourcing::{Draft, Form, Index, Malformed, Setting, Shape, StreamId};
+use eventsourcing::{Draft, Form, Index, Listing, Malformed, Setting, Shape, StreamId};
 
 use crate::context::Context;
 use crate::names::RECOVERY;
@@ -75,6 +75,8 @@ pub struct ViewTableForm {
     pub key: &'static str,
     /// Its indexes.
     pub indexes: &'static [Index],
+    /// How its rows are listed for people.
+    pub listing: Listing,
 }
 
 /// How many messages an invocation gets, and how many invocations run at once.

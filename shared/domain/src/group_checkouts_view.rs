@@ -1,6 +1,9 @@
 //! What became of a group's checkout: a row for each, made from the group's own stream.
 
-use eventsourcing::{Index, Message, OPEN_INDEX, OPEN_SHARD, Recorded, Row, Timestamp, View};
+use eventsourcing::{
+    Column, ColumnKind, Index, ListedPhase, Listing, Message, OPEN_INDEX, OPEN_SHARD, Recorded,
+};
+use eventsourcing::{Row, Timestamp, View};
 
 use crate::group_checkout::{
     GroupCheckout, GroupCheckoutCompleted, GroupCheckoutEvent, GroupCheckoutFailed,
@@ -47,6 +50,27 @@ impl View for GroupCheckouts {
         sort: "phase_since",
         holds: &["phase", "due_at", "guests", "completed_count", "failed_count"],
     }];
+    const LISTING: Listing = Listing {
+        command: "groups",
+        one: "group",
+        many: "groups",
+        phases: &[
+            ListedPhase::open("open"),
+            ListedPhase::ended("completed"),
+            ListedPhase::ended("failed"),
+            ListedPhase::ended("timed_out"),
+        ],
+        columns: &[
+            Column::new("phase", "phase", ColumnKind::Text),
+            Column::new("since", "phase_since", ColumnKind::Age),
+            Column::new("due", "due_at", ColumnKind::Due),
+            Column::new("guests", "guests", ColumnKind::Number),
+            Column::new("completed", "completed_count", ColumnKind::Number),
+            Column::new("failed", "failed_count", ColumnKind::Number),
+            Column::new("group", "group_checkout_id", ColumnKind::Text),
+        ],
+        payload: &[],
+    };
 
     fn evolve(Shown(shown): Shown, event: &GroupCheckoutEvent, recorded: &Recorded<'_>) -> Shown {
         if let GroupCheckoutEvent::GroupCheckoutInitiated(initiated) = event {

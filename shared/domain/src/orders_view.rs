@@ -1,6 +1,8 @@
 //! What became of an order: a row for each, made from the order's own stream.
 
-use eventsourcing::{Index, OPEN_INDEX, OPEN_SHARD, Recorded, Row, Timestamp, View};
+use eventsourcing::{
+    Column, ColumnKind, Index, ListedPhase, Listing, OPEN_INDEX, OPEN_SHARD, Recorded, Row, Timestamp, View,
+};
 use eventsourcing::{Message, Text};
 
 use crate::order::{
@@ -62,6 +64,27 @@ impl View for Orders {
             holds: &["phase", "due_at", "client_id", "total_price", "initialized_at"],
         },
     ];
+    const LISTING: Listing = Listing {
+        command: "orders",
+        one: "order",
+        many: "orders",
+        phases: &[
+            ListedPhase::open("awaiting_payment"),
+            ListedPhase::open("awaiting_shipment"),
+            ListedPhase::ended("completed"),
+            ListedPhase::ended("cancelled"),
+        ],
+        columns: &[
+            Column::new("phase", "phase", ColumnKind::Text),
+            Column::new("since", "phase_since", ColumnKind::Age),
+            Column::new("due", "due_at", ColumnKind::Due),
+            Column::new("total", "total_price", ColumnKind::Amount),
+            Column::new("client", "client_id", ColumnKind::Text),
+            Column::new("cause", "cause", ColumnKind::Text),
+            Column::new("order", "order_id", ColumnKind::Text),
+        ],
+        payload: &["reason"],
+    };
 
     fn evolve(Shown(shown): Shown, event: &OrderEvent, recorded: &Recorded<'_>) -> Shown {
         if let OrderEvent::OrderInitialized(order) = event {

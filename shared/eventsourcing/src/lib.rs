@@ -22,7 +22,7 @@
 //! | `review`, `reviewer` | all that is wrong with a message at once |
 //! | `envelope`, `trace_header`, `structure`, `wire` | what stands around a message on a queue, and what a queue can carry |
 //! | `draft` | commands as people write them |
-//! | `view` | the row that a stream amounts to, for whoever asks what became of something |
+//! | `view`, `listing` | the row that a stream amounts to, for whoever asks what became of something; how rows are listed |
 //! | [`standing`] | how something stands: how it ended, or what is outstanding |
 
 mod batch;
@@ -35,6 +35,7 @@ mod field_error;
 mod fields;
 mod form;
 mod ids;
+mod listing;
 mod message;
 mod review;
 mod reviewer;
@@ -65,6 +66,7 @@ pub use field_error::FieldError;
 pub use fields::{FieldValue, Fields, Text};
 pub use form::{Characters, DecimalForm, Field, FieldForm, Shape, TextForm};
 pub use ids::{Category, NAMESPACE, StreamId, command_id, computed_id, event_id};
+pub use listing::{Column, ColumnKind, ListedPhase, Listing};
 pub use message::{Message, Unreadable, decode};
 pub use review::{Review, UnknownField, nearest};
 pub use reviewer::Reviewer;

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use crate::{Decider, EventSet, Stream, StreamFault, Timestamp, Unreadable};
+use crate::{Decider, EventSet, Listing, Stream, StreamFault, Timestamp, Unreadable};
 
 /// One view: which streams it shows, which events change its rows, and what a row holds. Pure, like the rules.
 pub trait View: Send + Sync + 'static {
@@ -25,6 +25,8 @@ pub trait View: Send + Sync + 'static {
     const LISTENS: &'static [&'static str];
     /// What can be asked for beside single rows.
     const INDEXES: &'static [Index];
+    /// How rows are listed for people.
+    const LISTING: Listing;
 
     /// The state after one more event.
     fn evolve(

@@ -2,13 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use domain::group_checkout::{
+    GroupCheckoutCompleted, GroupCheckoutEvent, GroupCheckoutFailed, GroupCheckoutInitiated,
+    GroupCheckoutTimedOut,
+};
+use domain::group_checkouts_view::GroupCheckouts;
 use domain::order::{
     Cause, InitializeOrder, Order, OrderCancelled, OrderCompleted, OrderConfirmed, OrderEvent,
     OrderInitialized, OrderWithdrawnEarly,
 };
 use domain::orders_view::Orders;
 use eventsourcing::{
-    Attribute, Commit, Decider, OPEN_SHARDS, Position, Stream, View, Viewed, assemble, computed_id,
+    Attribute, Commit, Decider, OPEN_INDEX, OPEN_SHARDS, Position, Stream, View, Viewed, assemble,
+    computed_id,
 };
 
 use crate::given::stored;
@@ -214,4 +220,90 @@ fn only_what_is_open_is_in_a_part_of_the_index_and_always_in_the_same() {
     let shard: u32 = open.open_shard().expect("it is open").parse().expect("a number");
     assert!(shard < OPEN_SHARDS);
     assert_eq!(ended.open_shard(), None);
+}
+
+/// The phases that these histories end in, with whether they are open.
+fn phases<V: View>(histories: &[Vec<<V::Source as Decider>::Event>]) -> BTreeMap<String, bool> {
+    let phase = |events: &Vec<_>| {
+        let viewed = Viewed::of::<V>(&stream_of::<V::Source>(events));
+        let viewed = viewed.expect("what is stored can be read").expect("it is shown");
+        let phase = viewed.row.attributes().find(|(name, _)| *name == "phase");
+        let Some((_, Attribute::Text(phase))) = phase else {
+            panic!("it has no phase: {viewed:?}");
+        };
+        (phase.clone(), viewed.row.is_open())
+    };
+    histories.iter().map(phase).collect()
+}
+
+fn listed<V: View>() -> BTreeMap<String, bool> {
+    let phases = V::LISTING.phases.iter();
+    phases
+        .map(|phase| (phase.name.to_owned(), phase.is_open))
+        .collect()
+}
+
+#[test]
+fn the_phases_that_people_choose_from_are_those_that_rows_have() {
+    let completed = OrderCompleted {
+        order_id: order_id(),
+        completed_at: now(),
+    };
+    let orders = [
+        vec![initialized()],
+        vec![initialized(), confirmed()],
+        vec![initialized(), confirmed(), completed.into()],
+        vec![initialized(), cancelled(Cause::Withdrawn)],
+    ];
+    assert_eq!(listed::<Orders>(), phases::<Orders>(&orders));
+
+    let group_checkout_id = || "g-1".parse().expect("an id");
+    let initiated = || {
+        GroupCheckoutEvent::from(GroupCheckoutInitiated {
+            group_checkout_id: group_checkout_id(),
+            guest_stay_ids: vec!["ada".parse().expect("an id")],
+            initiated_at: before(),
+            due_at: Some(due_at()),
+        })
+    };
+    let completed = GroupCheckoutCompleted {
+        group_checkout_id: group_checkout_id(),
+        completed_at: now(),
+    };
+    let failed = GroupCheckoutFailed {
+        group_checkout_id: group_checkout_id(),
+        failed_guest_ids: vec!["ada".parse().expect("an id")],
+        completed_count: 0,
+        failed_count: 1,
+        failed_at: now(),
+    };
+    let timed_out = GroupCheckoutTimedOut {
+        group_checkout_id: group_checkout_id(),
+        incomplete_guest_ids: vec!["ada".parse().expect("an id")],
+        timed_out_at: now(),
+    };
+    let groups = [
+        vec![initiated()],
+        vec![initiated(), completed.into()],
+        vec![initiated(), failed.into()],
+        vec![initiated(), timed_out.into()],
+    ];
+    assert_eq!(listed::<GroupCheckouts>(), phases::<GroupCheckouts>(&groups));
+}
+
+#[test]
+fn what_people_see_of_what_is_open_is_in_the_index_of_what_is_open() {
+    fn check<V: View>(only_ended: &[&str]) {
+        let index = V::INDEXES
+            .iter()
+            .find(|index| index.name == OPEN_INDEX)
+            .expect("it has one");
+        let held = |name: &str| index.holds.contains(&name) || [index.sort, V::KEY].contains(&name);
+        for column in V::LISTING.columns {
+            let name = column.attribute;
+            assert_ne!(held(name), only_ended.contains(&name), "{}: {name}", V::NAME);
+        }
+    }
+    check::<Orders>(&["cause"]);
+    check::<GroupCheckouts>(&[]);
 }
