@@ -33,6 +33,7 @@
 //! | `function::patience`, `panics` | how long and how often a message is tried; what a panic leaves |
 //! | `function::command_function`, `step_function`, `warm` | a rule and a step as functions; streams kept between invocations |
 //! | `function::view_function`, `store::view_table` | what streams amount to, in a table of rows |
+//! | `store::view_reader` | the rows of a view, for whoever asks what became of something |
 //! | `function::relay`, `sweeper`, `stream_recovery` | from the table's stream to queues, and what is done about failures |
 //! | `function::time` | how an invocation shares out the time that it has |
 //! | `function::logging`, `metrics` | lines on standard output |
@@ -80,6 +81,9 @@ pub use function::sweeper::{SWEEP_INTERVAL, Sweeper};
 pub use function::view_function::ViewFunction;
 pub use store::commit_ref::{CommitRef, KeyNumber};
 pub use store::event_store::{DynamoDbEventStore, FetchError, StoredCommit};
+pub use store::view_reader::{
+    OpenRows, PhaseCount, PhaseCounts, Rows, ScannedPage, Sorted, ViewError, ViewReader, ViewRow,
+};
 pub use store::view_table::{Put, ROW_REVISION, Replacing, ViewTable};
 
 #[cfg(test)]

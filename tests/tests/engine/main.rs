@@ -19,6 +19,7 @@ mod samples;
 mod store;
 mod timed;
 mod versions;
+mod view_reader;
 
 use std::time::Duration;
 
