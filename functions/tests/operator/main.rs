@@ -1,5 +1,7 @@
 //! The command as its users see it: the built program, against a stack that is served on a port.
 
+#![allow(clippy::print_stdout)] // Figures for whoever runs it with --nocapture.
+
 mod clocks;
 mod dead_letters;
 mod environment;
@@ -16,3 +18,4 @@ mod showing;
 mod standing;
 mod streams;
 mod support;
+mod views;

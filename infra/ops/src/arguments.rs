@@ -84,3 +84,65 @@ pub(crate) fn name_of(file: &Path) -> String {
         file.display().to_string()
     }
 }
+
+/// How long something has lasted, as people say it: `90s`, `15m`, `1h`, `2d`, and `1h30m`.
+pub(crate) fn long_ago(text: &str) -> Result<Duration, String> {
+    let mut seconds = Some(0_u64);
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let (number, unit) = rest.split_at(digits);
+        let unit = unit.chars().next();
+        let in_seconds = match unit {
+            Some('s') => Some(1),
+            Some('m') => Some(60),
+            Some('h') => Some(3_600),
+            Some('d') => Some(86_400),
+            _ => None,
+        };
+        let part = number.parse::<u64>().ok().zip(in_seconds);
+        let part = part.and_then(|(number, unit)| number.checked_mul(unit));
+        seconds = seconds.zip(part).and_then(|(sum, part)| sum.checked_add(part));
+        rest = &rest[digits + unit.map_or(0, char::len_utf8)..];
+    }
+    let seconds = seconds.filter(|_| !text.is_empty()).map(Duration::from_secs);
+    seconds.ok_or_else(|| "expected a duration such as 90s, 15m, 1h, 2d or 1h30m".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_read_as_people_write_it() {
+        for (text, seconds) in [
+            ("0s", 0),
+            ("90s", 90),
+            ("15m", 900),
+            ("1h", 3_600),
+            ("2d", 172_800),
+            ("1h30m", 5_400),
+            ("1d1s", 86_401),
+        ] {
+            assert_eq!(long_ago(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for wrong in [
+            "",
+            "1",
+            "h",
+            "1 h",
+            "-1h",
+            "1.5h",
+            "1w",
+            "1h30",
+            "1H",
+            "ö",
+            "1ö",
+            "99999999999999999999s",
+            "9999999999999999999d",
+        ] {
+            let refused = long_ago(wrong).expect_err(wrong);
+            assert!(refused.contains("such as 90s, 15m, 1h"), "{wrong}: {refused}");
+        }
+    }
+}

@@ -20,6 +20,7 @@
 //! | `events`, `trace` | shows a stream; shows all that belongs to something, and what is outstanding |
 //! | `dead_letters`, `outbox` | shows and mends what got stuck in queues, and what could not be delivered |
 //! | `republish` | publishes stored events again |
+//! | `views` | what became of things: a command for each view, made from its declaration |
 //! | `preflight`, `service` | what would be in a deployment's way; services that are asked for it |
 //! | `place` | where the stack is, and as whom it is operated: variables, profiles, single sign-on |
 //! | `stack`, `letters` | the stack that is operated; messages that are looked at and let go |
@@ -48,11 +49,12 @@ mod send;
 mod service;
 mod stack;
 mod trace;
+mod views;
 
 use std::process::ExitCode;
 
 use bundle::Bundle;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use terminal::note;
 
 use arguments::{Wait, at_least_one};
@@ -119,6 +121,8 @@ enum Command {
     /// are in use, and changes nothing. It takes the rights of whoever deploys; what can't be asked is told.
     /// --stack gives the name that the stack has or will have.
     Preflight,
+    #[command(skip)]
+    View(Box<views::Asked>),
 }
 
 impl Command {
@@ -136,6 +140,7 @@ impl Command {
             Self::Outbox(OutboxCommand::Drop { .. }) => "dropping entries of the outbox",
             Self::Republish(_) => "publishing stored events again",
             Self::Preflight => "looking at the account",
+            Self::View(_) => "reading the view",
         }
     }
 }
@@ -201,11 +206,32 @@ fn stack_name(name: &str) -> Result<String, String> {
     }
 }
 
+impl Arguments {
+    /// The command that they belong to, in words of this business and with a command for each of its views.
+    fn of_business(bundle: &Bundle) -> clap::Command {
+        views::with_commands(bundle, help::speaking_of(bundle, Self::command()))
+    }
+
+    fn from_matches(bundle: &Bundle, matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let Some(asked) = views::asked(bundle, matches) else {
+            return Self::from_arg_matches(matches);
+        };
+        Ok(Self {
+            // It has a default.
+            stack: matches.get_one::<String>("stack").cloned().unwrap_or_default(),
+            json: matches.get_flag("json"),
+            command: Command::View(Box::new(asked)),
+        })
+    }
+}
+
 /// Does what the process's arguments ask for, with a stack of that business.
 pub fn run(bundle: Bundle) -> ExitCode {
-    let matches = help::speaking_of(&bundle, Arguments::command()).get_matches();
-    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    output::tell_progress(arguments.command.doing());
+    let matches = Arguments::of_business(&bundle).get_matches();
+    let arguments = Arguments::from_matches(&bundle, &matches).unwrap_or_else(|error| error.exit());
+    if !matches!(&arguments.command, Command::View(asked) if asked.watch) {
+        output::tell_progress(arguments.command.doing());
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let outcome = runtime.map_err(Failure::from).and_then(|runtime| {
         let outcome = runtime.block_on(open_and_carry_out(bundle, arguments));
@@ -266,6 +292,7 @@ async fn carry_out(stack: &Stack, format: Format, command: Command) -> Result<()
         Command::Outbox(OutboxCommand::Drop { which, yes }) => outbox::drop(stack, format, &which, yes).await,
         Command::Republish(command) => republish::republish(stack, format, command).await,
         Command::Preflight => preflight::check(&stack.bundle, format, stack.names.stack()).await,
+        Command::View(asked) => views::show(stack, format, &asked).await,
     }
 }
 

@@ -1,9 +1,11 @@
 //! Kinds of things that no bundle has, for tests of what asks a bundle for its kinds: a book has a loan, a
-//! loan a fine, by computed ids; a reader's card is a thing of its own.
+//! loan a fine, by computed ids; a reader's card is a thing of its own. Loans have a view.
 
-use bundle::{Called, PartOf, StreamKind};
+use bundle::{Called, PartOf, StreamKind, ViewTableForm};
 use eventsourcing::standing::{Standing, Streams, Subject};
-use eventsourcing::{Category, StreamId, TextForm};
+use eventsourcing::{
+    Category, Column, ColumnKind, Index, ListedPhase, Listing, OPEN_INDEX, OPEN_SHARD, StreamId, TextForm,
+};
 use library::loan::Loan;
 
 pub(crate) const BOOK: Category = Category::new("book");
@@ -17,6 +19,44 @@ pub(crate) static KINDS: [StreamKind; 4] = [
     kind(FINE, "a fine", Some((LOAN, "loan_id"))).not_beside(&[CARD]),
     kind(CARD, "a reader's card", None).also_called(&[Called::at_the_end("reader"), Called::alone("card")]),
 ];
+
+pub(crate) const LOANS: ViewTableForm = ViewTableForm {
+    name: "loans",
+    key: "loan_id",
+    indexes: &[
+        Index {
+            name: "by-member",
+            partition: "member_id",
+            sort: "lent_at",
+            holds: &[],
+        },
+        Index {
+            name: OPEN_INDEX,
+            partition: OPEN_SHARD,
+            sort: "phase_since",
+            holds: &["phase", "due_at"],
+        },
+    ],
+    listing: Listing {
+        command: "loans",
+        one: "loan",
+        many: "loans",
+        phases: &[
+            ListedPhase::open("lent_out"),
+            ListedPhase::open("reminded"),
+            ListedPhase::ended("returned"),
+        ],
+        columns: &[
+            Column::new("phase", "phase", ColumnKind::Text),
+            Column::new("since", "phase_since", ColumnKind::Age),
+            Column::new("due", "due_at", ColumnKind::Due),
+            Column::new("fine", "fine", ColumnKind::Amount),
+            Column::new("member", "member_id", ColumnKind::Text),
+            Column::new("loan", "loan_id", ColumnKind::Text),
+        ],
+        payload: &["excuse"],
+    },
+};
 
 const fn kind(
     category: Category,
