@@ -2,12 +2,17 @@
 //! in the whole table.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use aws_adapters::{Sorted, ViewError, ViewReader, ViewRow};
+use aws_adapters::{Connection, Environment, Sorted, ViewError, ViewReader, ViewRow};
+use embedded_aws::transport::Fault;
 use eventsourcing::{Index, OPEN_INDEX, Read, Timestamp};
 use futures::TryStreamExt;
-use local::Stack;
+use local::{Stack, StackOptions};
 use serde_json::{Value, json};
+use testkit::stub::Stub;
+use testkit::weather::{broken, faults};
 
 const TABLE: &str = "local-loans";
 
@@ -29,9 +34,13 @@ struct Library {
 
 impl Library {
     async fn with_loans() -> Self {
-        let stack = Stack::start(local::StackOptions {
+        Self::with_loans_on(crate::options()).await
+    }
+
+    async fn with_loans_on(options: StackOptions) -> Self {
+        let stack = Stack::start(StackOptions {
             functions: false,
-            ..crate::options()
+            ..options
         })
         .await
         .expect("a stack in memory");
@@ -279,4 +288,76 @@ async fn a_table_that_is_not_there_is_told_from_one_that_can_not_be_read() {
     assert_eq!(none.count_open(None, time(0)).await, Err(missing.clone()));
     let scanned: Result<Vec<_>, _> = none.scan(2, None).try_collect().await;
     assert_eq!(scanned.map(|pages| pages.len()), Err(missing));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_failed_is_asked_for_again_and_nothing_is_left_out_or_given_twice() {
+    let is_down = Arc::new(AtomicBool::new(false));
+    let down = is_down.clone();
+    let library = Library::with_loans_on(StackOptions {
+        faults: Some(faults(move |call| {
+            if down.load(Ordering::Relaxed) {
+                broken(call.service)
+            } else {
+                Fault::None
+            }
+        })),
+        ..crate::options()
+    })
+    .await;
+    let client = library.stack.connection("reader").dynamodb;
+    let reader = ViewReader::new(client, TABLE.to_owned(), "loan_id");
+    let mut open = reader.open(None).page_of(3);
+    let (mut found, mut failures) = (Vec::new(), 0);
+    loop {
+        // Every ninth row it is down for a while.
+        is_down.store(
+            found.len() % 9 == 8 && failures * 9 < found.len(),
+            Ordering::Relaxed,
+        );
+        match open.next().await {
+            Ok(Some(row)) => found.push(row),
+            Ok(None) => break,
+            Err(ViewError::Transient(_)) => failures += 1,
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert_eq!(ids(&found), numbered((0..ROWS).step_by(2)));
+    assert!(failures > 3, "only {failures} reads failed");
+}
+
+#[tokio::test]
+async fn rows_that_an_answer_leaves_out_are_asked_for_again() {
+    let left_out = AtomicBool::new(false);
+    let stub = Stub::start(move |_| {
+        let row = |id: &str| json!({ "loan_id": { "S": id }, "revision": { "N": "1" } });
+        let answer = if left_out.swap(true, Ordering::Relaxed) {
+            json!({ "Responses": { TABLE: [row("l-2")] } })
+        } else {
+            json!({
+                "Responses": { TABLE: [row("l-1")] },
+                "UnprocessedKeys": { TABLE: { "Keys": [{ "loan_id": { "S": "l-2" } }] } },
+            })
+        };
+        (200, "application/x-amz-json-1.0", answer.to_string())
+    });
+    let environment = Environment::read(|name| match name {
+        "AWS_ENDPOINT_URL" => Some(stub.url.clone()),
+        "AWS_REGION" => Some("us-east-1".to_owned()),
+        "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => Some("test".to_owned()),
+        _ => None,
+    });
+    let connection = Connection::open(&environment.expect("it says all"));
+    let reader = ViewReader::new(connection.dynamodb, TABLE.to_owned(), "loan_id");
+    let rows = reader.rows(["l-1", "l-2"]).await.expect("both come in the end");
+    assert_eq!(ids(&rows), ["l-1", "l-2"]);
+    let asked: Vec<Value> = stub
+        .asked()
+        .iter()
+        .map(|asked| serde_json::from_str(&asked.body).expect("JSON"))
+        .collect();
+    let keys = asked
+        .iter()
+        .map(|body| body["RequestItems"][TABLE]["Keys"].as_array().map(Vec::len));
+    assert_eq!(keys.collect::<Vec<_>>(), [Some(2), Some(1)]);
 }
