@@ -120,10 +120,12 @@ impl Asked {
 
     fn of_several(&self) -> Option<String> {
         let listing = &self.form.listing;
-        if self.count && self.limit.is_some() {
-            return Some(
-                "--count counts all that match, and shows none of them: leave --limit out".to_owned(),
-            );
+        let of_rows = [("--limit", self.limit.is_some()), ("--data", self.data)];
+        let of_rows = of_rows.iter().find(|(_, is_given)| *is_given && self.count);
+        if let Some((option, _)) = of_rows {
+            return Some(format!(
+                "--count counts all that match, and shows none of them: leave {option} out"
+            ));
         }
         let open_only = [("--open", self.open), ("--overdue", self.overdue)];
         let (option, _) = open_only.iter().find(|(_, is_given)| *is_given)?;
@@ -397,6 +399,7 @@ mod tests {
             (&["l-1", "--member", "ada"], "give either the id or --member"),
             (&["l-1", "--limit", "3"], "give either the id or --limit"),
             (&["--count", "--limit", "3"], "leave --limit out"),
+            (&["--count", "--data"], "leave --data out"),
             (
                 &["--all", "--overdue"],
                 "--all about what has ended, too: leave one of them out",
