@@ -18,4 +18,5 @@ mod showing;
 mod standing;
 mod streams;
 mod support;
+mod tailing;
 mod views;

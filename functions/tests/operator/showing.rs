@@ -156,6 +156,140 @@ async fn an_id_that_names_two_things_is_asked_about_and_one_that_names_nothing_i
     assert_eq!(up.ops(&["stream", "7"]).code, 2, "no stream is called so");
 }
 
+/// The correlation id of a cart's chain.
+fn chain_of(up: &Up, cart_id: &str) -> String {
+    let stream = format!("cart-{cart_id}");
+    let cart = up.ops(&["stream", &stream, "--json"]).done().json();
+    let chain = cart["events"][0]["correlation_id"].as_str();
+    chain.expect("every event has one").to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_correlation_id_of_what_is_open_leads_to_its_chain_and_what_it_waits_for() {
+    let up = Up::start().await;
+    up.ops(&["send", "FinalizeCart", "--command", &cart("c-1", "408.00")])
+        .done();
+    let open = || {
+        let orders = up.ops(&["orders", "--client", "u-7", "--json"]).done().json();
+        let stream = orders["rows"][0]["payment_id"].as_str()?.to_owned();
+        (up.ops(&["stream", &format!("payment-{stream}")]).code == 0).then_some(())
+    };
+    up.until("the order waits for its payment", open).await;
+    let chain = chain_of(&up, "c-1");
+    let trace = up.ops(&["trace", &chain, "--json"]).done().json();
+    assert_eq!(
+        types(&trace),
+        ["CartFinalized", "OrderInitialized", "PaymentRequested"]
+    );
+    let order = order_of("c-1");
+    assert_eq!(trace["things"][0]["name"], format!("order/{order}"));
+    assert_eq!(
+        trace["things"][0]["outstanding"][0]["what"],
+        "the payment provider has not answered"
+    );
+    let shown = up.ops(&["trace", &chain]).done().out;
+    assert!(
+        shown.contains(&format!("cargo ops trace order/{order}")) && shown.contains("--scan finds them"),
+        "{shown}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_that_is_over_is_found_in_the_whole_table_once_that_is_asked_for() {
+    let up = Up::start().await;
+    for id in ["c-1", "c-2"] {
+        up.ops(&["send", "FinalizeCart", "--command", &cart(id, "19.90")])
+            .done();
+        up.ends(id, "OrderCompleted").await;
+    }
+    let over = || {
+        let orders = up.ops(&["orders", "--count", "--json"]).done().json();
+        (orders["open"] == 0).then_some(())
+    };
+    up.until("nothing is open", over).await;
+    let chain = chain_of(&up, "c-1");
+    let cheap = up.ops(&["trace", &chain]);
+    assert_eq!(cheap.code, 3, "{cheap:?}");
+    assert!(
+        cheap.err.contains("--scan looks for it") && cheap.err.contains("read unit"),
+        "{}",
+        cheap.err
+    );
+    let trace = up.ops(&["trace", &chain, "--scan", "--json"]).done().json();
+    assert_eq!(trace["scanned"], true);
+    assert_eq!(trace["streams"].as_array().map(Vec::len), Some(4), "{trace}");
+    assert_eq!(types(&trace).len(), 8, "of one chain: {trace}");
+    assert_eq!(trace["things"][0]["ending"], "OrderCompleted");
+    let nothing = up.ops(&["trace", "c-1", "--scan"]);
+    assert_eq!(nothing.code, 3, "it is no correlation id: {nothing:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_leads_to_the_chain_that_it_is_of() {
+    let up = Up::without_functions().await;
+    let cart = r#"{"cart_id":"1","client_id":"u-7"}"#;
+    up.put_item("local-events", &item("cart-1", "CartFinalized", cart));
+    up.put_item("local-events", &item("cart-2", "CartFinalized", cart));
+    up.put(
+        "finalize-cart-dlq",
+        r#"{"command":{"cart_id":"1"},"metadata":{"correlation_id":"chain"}}"#,
+    );
+    let trace = up.ops(&["trace", "chain", "--json"]).done().json();
+    assert_eq!(trace["streams"], json!(["cart-1"]));
+    assert_eq!(trace["dead_letters"].as_array().map(Vec::len), Some(1));
+    let whole = up.ops(&["trace", "chain", "--scan", "--json"]).done().json();
+    assert_eq!(whole["streams"], json!(["cart-1", "cart-2"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_orders_of_a_client_are_listed_newest_first_with_how_each_stands() {
+    let up = Up::start().await;
+    for (id, total, client) in [
+        ("c-1", "19.90", "u-7"),
+        ("c-2", "408.00", "u-7"),
+        ("c-3", "19.90", "u-8"),
+    ] {
+        let command = cart(id, total).replace("u-7", client);
+        up.ops(&["send", "FinalizeCart", "--command", &command]).done();
+        let listed = || {
+            let listed = up.ops(&["trace", "--client", client, "--json"]);
+            let rows = (listed.code == 0).then(|| listed.json()["views"][0]["rows"].clone())?;
+            let order = order_of(id);
+            let row = rows
+                .as_array()?
+                .iter()
+                .find(|row| row["order_id"] == order.as_str())?;
+            let is_over = total == "408.00" || row["phase"] == "completed";
+            is_over.then_some(())
+        };
+        up.until(&format!("the order of {id} is listed"), listed).await;
+    }
+    let listed = up.ops(&["trace", "--client", "u-7", "--json"]).done().json();
+    let rows = listed["views"][0]["rows"].as_array().expect("rows");
+    let rows: Vec<_> = rows.iter().map(|row| (&row["cart_id"], &row["phase"])).collect();
+    assert_eq!(
+        rows,
+        [
+            (&json!("c-2"), &json!("awaiting_payment")),
+            (&json!("c-1"), &json!("completed"))
+        ]
+    );
+    let shown = up.ops(&["trace", "--client", "u-7", "--limit", "1"]).done().out;
+    assert!(
+        shown.contains("--limit 10 shows more\n") && shown.contains("cargo ops trace order/ID"),
+        "{shown}"
+    );
+    assert_eq!(up.ops(&["trace", "--client", "u-9"]).code, 3);
+    for unclear in [
+        &["trace"][..],
+        &["trace", "c-1", "--client", "u-7"],
+        &["trace", "--client", ""],
+        &["trace", "--client", "u-7", "--scan"],
+    ] {
+        assert_eq!(up.ops(unclear).code, 2, "{unclear:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_is_shown_as_far_as_it_can_be_read_and_what_is_wrong_with_it_is_told() {
     let up = Up::without_functions().await;

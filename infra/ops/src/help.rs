@@ -5,6 +5,7 @@ use bundle::Bundle;
 use clap::Command;
 
 use crate::kinds::Kinds;
+use crate::spanning::{self, with_options};
 
 /// The commands with help texts that speak of this business.
 pub(crate) fn speaking_of(bundle: &Bundle, command: Command) -> Command {
@@ -24,6 +25,8 @@ pub(crate) fn speaking_of(bundle: &Bundle, command: Command) -> Command {
          cargo ops trace {prefix}/7\n\n\
          An id that may be two things is asked about (exit code 2). Its kind in front of it says which one is \
          meant: {prefixes}.\n\n\
+         A correlation id leads to all events of its chain, if it is that of something open or stuck, or with --scan, \
+         which reads the whole event table.\n\n\
          Dead letters and the outbox are searched for the id and for those that are computed from it, whatever \
          the sender made of the message's body.\n\n\
          A cause is shown always, a reason, in the words of whoever gave it, with --data."
@@ -34,12 +37,43 @@ pub(crate) fn speaking_of(bundle: &Bundle, command: Command) -> Command {
          cargo ops republish --from 2026-11-23T08:00:00Z --to 2026-11-24T08:00:00Z --resume progress.json\n  \
          cargo ops republish --stream-id {of_stream}"
     );
-    let id = format!("The id of {titles}, with its kind in front of it if need be; or a stream's name");
+    let id = format!(
+        "The id of {titles}, with its kind in front of it if need be; or a stream's name, or a correlation id"
+    );
+    let event = event_type(bundle);
+    let spanning = spanning::options(bundle);
+    let tail_by = spanning
+        .keys()
+        .next()
+        .map(|option| format!("\n  cargo ops tail --{option} 7 --since 10m"));
+    let tail = format!(
+        "Examples:\n  \
+         cargo ops tail\n  \
+         cargo ops tail --type {event} --json{}",
+        tail_by.unwrap_or_default()
+    );
     command.mut_subcommands(|command| match command.get_name() {
         "send" => with_help(command, "type", &format!("The command's type, such as {of_type}"))
             .after_help(send.clone()),
         "stream" => with_help(command, "stream_id", &format!("The stream, such as {of_stream}")),
-        "trace" => with_help(command, "id", &id).after_help(trace.clone()),
+        "trace" => {
+            let by = || spanning.values().copied();
+            let mut command = with_help(command, "id", &id)
+                .mut_arg("id", |id| id.required_unless_present_any(by()).conflicts_with_all(by()));
+            for of_one in ["data", "scan"] {
+                command = command.mut_arg(of_one, |arg| arg.conflicts_with_all(by()));
+            }
+            with_options(command, &spanning, |option| {
+                format!("Shows, in place of one thing, those of this {option}, the newest first, and how each stands")
+            })
+            .after_help(trace.clone())
+        }
+        "tail" => with_options(command, &spanning, |option| {
+            format!(
+                "Shows only what belongs to this {option}: events that name it, and those of their chains and things"
+            )
+        })
+        .after_help(tail.clone()),
         "republish" => command.after_help(republish.clone()),
         _ => command,
     })
@@ -61,6 +95,12 @@ pub(crate) fn stream_name(bundle: &Bundle) -> String {
     let first = bundle.streams.first();
     let category = first.map_or("category", |kind| kind.category.name());
     format!("{category}-7")
+}
+
+/// An event's type, as an example.
+fn event_type(bundle: &Bundle) -> &'static str {
+    let mut events = bundle.streams.iter().flat_map(|kind| kind.events.iter().copied());
+    events.next().unwrap_or("SomethingHappened")
 }
 
 /// A command's type, as an example.

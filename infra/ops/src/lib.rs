@@ -17,6 +17,8 @@
 //! | module | what it is |
 //! | --- | --- |
 //! | `send` | sends commands, checked by the reader of their function |
+//! | `tail` | shows events as they happen |
+//! | `spanning` | what spans several things, such as a member with all loans: an option for each |
 //! | `events`, `trace` | shows a stream; shows all that belongs to something, and what is outstanding |
 //! | `dead_letters`, `outbox` | shows and mends what got stuck in queues, and what could not be delivered |
 //! | `republish` | publishes stored events again |
@@ -47,7 +49,9 @@ mod preflight;
 mod republish;
 mod send;
 mod service;
+mod spanning;
 mod stack;
+mod tail;
 mod trace;
 mod views;
 
@@ -95,14 +99,15 @@ enum Command {
         #[arg(long)]
         data: bool,
     },
+    /// Shows events as they happen, a line each, until Ctrl-C
+    ///
+    /// They come from the event table's stream, a second after they were committed. With --json each is a JSON
+    /// object on a line of its own, in place of one document: there is no end to them. What it says beside them is
+    /// on standard error. It changes nothing, and does not keep the relay from its work: an idle shard is asked once
+    /// a second.
+    Tail(tail::Tail),
     /// Shows all that belongs to something with an id, and what is still outstanding
-    Trace {
-        /// The id, with its kind in front of it if need be; or a stream's name
-        id: String,
-        /// Shows what the events hold, too
-        #[arg(long)]
-        data: bool,
-    },
+    Trace(trace::Asked),
     /// Shows and mends what ended in dead-letter queues
     #[command(subcommand)]
     Dlq(Dlq),
@@ -131,7 +136,8 @@ impl Command {
         match self {
             Self::Send(_) => "sending commands",
             Self::Stream { .. } => "reading the stream",
-            Self::Trace { .. } => "tracing",
+            Self::Tail(_) => "waiting for events",
+            Self::Trace(_) => "tracing",
             Self::Dlq(Dlq::List | Dlq::Show { .. }) => "looking at dead letters",
             Self::Dlq(Dlq::Redrive(_)) => "sending dead letters back",
             Self::Dlq(Dlq::Drop(_)) => "dropping dead letters",
@@ -229,7 +235,12 @@ impl Arguments {
 pub fn run(bundle: Bundle) -> ExitCode {
     let matches = Arguments::of_business(&bundle).get_matches();
     let arguments = Arguments::from_matches(&bundle, &matches).unwrap_or_else(|error| error.exit());
-    if !matches!(&arguments.command, Command::View(asked) if asked.watch) {
+    let goes_on = match &arguments.command {
+        Command::Tail(_) => true,
+        Command::View(asked) => asked.watch,
+        _ => false,
+    };
+    if !goes_on {
         output::tell_progress(arguments.command.doing());
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -275,7 +286,8 @@ async fn carry_out(stack: &Stack, format: Format, command: Command) -> Result<()
     match command {
         Command::Send(command) => send::send(stack, format, command).await,
         Command::Stream { stream_id, data } => events::show(stack, format, &stream_id, data).await,
-        Command::Trace { id, data } => trace::show(stack, format, &id, data).await,
+        Command::Tail(command) => tail::tail(stack, format, command).await,
+        Command::Trace(asked) => trace::show(stack, format, asked).await,
         Command::Dlq(Dlq::List) => dead_letters::list(stack, format).await,
         Command::Dlq(Dlq::Show {
             queue,

@@ -56,6 +56,7 @@ pub(crate) const LOANS: ViewTableForm = ViewTableForm {
         ],
         payload: &["excuse"],
     },
+    category: LOAN,
 };
 
 const fn kind(

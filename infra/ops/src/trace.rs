@@ -2,26 +2,32 @@
 //! still outstanding, and what got stuck on the way.
 
 mod belonging;
+mod chain;
 mod leftovers;
 mod named;
+mod spanned;
 mod subject;
 
 use std::io::{self, Write};
 
+use clap::Args;
 use eventsourcing::standing::{Ending, Members, Outstanding, Standing, StoredStream, UnknownEvent};
 use eventsourcing::{StreamId, Text};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::Serialize;
 
+use crate::arguments::at_least_one;
 use crate::dead_letters::ShownLetter;
 use crate::events::{self, ShownEvent, ShownFault, show_faults};
 use crate::failure::Failure;
 use crate::kinds::Kinds;
 use crate::outbox::Entry;
 use crate::output::{Format, Report, count, narrow, progress, table, write_table};
+use crate::spanning::By;
 use crate::stack::Stack;
 
 use leftovers::Leftovers;
+use subject::Traced;
 
 /// How many streams are read at once: something may have thousands of members.
 const READS: usize = 16;
@@ -59,7 +65,7 @@ struct Trace {
 impl Report for Trace {
     fn show(&self, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{}: {}", self.subject, self.state())?;
-        self.show_events(out)?;
+        write_events(out, &self.events)?;
         show_faults(out, &self.faults)?;
         for UnknownEvent {
             stream_id,
@@ -85,23 +91,9 @@ impl Report for Trace {
             };
             return writeln!(out, "\nnothing is outstanding{as_far}");
         }
-        for one in &self.outstanding {
-            writeln!(out, "\noutstanding: {one}")?;
-        }
-        for entry in &self.outbox {
-            let Entry {
-                stream_id,
-                revision,
-                delivery,
-                last_error,
-                ..
-            } = entry;
-            writeln!(
-                out,
-                "\nnot delivered: {stream_id} at {revision}, {delivery}: {last_error}"
-            )?;
-        }
-        self.show_dead_letters(out)
+        write_outstanding(out, &self.outstanding)?;
+        write_outbox(out, &self.outbox)?;
+        write_letters(out, &self.dead_letters)
     }
 }
 
@@ -117,99 +109,183 @@ impl Trace {
             None => self.so_far.unwrap_or("open").into(),
         }
     }
+}
 
-    fn show_events(&self, out: &mut dyn Write) -> io::Result<()> {
-        if self.events.is_empty() {
-            return Ok(());
-        }
-        writeln!(out)?;
-        let mut table = table(&["committed at", "stream", "revision", "type"]);
-        for event in &self.events {
-            table.add_row([
-                event.committed_at.to_string(),
-                event.stream_id.clone(),
-                event.revision.to_string(),
-                event.title(),
-            ]);
-        }
-        write_table(out, &table)?;
-        for event in self.events.iter().filter(|event| event.data.is_some()) {
-            let ShownEvent {
-                stream_id,
-                revision,
-                event_type,
-                ..
-            } = event;
-            writeln!(out, "\n{stream_id} {revision} {event_type}\n{}", event.data())?;
-        }
-        Ok(())
+fn write_outstanding(out: &mut dyn Write, outstanding: &[Outstanding]) -> io::Result<()> {
+    for one in outstanding {
+        writeln!(out, "\noutstanding: {one}")?;
     }
+    Ok(())
+}
 
-    fn show_dead_letters(&self, out: &mut dyn Write) -> io::Result<()> {
-        if self.dead_letters.is_empty() {
-            return Ok(());
+fn write_outbox(out: &mut dyn Write, entries: &[Entry]) -> io::Result<()> {
+    for Entry {
+        stream_id,
+        revision,
+        delivery,
+        last_error,
+        ..
+    } in entries
+    {
+        writeln!(
+            out,
+            "\nnot delivered: {stream_id} at {revision}, {delivery}: {last_error}"
+        )?;
+    }
+    Ok(())
+}
+
+fn write_events(out: &mut dyn Write, events: &[ShownEvent]) -> io::Result<()> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    writeln!(out)?;
+    let mut table = table(&["committed at", "stream", "revision", "type"]);
+    for event in events {
+        table.add_row([
+            event.committed_at.to_string(),
+            event.stream_id.clone(),
+            event.revision.to_string(),
+            event.title(),
+        ]);
+    }
+    write_table(out, &table)?;
+    for event in events.iter().filter(|event| event.data.is_some()) {
+        let ShownEvent {
+            stream_id,
+            revision,
+            event_type,
+            ..
+        } = event;
+        writeln!(out, "\n{stream_id} {revision} {event_type}\n{}", event.data())?;
+    }
+    Ok(())
+}
+
+fn write_letters(out: &mut dyn Write, letters: &[ShownLetter]) -> io::Result<()> {
+    if letters.is_empty() {
+        return Ok(());
+    }
+    let number = count(letters.len(), "message", "messages");
+    writeln!(out, "\n{number} in dead-letter queues:")?;
+    let mut table = table(&["queue", "message id", "error code", "error"]);
+    narrow(&mut table, 3, 80);
+    for letter in letters {
+        let code = letter.error_code.clone().unwrap_or_else(|| "-".into());
+        table.add_row([
+            letter.queue.clone(),
+            letter.message_id.clone(),
+            code,
+            letter.error.clone(),
+        ]);
+    }
+    write_table(out, &table)
+}
+
+/// What is traced, and how.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Asked {
+    /// The id, with its kind in front of it if need be; or a stream's name, or a correlation id
+    id: Option<String>,
+    /// Shows what the events hold, too
+    #[arg(long, requires = "id")]
+    data: bool,
+    /// Takes the id for a correlation id, and looks for it through the whole event table
+    #[arg(long, requires = "id")]
+    scan: bool,
+    /// How many things to show
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = at_least_one,
+        allow_negative_numbers = true,
+        conflicts_with = "id"
+    )]
+    limit: Option<usize>,
+    #[command(flatten)]
+    by: By,
+}
+
+/// Shows everything that belongs to an id, or the things of what spans them.
+pub(crate) async fn show(stack: &Stack, format: Format, asked: Asked) -> Result<(), Failure> {
+    let kinds = Kinds::of(&stack.bundle.streams);
+    let Some(id) = &asked.id else {
+        return spanned::show(stack, &kinds, format, &asked.by, asked.limit).await;
+    };
+    let leftovers = Leftovers::in_stack(stack, &kinds).await?;
+    let found = if asked.scan {
+        None
+    } else {
+        subject::find(stack, format, id, &kinds, &leftovers).await?
+    };
+    if let Some(traced @ Traced::Things(_)) = &found {
+        let trace = Trace::of(stack, &kinds, &leftovers, traced, asked.data).await?;
+        return Ok(format.print(&trace)?);
+    }
+    if let Some(chain) = chain::find(stack, &kinds, &leftovers, id, asked.data, asked.scan).await? {
+        return Ok(format.print(&chain)?);
+    }
+    match found {
+        Some(traced) => {
+            let trace = Trace::of(stack, &kinds, &leftovers, &traced, asked.data).await?;
+            Ok(format.print(&trace)?)
         }
-        let letters = count(self.dead_letters.len(), "message", "messages");
-        writeln!(out, "\n{letters} in dead-letter queues:")?;
-        let mut table = table(&["queue", "message id", "error code", "error"]);
-        narrow(&mut table, 3, 80);
-        for letter in &self.dead_letters {
-            let code = letter.error_code.clone().unwrap_or_else(|| "-".into());
-            table.add_row([
-                letter.queue.clone(),
-                letter.message_id.clone(),
-                code,
-                letter.error.clone(),
-            ]);
-        }
-        write_table(out, &table)
+        None if asked.scan => Err(Failure::NotFound(format!(
+            "no event in table {} has the correlation id {id}",
+            stack.names.events_table()
+        ))),
+        None => Err(subject::nothing(stack, id, &kinds, &leftovers).await?),
     }
 }
 
-/// Shows everything that belongs to an id.
-pub(crate) async fn show(stack: &Stack, format: Format, id: &str, data: bool) -> Result<(), Failure> {
-    let kinds = Kinds::of(&stack.bundle.streams);
-    let leftovers = Leftovers::in_stack(stack, &kinds).await?;
-    let traced = subject::find(stack, format, id, &kinds, &leftovers).await?;
-    let streams = read_all(stack, traced.streams()).await?;
-    let members = traced.members(&kinds, &streams);
-    let mut related = read_all(stack, members.iter().flat_map(|of| of.streams.clone()).collect()).await?;
-    let count = related.len();
-    related.extend(read_all(stack, traced.related(&kinds, &streams)).await?);
-    let Standing {
-        ending,
-        so_far,
-        outstanding,
-        unknown,
-    } = traced.subject(&kinds).map_or_else(Standing::default, |subject| {
-        Standing::of(subject, &streams, &related)
-    });
-    related.truncate(count);
-    let (dead_letters, outbox) = leftovers.of(stack, &traced, &streams, &related);
-    format.print(&Trace {
-        subject: traced.title(&kinds),
-        streams: streams
-            .iter()
-            .filter(|stream| stream.exists())
-            .map(|stream| stream.id.to_string())
-            .collect(),
-        cause: ending.as_ref().and_then(|ending| ending.cause),
-        reason: ending
-            .as_ref()
-            .and_then(|ending| ending.reason.clone())
-            .filter(|_| data),
-        ended: ending.as_ref().map(|ending| ending.words(data)),
-        so_far,
-        ending: ending.map(|Ending { event_type, .. }| event_type),
-        events: shown(&kinds, &streams, members.as_ref(), &related, data),
-        faults: streams.iter().chain(&related).flat_map(events::faults).collect(),
-        unknown_events: unknown,
-        outstanding,
-        dead_letters,
-        outbox,
-        unsearched: leftovers.unsearched,
-    })?;
-    Ok(())
+impl Trace {
+    /// All that belongs to what is traced.
+    async fn of(
+        stack: &Stack,
+        kinds: &Kinds<'_>,
+        leftovers: &Leftovers<'_>,
+        traced: &Traced,
+        data: bool,
+    ) -> Result<Self, Failure> {
+        let streams = read_all(stack, traced.streams()).await?;
+        let members = traced.members(kinds, &streams);
+        let mut related = read_all(stack, members.iter().flat_map(|of| of.streams.clone()).collect()).await?;
+        let count = related.len();
+        related.extend(read_all(stack, traced.related(kinds, &streams)).await?);
+        let Standing {
+            ending,
+            so_far,
+            outstanding,
+            unknown,
+        } = traced.subject(kinds).map_or_else(Standing::default, |subject| {
+            Standing::of(subject, &streams, &related)
+        });
+        related.truncate(count);
+        let (dead_letters, outbox) = leftovers.of(stack, traced, &streams, &related);
+        Ok(Self {
+            subject: traced.title(kinds),
+            streams: streams
+                .iter()
+                .filter(|stream| stream.exists())
+                .map(|stream| stream.id.to_string())
+                .collect(),
+            cause: ending.as_ref().and_then(|ending| ending.cause),
+            reason: ending
+                .as_ref()
+                .and_then(|ending| ending.reason.clone())
+                .filter(|_| data),
+            ended: ending.as_ref().map(|ending| ending.words(data)),
+            so_far,
+            ending: ending.map(|Ending { event_type, .. }| event_type),
+            events: shown(kinds, &streams, members.as_ref(), &related, data),
+            faults: streams.iter().chain(&related).flat_map(events::faults).collect(),
+            unknown_events: unknown,
+            outstanding,
+            dead_letters,
+            outbox,
+            unsearched: leftovers.unsearched.clone(),
+        })
+    }
 }
 
 /// What happened to it, in order of time.

@@ -7,29 +7,25 @@ mod watch;
 
 use std::io::{self, IsTerminal};
 
-use aws_adapters::ViewReader;
-
 use crate::failure::Failure;
 use crate::output::Format;
 use crate::stack::Stack;
 
-pub(crate) use ask::{Asked, asked, with_commands};
-use read::View;
-use show::Shown;
+pub(crate) use ask::{Asked, askable, asked, option, with_commands};
+pub(crate) use read::{View, answer};
+pub(crate) use show::{Shown, width};
 
 /// Shows what was asked for.
 pub(crate) async fn show(stack: &Stack, format: Format, asked: &Asked) -> Result<(), Failure> {
     asked.check(format == Format::Json, io::stdout().is_terminal())?;
     let form = &asked.form;
-    let client = stack.connection.dynamodb.clone();
-    let reader = ViewReader::new(client, stack.names.view_table(form.name), form.key);
-    let view = View { stack, form, reader };
+    let view = View::of(stack, form);
     if asked.watch {
         return watch::watch(&view, asked).await;
     }
     let limit = asked.limit_in(format == Format::Json);
-    let answer = read::answer(&view, asked, limit).await?;
-    let width = show::width().filter(|_| io::stdout().is_terminal());
+    let answer = answer(&view, asked, limit).await?;
+    let width = width().filter(|_| io::stdout().is_terminal());
     format.print(&Shown { answer, asked, width })?;
     Ok(())
 }

@@ -85,6 +85,7 @@ pub fn view<V: View>(about: &'static str) -> Function {
         key: V::KEY,
         indexes: V::INDEXES,
         listing: V::LISTING,
+        category: <V::Source as Decider>::CATEGORY,
     };
     Function {
         store: StoreAccess::Load,

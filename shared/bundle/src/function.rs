@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_adapters::{Handler, dead_letter_queue};
-use eventsourcing::{Draft, Form, Index, Listing, Malformed, Setting, Shape, StreamId};
+use eventsourcing::{Category, Draft, Form, Index, Listing, Malformed, Setting, Shape, StreamId};
 
 use crate::context::Context;
 use crate::names::RECOVERY;
@@ -77,6 +77,8 @@ pub struct ViewTableForm {
     pub indexes: &'static [Index],
     /// How its rows are listed for people.
     pub listing: Listing,
+    /// The category of the streams that it shows.
+    pub category: Category,
 }
 
 /// How many messages an invocation gets, and how many invocations run at once.

@@ -4,7 +4,7 @@ use aws_adapters::Received;
 use eventsourcing::{Category, TextForm};
 
 use super::named::Named;
-use crate::dead_letters;
+use crate::dead_letters::{self, ShownLetter};
 use crate::failure::Failure;
 use crate::kinds::{Key, Kinds};
 use crate::outbox::{self, Entry};
@@ -71,6 +71,22 @@ impl<'s> Leftovers<'s> {
             .iter()
             .filter(|(_, _, named)| named.mentions(id))
             .count()
+    }
+
+    /// The things that letters are about which hold an id.
+    pub(crate) fn keys_beside(&self, id: &str) -> Vec<Key> {
+        let mentioning = self.letters.iter().filter(|(_, _, named)| named.mentions(id));
+        mentioning
+            .flat_map(|(_, _, named)| named.keys.iter().cloned())
+            .collect()
+    }
+
+    /// The letters that hold an id.
+    pub(crate) fn mentioning(&self, stack: &Stack, id: &str) -> Vec<ShownLetter> {
+        let mentioning = self.letters.iter().filter(|(_, _, named)| named.mentions(id));
+        mentioning
+            .map(|(queue, letter, _)| ShownLetter::of(stack, queue, letter, false))
+            .collect()
     }
 
     /// How many entries of the outbox are of one of these, or of what it is computed from.

@@ -9,6 +9,7 @@ use eventsourcing::standing::{Members, StoredStream, Subject};
 use eventsourcing::{EventStore, LoadError, Read, StreamId, TextForm};
 use serde::Serialize;
 
+use super::chain;
 use super::leftovers::Leftovers;
 use crate::events;
 use crate::failure::Failure;
@@ -58,6 +59,12 @@ impl Traced {
         self.keys().first().and_then(|key| kinds.subject(key))
     }
 
+    /// The one of what it consists of that it is called by, if that is known.
+    pub(crate) fn main(&self, kinds: &Kinds<'_>) -> Option<&Key> {
+        let main = self.subject(kinds).map(Subject::main);
+        self.keys().iter().find(|key| Some(key.category) == main)
+    }
+
     /// What it is called: `loan 7 of book b-1`.
     pub(crate) fn title(&self, kinds: &Kinds<'_>) -> String {
         let keys = match self {
@@ -68,9 +75,7 @@ impl Traced {
             let noun = kinds.kind(key.category).map_or("", |kind| kind.noun());
             format!("{noun} {}", key.id)
         };
-        let main = self.subject(kinds).map(Subject::main);
-        let main = keys.iter().find(|key| Some(key.category) == main);
-        match (main, keys.first()) {
+        match (self.main(kinds), keys.first()) {
             (Some(main), Some(first)) if main != first => format!("{} of {}", called(main), called(first)),
             (_, first) => first.map_or_else(String::new, called),
         }
@@ -123,14 +128,14 @@ impl Evidence {
     }
 }
 
-/// Finds what `id` names: in the names of streams, in what is stuck on the way, or both.
+/// Finds what `id` names: in the names of streams, in what is stuck on the way, or both; none if nothing does.
 pub(crate) async fn find(
     stack: &Stack,
     format: Format,
     id: &str,
     kinds: &Kinds<'_>,
     leftovers: &Leftovers<'_>,
-) -> Result<Traced, Failure> {
+) -> Result<Option<Traced>, Failure> {
     let mut found: Vec<(Key, Evidence, Traced)> = Vec::new();
     for key in possible(id, kinds)? {
         let evidence = Evidence::of(stack, kinds, &key, leftovers).await?;
@@ -141,14 +146,14 @@ pub(crate) async fn find(
     }
     if let Some((_, _, first)) = found.first() {
         if found.iter().all(|(_, _, traced)| traced == first) {
-            return Ok(first.clone());
+            return Ok(Some(first.clone()));
         }
         return Err(ask(format, id, &found)?);
     }
     if leftovers.letters_mentioning(id) > 0 {
-        return Ok(Traced::Unknown(id.to_owned()));
+        return Ok(Some(Traced::Unknown(id.to_owned())));
     }
-    Err(nothing(stack, id, kinds, leftovers).await?)
+    Ok(None)
 }
 
 /// What the text may name: the one thing of a kind that is said, or things of all kinds, and the one whose
@@ -180,7 +185,7 @@ async fn exists(stack: &Stack, stream: &StreamId) -> Result<bool, Failure> {
 }
 
 /// A thing with what it belongs to, as far as streams tell, or leftovers.
-async fn whole(
+pub(super) async fn whole(
     stack: &Stack,
     kinds: &Kinds<'_>,
     key: &Key,
@@ -297,7 +302,7 @@ fn ask(format: Format, id: &str, found: &[(Key, Evidence, Traced)]) -> Result<Fa
 }
 
 /// Nothing is called so: as an error, with what could not be searched.
-async fn nothing(
+pub(super) async fn nothing(
     stack: &Stack,
     id: &str,
     kinds: &Kinds<'_>,
@@ -308,8 +313,10 @@ async fn nothing(
     if !is_id(bare) && kinds.of_stream(bare).is_none_or(|key| !is_id(&key.id)) {
         return Ok(Failure::Usage(format!(
             "nothing can be called {id:?}, and no dead letter holds it; expected an id (1 to 128 characters from \
-             A-Z a-z 0-9 . _ ~ : -), which may have its kind in front of it ({}), or a stream's name",
-            kinds.prefixes()
+             A-Z a-z 0-9 . _ ~ : -), which may have its kind in front of it ({}), or a stream's name; \
+             {}",
+            kinds.prefixes(),
+            chain::advice(stack).await
         )));
     }
     if let Ok(stream) = id.parse::<StreamId>()
@@ -320,8 +327,9 @@ async fn nothing(
         )));
     }
     let nowhere = format!(
-        "there is nothing of {id}: no stream of {}, no dead letter and no entry of the outbox that names it",
-        kinds.titles()
+        "there is nothing of {id}: no stream of {}, no dead letter and no entry of the outbox that names it; {}",
+        kinds.titles(),
+        chain::advice(stack).await
     );
     if leftovers.unsearched.is_empty() {
         return Ok(Failure::NotFound(nowhere));

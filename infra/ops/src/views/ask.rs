@@ -36,6 +36,8 @@ pub(crate) struct Asked {
     pub(crate) count: bool,
     pub(crate) data: bool,
     pub(crate) watch: bool,
+    /// Whether it was asked of `trace`, which lists and does not count.
+    pub(crate) is_traced: bool,
     limit: Option<usize>,
 }
 
@@ -148,11 +150,11 @@ impl Asked {
 }
 
 /// The option that asks an index, without its dashes.
-fn option(index: &Index) -> &'static str {
+pub(crate) fn option(index: &Index) -> &'static str {
     index.name.strip_prefix(BY).unwrap_or(index.name)
 }
 
-fn askable(form: &ViewTableForm) -> impl Iterator<Item = &'static Index> + use<> {
+pub(crate) fn askable(form: &ViewTableForm) -> impl Iterator<Item = &'static Index> + use<> {
     form.indexes.iter().filter(|index| index.name.starts_with(BY))
 }
 
@@ -186,6 +188,25 @@ pub(crate) fn asked(bundle: &Bundle, matches: &ArgMatches) -> Option<Asked> {
 }
 
 impl Asked {
+    /// All rows that an index has under a value, the newest first.
+    pub(crate) fn by(form: ViewTableForm, index: Index, value: String, limit: Option<usize>) -> Self {
+        Self {
+            form,
+            id: None,
+            by: vec![(index, value)],
+            open: false,
+            all: false,
+            overdue: false,
+            older: None,
+            phase: None,
+            count: false,
+            data: false,
+            watch: false,
+            is_traced: true,
+            limit,
+        }
+    }
+
     pub(crate) fn of(form: ViewTableForm, matches: &ArgMatches) -> Self {
         let text = |name: &str| matches.get_one::<String>(name).cloned();
         let by = askable(&form).filter_map(|index| Some((*index, text(option(index))?)));
@@ -201,6 +222,7 @@ impl Asked {
             // There is no such option where nothing is a payload.
             data: !form.listing.payload.is_empty() && matches.get_flag("data"),
             watch: matches.get_flag("watch"),
+            is_traced: false,
             limit: matches.get_one("limit").copied(),
             form,
         }

@@ -35,6 +35,17 @@ pub(crate) struct Answer {
     pub(crate) read_units: f64,
 }
 
+impl Answer {
+    /// Whether any row was found.
+    pub(crate) fn has_rows(&self) -> bool {
+        match &self.found {
+            Found::One(_) => true,
+            Found::Rows { rows, .. } => !rows.is_empty(),
+            Found::Counts(_) => false,
+        }
+    }
+}
+
 pub(crate) enum Found {
     One(ViewRow),
     Rows {
@@ -102,7 +113,14 @@ pub(crate) async fn answer(view: &View<'_>, asked: &Asked, limit: Option<usize>)
     })
 }
 
-impl View<'_> {
+impl<'a> View<'a> {
+    /// The view of that form.
+    pub(crate) fn of(stack: &'a Stack, form: &'a ViewTableForm) -> Self {
+        let client = stack.connection.dynamodb.clone();
+        let reader = ViewReader::new(client, stack.names.view_table(form.name), form.key);
+        Self { stack, form, reader }
+    }
+
     async fn one(&self, id: &str) -> Result<Found, Failure> {
         let row = self
             .reader
@@ -261,7 +279,7 @@ impl View<'_> {
         Ok(counts)
     }
 
-    fn failed(&self, error: ViewError) -> Failure {
+    pub(crate) fn failed(&self, error: ViewError) -> Failure {
         match error {
             ViewError::NoTable(table) => Failure::NotFound(format!(
                 "stack {} has no table {table}: it was deployed without views (parameter DeployViews), or with a version \

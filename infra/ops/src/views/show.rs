@@ -123,10 +123,14 @@ impl Shown<'_> {
         if more {
             let which = if all_open { "oldest" } else { "newest" };
             let limit = number.saturating_mul(10);
+            let counting = if self.asked.is_traced {
+                ""
+            } else {
+                ", --count counts them"
+            };
             writeln!(
                 out,
-                "the {which} {things}, {overdue} overdue; there are more: --limit {limit} shows more, --count counts \
-                 them"
+                "the {which} {things}, {overdue} overdue; there are more: --limit {limit} shows more{counting}"
             )
         } else if all_open {
             writeln!(out, "{open} open, {overdue} overdue")
