@@ -48,10 +48,33 @@ impl Gate {
     }
 }
 
+/// What a request gets in place of the service's own answer.
+pub struct Answer {
+    /// The end of its target, such as `.GetRecords`.
+    pub kind: &'static str,
+    /// What the request's body holds; anything if it is empty.
+    pub about: &'static str,
+    pub status: u16,
+    pub body: String,
+}
+
+impl Answer {
+    /// A refusal with the code by which the SDK tells errors apart.
+    pub fn refusal(kind: &'static str, code: &str) -> Self {
+        Self {
+            kind,
+            about: "",
+            status: 400,
+            body: format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{code}","message":"made up"}}"#),
+        }
+    }
+}
+
 /// Passes on requests until the test ends.
 pub struct Front {
     pub url: String,
     requests: Arc<Mutex<Vec<String>>>,
+    answers: Arc<Mutex<Vec<Answer>>>,
 }
 
 impl Front {
@@ -67,19 +90,34 @@ impl Front {
         let upstream = upstream.trim_start_matches("http://").to_owned();
         let requests = Arc::new(Mutex::new(Vec::new()));
         let seen = requests.clone();
+        let answers: Arc<Mutex<Vec<Answer>>> = Arc::default();
+        let given = answers.clone();
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 let (upstream, seen, gate) = (upstream.clone(), seen.clone(), gate.clone());
+                let given = given.clone();
                 std::thread::spawn(move || {
                     // A client that goes away in the middle of a request has what it wanted.
-                    drop(pass_on(client, &upstream, date, &seen, &gate));
+                    drop(pass_on(client, &upstream, date, &seen, &gate, &given));
                 });
             }
         });
         Self {
             url: format!("http://{address}"),
             requests,
+            answers,
         }
+    }
+
+    /// Gives these answers in place of the service's, each to the next request of its kind.
+    pub fn answers(&self, answers: impl IntoIterator<Item = Answer>) {
+        let mut given = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        given.extend(answers);
+    }
+
+    /// How many of those answers nobody has got yet.
+    pub fn left(&self) -> usize {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// The first lines of the requests that came, such as `POST / HTTP/1.1`.
@@ -97,6 +135,7 @@ fn pass_on(
     date: Option<&str>,
     seen: &Mutex<Vec<String>>,
     gate: &Gate,
+    answers: &Mutex<Vec<Answer>>,
 ) -> std::io::Result<()> {
     let mut reader = BufReader::new(client.try_clone()?);
     let (first, headers) = head(&mut reader)?;
@@ -116,6 +155,14 @@ fn pass_on(
     let mut body = vec![0; length.unwrap_or(0)];
     reader.read_exact(&mut body)?;
     gate.pass(&headers);
+    if let Some(Answer { status, body, .. }) = next_answer(answers, &headers, &String::from_utf8_lossy(&body))
+    {
+        let length = body.len();
+        return write!(
+            client,
+            "HTTP/1.1 {status} Made Up\r\nContent-Type: application/x-amz-json-1.0\r\nContent-Length: {length}\r\n\r\n{body}"
+        );
+    }
 
     let mut service = TcpStream::connect(upstream)?;
     write!(service, "{method} / HTTP/1.1\r\nConnection: close\r\n")?;
@@ -138,6 +185,16 @@ fn pass_on(
     client.write_all(b"\r\n")?;
     std::io::copy(&mut answer, &mut client)?;
     Ok(())
+}
+
+/// The answer that such a request gets in place of the service's; none if it gets that.
+fn next_answer(answers: &Mutex<Vec<Answer>>, headers: &[String], body: &str) -> Option<Answer> {
+    let mut answers = answers.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_for = |answer: &Answer| {
+        body.contains(answer.about) && headers.iter().any(|header| header.ends_with(answer.kind))
+    };
+    let place = answers.iter().position(is_for)?;
+    Some(answers.remove(place))
 }
 
 /// The first line and the headers.

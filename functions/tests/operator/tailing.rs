@@ -10,9 +10,9 @@ use functions::domain::values::{CartId, OrderId, PaymentId};
 use local::{StackOptions, Views};
 use serde_json::{Value, json};
 
-use crate::front::Front;
+use crate::front::{Answer, Front};
 use crate::showing::item;
-use crate::support::{Up, cart, program};
+use crate::support::{Up, cart, program, run};
 
 /// Longer than any machine needs for what comes within a second or two.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -251,6 +251,88 @@ async fn what_was_committed_since_some_time_is_shown_first_by_the_clock_of_the_s
     let refused = up.ops(&["tail", "--since", "25h"]);
     assert_eq!(refused.code, 2, "{refused:?}");
     assert!(refused.err.contains("at most 24h"), "{}", refused.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_goes_on_through_throttling_and_expired_iterators_and_misses_nothing() {
+    let up = Up::without_functions().await;
+    let front = Front::before(&up.url, None);
+    let tailing = Tailing::at(&front.url, &[]);
+    let nothing = json!({});
+    let put = |stream| {
+        up.put_item(
+            "local-events",
+            &at("08:00:00", "chain", stream, "CartFinalized", &nothing),
+        );
+    };
+    put("cart-1");
+    assert!(tailing.next().contains("cart-1"));
+    // The client tries three times by itself, and not again what is no matter of time.
+    let throttled = "ProvisionedThroughputExceededException";
+    let refusals = [throttled, throttled, throttled, "ExpiredIteratorException"];
+    front.answers(refusals.map(|code| Answer::refusal(".GetRecords", code)));
+    put("cart-2");
+    let line = tailing.next();
+    assert!(line.contains("cart-2"), "{line}");
+    up.until("all refusals were met", || (front.left() == 0).then_some(()))
+        .await;
+    put("cart-3");
+    assert!(tailing.next().contains("cart-3"), "and nothing came twice");
+    let (rest, err, code) = tailing.interrupt();
+    assert_eq!((rest, code), (vec![], 0));
+    let told: Vec<_> = err.lines().collect();
+    assert!(
+        told.len() == 2
+            && told[0].contains("is tried again: GetRecords failed: ProvisionedThroughputExceededException")
+            && told[1] == "the table stream is read again",
+        "{told:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_pages_of_shards_are_followed_and_one_that_is_gone_keeps_nobody_up() {
+    const GONE: &str = "shardId-00000000000000000000-00000000";
+    let up = Up::without_functions().await;
+    let front = Front::before(&up.url, None);
+    let page = json!({ "StreamDescription": {
+        "Shards": [{ "ShardId": GONE, "SequenceNumberRange": { "StartingSequenceNumber": "1" } }],
+        "LastEvaluatedShardId": GONE,
+    } });
+    front.answers([
+        Answer {
+            kind: ".DescribeStream",
+            about: "",
+            status: 200,
+            body: page.to_string(),
+        },
+        Answer {
+            about: GONE,
+            ..Answer::refusal(".GetShardIterator", "ResourceNotFoundException")
+        },
+    ]);
+    let tailing = Tailing::at(&front.url, &[]);
+    up.put_item("local-events", &item("cart-1", "CartFinalized", "{}"));
+    assert!(tailing.next().contains("cart-1"));
+    assert_eq!(tailing.interrupt(), (vec![], String::new(), 0));
+    assert_eq!(front.left(), 0, "both were asked for");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_never_will_be_answered_ends_it_and_says_why() {
+    let up = Up::without_functions().await;
+    let front = Front::before(&up.url, None);
+    front.answers([Answer::refusal(".DescribeStream", "AccessDeniedException")]);
+    let mut program = program(&["tail"]);
+    program.env("AWS_ENDPOINT_URL", &front.url);
+    let refused = run(program, "");
+    assert_eq!((refused.code, refused.out.as_str()), (1, ""), "{refused:?}");
+    assert!(
+        refused
+            .err
+            .contains("DescribeStream failed: AccessDeniedException: made up"),
+        "{}",
+        refused.err
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -29,6 +29,10 @@ const LISTED: Duration = Duration::from_secs(30);
 /// The longest wait after what failed.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
+/// What is told where the stream has gone on without this reader.
+const LOST: &str =
+    "the table stream keeps 24 hours: what was committed before is missing here, and is in the event table";
+
 /// How many shards are read at once.
 const READS: usize = 16;
 
@@ -307,7 +311,7 @@ impl<S: Shards> Follower<S> {
             }
             Err(Trouble::Expired) => {
                 shard.iterator = None;
-                shard.read_at = now;
+                shard.read_at = now + BUSY;
                 if shard.place == Place::Latest {
                     // Nothing came of it yet: what it got meanwhile is somewhere behind its beginning.
                     shard.place = Place::Oldest;
@@ -316,16 +320,15 @@ impl<S: Shards> Follower<S> {
             }
             Err(Trouble::Trimmed) => {
                 shard.iterator = None;
-                shard.read_at = now;
+                shard.read_at = now + BUSY;
                 shard.place = Place::Oldest;
-                self.news.push(
-                    "the table stream keeps 24 hours: what was committed before is missing here, and in the event \
-                     table"
-                        .to_owned(),
-                );
+                self.news.push(LOST.to_owned());
             }
             Err(Trouble::Gone) => {
                 shard.is_over = true;
+                if matches!(shard.place, Place::After(_)) {
+                    self.news.push(LOST.to_owned());
+                }
                 self.list_at = now;
             }
             Err(Trouble::Transient(why)) => {
