@@ -19,10 +19,14 @@ pub(crate) fn speaking_of(bundle: &Bundle, command: Command) -> Command {
          cargo ops send {of_type} --command '{{…}}'\n  \
          cargo ops send {of_type} FIELD=VALUE …"
     );
+    let spanning = spanning::options(bundle);
+    let trace_by = spanning.keys().next();
+    let trace_by = trace_by.map_or_else(String::new, |option| format!("\n  cargo ops trace --{option} 7"));
     let trace = format!(
         "Examples:\n  \
          cargo ops trace 7\n  \
-         cargo ops trace {prefix}/7\n\n\
+         cargo ops trace {prefix}/7\n  \
+         cargo ops trace 6f1c2b1e-3c0d-4b8e-9c57-0f1d2a7b9e44 --scan{trace_by}\n\n\
          An id that may be two things is asked about (exit code 2). Its kind in front of it says which one is \
          meant: {prefixes}.\n\n\
          A correlation id leads to all events of its chain, if it is that of something open or stuck, or with --scan, \
@@ -41,7 +45,6 @@ pub(crate) fn speaking_of(bundle: &Bundle, command: Command) -> Command {
         "The id of {titles}, with its kind in front of it if need be; or a stream's name, or a correlation id"
     );
     let event = event_type(bundle);
-    let spanning = spanning::options(bundle);
     let tail_by = spanning
         .keys()
         .next()
