@@ -2,6 +2,7 @@
 //! their logs and metrics.
 
 pub(crate) mod command_function;
+pub(crate) mod figures;
 pub(crate) mod handler;
 pub(crate) mod logging;
 pub(crate) mod metrics;
@@ -14,4 +15,5 @@ pub(crate) mod stream_recovery;
 pub(crate) mod sweeper;
 pub(crate) mod time;
 pub(crate) mod view_function;
+pub(crate) mod view_watch;
 pub(crate) mod warm;

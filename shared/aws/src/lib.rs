@@ -33,6 +33,7 @@
 //! | `function::patience`, `panics` | how long and how often a message is tried; what a panic leaves |
 //! | `function::command_function`, `step_function`, `warm` | a rule and a step as functions; streams kept between invocations |
 //! | `function::view_function`, `store::view_table` | what streams amount to, in a table of rows |
+//! | `function::view_watch`, `figures` | what is open, and what is overdue; what is counted of what views show |
 //! | `store::view_reader` | the rows of a view, for whoever asks what became of something |
 //! | `function::relay`, `sweeper`, `stream_recovery` | from the table's stream to queues, and what is done about failures |
 //! | `function::time` | how an invocation shares out the time that it has |
@@ -65,9 +66,10 @@ pub use delivery::republish::{
 };
 pub use delivery::undelivered::Undelivered;
 pub use function::command_function::CommandFunction;
+pub use function::figures::OVERDUE_AFTER;
 pub use function::handler::Handler;
 pub use function::logging::init_logging;
-pub use function::metrics::{Backlog, MetricSink, Metrics, StdoutMetrics};
+pub use function::metrics::{Backlog, Figure, FigureValue, MetricSink, Metrics, StdoutMetrics};
 pub use function::patience::{
     GIVE_UP_FAILING, GIVE_UP_WAITING, MAX_RECEIVE_COUNT, Patience, SOON, SUSPICIOUS_AGE,
 };
@@ -79,6 +81,7 @@ pub use function::step_function::StepFunction;
 pub use function::stream_recovery::StreamRecovery;
 pub use function::sweeper::{SWEEP_INTERVAL, Sweeper};
 pub use function::view_function::ViewFunction;
+pub use function::view_watch::ViewWatch;
 pub use store::commit_ref::{CommitRef, KeyNumber};
 pub use store::event_store::{DynamoDbEventStore, FetchError, StoredCommit};
 pub use store::view_reader::{

@@ -1,9 +1,9 @@
 //! What became of a group's checkout: a row for each, made from the group's own stream.
 
 use eventsourcing::{
-    Column, ColumnKind, Index, ListedPhase, Listing, Message, OPEN_INDEX, OPEN_SHARD, Recorded,
+    Column, ColumnKind, Figures, Index, ListedPhase, Listing, Message, OPEN_INDEX, OPEN_SHARD, Recorded, Row,
+    Timestamp, View,
 };
-use eventsourcing::{Row, Timestamp, View};
 
 use crate::group_checkout::{
     GroupCheckout, GroupCheckoutCompleted, GroupCheckoutEvent, GroupCheckoutFailed,
@@ -70,6 +70,11 @@ impl View for GroupCheckouts {
             Column::new("group", "group_checkout_id", ColumnKind::Text),
         ],
         payload: &[],
+    };
+
+    const FIGURES: Figures = Figures {
+        began: "initiated_at",
+        cause: None,
     };
 
     fn evolve(Shown(shown): Shown, event: &GroupCheckoutEvent, recorded: &Recorded<'_>) -> Shown {

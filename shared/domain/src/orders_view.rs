@@ -1,9 +1,9 @@
 //! What became of an order: a row for each, made from the order's own stream.
 
 use eventsourcing::{
-    Column, ColumnKind, Index, ListedPhase, Listing, OPEN_INDEX, OPEN_SHARD, Recorded, Row, Timestamp, View,
+    Column, ColumnKind, Figures, Index, ListedPhase, Listing, Message, OPEN_INDEX, OPEN_SHARD, Recorded, Row,
+    Text, Timestamp, View,
 };
-use eventsourcing::{Message, Text};
 
 use crate::order::{
     Cause, Order, OrderCancelled, OrderCompleted, OrderConfirmed, OrderEvent, OrderInitialized,
@@ -84,6 +84,11 @@ impl View for Orders {
             Column::new("order", "order_id", ColumnKind::Text),
         ],
         payload: &["reason"],
+    };
+
+    const FIGURES: Figures = Figures {
+        began: "initialized_at",
+        cause: Some(("cause", Cause::WORDS)),
     };
 
     fn evolve(Shown(shown): Shown, event: &OrderEvent, recorded: &Recorded<'_>) -> Shown {

@@ -78,5 +78,8 @@ pub use structure::MAX_DEPTH;
 pub use timestamp::{Clock, InvalidTimestamp, SystemClock, Timestamp};
 pub use trace_header::TraceHeader;
 pub use values::InvalidId;
-pub use view::{Attribute, Index, OPEN_INDEX, OPEN_SHARD, OPEN_SHARDS, Recorded, Row, View, Viewed};
+pub use view::{
+    Attribute, ENDED_AT, Figures, Index, OPEN_INDEX, OPEN_SHARD, OPEN_SHARDS, PHASE, Recorded, Row, View,
+    Viewed,
+};
 pub use wire::{is_sendable, sendable, write_body};

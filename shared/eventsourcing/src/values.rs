@@ -90,6 +90,8 @@ macro_rules! words {
         impl $name {
             /// All of them.
             pub const ALL: [Self; [$($word),*].len()] = [$(Self::$variant),*];
+            /// The words of all of them on the wire.
+            pub const WORDS: &'static [&'static str] = &[$($word),*];
 
             /// The word on the wire.
             pub fn word(self) -> &'static str {
@@ -105,7 +107,7 @@ macro_rules! words {
 
         impl $crate::FieldValue for $name {
             fn form() -> $crate::FieldForm {
-                $crate::FieldForm::OneOf(&[$($word),*])
+                $crate::FieldForm::OneOf(Self::WORDS)
             }
 
             fn read(raw: &str) -> Result<Self, $crate::FieldError> {

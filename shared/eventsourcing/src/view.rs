@@ -27,6 +27,8 @@ pub trait View: Send + Sync + 'static {
     const INDEXES: &'static [Index];
     /// How rows are listed for people.
     const LISTING: Listing;
+    /// What is counted of the things that it shows.
+    const FIGURES: Figures;
 
     /// The state after one more event.
     fn evolve(
@@ -37,6 +39,15 @@ pub trait View: Send + Sync + 'static {
 
     /// The row that the state amounts to; none if there is nothing to show yet.
     fn row(state: &Self::State) -> Option<Row>;
+}
+
+/// What is counted of the things that a view shows: how many began, how many ended and how, and how long it took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Figures {
+    /// The attribute that says when a thing began.
+    pub began: &'static str,
+    /// The attribute that says why a thing ended as it did, and all that it can say; none if its phase says all.
+    pub cause: Option<(&'static str, &'static [&'static str])>,
 }
 
 /// What the store knows of an event beside its fields.
@@ -69,6 +80,12 @@ pub struct Index {
 ///
 /// Source: <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-indexes-gsi-sharding.html>
 pub const OPEN_INDEX: &str = "open";
+
+/// The attribute that every row has: where the thing stands.
+pub const PHASE: &str = "phase";
+
+/// The attribute of rows whose thing is over: since when.
+pub const ENDED_AT: &str = "ended_at";
 
 /// The attribute that says in which part of [`OPEN_INDEX`] a row is; a row that is not open has none.
 pub const OPEN_SHARD: &str = "open_shard";
@@ -128,6 +145,14 @@ impl Row {
     pub fn number(mut self, name: &'static str, value: &impl Display) -> Self {
         self.attributes.insert(name, Attribute::Number(value.to_string()));
         self
+    }
+
+    /// The text of that name.
+    pub fn text_of(&self, name: &str) -> Option<&str> {
+        match self.attributes.get(name) {
+            Some(Attribute::Text(text)) => Some(text),
+            _ => None,
+        }
     }
 
     /// Whether it is in [`OPEN_INDEX`].

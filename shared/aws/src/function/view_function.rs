@@ -10,6 +10,7 @@ use eventsourcing::{Announced, Clock, Decider, EventStore, LoadError, Read, Stre
 use futures::FutureExt;
 
 use crate::delivery::refusal::RefusalCode;
+use crate::function::figures;
 use crate::function::metrics::Metrics;
 use crate::function::queue_function::{
     BatchHandler, Identity, Invocation, Piece, QueueRecord, Verdict, grouped,
@@ -43,10 +44,18 @@ impl<V: View> ViewFunction<V> {
     }
 
     /// Shows one stream, as far as the newest of these events at least; those that it does not hold yet wait.
-    async fn show(&self, stream: StreamId, heard: Vec<Heard>) -> Vec<(usize, Option<Identity>, Verdict)> {
+    async fn show(
+        &self,
+        stream: StreamId,
+        heard: Vec<Heard>,
+    ) -> (Vec<(usize, Option<Identity>, Verdict)>, Metrics) {
         let newest = heard.iter().map(|event| event.revision).max().unwrap_or(0);
+        let mut metrics = Metrics::default();
         let shown = match self.load(&stream, newest).await {
-            Ok(loaded) => self.put(&loaded).await.map(|verdict| (loaded, verdict)),
+            Ok(loaded) => {
+                let put = self.put(&loaded, &mut metrics).await;
+                put.map(|verdict| (loaded, verdict))
+            }
             Err(failure) => Err(failure),
         };
         let verdict = |revision| match &shown {
@@ -54,10 +63,10 @@ impl<V: View> ViewFunction<V> {
             Ok(_) => Verdict::Waits(format!("stream {stream} does not reach revision {revision} yet")),
             Err(why) => Verdict::Failed(why.clone()),
         };
-        heard
+        let verdicts = heard
             .into_iter()
-            .map(|event| (event.place, Some(event.identity), verdict(event.revision)))
-            .collect()
+            .map(|event| (event.place, Some(event.identity), verdict(event.revision)));
+        (verdicts.collect(), metrics)
     }
 
     /// The stream, at that revision or after it if there is such. A cheap read shows it nearly always; one that lags
@@ -72,13 +81,18 @@ impl<V: View> ViewFunction<V> {
         loaded.map_err(|error| error.to_string())
     }
 
-    async fn put(&self, stream: &Stream) -> Result<Verdict, String> {
+    async fn put(&self, stream: &Stream, metrics: &mut Metrics) -> Result<Verdict, String> {
         let viewed = Viewed::of::<V>(stream).map_err(|fault| fault.to_string())?;
         let Some(viewed) = viewed else {
             return Ok(Verdict::Done("nothing to show"));
         };
         match self.table.put(&viewed, Replacing::Older).await {
-            Ok(Put::Shown) => Ok(Verdict::Done("shown")),
+            Ok(Put::Shown(before)) => {
+                let stored = stream.commits().last().map(|commit| commit.committed_at);
+                let behind = stored.map(|stored| self.clock.now().since(stored));
+                figures::tell::<V>(metrics, before.as_ref(), &viewed, behind);
+                Ok(Verdict::Done("shown"))
+            }
             Ok(Put::Known) => Ok(Verdict::Done("known")),
             Err(error) => Err(error.to_string()),
         }
@@ -116,9 +130,7 @@ impl<V: View> BatchHandler for ViewFunction<V> {
         }
         let mut pieces: Vec<Piece<'a>> = grouped(heard)
             .into_iter()
-            .map(|(stream, heard)| {
-                async move { (self.show(stream, heard).await, Metrics::default()) }.boxed()
-            })
+            .map(|(stream, heard)| self.show(stream, heard).boxed())
             .collect();
         if !refused.is_empty() {
             pieces.push(async move { (refused, Metrics::default()) }.boxed());

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use eventsourcing::{Attribute, OPEN_SHARD, Transient, Viewed};
 
 use crate::client::failure::reason;
+use crate::store::view_reader::ViewRow;
 
 /// The attribute that says up to which revision a row knows its stream.
 pub const ROW_REVISION: &str = "revision";
@@ -21,10 +22,10 @@ pub struct ViewTable {
 }
 
 /// What became of a row that was put.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Put {
-    /// It stands in the table.
-    Shown,
+    /// It stands in the table, in the place of this one if there was one.
+    Shown(Option<ViewRow>),
     /// The one that is there knows as much of the stream, or more.
     Known,
 }
@@ -61,9 +62,13 @@ impl ViewTable {
             .condition_expression(condition)
             .expression_attribute_names("#revision", ROW_REVISION)
             .expression_attribute_values(":revision", AttributeValue::N(viewed.revision.to_string()))
+            .return_values(ReturnValue::AllOld)
             .send()
             .await;
-        let Err(error) = put else { return Ok(Put::Shown) };
+        let error = match put {
+            Ok(put) => return Ok(Put::Shown(put.attributes.map(ViewRow::from))),
+            Err(error) => error,
+        };
         match error.as_service_error() {
             Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(Put::Known),
             _ => Err(Transient {
