@@ -78,8 +78,11 @@ pub async fn bring(bundle: &Running, function: &Function, sample: &Sample) {
             bundle.send(queue_of(function), &body).await;
         }
         Comes::Record(commit) => bundle.put(&files::item(commit)),
-        // Its time comes by itself.
-        Comes::Tick => {}
+        Comes::Tick => {
+            if let Trigger::Schedule(period) = function.trigger {
+                tokio::time::sleep(period).await;
+            }
+        }
     }
 }
 

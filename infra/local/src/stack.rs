@@ -18,7 +18,7 @@ use aws_adapters::{
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
-use bundle::{Batching, Bundle, Function, Parts, Registry, SWEEPER, Settings, Trigger};
+use bundle::{Batching, Bundle, Context, Function, Parts, Registry, SWEEPER, Settings, Trigger, WATCHER};
 use embedded_aws::clock::Jumps;
 use embedded_aws::dynamodb::StreamPosition;
 use embedded_aws::mapping::stream::{OnFailure, Order};
@@ -55,6 +55,8 @@ pub enum Storage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Views {
     /// With all that belongs to them.
+    Watched,
+    /// Without the function that looks each minute what is open: over days of a moved clock, that is thousands of times.
     Shown,
     /// Without their tables, queues and functions.
     LeftOut,
@@ -172,7 +174,7 @@ impl Stack {
             .bundle
             .registry
             .views()
-            .filter(|_| options.views == Views::Shown);
+            .filter(|_| options.views != Views::LeftOut);
         let existed = tables::create(&dynamodb, &names, views)?;
         scheduler.create_group(&names.of_function(DEADLINES))?;
         let wire = Wire::new(dynamodb, sqs).with_scheduler(scheduler.clone());
@@ -338,11 +340,13 @@ impl Stack {
     pub fn running(&self) -> impl Iterator<Item = &Function> {
         let (simulators, views) = (self.options.simulators, self.shows_views());
         let only = self.options.only.as_ref();
+        let watches = self.options.views == Views::Watched || only.is_some();
         self.registry()
             .functions
             .iter()
             .filter(move |f| simulators || !matches!(f.trigger, Trigger::Outbound(_)))
-            .filter(move |f| views || f.view.is_none())
+            .filter(move |f| views || f.context != Context::VIEWS)
+            .filter(move |f| watches || f.name != WATCHER)
             .filter(move |f| only.is_none_or(|only| only.contains(&f.name)))
     }
 
@@ -356,7 +360,7 @@ impl Stack {
     }
 
     fn shows_views(&self) -> bool {
-        self.options.views == Views::Shown
+        self.options.views != Views::LeftOut
     }
 
     fn sweeps(&self) -> bool {

@@ -4,7 +4,8 @@
 use bundle::{Called, PartOf, StreamKind, ViewTableForm};
 use eventsourcing::standing::{Standing, Streams, Subject};
 use eventsourcing::{
-    Category, Column, ColumnKind, Index, ListedPhase, Listing, OPEN_INDEX, OPEN_SHARD, StreamId, TextForm,
+    Category, Column, ColumnKind, Figures, Index, ListedPhase, Listing, OPEN_INDEX, OPEN_SHARD, StreamId,
+    TextForm,
 };
 use library::loan::Loan;
 
@@ -21,6 +22,10 @@ pub(crate) static KINDS: [StreamKind; 4] = [
 ];
 
 pub(crate) const LOANS: ViewTableForm = ViewTableForm {
+    figures: Figures {
+        began: "lent_at",
+        cause: None,
+    },
     name: "loans",
     key: "loan_id",
     indexes: &[

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use aws_adapters::{DEADLINES, dead_letter_queue, pascal_case};
-use bundle::{Bundle, Context, Function, RECOVERY, Registry, Trigger};
+use aws_adapters::{DEADLINES, OVERDUE_AFTER, dead_letter_queue, pascal_case};
+use bundle::{Bundle, Context, Function, RECOVERY, Registry, SWEEPER, Trigger, ViewTableForm, WATCHER};
 
 use crate::functions::is_simulator;
 use crate::intrinsics::{only_if, reference, stack_name};
@@ -115,6 +115,16 @@ impl Metric {
         }
     }
 
+    /// Told by the function that watches views.
+    fn of_view(name: &'static str, view: &'static str) -> Self {
+        Self {
+            namespace: NAMESPACE,
+            name,
+            dimensions: vec![("stack", reference("AWS::StackName")), ("view", view.into())],
+            statistic: "Maximum",
+        }
+    }
+
     fn level_seen_by(name: &'static str, function: &Function) -> Self {
         Self {
             statistic: "Maximum",
@@ -222,6 +232,7 @@ pub(crate) fn alarms(bundle: &Bundle) -> Vec<Written> {
         of_tables(registry),
         of_relay(registry),
         of_sweeper(registry),
+        of_views(registry),
         undelivered_deadlines(registry),
         late_facts(registry),
         loops(registry),
@@ -561,7 +572,7 @@ fn unreported(relay: &Function) -> Alarm {
 
 fn of_sweeper(registry: &Registry) -> Vec<Alarm> {
     let functions = registry.functions.iter();
-    let sweepers = functions.filter(|f| matches!(f.trigger, Trigger::Schedule(_)));
+    let sweepers = functions.filter(|f| f.name == SWEEPER);
     sweepers.flat_map(|f| [unswept(f), parked(f)]).collect()
 }
 
@@ -591,6 +602,42 @@ fn parked(sweeper: &Function) -> Alarm {
     Alarm {
         combined: LARGEST,
         ..parked
+    }
+}
+
+fn of_views(registry: &Registry) -> Vec<Alarm> {
+    let watchers = registry.functions.iter().filter(|f| f.name == WATCHER);
+    watchers.flat_map(|f| [overdue(f), unwatched(f)]).collect()
+}
+
+fn overdue(watcher: &Function) -> Alarm {
+    let minutes = OVERDUE_AFTER.as_secs() / 60;
+    let about = format!(
+        "Something has been open for more than {minutes} minutes after its deadline. Whatever the world outside does, \
+         it should have ended by then: a message of it is stuck."
+    );
+    let overdue = |view: &ViewTableForm| Metric::of_view("Overdue", view.name);
+    Alarm {
+        combined: LARGEST,
+        periods: WITHIN_A_MINUTE,
+        condition: WITH_VIEW_ALARMS,
+        ..Alarm::on_any("overdue", &about, watcher.watches.iter().map(overdue).collect())
+    }
+}
+
+fn unwatched(watcher: &Function) -> Alarm {
+    Alarm {
+        kind: "views-unwatched",
+        name: "views-unwatched".into(),
+        about: "Nobody counts what is open: the schedule of the function that watches views is off, or it is not \
+                invoked. What is overdue would not be told."
+            .into(),
+        metrics: vec![Metric::of_function("Invocations", "Sum", watcher)],
+        combined: SILENT,
+        threshold: 0,
+        periods: MINUTES_ON_END,
+        silence: Silence::IsBad,
+        condition: WITH_VIEW_ALARMS,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The dashboard: a row for each context, in the order in which things go through them, then what all depend on.
 
-use bundle::{Bundle, Function, Registry};
+use bundle::{Bundle, Function, Registry, ViewTableForm};
 use serde_json::{Value, json};
 
 use crate::alarms::NAMESPACE;
@@ -23,6 +23,9 @@ pub(crate) fn dashboard(bundle: &Bundle, alarms: &[String]) -> Map {
         "{} Left: what was done. Middle: what was refused for good, or has to come again. Right: how long messages wait.",
         bundle.ways
     ));
+    for view in registry.views() {
+        board.business(&view);
+    }
     board.alarms(alarms);
     for context in &bundle.contexts {
         let functions: Vec<_> = registry
@@ -64,6 +67,66 @@ impl Board {
             &json!({ "title": "Alarms", "alarms": arns }),
         );
         self.y += HEIGHT;
+    }
+
+    /// What becomes of the things that a view shows.
+    fn business(&mut self, view: &ViewTableForm) {
+        let many = view.listing.many;
+        let mut things = String::from(many);
+        if let Some(first) = things.get_mut(..1) {
+            first.make_ascii_uppercase();
+        }
+        let phases = |open: bool| {
+            let phases = view.listing.phases.iter();
+            phases.filter(move |phase| phase.is_open == open)
+        };
+        let of_phase = |metric, phase: &str, more| figure(metric, view.name, Some(("phase", phase)), more);
+        let opened = figure("Opened", view.name, None, json!({ "label": "opened" }));
+        let ended = phases(false).map(|phase| of_phase("Ended", phase.name, json!({ "label": phase.name })));
+        let cause = view.figures.cause.into_iter();
+        let by_cause = cause.flat_map(|(name, words)| {
+            let of = move |word: &&'static str| {
+                figure("Ended", view.name, Some((name, *word)), json!({ "label": word }))
+            };
+            words.iter().map(of)
+        });
+        let open = phases(true).map(|phase| {
+            of_phase(
+                "Open",
+                phase.name,
+                json!({ "label": phase.name, "stat": "Maximum" }),
+            )
+        });
+        let oldest = phases(true).map(|phase| {
+            let label = format!("oldest {}, s", phase.name);
+            let shown = json!({ "label": label, "stat": "Maximum", "yAxis": "right" });
+            of_phase("Oldest", phase.name, shown)
+        });
+        let overdue = json!({ "label": "overdue", "stat": "Maximum" });
+        let overdue = figure("Overdue", view.name, None, overdue);
+        let took = ["p50", "p95", "p99"];
+        let took = took.map(|stat| figure("Took", view.name, None, json!({ "label": stat, "stat": stat })));
+        let behind = json!({ "label": "row behind, p99", "stat": "p99", "yAxis": "right" });
+        self.row([
+            Graph {
+                title: format!("{things}: opened, and ended"),
+                stat: "Sum",
+                metrics: [opened].into_iter().chain(ended).chain(by_cause).collect(),
+            },
+            Graph {
+                title: format!("{things}: open, and overdue"),
+                stat: "Maximum",
+                metrics: open.chain([overdue]).chain(oldest).collect(),
+            },
+            Graph {
+                title: format!("{things}: from beginning to end, in milliseconds"),
+                stat: "p50",
+                metrics: took
+                    .into_iter()
+                    .chain([figure("Behind", view.name, None, behind)])
+                    .collect(),
+            },
+        ]);
     }
 
     fn stage(&mut self, title: &str, functions: &[&Function]) {
@@ -153,6 +216,18 @@ fn own(metric: &str, function: &str) -> Value {
         "function",
         function
     ])
+}
+
+/// What is counted of the things that a view shows.
+fn figure(metric: &str, view: &str, of: Option<(&str, &str)>, shown: Value) -> Value {
+    let mut named = vec![json!(NAMESPACE), json!(metric)];
+    named.extend(["stack", "${AWS::StackName}", "view", view].map(Value::from));
+    named.extend(
+        of.into_iter()
+            .flat_map(|(name, value)| [json!(name), json!(value)]),
+    );
+    named.push(shown);
+    Value::Array(named)
 }
 
 fn age(queue: &str) -> Value {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_adapters::Patience;
-use bundle::{DEPLOY_VIEWS, Function, RECOVERY, RELAY, Registry, SWEEPER, Trigger};
+use bundle::{Context, DEPLOY_VIEWS, Function, RECOVERY, RELAY, Registry, SWEEPER, Trigger};
 use eventsourcing::Setting;
 
 use crate::checkov::skipped_on_functions;
@@ -136,7 +136,7 @@ pub(crate) fn conditional(function: &Function, resource_type: &str) -> Map {
 pub(crate) fn condition(function: &Function) -> Option<&'static str> {
     if is_simulator(function) {
         Some(WITH_SIMULATORS)
-    } else if function.view.is_some() {
+    } else if function.context == Context::VIEWS {
         Some(WITH_VIEWS)
     } else {
         None

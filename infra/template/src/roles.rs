@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use aws_adapters::{DEADLINES, OUTBOX_INDEX, dead_letter_queue};
 use bundle::{Bundle, Function, OutboxAccess, Registry, StoreAccess, Trigger};
+use eventsourcing::OPEN_INDEX;
 
 use crate::deadlines;
 use crate::functions::conditional;
@@ -104,11 +105,10 @@ fn statements(registry: &Registry, function: &Function) -> Vec<Yaml> {
         allow("Trace", &spans, vec!["*".into()]),
     ];
     statements.extend(trigger(function));
-    statements.push(allow(
-        "Send",
-        &["sqs:SendMessage"],
-        destinations(registry, function),
-    ));
+    let destinations = destinations(registry, function);
+    if !destinations.is_empty() {
+        statements.push(allow("Send", &["sqs:SendMessage"], destinations));
+    }
     statements.extend(deadlines::permissions(function));
     statements.extend(store(function.store));
     statements.extend(outbox(function.outbox));
@@ -116,8 +116,20 @@ fn statements(registry: &Registry, function: &Function) -> Vec<Yaml> {
         let table = vec![arn(&ids::view_table(view.name))];
         statements.push(allow("Show", &["dynamodb:PutItem"], table));
     }
+    let watched: Vec<_> = function
+        .watches
+        .iter()
+        .map(|view| open_index(view.name))
+        .collect();
+    if !watched.is_empty() {
+        statements.push(allow("Watch", &["dynamodb:Query"], watched));
+    }
     statements.push(use_of_key());
     statements
+}
+
+fn open_index(view: &str) -> Yaml {
+    substituted(format!("${{{}.Arn}}/index/{OPEN_INDEX}", ids::view_table(view)))
 }
 
 /// What the mapping does in the function's name, and what reading the stream once more takes.

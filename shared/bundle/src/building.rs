@@ -3,19 +3,20 @@
 
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_adapters::{
     BatchHandler, CommandFunction, Handler, Patience, QueueFunction, Relay, Routes, SWEEP_INTERVAL,
-    StepFunction, StreamRecovery, Sweeper, ViewFunction, kebab_case,
+    StepFunction, StreamRecovery, Sweeper, ViewFunction, ViewWatch, kebab_case,
 };
 use eventsourcing::{
-    Announced, Command, CommandEnvelope, Decider, Draft, EventEnvelope, Malformed, Message, RuleSettings,
-    Step, StreamId, Timestamp, View,
+    Announced, Command, CommandEnvelope, Decider, Draft, EventEnvelope, Malformed, Message, OPEN_INDEX,
+    RuleSettings, Step, StreamId, Timestamp, View,
 };
 
 use crate::context::Context;
 use crate::function::{Batching, Function, OutboxAccess, Read, Sender, StoreAccess, Trigger, ViewTableForm};
-use crate::names::{RECOVERY, RELAY, SWEEPER};
+use crate::names::{RECOVERY, RELAY, SWEEPER, WATCHER};
 use crate::sample::{MakeSample, Sample};
 use crate::settings::{Parts, Settings};
 
@@ -86,6 +87,7 @@ pub fn view<V: View>(about: &'static str) -> Function {
         indexes: V::INDEXES,
         listing: V::LISTING,
         category: <V::Source as Decider>::CATEGORY,
+        figures: V::FIGURES,
     };
     Function {
         store: StoreAccess::Load,
@@ -207,6 +209,30 @@ pub(crate) fn sweeper(addressees: Addressees, event: Option<MakeSample>) -> Func
             ))
         })
     }
+}
+
+/// How often what is open is counted.
+const WATCH_INTERVAL: Duration = Duration::from_mins(1);
+
+/// The function that watches the views that have an index of what is open; none if there are none.
+pub(crate) fn watcher(views: Vec<ViewTableForm>) -> Option<Function> {
+    let has_open = |view: &ViewTableForm| view.indexes.iter().any(|index| index.name == OPEN_INDEX);
+    let views: Vec<_> = views.into_iter().filter(has_open).collect();
+    let read = views.clone();
+    let about = "Counts what is open, for how long it has been, and what should have ended";
+    let trigger = Trigger::Schedule(WATCH_INTERVAL);
+    let watcher = Function::of(WATCHER, about, Context::VIEWS, trigger, move |name, parts| {
+        let reader = |view: &ViewTableForm| (view.name, parts.view_reader(view));
+        let readers = read.iter().map(reader).collect();
+        let (clock, metrics) = (parts.clock.clone(), parts.metrics.clone());
+        Arc::new(ViewWatch::new(name, readers, clock, metrics))
+    });
+    let is_needed = !views.is_empty();
+    let watcher = Function {
+        watches: views,
+        ..watcher.sample(Sample::nothing_open)
+    };
+    is_needed.then_some(watcher)
 }
 
 /// The sample that follows from another one, if there is any.

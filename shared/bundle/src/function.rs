@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_adapters::{Handler, dead_letter_queue};
-use eventsourcing::{Category, Draft, Form, Index, Listing, Malformed, Setting, Shape, StreamId};
+use eventsourcing::{Category, Draft, Figures, Form, Index, Listing, Malformed, Setting, Shape, StreamId};
 
 use crate::context::Context;
 use crate::names::RECOVERY;
@@ -79,6 +79,8 @@ pub struct ViewTableForm {
     pub listing: Listing,
     /// The category of the streams that it shows.
     pub category: Category,
+    /// What is counted of the things that it shows.
+    pub figures: Figures,
 }
 
 /// How many messages an invocation gets, and how many invocations run at once.
@@ -160,6 +162,8 @@ pub struct Function {
     pub deadline: Option<Setting>,
     /// The view whose table it writes; none if it is the function of no view.
     pub view: Option<ViewTableForm>,
+    /// The views of which it reads what is open.
+    pub watches: Vec<ViewTableForm>,
     /// The events it may record that tell of a fact which came too late, and which an alarm counts.
     pub late_facts: &'static [&'static str],
     /// The events it may record that nobody listens to, neither a step nor a system outside, on purpose.
@@ -222,6 +226,7 @@ impl Function {
             memory_mb: Self::MEMORY_MB,
             deadline: None,
             view: None,
+            watches: vec![],
             late_facts: &[],
             unheard: &[],
             samples: vec![],

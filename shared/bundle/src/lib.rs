@@ -40,7 +40,7 @@ pub use context::{Context, Picture};
 pub use function::{
     Batching, Build, Function, OutboxAccess, Parameter, Sender, StoreAccess, Trigger, ViewTableForm,
 };
-pub use names::{RECOVERY, RELAY, SWEEPER};
+pub use names::{RECOVERY, RELAY, SWEEPER, WATCHER};
 pub use registry::{Outbound, Registry};
 pub use sample::{Comes, Follows, Given, Sample, at};
 pub use scenario::{Demo, Scenario};

@@ -2,7 +2,7 @@
 
 use aws_adapters::Routes;
 
-use crate::building::{Addressees, recovery, relay, sweeper};
+use crate::building::{Addressees, recovery, relay, sweeper, watcher};
 use crate::function::{Function, Trigger, ViewTableForm};
 
 /// A queue that systems outside the bundle read.
@@ -26,7 +26,8 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// These functions and queues, and the functions that every bundle has: relay, recovery and sweeper.
+    /// These functions and queues, and the functions that every bundle has: relay, recovery and sweeper;
+    /// and one that watches views, if there are any.
     pub fn of(functions: Vec<Function>, outbound: Vec<Outbound>) -> Self {
         let mut registry = Self { functions, outbound };
         registry.tell_of_deadlines();
@@ -46,6 +47,8 @@ impl Registry {
             sweeper(addressees, event),
         ];
         registry.functions.extend(delivery);
+        let views = registry.views().collect();
+        registry.functions.extend(watcher(views));
         registry
     }
 

@@ -22,6 +22,7 @@ use eventsourcing::{
     Command, Commit, Decider, Dispatch, EventSet, RecordedEvent, StreamId, Timestamp, computed_id,
     encode_command, encode_event, event_id,
 };
+use serde_json::{Value, json};
 
 /// Makes a sample when it is asked for.
 pub type MakeSample = Arc<dyn Fn() -> Sample + Send + Sync>;
@@ -71,6 +72,8 @@ pub struct Follows {
     pub outbox: BTreeMap<CommitRef, Delivery>,
     /// What the row of the view shows, by attribute, among other things.
     pub shown: BTreeMap<&'static str, String>,
+    /// What it answers; that no message has to come again, if it does not say.
+    pub answer: Option<Value>,
 }
 
 /// What stands in the event table before a message comes.
@@ -194,7 +197,16 @@ impl Sample {
             undelivered: vec![entry.clone()],
             ..Given(vec![commit.clone()]).before(Comes::Tick)
         };
-        sample.followed_by(sent, BTreeMap::from([(entry, Delivery::Published)]))
+        let mut swept = sample.followed_by(sent, BTreeMap::from([(entry, Delivery::Published)]));
+        swept.follows.answer = Some(json!({ "published": 1, "failed": 0 }));
+        swept
+    }
+
+    /// Nothing is open, and nothing follows.
+    pub(crate) fn nothing_open() -> Self {
+        let mut sample = Given::nothing().before(Comes::Tick);
+        sample.follows.answer = Some(json!({ "open": 0, "overdue": 0 }));
+        sample
     }
 
     /// The newest commit that is given: of a step's sample, the event that comes.

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use aws_adapters::{
     Bus, Connection, DynamoDbEventStore, MetricSink, Names, Outbox, Publisher, Routes, Schedules, Scheduling,
-    ViewTable, stack_name_problem, url_problem,
+    ViewReader, ViewTable, stack_name_problem, url_problem,
 };
 use eventsourcing::{Clock, EventStore, MAX_SETTING_SECONDS, Setting, SettingValues};
+
+use crate::function::ViewTableForm;
 
 /// What the environment says beyond the SDK's own variables.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -174,6 +176,11 @@ impl Parts {
     pub(crate) fn view_table(&self, name: &str, key: &'static str) -> ViewTable {
         let table = self.settings.names.view_table(name);
         ViewTable::new(self.connection.dynamodb.clone(), table, key)
+    }
+
+    pub(crate) fn view_reader(&self, view: &ViewTableForm) -> ViewReader {
+        let table = self.settings.names.view_table(view.name);
+        ViewReader::new(self.connection.dynamodb.clone(), table, view.key)
     }
 
     pub(crate) fn publisher(&self, routes: Routes) -> Publisher {

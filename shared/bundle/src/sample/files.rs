@@ -233,10 +233,8 @@ fn attribute(value: Value) -> Value {
 
 /// The function's answer.
 pub fn answer(sample: &Sample) -> Value {
-    match sample.comes {
-        Comes::Tick => json!({ "published": sample.follows.outbox.len(), "failed": 0 }),
-        _ => json!({ "batchItemFailures": [] }),
-    }
+    let answer = sample.follows.answer.clone();
+    answer.unwrap_or_else(|| json!({ "batchItemFailures": [] }))
 }
 
 /// What follows: the answer, the whole of each stream that is recorded in, what each queue gets, and what

@@ -36,7 +36,7 @@ impl World {
             let each_minute = match (key.1.as_str(), busy) {
                 ("ApproximateNumberOfMessagesVisible", _) | ("Errors" | "Throttles", true) => Some(0.0),
                 ("ApproximateAgeOfOldestMessage", _) => Some(if busy { 4.0 } else { 0.0 }),
-                ("Invocations", _) if is_sweeper(key) => Some(1.0),
+                ("Invocations", _) if is_scheduled(key) => Some(1.0),
                 ("Invocations" | "SuccessfulRequestLatency", true) => Some(60.0),
                 ("IteratorAge", true) => Some(700.0),
                 // Counted only when there is something to count.
@@ -67,8 +67,11 @@ impl World {
     }
 }
 
-fn is_sweeper(key: &Key) -> bool {
-    key.2.iter().any(|dimension| dimension.ends_with("-sweep-outbox"))
+/// Whether it is of a function that runs each minute, whatever happens.
+fn is_scheduled(key: &Key) -> bool {
+    let scheduled = ["-sweep-outbox", "-watch-views"];
+    let is_of = |dimension: &String| scheduled.iter().any(|name| dimension.ends_with(name));
+    key.2.iter().any(is_of)
 }
 
 /// An alarm of the template.

@@ -211,6 +211,10 @@ fn implied(function: &Function) -> Permissions {
             &format!("{}Table.Arn", pascal_case(view.name)),
         );
     }
+    for view in &function.watches {
+        let index = format!("${{{}Table.Arn}}/index/open", pascal_case(view.name));
+        may(&["dynamodb:Query"], &index);
+    }
     match function.outbox {
         OutboxAccess::None => {}
         OutboxAccess::Save => may(&["dynamodb:UpdateItem"], "OutboxTable.Arn"),
