@@ -75,8 +75,8 @@ pub struct Resting {
     pub dashboards: f64,
     /// Invocations in a month by the clock.
     pub scheduled_invocations: f64,
-    /// Read units of each of these.
-    pub read_units_each: f64,
+    /// Read units of all of these.
+    pub scheduled_read_units: f64,
     /// Metrics that each of these writes.
     pub metrics_each: f64,
 }
@@ -104,7 +104,7 @@ impl Resting {
     }
 
     fn month(&self) -> [(&'static str, f64); 5] {
-        let each = invocation() + self.read_units_each * READ_UNIT + LOG_BYTES / 1e9 * LOG_GB;
+        let each = invocation() + LOG_BYTES / 1e9 * LOG_GB;
         [
             (
                 "Lambda waiting on queues",
@@ -112,8 +112,11 @@ impl Resting {
             ),
             ("alarms", self.alarm_metrics * ALARM_METRIC),
             ("dashboard", self.dashboards * DASHBOARD),
-            ("sweeping the outbox", self.scheduled_invocations * each),
-            ("metrics of the sweeper", self.metrics_each * CUSTOM_METRIC),
+            (
+                "what runs each minute",
+                self.scheduled_invocations * each + self.scheduled_read_units * READ_UNIT,
+            ),
+            ("metrics of that", self.metrics_each * CUSTOM_METRIC),
         ]
     }
 }

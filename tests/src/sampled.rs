@@ -80,7 +80,8 @@ pub async fn bring(bundle: &Running, function: &Function, sample: &Sample) {
         Comes::Record(commit) => bundle.put(&files::item(commit)),
         Comes::Tick => {
             if let Trigger::Schedule(period) = function.trigger {
-                tokio::time::sleep(period).await;
+                // Its first time, and what it does then.
+                tokio::time::sleep(period + Duration::from_secs(1)).await;
             }
         }
     }

@@ -14,6 +14,7 @@ mod cost;
 mod cost_of_views;
 mod cost_otherwise;
 mod crash_points;
+mod figures;
 mod group;
 mod invariants;
 mod old_and_new;

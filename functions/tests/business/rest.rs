@@ -2,7 +2,7 @@
 
 use aws_adapters::{Backlog, Metrics};
 use bundle::Trigger;
-use eventsourcing::Timestamp;
+use eventsourcing::{OPEN_SHARDS, Timestamp};
 use testkit::prices::{BOUNDED_POLLERS, IDLE_POLLERS, MONTH_SECONDS, Resting};
 
 use crate::pages::say;
@@ -13,6 +13,9 @@ use crate::template::rules::document;
 ///
 /// Source: <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html>
 const READ_UNITS_OF_A_SWEEP: f64 = 3.0 * 0.5;
+
+/// What it takes to look whether a view has anything open: an eventual query of each part of its index.
+const READ_UNITS_OF_A_WATCH: f64 = OPEN_SHARDS as f64 * 0.5;
 
 #[test]
 fn what_it_costs_at_rest_stands_in_the_page() {
@@ -64,12 +67,15 @@ pub(crate) fn resting() -> Resting {
             BOUNDED_POLLERS
         }
     });
+    // How often another view is looked at.
+    let watched = number(deployed().map(|function| function.watches.len()).sum());
     Resting {
         pollers: pollers.sum(),
         alarm_metrics: number(metrics.filter(|metric| metric["MetricStat"].is_object()).count()),
         dashboards: number(document.of_type("AWS::CloudWatch::Dashboard").count()),
         scheduled_invocations: times.sum(),
-        read_units_each: READ_UNITS_OF_A_SWEEP,
+        scheduled_read_units: MONTH_SECONDS / 60.0
+            * (READ_UNITS_OF_A_SWEEP + watched * READ_UNITS_OF_A_WATCH),
         metrics_each: number(metrics_of_a_sweep()),
     }
 }

@@ -517,7 +517,11 @@ impl Stack {
                 mapping::stream::run(settings, dynamodb, hosted, status, shutdown).boxed()
             }
             Trigger::Schedule(period) => {
-                let period = self.options.sweep_interval.unwrap_or(period);
+                let period = self
+                    .options
+                    .sweep_interval
+                    .filter(|_| name == SWEEPER)
+                    .unwrap_or(period);
                 mapping::schedule::run(self.schedule(name, period), hosted, status, shutdown).boxed()
             }
             Trigger::Commands(_) | Trigger::Events(_) | Trigger::Outbound(_) | Trigger::GivenUpRecords => {

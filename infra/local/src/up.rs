@@ -16,7 +16,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::{Stack, StackError, StackOptions, Storage};
+use crate::{Stack, StackError, StackOptions, Storage, Views};
 
 /// Why serving ended other than by an interrupt.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +69,7 @@ async fn serve(bundle: Arc<Bundle>, options: UpOptions) -> Result<(), UpError> {
         settings: options.settings,
         simulators: options.simulators,
         functions: options.functions,
+        views: Views::Watched,
         clock: Some(Clock::real()),
         ..StackOptions::of(bundle)
     })

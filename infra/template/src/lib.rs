@@ -127,6 +127,9 @@ fn resources(bundle: &Bundle) -> Map {
         "For whoever sends dead letters again; queues that only steps send to let no other person in.",
     );
     resources.put(ids::OPERATOR_ROLE, roles::operator_role(bundle));
+    if registry.views().next().is_some() {
+        resources.put(ids::OPERATOR_VIEWS, roles::views_of_operator(registry));
+    }
     let alarms = alarms::alarms(bundle);
     let arns: Vec<_> = alarms.iter().map(|alarm| alarm.arn.clone()).collect();
     for alarm in alarms {

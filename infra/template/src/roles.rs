@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use aws_adapters::{DEADLINES, OUTBOX_INDEX, dead_letter_queue};
 use bundle::{Bundle, Function, OutboxAccess, Registry, StoreAccess, Trigger};
-use eventsourcing::OPEN_INDEX;
+use eventsourcing::{Index, OPEN_INDEX};
 
 use crate::deadlines;
 use crate::functions::conditional;
 use crate::ids;
-use crate::intrinsics::{arn, attribute, only_if, substituted};
+use crate::intrinsics::{arn, attribute, only_if, reference, substituted};
 use crate::parameters::WITH_VIEWS;
 use crate::policies::{allow, document, policy, use_of_key};
-use crate::yaml::{Map, Yaml};
+use crate::yaml::{Map, Yaml, inline};
 
 /// How long a session of the operator's role may last. One by `aws sts assume-role` lasts an hour if it does not ask
 /// for more, and an hour at most if it comes from another role.
@@ -89,6 +89,40 @@ pub(crate) fn operator_role(bundle: &Bundle) -> Map {
             .with("AssumeRolePolicyDocument", document(vec![trust]))
             .with("Policies", vec![policy("operate", statements)]),
     )
+}
+
+/// What an operator does with views: asks them, and makes them anew. A policy beside the role: in one, the names of
+/// queues and tables could be too long together.
+///
+/// Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
+pub(crate) fn views_of_operator(registry: &Registry) -> Map {
+    let tables = registry.views().map(|view| arn(&ids::view_table(view.name)));
+    let indexes = registry.views().flat_map(|view| {
+        let table = ids::view_table(view.name);
+        let index = move |index: &Index| substituted(format!("${{{table}.Arn}}/index/{}", index.name));
+        view.indexes.iter().map(index)
+    });
+    let rows = [
+        "dynamodb:GetItem",
+        "dynamodb:BatchGetItem",
+        "dynamodb:Scan",
+        "dynamodb:PutItem",
+    ];
+    let statements = vec![
+        allow("AskAndRebuildViews", &rows, tables.collect()),
+        allow("AskIndexes", &["dynamodb:Query"], indexes.collect()),
+        use_of_key(),
+    ];
+    Map::new()
+        .with("Type", "AWS::IAM::ManagedPolicy")
+        .with("Condition", WITH_VIEWS)
+        .with(
+            "Properties",
+            Map::new()
+                .with("Description", "Asks views, and makes them anew")
+                .with("Roles", inline([reference(ids::OPERATOR_ROLE)]))
+                .with("PolicyDocument", document(statements)),
+        )
 }
 
 /// The ARN of a queue by its name, for where its resource can't be referred to.

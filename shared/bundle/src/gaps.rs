@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::Bundle;
 use crate::context::Context;
 use crate::function::{Function, StoreAccess, Trigger};
+use crate::names::WATCHER;
 use crate::sample::files::{MAX_GIVEN, named};
 use crate::sample::{Comes, Sample};
 
@@ -187,9 +188,7 @@ impl Looked<'_> {
             registry, samples, ..
         } = self.places;
         // The delivery of events has its own from the first step's.
-        let own = self
-            .functions()
-            .filter(|function| function.context != Context::DELIVERY);
+        let own = self.functions().filter(|function| is_own(function));
         let mut owners: BTreeMap<StreamId, String> = BTreeMap::new();
         for function in own {
             let name = &function.name;
@@ -267,7 +266,7 @@ impl Looked<'_> {
 
 /// Whether the business declares its samples: the delivery of events has its own from the first step's.
 fn is_own(function: &Function) -> bool {
-    function.context != Context::DELIVERY
+    function.context != Context::DELIVERY && function.name != WATCHER
 }
 
 /// What a function is declared to do and none of its samples shows; its role allows it, so it has to be shown.

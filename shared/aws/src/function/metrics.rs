@@ -60,7 +60,11 @@ impl FigureValue {
     fn add(&mut self, later: &Self) {
         match (self, later) {
             (Self::Count(count), Self::Count(more)) => *count += more,
-            (Self::Milliseconds(all), Self::Milliseconds(more)) => all.extend(more),
+            (Self::Milliseconds(all), Self::Milliseconds(more)) => {
+                all.extend(more);
+                let oldest = all.len().saturating_sub(MOST_KEPT);
+                all.drain(..oldest);
+            }
             (value, level) => *value = level.clone(),
         }
     }
@@ -80,6 +84,10 @@ impl FigureValue {
         }
     }
 }
+
+/// The most durations that are kept, the newest of them: a stack on one machine adds its metrics up for as long as it
+/// runs.
+const MOST_KEPT: usize = 10_000;
 
 /// The most values of one metric in a line. No invocation handles as many messages.
 ///

@@ -13,6 +13,8 @@ use super::document::{Document, pascal_case, text};
 ///
 /// Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
 const LONGEST_POLICY: usize = 10_240;
+/// What a policy of its own may amount to.
+const LONGEST_MANAGED_POLICY: usize = 6_144;
 
 /// All schedules of the stack's group.
 pub(crate) const SCHEDULES: &str =
@@ -39,7 +41,7 @@ fn nothing_is_allowed_on_everything_but_to_trace() {
     let (_, document) = document();
     for (id, role) in document.of_type("AWS::IAM::Role") {
         assert!(role["Properties"]["ManagedPolicyArns"].is_null(), "{id}");
-        for (action, resource) in granted(&document, id) {
+        for (action, resource) in granted(&document, id).union(&attached(&document, id)) {
             assert!(!action.contains('*'), "{id} may {action}");
             assert!(
                 resource != "*" || action.starts_with("xray:"),
@@ -66,7 +68,8 @@ fn only_lambda_takes_the_role_of_a_function() {
 #[test]
 fn an_operator_may_do_what_the_operators_command_does() {
     let (registry, document) = document();
-    let granted = granted(&document, "OperatorRole");
+    let mut granted = granted(&document, "OperatorRole");
+    granted.extend(attached(&document, "OperatorRole"));
     let arn = |queue: &str| {
         format!(
             "arn:${{AWS::Partition}}:sqs:${{AWS::Region}}:${{AWS::AccountId}}:${{AWS::StackName}}-{queue}"
@@ -86,6 +89,19 @@ fn an_operator_may_do_what_the_operators_command_does() {
         ("dynamodb:UpdateItem", "OutboxTable.Arn".to_owned()),
         ("dynamodb:DeleteItem", "OutboxTable.Arn".to_owned()),
     ];
+    for view in registry.views() {
+        let table = format!("{}Table.Arn", pascal_case(view.name));
+        let actions = [
+            "dynamodb:GetItem",
+            "dynamodb:BatchGetItem",
+            "dynamodb:Scan",
+            "dynamodb:PutItem",
+        ];
+        needed.extend(actions.map(|action| (action, table.clone())));
+        for index in view.indexes {
+            needed.push(("dynamodb:Query", format!("${{{table}}}/index/{}", index.name)));
+        }
+    }
     let deadlines = (!registry.deadlines().is_empty()).then_some("deadlines");
     for queue in registry.queues().into_iter().chain(deadlines) {
         if registry.queues().contains(&queue) {
@@ -125,18 +141,22 @@ fn policies_fit_for_the_longest_name_of_a_stack() {
             .replace("${AWS::StackName}", &"s".repeat(template::STACK_NAME_LIMIT))
     };
     for (id, _) in document.of_type("AWS::IAM::Role") {
-        let granted = granted(&document, id);
-        let resources: BTreeSet<_> = granted.iter().map(|(_, resource)| resource).collect();
-        // Quotes and a comma for each; actions and the frame are a thousand at the most.
-        let length: usize = resources
-            .into_iter()
-            .map(|resource| longest(resource).len() + 3)
-            .sum();
-        assert!(
-            length + 1000 < LONGEST_POLICY,
-            "the policy of {id} may have {length} characters and a thousand, and {LONGEST_POLICY} are the limit: \
-             split the role"
-        );
+        let policies = [
+            (granted(&document, id), LONGEST_POLICY),
+            (attached(&document, id), LONGEST_MANAGED_POLICY),
+        ];
+        for (allowed, limit) in policies {
+            let resources: BTreeSet<_> = allowed.iter().map(|(_, resource)| resource).collect();
+            // Quotes and a comma for each; actions and the frame are a thousand at the most.
+            let length: usize = resources
+                .into_iter()
+                .map(|resource| longest(resource).len() + 3)
+                .sum();
+            assert!(
+                length + 1000 < limit,
+                "a policy of {id} may have {length} characters and a thousand, and {limit} are the limit: split it"
+            );
+        }
     }
 }
 
@@ -226,10 +246,22 @@ fn implied(function: &Function) -> Permissions {
     implied
 }
 
-/// What a role allows.
+/// What a role allows by policies of its own.
 pub(crate) fn granted(document: &Document, role: &str) -> Permissions {
     let policies = document.resource(role)["Properties"]["Policies"].as_array();
-    let statements = policies.into_iter().flatten().flat_map(|policy| {
+    allowed_by(policies.into_iter().flatten())
+}
+
+/// What policies beside a role allow it.
+fn attached(document: &Document, role: &str) -> Permissions {
+    let policies = document
+        .of_type("AWS::IAM::ManagedPolicy")
+        .map(|(_, policy)| &policy["Properties"]);
+    allowed_by(policies.filter(|policy| each(&policy["Roles"]).iter().any(|of| text(of) == role)))
+}
+
+fn allowed_by<'a>(policies: impl Iterator<Item = &'a Value>) -> Permissions {
+    let statements = policies.flat_map(|policy| {
         policy["PolicyDocument"]["Statement"]
             .as_array()
             .into_iter()
