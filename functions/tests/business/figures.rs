@@ -113,9 +113,9 @@ async fn how_far_rows_are_behind_their_events_at_100_orders_a_second() {
         ..options()
     })
     .await;
-    let mut pace = tokio::time::interval(Duration::from_millis(10));
+    let mut ticks = tokio::time::interval(Duration::from_millis(10));
     for number in 0..ORDERS {
-        pace.tick().await;
+        ticks.tick().await;
         finalize(&bundle, &cart(&format!("cart-{number}"), 10.0, "lamp")).await;
     }
     let completed = of("Ended", Some(("phase", "completed")));

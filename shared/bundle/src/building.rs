@@ -15,10 +15,11 @@ use eventsourcing::{
 };
 
 use crate::context::Context;
-use crate::function::{Batching, Function, OutboxAccess, Read, Sender, StoreAccess, Trigger, ViewTableForm};
+use crate::function::{Batching, Function, OutboxAccess, Read, Sender, StoreAccess, Trigger};
 use crate::names::{RECOVERY, RELAY, SWEEPER, WATCHER};
 use crate::sample::{MakeSample, Sample};
 use crate::settings::{Parts, Settings};
+use crate::view_table_form::ViewTableForm;
 
 /// The function of a command: loads its stream, lets the rules decide, appends.
 pub fn command<C: Command>(context: Context, sender: Sender, about: &'static str) -> Function {

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_adapters::{Handler, dead_letter_queue};
-use eventsourcing::{Category, Draft, Figures, Form, Index, Listing, Malformed, Setting, Shape, StreamId};
+use eventsourcing::{Draft, Form, Malformed, Setting, Shape, StreamId};
 
 use crate::context::Context;
 use crate::names::RECOVERY;
 use crate::sample::{MakeSample, Sample};
 use crate::settings::Parts;
+use crate::view_table_form::ViewTableForm;
 
 /// Who sends a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,23 +65,6 @@ pub enum OutboxAccess {
     Save,
     /// Reads what is due, and marks it.
     Sweep,
-}
-
-/// The table of a view, as its declaration says it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ViewTableForm {
-    /// Its name, without the stack's.
-    pub name: &'static str,
-    /// The attribute that is its key.
-    pub key: &'static str,
-    /// Its indexes.
-    pub indexes: &'static [Index],
-    /// How its rows are listed for people.
-    pub listing: Listing,
-    /// The category of the streams that it shows.
-    pub category: Category,
-    /// What is counted of the things that it shows.
-    pub figures: Figures,
 }
 
 /// How many messages an invocation gets, and how many invocations run at once.

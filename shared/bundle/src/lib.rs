@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | [`context`] | the parts of a business, and what all businesses have |
 //! | [`function`] | what is declared of a function: name, trigger, what it sends, reads and writes |
+//! | [`view_table_form`] | what is declared of the table of a view |
 //! | [`building`] | how a function is built from its line |
 //! | [`registry`] | all functions, the queues for systems outside, and what follows from both |
 //! | [`sample`] | what stands in the tables, what comes to a function, and what follows |
@@ -29,6 +30,7 @@ pub mod sample;
 pub mod scenario;
 pub mod settings;
 pub mod streams;
+pub mod view_table_form;
 
 use std::time::Duration;
 
@@ -37,15 +39,14 @@ use eventsourcing::{Setting, SettingValues};
 
 pub use building::{command, on_queue, step, view};
 pub use context::{Context, Picture};
-pub use function::{
-    Batching, Build, Function, OutboxAccess, Parameter, Sender, StoreAccess, Trigger, ViewTableForm,
-};
+pub use function::{Batching, Build, Function, OutboxAccess, Parameter, Sender, StoreAccess, Trigger};
 pub use names::{RECOVERY, RELAY, SWEEPER, WATCHER};
 pub use registry::{Outbound, Registry};
 pub use sample::{Comes, Follows, Given, Sample, at};
 pub use scenario::{Demo, Scenario};
 pub use settings::{DEPLOY_VIEWS, InvalidSetting, Parts, Settings};
 pub use streams::{Called, PartOf, StreamKind};
+pub use view_table_form::ViewTableForm;
 
 /// A business, as the engine knows it.
 #[derive(Debug)]

@@ -3,7 +3,8 @@
 use aws_adapters::Routes;
 
 use crate::building::{Addressees, recovery, relay, sweeper, watcher};
-use crate::function::{Function, Trigger, ViewTableForm};
+use crate::function::{Function, Trigger};
+use crate::view_table_form::ViewTableForm;
 
 /// A queue that systems outside the bundle read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use aws_adapters::{
 };
 use eventsourcing::{Clock, EventStore, MAX_SETTING_SECONDS, Setting, SettingValues};
 
-use crate::function::ViewTableForm;
+use crate::view_table_form::ViewTableForm;
 
 /// What the environment says beyond the SDK's own variables.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bundle::{Bundle, Context};
+use bundle::{Bundle, Context, WATCHER};
 
 /// The engine, from the workspace's root.
 const ENGINE: [&str; 6] = [
@@ -175,7 +175,7 @@ impl Words {
             words.add(kind.category.name());
         }
         for function in &bundle.registry.functions {
-            if function.context != Context::DELIVERY {
+            if function.context != Context::DELIVERY && function.name != WATCHER {
                 words.add(&function.name);
             }
         }
