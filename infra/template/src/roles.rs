@@ -62,7 +62,12 @@ pub(crate) fn operator_role(bundle: &Bundle) -> Map {
         "sqs:GetQueueAttributes",
     ];
     let entrance = bundle.entrance().map(|name| substituted(queue_arn(name)));
-    let read = ["dynamodb:Query", "dynamodb:Scan"];
+    let read = ["dynamodb:Query", "dynamodb:Scan", "dynamodb:DescribeTable"];
+    let follow = [
+        "dynamodb:DescribeStream",
+        "dynamodb:GetShardIterator",
+        "dynamodb:GetRecords",
+    ];
     let mend = ["dynamodb:UpdateItem", "dynamodb:DeleteItem"];
     let statements = vec![
         allow("TakeDeadLetters", &take, dead_letters.collect()),
@@ -73,6 +78,11 @@ pub(crate) fn operator_role(bundle: &Bundle) -> Map {
             entrance.into_iter().collect(),
         ),
         allow("ReadEvents", &read, vec![arn(ids::EVENTS_TABLE)]),
+        allow(
+            "FollowEvents",
+            &follow,
+            vec![attribute(ids::EVENTS_TABLE, "StreamArn")],
+        ),
         allow("ListTheOutbox", &["dynamodb:Query"], vec![outbox_index()]),
         allow("MendTheOutbox", &mend, vec![arn(ids::OUTBOX_TABLE)]),
         use_of_key(),

@@ -9,8 +9,8 @@ use eventsourcing::standing::{Members, StoredStream, Subject};
 use eventsourcing::{EventStore, LoadError, Read, StreamId, TextForm};
 use serde::Serialize;
 
-use super::chain;
 use super::leftovers::Leftovers;
+use super::whole_table;
 use crate::events;
 use crate::failure::Failure;
 use crate::kinds::{Key, Kinds};
@@ -316,7 +316,7 @@ pub(super) async fn nothing(
              A-Z a-z 0-9 . _ ~ : -), which may have its kind in front of it ({}), or a stream's name; \
              {}",
             kinds.prefixes(),
-            chain::advice(stack).await
+            whole_table::advice(stack).await
         )));
     }
     if let Ok(stream) = id.parse::<StreamId>()
@@ -329,7 +329,7 @@ pub(super) async fn nothing(
     let nowhere = format!(
         "there is nothing of {id}: no stream of {}, no dead letter and no entry of the outbox that names it; {}",
         kinds.titles(),
-        chain::advice(stack).await
+        whole_table::advice(stack).await
     );
     if leftovers.unsearched.is_empty() {
         return Ok(Failure::NotFound(nowhere));

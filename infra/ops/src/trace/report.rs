@@ -1,0 +1,262 @@
+//! What is told of what is traced: its events in order of time, what is outstanding, and what got stuck.
+
+use std::io::{self, Write};
+
+use eventsourcing::standing::{Ending, Members, Outstanding, Standing, StoredStream, UnknownEvent};
+use eventsourcing::{StreamId, Text};
+use futures::stream::{self, StreamExt, TryStreamExt};
+use serde::Serialize;
+
+use super::leftovers::Leftovers;
+use super::subject::Traced;
+use crate::dead_letters::ShownLetter;
+use crate::events::{self, ShownEvent, ShownFault, show_faults};
+use crate::failure::Failure;
+use crate::kinds::Kinds;
+use crate::outbox::Entry;
+use crate::output::{Report, count, narrow, progress, table, write_table};
+use crate::stack::Stack;
+
+/// How many streams are read at once: something may have thousands of members.
+const READS: usize = 16;
+
+#[derive(Serialize)]
+pub(super) struct Trace {
+    /// What is traced, such as `loan 9e81…`.
+    pub(super) subject: String,
+    pub(super) streams: Vec<String>,
+    /// How it ended, such as `LoanReturned`; none while it is open.
+    pub(super) ending: Option<&'static str>,
+    /// Why, in a word of the rules.
+    pub(super) cause: Option<&'static str>,
+    /// The same in the words of whoever caused it, which are a payload.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reason: Option<Text>,
+    /// Ending, cause and reason in words.
+    #[serde(skip)]
+    pub(super) ended: Option<String>,
+    /// What to call it without an ending.
+    #[serde(skip)]
+    pub(super) so_far: Option<&'static str>,
+    pub(super) events: Vec<ShownEvent>,
+    pub(super) faults: Vec<ShownFault>,
+    /// Events of which this version knows too little to tell what follows from them.
+    pub(super) unknown_events: Vec<UnknownEvent>,
+    pub(super) outstanding: Vec<Outstanding>,
+    pub(super) dead_letters: Vec<ShownLetter>,
+    /// What could not be delivered yet.
+    pub(super) outbox: Vec<Entry>,
+    /// What could not be searched for more, in words.
+    pub(super) unsearched: Vec<String>,
+}
+
+impl Report for Trace {
+    fn show(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "{}: {}", self.subject, self.state())?;
+        write_events(out, &self.events)?;
+        show_faults(out, &self.faults)?;
+        for UnknownEvent {
+            stream_id,
+            revision,
+            event_type,
+            why,
+            ..
+        } in &self.unknown_events
+        {
+            writeln!(
+                out,
+                "UNKNOWN  {stream_id} at revision {revision}, {event_type}: {why}"
+            )?;
+        }
+        for unsearched in &self.unsearched {
+            writeln!(out, "\n{unsearched}")?;
+        }
+        if self.outstanding.is_empty() && self.dead_letters.is_empty() && self.outbox.is_empty() {
+            let as_far = if self.unsearched.is_empty() {
+                ""
+            } else {
+                ", as far as could be searched"
+            };
+            return writeln!(out, "\nnothing is outstanding{as_far}");
+        }
+        write_outstanding(out, &self.outstanding)?;
+        write_outbox(out, &self.outbox)?;
+        write_letters(out, &self.dead_letters)
+    }
+}
+
+impl Trace {
+    /// What has become of it.
+    pub(super) fn state(&self) -> String {
+        let unsure = !self.unknown_events.is_empty() || !self.faults.is_empty();
+        match &self.ended {
+            Some(ended) if unsure => format!("{ended}, and what this version does not know"),
+            Some(ended) => ended.clone(),
+            None if unsure => "not known".into(),
+            None if self.events.is_empty() => "nothing recorded".into(),
+            None => self.so_far.unwrap_or("open").into(),
+        }
+    }
+}
+
+fn write_outstanding(out: &mut dyn Write, outstanding: &[Outstanding]) -> io::Result<()> {
+    for one in outstanding {
+        writeln!(out, "\noutstanding: {one}")?;
+    }
+    Ok(())
+}
+
+pub(super) fn write_outbox(out: &mut dyn Write, entries: &[Entry]) -> io::Result<()> {
+    for Entry {
+        stream_id,
+        revision,
+        delivery,
+        last_error,
+        ..
+    } in entries
+    {
+        writeln!(
+            out,
+            "\nnot delivered: {stream_id} at {revision}, {delivery}: {last_error}"
+        )?;
+    }
+    Ok(())
+}
+
+pub(super) fn write_events(out: &mut dyn Write, events: &[ShownEvent]) -> io::Result<()> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    writeln!(out)?;
+    let mut table = table(&["committed at", "stream", "revision", "type"]);
+    for event in events {
+        table.add_row([
+            event.committed_at.to_string(),
+            event.stream_id.clone(),
+            event.revision.to_string(),
+            event.title(),
+        ]);
+    }
+    write_table(out, &table)?;
+    for event in events.iter().filter(|event| event.data.is_some()) {
+        let ShownEvent {
+            stream_id,
+            revision,
+            event_type,
+            ..
+        } = event;
+        writeln!(out, "\n{stream_id} {revision} {event_type}\n{}", event.data())?;
+    }
+    Ok(())
+}
+
+pub(super) fn write_letters(out: &mut dyn Write, letters: &[ShownLetter]) -> io::Result<()> {
+    if letters.is_empty() {
+        return Ok(());
+    }
+    let number = count(letters.len(), "message", "messages");
+    writeln!(out, "\n{number} in dead-letter queues:")?;
+    let mut table = table(&["queue", "message id", "error code", "error"]);
+    narrow(&mut table, 3, 80);
+    for letter in letters {
+        let code = letter.error_code.clone().unwrap_or_else(|| "-".into());
+        table.add_row([
+            letter.queue.clone(),
+            letter.message_id.clone(),
+            code,
+            letter.error.clone(),
+        ]);
+    }
+    write_table(out, &table)
+}
+
+impl Trace {
+    /// All that belongs to what is traced.
+    pub(super) async fn of(
+        stack: &Stack,
+        kinds: &Kinds<'_>,
+        leftovers: &Leftovers<'_>,
+        traced: &Traced,
+        data: bool,
+    ) -> Result<Self, Failure> {
+        let streams = read_all(stack, traced.streams()).await?;
+        let members = traced.members(kinds, &streams);
+        let mut related = read_all(stack, members.iter().flat_map(|of| of.streams.clone()).collect()).await?;
+        let count = related.len();
+        related.extend(read_all(stack, traced.related(kinds, &streams)).await?);
+        let Standing {
+            ending,
+            so_far,
+            outstanding,
+            unknown,
+        } = traced.subject(kinds).map_or_else(Standing::default, |subject| {
+            Standing::of(subject, &streams, &related)
+        });
+        related.truncate(count);
+        let (dead_letters, outbox) = leftovers.of(stack, traced, &streams, &related);
+        Ok(Self {
+            subject: traced.title(kinds),
+            streams: streams
+                .iter()
+                .filter(|stream| stream.exists())
+                .map(|stream| stream.id.to_string())
+                .collect(),
+            cause: ending.as_ref().and_then(|ending| ending.cause),
+            reason: ending
+                .as_ref()
+                .and_then(|ending| ending.reason.clone())
+                .filter(|_| data),
+            ended: ending.as_ref().map(|ending| ending.words(data)),
+            so_far,
+            ending: ending.map(|Ending { event_type, .. }| event_type),
+            events: shown(kinds, &streams, members.as_ref(), &related, data),
+            faults: streams.iter().chain(&related).flat_map(events::faults).collect(),
+            unknown_events: unknown,
+            outstanding,
+            dead_letters,
+            outbox,
+            unsearched: leftovers.unsearched.clone(),
+        })
+    }
+}
+
+/// What happened to it, in order of time.
+fn shown(
+    kinds: &Kinds<'_>,
+    own: &[StoredStream],
+    members: Option<&Members>,
+    of_members: &[StoredStream],
+    data: bool,
+) -> Vec<ShownEvent> {
+    let mut events: Vec<_> = own
+        .iter()
+        .flat_map(|stream| events::shown(kinds, stream, data))
+        .collect();
+    if let (Some(members), Some(own)) = (members, own.first()) {
+        // What else happens to its members is theirs.
+        for stream in of_members {
+            let about = stream
+                .events()
+                .filter(|(_, event)| event.text(members.field).is_some_and(|id| id == own.id.id()));
+            events.extend(about.map(|(at, event)| ShownEvent::of(kinds, &stream.id, at, event, data)));
+        }
+    }
+    // A stable sort: events of one commit stay in their order, those of one moment in the saga's.
+    events.sort_by_key(|event| event.committed_at);
+    events
+}
+
+pub(super) async fn read_all(stack: &Stack, ids: Vec<StreamId>) -> Result<Vec<StoredStream>, Failure> {
+    let bar = progress(Some(ids.len() as u64), "reading the streams");
+    let read = async |id: &StreamId| {
+        let stream = events::read(stack, id).await;
+        bar.inc(1);
+        stream
+    };
+    let streams = stream::iter(ids.iter().map(read))
+        .buffered(READS)
+        .try_collect()
+        .await;
+    bar.finish_and_clear();
+    streams
+}
