@@ -19,6 +19,7 @@ import botocore.config
 import pytest
 
 from rie import ROOT, Function
+from samcli.yamlhelper import yaml_parse
 
 # Where `sam local start-lambda` listens, if functions are to be invoked there.
 SAM_LOCAL_URL = os.environ.get("SAM_LOCAL_URL")
@@ -56,6 +57,8 @@ class Tables:
         due = [("delivery", "S", "HASH"), ("next_attempt_at", "S", "RANGE")]
         index = {"IndexName": "by-delivery", "KeySchema": keys(due), "Projection": {"ProjectionType": "ALL"}}
         self.create("outbox", due, GlobalSecondaryIndexes=[index])
+        for table in views():
+            self.dynamodb.create_table(**{**table, "TableName": f"{self.stack}-{table['TableName']}"})
         self.queues = {name: self.sqs.create_queue(QueueName=f"{self.stack}-{name}")["QueueUrl"] for name in names}
 
     def create(self, name, indexed=(), **more):
@@ -95,6 +98,14 @@ class Tables:
         key = {"stream_id": {"S": entry["stream_id"]}, "revision": {"N": entry["revision"]}}
         found = self.dynamodb.get_item(TableName=f"{self.stack}-outbox", Key=key, ConsistentRead=True)
         return found["Item"]["delivery"]["S"]
+
+    def shown(self, shown):
+        """What a view's row shows of what it has to, each attribute as text. Then it is gone, for the next sample."""
+        [(key, value)] = shown["key"].items()
+        row = {"TableName": f"{self.stack}-{shown['view']}", "Key": {key: {"S": value}}}
+        item = self.dynamodb.get_item(**row, ConsistentRead=True).get("Item", {})
+        self.dynamodb.delete_item(**row)
+        return {name: next(iter(item[name].values())) for name in shown["row"] if name in item}
 
     def types(self, stream):
         found = self.dynamodb.query(
@@ -139,6 +150,16 @@ def keys(attributes):
     return [{"AttributeName": name, "KeyType": kind} for name, _, kind in attributes]
 
 
+def views():
+    """The tables of views as the template has them, without the stack's name."""
+    resources = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]
+    wanted = ("TableName", "BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
+    for resource in resources.values():
+        if resource["Type"] == "AWS::DynamoDB::Table" and resource.get("Condition") == "WithViews":
+            table = {name: resource["Properties"][name] for name in wanted}
+            yield {**table, "TableName": table["TableName"]["Fn::Sub"].removeprefix("${AWS::StackName}-")}
+
+
 @pytest.fixture(scope="module")
 def tables():
     if url := os.environ.get("AWS_ENDPOINT_URL"):
@@ -168,5 +189,7 @@ def test_what_follows_happens_and_nothing_else(tables, name):
     messages = {queue: tables.take(queue) for queue in held}
     assert held == follows["sent"], f"{messages}\n{log}"
     assert {stream: tables.types(stream) for stream in follows["streams"]} == follows["streams"], log
+    if shown := follows.get("shown"):
+        assert tables.shown(shown) == shown["row"], log
     for entry in follows["outbox"]:
         assert tables.outbox(entry) == entry["delivery"], log

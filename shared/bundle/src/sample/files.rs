@@ -259,8 +259,12 @@ fn follows(function: &Function, sample: &Sample) -> Value {
         "sent": sent,
         "outbox": outbox.collect::<Vec<_>>(),
     });
-    if !sample.follows.shown.is_empty() {
-        follows["shown"] = json!(sample.follows.shown);
+    if let (Some(view), Comes::Message(_, stream)) = (function.view, &sample.comes) {
+        follows["shown"] = json!({
+            "view": view.name,
+            "key": { view.key: stream.id() },
+            "row": sample.follows.shown,
+        });
     }
     follows
 }
