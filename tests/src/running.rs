@@ -286,6 +286,17 @@ impl Running {
         assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
     }
 
+    /// Removes an item from a table past all code.
+    pub fn delete_item(&self, table: &str, key: &Value) {
+        let request = json!({ "TableName": table, "Key": key }).to_string();
+        let answer = self
+            .stack
+            .wire()
+            .dynamodb()
+            .handle("DeleteItem", request.as_bytes());
+        assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+    }
+
     /// How many messages a queue holds.
     pub fn count(&self, queue: &str) -> Counts {
         let counts = self.stack.wire().sqs().counts(&self.queue_name(queue));

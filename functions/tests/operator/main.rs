@@ -12,6 +12,7 @@ mod interrupting;
 mod naming;
 mod outbox;
 mod proxies;
+mod rebuilding;
 mod republish;
 mod sending;
 mod showing;

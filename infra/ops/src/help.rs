@@ -55,6 +55,15 @@ pub(crate) fn speaking_of(bundle: &Bundle, command: Command) -> Command {
          cargo ops tail --type {event} --json{}",
         tail_by.unwrap_or_default()
     );
+    let views: Vec<_> = bundle.registry.views().map(|view| view.name).collect();
+    let view = views.first().copied().unwrap_or("VIEW");
+    let views = format!("The view, by its table's name: {}", views.join(", "));
+    let rebuild = format!(
+        "Examples:\n  \
+         cargo ops rebuild {view} --dry-run\n  \
+         cargo ops rebuild {view} --resume progress.json\n  \
+         cargo ops rebuild {view} --verify"
+    );
     command.mut_subcommands(|command| match command.get_name() {
         "send" => with_help(command, "type", &format!("The command's type, such as {of_type}"))
             .after_help(send.clone()),
@@ -77,6 +86,7 @@ pub(crate) fn speaking_of(bundle: &Bundle, command: Command) -> Command {
             )
         })
         .after_help(tail.clone()),
+        "rebuild" => with_help(command, "view", &views).after_help(rebuild.clone()),
         "republish" => command.after_help(republish.clone()),
         _ => command,
     })
@@ -141,6 +151,10 @@ mod tests {
             ("stream", &["such as loan-7"]),
             ("send", &["such as LendBook", "cargo ops send LendBook --file"]),
             ("republish", &["--stream-id loan-7"]),
+            (
+                "rebuild",
+                &["table's name: loans", "cargo ops rebuild loans --verify"],
+            ),
         ] {
             let command = command.find_subcommand_mut(name).expect("it is a command");
             let help = command.render_long_help().to_string();

@@ -21,7 +21,8 @@
 //! | `spanning` | what spans several things, such as a member with all loans: an option for each |
 //! | `events`, `trace` | shows a stream; shows all that belongs to something, and what is outstanding |
 //! | `dead_letters`, `outbox` | shows and mends what got stuck in queues, and what could not be delivered |
-//! | `republish` | publishes stored events again |
+//! | `republish`, `rebuild` | publishes stored events again; makes a view anew from them |
+//! | `resuming` | how far a command has come that goes through a whole table, kept in a file |
 //! | `views` | what became of things: a command for each view, made from its declaration |
 //! | `preflight`, `service` | what would be in a deployment's way; services that are asked for it |
 //! | `place` | where the stack is, and as whom it is operated: variables, profiles, single sign-on |
@@ -46,7 +47,9 @@ mod outbox;
 mod output;
 mod place;
 mod preflight;
+mod rebuild;
 mod republish;
+mod resuming;
 mod send;
 mod service;
 mod spanning;
@@ -120,6 +123,12 @@ enum Command {
     /// done as done, and systems outside tell repeats by `id`. The whole event table is read
     /// consistently, at a read unit per 4 KB. What can't be sent is saved in the outbox, as the relay does.
     Republish(republish::Republish),
+    /// Makes a view anew from the event table, while it is in use; or says what would change
+    ///
+    /// Each row is put as its whole stream has it now, unless it is so already; a row that the view's function puts
+    /// meanwhile is never taken back. The whole event table is read consistently, at a read unit per 4 KB. Exit code
+    /// 0 says that every row is what its stream amounts to.
+    Rebuild(rebuild::Rebuild),
     /// Says, before a deployment, what in the account would be in its way, and what to do
     ///
     /// Looks at limits (executions at once, roles, resources, schedules), at the stack's state and at names that
@@ -145,6 +154,7 @@ impl Command {
             Self::Outbox(OutboxCommand::Redrive(_)) => "making entries of the outbox due",
             Self::Outbox(OutboxCommand::Drop { .. }) => "dropping entries of the outbox",
             Self::Republish(_) => "publishing stored events again",
+            Self::Rebuild(command) => command.doing(),
             Self::Preflight => "looking at the account",
             Self::View(_) => "reading the view",
         }
@@ -303,6 +313,7 @@ async fn carry_out(stack: &Stack, format: Format, command: Command) -> Result<()
         Command::Outbox(OutboxCommand::Redrive(which)) => outbox::redrive(stack, format, &which).await,
         Command::Outbox(OutboxCommand::Drop { which, yes }) => outbox::drop(stack, format, &which, yes).await,
         Command::Republish(command) => republish::republish(stack, format, command).await,
+        Command::Rebuild(command) => rebuild::rebuild(stack, format, command).await,
         Command::Preflight => preflight::check(&stack.bundle, format, stack.names.stack()).await,
         Command::View(asked) => views::show(stack, format, &asked).await,
     }

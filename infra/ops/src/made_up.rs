@@ -28,6 +28,9 @@ pub(crate) const LOANS: ViewTableForm = ViewTableForm {
     },
     name: "loans",
     key: "loan_id",
+    category: LOAN,
+    row: |_| Ok(None),
+    listens: &[],
     indexes: &[
         Index {
             name: "by-member",
@@ -61,7 +64,6 @@ pub(crate) const LOANS: ViewTableForm = ViewTableForm {
         ],
         payload: &["excuse"],
     },
-    category: LOAN,
 };
 
 const fn kind(

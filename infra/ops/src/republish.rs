@@ -2,22 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs;
 use std::io::{self, Write};
 use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use aws_adapters::{Checkpoint, Publisher, Republisher, Selection, Tally, Unpublished};
 use clap::Args;
 use eventsourcing::{StreamId, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use terminal::note;
 
 use crate::failure::Failure;
 use crate::output::{Format, Report, count, progress, table, write_table};
+use crate::resuming::{Kept, keep, rate, segments};
 use crate::stack::Stack;
-use crate::{events, outbox};
+use crate::{events, outbox, resuming};
 
 /// What is published again, and how.
 #[allow(clippy::doc_markdown)]
@@ -46,23 +46,6 @@ pub(crate) struct Republish {
     /// Counts what would be sent, and sends nothing
     #[arg(long)]
     dry_run: bool,
-}
-
-/// The most segments. `DynamoDB` takes a million, but each is a request under way, and a table has as many
-/// partitions as it has 10 GB: more segments than this read no faster.
-const MAX_SEGMENTS: u32 = 256;
-
-fn segments(text: &str) -> Result<NonZeroU32, String> {
-    let number = text
-        .parse()
-        .ok()
-        .filter(|number: &NonZeroU32| number.get() <= MAX_SEGMENTS);
-    number.ok_or_else(|| format!("expected a whole number from 1 to {MAX_SEGMENTS}"))
-}
-
-fn rate(text: &str) -> Result<NonZeroU32, String> {
-    let number = text.parse().ok();
-    number.ok_or_else(|| format!("expected a whole number from 1 to {}", u32::MAX))
 }
 
 fn moment(text: &str) -> Result<Timestamp, String> {
@@ -256,10 +239,7 @@ fn stopped(why: &str, command: &Republish) -> Failure {
 }
 
 fn goes_on(command: &Republish) -> String {
-    match &command.resume {
-        Some(file) => format!("the same command goes on from what {} says", file.display()),
-        None => "with --resume FILE, the same command would go on where it left off".into(),
-    }
+    resuming::goes_on(command.resume.as_deref())
 }
 
 /// Where to begin: at the start, or where a file says.
@@ -273,24 +253,13 @@ fn begin(stack: &Stack, command: &Republish) -> Result<Checkpoint, Failure> {
     let Some(file) = &command.resume else {
         return Ok(start());
     };
-    let Some(kept) = kept(file)? else {
+    let Some(kept) = Kept::<Checkpoint>::read(file)? else {
         return Ok(start());
     };
-    let Kept {
-        queues,
-        checkpoint: kept,
-    } = kept;
-    let is_other = *kept.selection() != selection
-        || queues != stack.queues.url_prefix()
-        || kept.table() != stack.names.events_table();
-    if is_other {
-        return Err(Failure::Usage(format!(
-            "{} is of another run (table {} beside queues {queues}…, {}); name another file, or ask for the same",
-            file.display(),
-            kept.table(),
-            described(kept.selection()),
-        )));
-    }
+    let is_this =
+        |kept: &Checkpoint| *kept.selection() == selection && kept.table() == stack.names.events_table();
+    let of = |kept: &Checkpoint| format!("table {}, {}", kept.table(), described(kept.selection()));
+    let kept = kept.of_this_run(stack, file, is_this, of)?;
     if kept.is_done() {
         note!(
             "{} says that all of it was published; for what was committed since, name another file",
@@ -309,50 +278,4 @@ fn described(selection: &Selection) -> String {
             to.as_deref().unwrap_or("the end")
         ),
     }
-}
-
-/// What the file holds.
-#[derive(Deserialize, Serialize)]
-struct Kept {
-    /// What the URLs of the stack's queues begin with: they tell its account and region, too.
-    queues: String,
-    checkpoint: Checkpoint,
-}
-
-fn kept(file: &Path) -> Result<Option<Kept>, Failure> {
-    let text = match fs::read_to_string(file) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => {
-            return Err(Failure::Usage(format!(
-                "{} can't be read: {error}",
-                file.display()
-            )));
-        }
-    };
-    let kept = serde_json::from_str(&text);
-    kept.map(Some).map_err(|error| {
-        Failure::Usage(format!(
-            "{} is no checkpoint of this command: {error}; name another file",
-            file.display()
-        ))
-    })
-}
-
-/// Writes the file anew beside the old one and puts it in its place, so that at no moment there is half
-/// of one.
-fn keep(stack: &Stack, file: &Path, checkpoint: &Checkpoint) -> Result<(), Failure> {
-    let kept = Kept {
-        queues: stack.queues.url_prefix().to_owned(),
-        checkpoint: checkpoint.clone(),
-    };
-    let mut beside = file.as_os_str().to_owned();
-    beside.push(".new");
-    let written = || -> io::Result<()> {
-        let mut new = fs::File::create(&beside)?;
-        new.write_all(serde_json::to_string(&kept)?.as_bytes())?;
-        new.sync_all()?;
-        fs::rename(&beside, file)
-    };
-    written().map_err(|error| Failure::Failed(format!("{} can't be written: {error}", file.display())))
 }

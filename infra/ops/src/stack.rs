@@ -10,7 +10,7 @@ use aws_adapters::{
     source_queue,
 };
 use aws_sdk_sqs::error::ProvideErrorMetadata;
-use bundle::{Bundle, Function, Trigger};
+use bundle::{Bundle, Function, Trigger, ViewTableForm};
 use eventsourcing::nearest;
 use terminal::note;
 use tokio::sync::RwLock;
@@ -101,6 +101,28 @@ impl Stack {
                     known.join(", ")
                 ))
             })
+    }
+
+    /// The view whose table has that name, with or without the stack's.
+    pub(crate) fn view(&self, name: &str) -> Result<ViewTableForm, Failure> {
+        let views: Vec<_> = self.bundle.registry.views().collect();
+        let own = name.strip_prefix(&self.names.prefix()).unwrap_or(name);
+        let mut named = views
+            .iter()
+            .filter(|view| view.name == name)
+            .chain(views.iter().filter(|view| view.name == own));
+        if let Some(view) = named.next() {
+            return Ok(*view);
+        }
+        let known: Vec<_> = views.iter().map(|view| view.name).collect();
+        if known.is_empty() {
+            return Err(Failure::Usage(format!("there is no view {name}: there are none")));
+        }
+        let meant = did_you_mean(own, known.iter().copied());
+        let known = known.join(", ");
+        Err(Failure::Usage(format!(
+            "there is no view {name};{meant} the views are {known}"
+        )))
     }
 
     /// The queues whose dead-letter queues are looked at, without the stack's name. There is none called

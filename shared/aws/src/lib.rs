@@ -9,7 +9,7 @@
 //! ```text
 //! client     environment, clients, names, queues, what a failed call comes to
 //!    ▲
-//! store      streams of commits in the event table
+//! store      streams of commits in the event table, rows of views
 //!    ▲
 //! delivery   bus, routes, outbox, publishing again
 //!    ▲
@@ -26,6 +26,7 @@
 //! | `client::schedules` | messages that are due later than a queue can hold them back: [`Schedules`] |
 //! | `client::failure`, `jitter` | what a failed call comes to, and how long to wait before the next |
 //! | `store::event_store`, `commit_ref` | appends and loads in the event table, and where a commit is in it |
+//! | `store::segments`, `rebuild` | walking through a whole table; making a view anew, or comparing it with its streams |
 //! | `delivery::bus`, `publisher` | sending commands; sending the events of commits to those who asked for them |
 //! | `delivery::refusal` | why a message is in a dead-letter queue |
 //! | `delivery::undelivered`, `outbox`, `republish` | why a commit was not delivered, what becomes of it, and publishing a time range again |
@@ -84,6 +85,10 @@ pub use function::view_function::ViewFunction;
 pub use function::view_watch::ViewWatch;
 pub use store::commit_ref::{CommitRef, KeyNumber};
 pub use store::event_store::{DynamoDbEventStore, FetchError, StoredCommit};
+pub use store::rebuild::{
+    Difference, Differing, Found, RebuildCheckpoint, RebuildTally, Rebuilder, Rebuilding, RowOf, Shows,
+    Unread,
+};
 pub use store::view_reader::{
     OpenRows, PhaseCount, PhaseCounts, Rows, ScannedPage, Sorted, ViewError, ViewReader, ViewRow,
 };

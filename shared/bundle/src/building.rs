@@ -11,7 +11,7 @@ use aws_adapters::{
 };
 use eventsourcing::{
     Announced, Command, CommandEnvelope, Decider, Draft, EventEnvelope, Malformed, Message, OPEN_INDEX,
-    RuleSettings, Step, StreamId, Timestamp, View,
+    RuleSettings, Step, StreamId, Timestamp, View, Viewed,
 };
 
 use crate::context::Context;
@@ -89,6 +89,8 @@ pub fn view<V: View>(about: &'static str) -> Function {
         listing: V::LISTING,
         category: <V::Source as Decider>::CATEGORY,
         figures: V::FIGURES,
+        row: Viewed::of::<V>,
+        listens: V::LISTENS,
     };
     Function {
         store: StoreAccess::Load,

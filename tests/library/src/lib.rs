@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | [`registry`] | every function, each in a line, and the queues for systems outside |
 //! | [`loan`] | messages, events and rules of a loan: pure, without AWS |
+//! | [`loans_view`] | what became of a loan, for whoever asks: a row for each |
 //! | [`samples`] | each function at work, once |
 //! | [`scenarios`] | what the demo plays, and how it has to end |
 //!
@@ -16,6 +17,7 @@
 //! ```
 
 pub mod loan;
+pub mod loans_view;
 pub mod registry;
 pub mod samples;
 pub mod scenarios;

@@ -1,9 +1,12 @@
 //! What the library is made of, declared once: the list of its functions, and the queues that systems outside read.
 
-use bundle::{Bundle, Context, Function, Outbound, Picture, Registry, Sender, StreamKind, command, step};
+use bundle::{
+    Bundle, Context, Function, Outbound, Picture, Registry, Sender, StreamKind, command, step, view,
+};
 use eventsourcing::Message;
 
 use crate::loan::{LOAN_SECONDS, LendBook, Loan, LoanStanding, MemberReminded, OnBookLent, RemindMember};
+use crate::loans_view::Loans;
 use crate::{samples, scenarios};
 
 /// The business, as the engine knows it.
@@ -34,6 +37,7 @@ fn functions() -> Vec<Function> {
             .sample(samples::on_book_lent),
         command::<RemindMember>(LENDING, Sender::Steps, "Reminds a member whose book is due")
             .sample(samples::remind_member),
+        view::<Loans>("Shows what became of a loan").sample(samples::view_loans),
     ]
 }
 

@@ -49,3 +49,10 @@ pub(crate) fn remind_member() -> Sample {
         .command(&remind)
         .records(&[MemberReminded::TYPE])
 }
+
+pub(crate) fn view_loans() -> Sample {
+    let lent = lent("view-loans");
+    Given::stream::<Loan>(&lent.loan_id.clone(), [lent.into()])
+        .newest_event()
+        .shows(&[("phase", "lent"), ("book_id", "moby-dick"), ("member_id", "ada")])
+}

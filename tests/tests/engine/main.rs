@@ -13,6 +13,7 @@ mod loans;
 mod named;
 mod neutral;
 mod outbox;
+mod rebuild;
 mod relay;
 mod republish;
 mod samples;

@@ -91,9 +91,12 @@ async fn an_event_is_delivered_to_every_queue_that_asked_for_it() {
         .collect();
     let mut queues: Vec<_> = of_type.iter().map(|(queue, _)| queue.as_str()).collect();
     queues.sort_unstable();
-    assert_eq!(queues, [CATALOGUE, "on-book-lent"]);
+    assert_eq!(queues, [CATALOGUE, "on-book-lent", "view-loans"]);
     let message: Value = serde_json::from_str(&of_type[0].1).expect("a message is JSON");
-    assert_eq!(of_type[0].1, of_type[1].1, "the same message for both");
+    assert!(
+        of_type.iter().all(|sent| sent.1 == of_type[0].1),
+        "the same message for all"
+    );
     assert_eq!(
         (&message["id"], &message["type"], &message["stream_id"]),
         (&json!(lent.event_id), &json!("BookLent"), &json!(stream.as_str()))
@@ -307,10 +310,10 @@ async fn a_shards_batches_go_side_by_side_as_many_as_the_registry_says() {
         bundle.put(&lent(&format!("l-{n}")));
     }
     tokio::time::sleep(Duration::from_millis(500)).await;
-    // Each commit is in one batch, and all batches are under way.
+    // Each commit is in one batch for the step's queue and in one for the view's, and all batches are under way.
     let sends = bundle.calls_of(RELAY, "SendMessageBatch");
     let entries = |call: &Seen| call.request["Entries"].as_array().map_or(0, Vec::len);
-    assert_eq!(sends.iter().map(entries).sum::<usize>(), 100);
+    assert_eq!(sends.iter().map(entries).sum::<usize>(), 2 * 100);
     let relay = bundle.stack.registry().function(RELAY).expect("there is one");
     assert_eq!(relay.batching.per_shard, 4);
     assert_eq!(timed.cut_short(RELAY), 4, "those that have not ended yet");

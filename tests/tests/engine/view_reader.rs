@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use testkit::stub::Stub;
 use testkit::weather::{broken, faults};
 
-const TABLE: &str = "local-loans";
+const TABLE: &str = "local-many-loans";
 
 const BY_MEMBER: Index = Index {
     name: "by-member",

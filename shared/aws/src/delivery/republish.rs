@@ -7,34 +7,26 @@
 //! The table is read by a parallel scan. How far each segment has come is a [`Checkpoint`], which whoever
 //! runs it may keep after each step: a run that starts from a kept one goes on there.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::Duration;
 
+use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use eventsourcing::{Clock, Commit, StreamId, Timestamp, Transient};
-use futures::future::{BoxFuture, FutureExt};
-use futures::stream::{FuturesUnordered, StreamExt};
 use serde::{Deserialize, Serialize};
-use tokio::sync::Mutex;
-use tokio::time::Instant;
 
 use crate::client::failure::reason;
-use crate::client::jitter::jittered_pause;
 use crate::delivery::outbox::Outbox;
 use crate::delivery::publisher::Publisher;
 use crate::delivery::undelivered::Undelivered;
 use crate::store::commit_ref::{CommitRef, KeyNumber};
 use crate::store::event_store::StoredCommit;
+use crate::store::segments::{Item, Job, Key, Pace, Page, Place, Segment, Walk, not_read, text};
 
 /// The most items that are read at once, and the most that each segment sends once more after an interruption.
 const PAGE: i32 = 100;
-
-/// How often a page is tried to be read, beyond what the client tries by itself: a scan of hours meets a
-/// throttled moment.
-const ATTEMPTS: u32 = 5;
 
 /// Which events are meant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,34 +63,12 @@ impl Selection {
     }
 }
 
-/// How far a segment of the table has been published.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Segment {
-    /// Nothing yet.
-    #[default]
-    Start,
-    /// Up to this item.
-    After { stream_id: String, revision: KeyNumber },
-    /// All of it.
-    Done,
-}
-
-impl Segment {
-    fn after(commit: CommitRef) -> Self {
-        Self::After {
-            stream_id: commit.stream,
-            revision: commit.revision,
-        }
-    }
-}
-
 /// What has been published, and how far.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint {
     table: String,
     selection: Selection,
-    segments: Vec<Segment>,
+    segments: Vec<Segment<CommitRef>>,
     /// What was done, up to here.
     pub done: Tally,
 }
@@ -242,59 +212,15 @@ impl Republisher {
 
     /// Begins, or goes on, at a checkpoint.
     pub fn run(&self, checkpoint: Checkpoint) -> Republication<'_> {
-        let mut republication = Republication {
+        let publishing = Publishing {
             republisher: self,
-            steps: FuturesUnordered::new(),
+            table: checkpoint.table.clone(),
+            selection: checkpoint.selection.clone(),
+        };
+        Republication {
+            walk: Walk::begin(publishing, &checkpoint.segments),
             checkpoint,
-        };
-        let Checkpoint {
-            table,
-            selection,
-            segments,
-            ..
-        } = republication.checkpoint.clone();
-        for (segment, reached) in segments.iter().enumerate() {
-            republication.go_on(Work {
-                table: table.clone(),
-                selection: selection.clone(),
-                segment,
-                segments: segments.len(),
-                reached: reached.clone(),
-                page: VecDeque::new(),
-                end_of_page: Segment::Start,
-            });
         }
-        republication
-    }
-
-    /// Publishes the next few commits of a segment, and moves it on behind them.
-    async fn step(&self, work: &mut Work) -> Result<Tally, RepublishError> {
-        if work.page.is_empty() {
-            let (items, end) = self.read(work).await?;
-            work.page = items.into();
-            work.end_of_page = end;
-        }
-        let at_once = self.pace.as_ref().map_or(usize::MAX, Pace::at_once);
-        let items: Vec<_> = work.page.drain(..at_once.min(work.page.len())).collect();
-        let last = items.last().map(place_of);
-        let mut tally = Tally::default();
-        let mut commits = Vec::with_capacity(items.len());
-        for item in items {
-            let at = place_of(&item);
-            match StoredCommit::read(item) {
-                Ok(commit) => commits.push(commit),
-                Err(why) => {
-                    let why = Undelivered::permanently(format!("its item is no commit: {why}"));
-                    self.undelivered(at, why, &mut tally).await?;
-                }
-            }
-        }
-        self.publish(&commits, &mut tally).await?;
-        work.reached = match last {
-            Some(last) if !work.page.is_empty() => Segment::after(last),
-            _ => work.end_of_page.clone(),
-        };
-        Ok(tally)
     }
 
     async fn publish(&self, commits: &[Commit], tally: &mut Tally) -> Result<(), RepublishError> {
@@ -361,61 +287,81 @@ impl Republisher {
         });
         Ok(())
     }
+}
 
-    /// Reads a page, consistently: what was appended before is not to be missed.
-    async fn read(&self, work: &Work) -> Result<(Vec<Item>, Segment), Transient> {
-        let mut attempt = 1;
-        let (items, last) = loop {
-            let page = match &work.selection {
-                Selection::Stream(stream) => self.query(work, stream).await,
-                Selection::Range { from, to } => self.scan(work, from.as_deref(), to.as_deref()).await,
-            };
-            match page {
-                Err(_) if attempt < ATTEMPTS => {
-                    jittered_pause(attempt).await;
-                    attempt += 1;
-                }
-                page => break page?,
-            }
-        };
-        Ok((
-            items,
-            last.as_ref().map(place_of).map_or(Segment::Done, Segment::after),
-        ))
+/// What is published, and from where.
+struct Publishing<'a> {
+    republisher: &'a Republisher,
+    table: String,
+    selection: Selection,
+}
+
+#[async_trait]
+impl Job for Publishing<'_> {
+    type Key = CommitRef;
+    type Tally = Tally;
+    type Error = RepublishError;
+
+    /// Consistently: what was appended before is not to be missed.
+    async fn read(&self, place: &Place) -> Result<Page, Transient> {
+        match &self.selection {
+            Selection::Stream(stream) => self.query(place, stream).await,
+            Selection::Range { from, to } => self.scan(place, from.as_deref(), to.as_deref()).await,
+        }
     }
 
-    async fn query(&self, work: &Work, stream: &str) -> Result<(Vec<Item>, Option<Item>), Transient> {
+    fn at_once(&self) -> usize {
+        self.republisher.pace.as_ref().map_or(usize::MAX, Pace::at_once)
+    }
+
+    async fn deal(&self, items: Vec<Item>) -> Result<Tally, RepublishError> {
+        let mut tally = Tally::default();
+        let mut commits = Vec::with_capacity(items.len());
+        for item in items {
+            let at = CommitRef::of(&item);
+            match StoredCommit::read(item) {
+                Ok(commit) => commits.push(commit),
+                Err(why) => {
+                    let why = Undelivered::permanently(format!("its item is no commit: {why}"));
+                    self.republisher.undelivered(at, why, &mut tally).await?;
+                }
+            }
+        }
+        self.republisher.publish(&commits, &mut tally).await?;
+        Ok(tally)
+    }
+}
+
+impl Publishing<'_> {
+    async fn query(&self, place: &Place, stream: &str) -> Result<Page, Transient> {
         let page = self
+            .republisher
             .client
             .query()
-            .table_name(&work.table)
+            .table_name(&self.table)
             .consistent_read(true)
             .limit(PAGE)
             .key_condition_expression("stream_id = :stream")
             .expression_attribute_values(":stream", text(stream))
-            .set_exclusive_start_key(work.start_key())
+            .set_exclusive_start_key(place.after.clone())
             .send()
             .await
-            .map_err(|error| not_read(&work.table, reason(&error)))?;
+            .map_err(|error| not_read(&self.table, reason(&error)))?;
         Ok((page.items.unwrap_or_default(), page.last_evaluated_key))
     }
 
     /// The service leaves out what is not in the range. What has no proper time is kept: it is reported.
-    async fn scan(
-        &self,
-        work: &Work,
-        from: Option<&str>,
-        to: Option<&str>,
-    ) -> Result<(Vec<Item>, Option<Item>), Transient> {
+    async fn scan(&self, place: &Place, from: Option<&str>, to: Option<&str>) -> Result<Page, Transient> {
         let mut scan = self
+            .republisher
             .client
             .scan()
-            .table_name(&work.table)
+            .table_name(&self.table)
             .consistent_read(true)
             .limit(PAGE)
-            .segment(i32::try_from(work.segment).unwrap_or(i32::MAX))
-            .total_segments(i32::try_from(work.segments).unwrap_or(i32::MAX))
-            .set_exclusive_start_key(work.start_key());
+            .segment(place.number())
+            .total_segments(place.of())
+            .set_exclusive_start_key(place.after.clone());
         let bounds = [
             ("committed_at >= :from", ":from", from),
             ("committed_at < :to", ":to", to),
@@ -440,45 +386,18 @@ impl Republisher {
         let page = scan
             .send()
             .await
-            .map_err(|error| not_read(&work.table, reason(&error)))?;
+            .map_err(|error| not_read(&self.table, reason(&error)))?;
         Ok((page.items.unwrap_or_default(), page.last_evaluated_key))
     }
 }
 
-type Item = std::collections::HashMap<String, AttributeValue>;
-
 /// Every timestamp is written in as many characters, so that the texts sort as the times do.
 const TIMESTAMP_WIDTH: usize = "2026-11-23T08:00:00.000Z".len();
-
-/// A segment that is being published.
-struct Work {
-    table: String,
-    selection: Selection,
-    segment: usize,
-    segments: usize,
-    reached: Segment,
-    /// What was read behind that and is not published yet.
-    page: VecDeque<Item>,
-    end_of_page: Segment,
-}
-
-impl Work {
-    fn start_key(&self) -> Option<Item> {
-        match &self.reached {
-            Segment::After { stream_id, revision } => Some(Item::from([
-                ("stream_id".to_owned(), text(stream_id)),
-                ("revision".to_owned(), AttributeValue::N(revision.to_string())),
-            ])),
-            Segment::Start | Segment::Done => None,
-        }
-    }
-}
 
 /// Publishing that is under way. Dropping it leaves off; what is after the checkpoint may or may not have
 /// been sent.
 pub struct Republication<'a> {
-    republisher: &'a Republisher,
-    steps: FuturesUnordered<BoxFuture<'a, (Work, Result<Tally, RepublishError>)>>,
+    walk: Walk<'a, Publishing<'a>>,
     checkpoint: Checkpoint,
 }
 
@@ -486,89 +405,12 @@ impl Republication<'_> {
     /// Works until a few commits more are published; none when there is nothing left. Keep the
     /// [`checkpoint`](Self::checkpoint) after each.
     pub async fn next(&mut self) -> Option<Result<(), RepublishError>> {
-        let (work, published) = self.steps.next().await?;
-        match published {
-            Ok(tally) => self.checkpoint.done.add(tally),
-            Err(error) => return Some(Err(error)),
-        }
-        if let Some(segment) = self.checkpoint.segments.get_mut(work.segment) {
-            *segment = work.reached.clone();
-        }
-        self.go_on(work);
-        Some(Ok(()))
+        let published = self.walk.next(&mut self.checkpoint.segments).await?;
+        Some(published.map(|tally| self.checkpoint.done.add(tally)))
     }
 
     /// What is done, and how far each segment has come.
     pub fn checkpoint(&self) -> &Checkpoint {
         &self.checkpoint
-    }
-
-    /// Has a segment go on, unless it is done.
-    fn go_on(&mut self, mut work: Work) {
-        if work.reached == Segment::Done {
-            return;
-        }
-        let republisher = self.republisher;
-        let step = async move {
-            let published = republisher.step(&mut work).await;
-            (work, published)
-        };
-        self.steps.push(step.boxed());
-    }
-}
-
-/// Keeps all segments together to so many messages a second.
-struct Pace {
-    per_message: Duration,
-    rate: NonZeroU32,
-    /// When the next message may go.
-    next: Mutex<Instant>,
-}
-
-impl Pace {
-    fn of(rate: NonZeroU32) -> Self {
-        Self {
-            per_message: Duration::from_secs(1) / rate.get(),
-            rate,
-            next: Mutex::new(Instant::now()),
-        }
-    }
-
-    /// How many commits go together: a quarter of a second's, so that it flows rather than gushes.
-    fn at_once(&self) -> usize {
-        usize::try_from(self.rate.get() / 4).unwrap_or(usize::MAX).max(1)
-    }
-
-    /// Waits until so many messages may go.
-    async fn wait_for(&self, messages: usize) {
-        let share = self.per_message * u32::try_from(messages).unwrap_or(u32::MAX);
-        let turn = {
-            let mut next = self.next.lock().await;
-            let turn = Instant::now().max(*next);
-            *next = turn + share;
-            turn
-        };
-        tokio::time::sleep_until(turn).await;
-    }
-}
-
-/// Where an item is, by its key.
-fn place_of(item: &Item) -> CommitRef {
-    let stream = item.get("stream_id").and_then(|value| value.as_s().ok());
-    let revision = item.get("revision").and_then(|value| value.as_n().ok());
-    CommitRef {
-        stream: stream.cloned().unwrap_or_default(),
-        revision: KeyNumber::read(revision.map_or("", String::as_str)),
-    }
-}
-
-fn text(text: &str) -> AttributeValue {
-    AttributeValue::S(text.to_owned())
-}
-
-fn not_read(table: &str, why: String) -> Transient {
-    Transient {
-        doing: format!("reading {table}"),
-        why,
     }
 }

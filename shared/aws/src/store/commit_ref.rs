@@ -5,9 +5,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// Where a commit is: the key of its item, whatever that holds.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CommitRef {
     /// Its stream, as its item says.
+    #[serde(rename = "stream_id")]
     pub stream: String,
     /// The revision of the commit's first event, as its item says.
     pub revision: KeyNumber,

@@ -4,10 +4,12 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::scan::ScanError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use eventsourcing::{Attribute, OPEN_SHARD, Transient, Viewed};
 
 use crate::client::failure::reason;
+use crate::store::segments::{Item, Page, Place, batch_get, not_read};
 use crate::store::view_reader::ViewRow;
 
 /// The attribute that says up to which revision a row knows its stream.
@@ -96,6 +98,59 @@ impl ViewTable {
             why: reason(&error),
         })?;
         Ok(got.item)
+    }
+
+    /// The rows of these ids, at most 100, read consistently, by id; and how many read units that took.
+    pub(crate) async fn get_all(&self, ids: &[String]) -> Result<(HashMap<String, Item>, f64), Transient> {
+        let key = |id: &String| Item::from([(self.key.to_owned(), AttributeValue::S(id.clone()))]);
+        let keys = ids.iter().map(key).collect();
+        let (rows, units) = batch_get(&self.client, &self.table, keys, None).await?;
+        let by_id = rows.into_iter().filter_map(|row| {
+            let id = row.get(self.key)?.as_s().ok()?.clone();
+            Some((id, row))
+        });
+        Ok((by_id.collect(), units))
+    }
+
+    /// The keys of some rows of a segment.
+    pub(crate) async fn keys(&self, place: &Place) -> Result<Page, Transient> {
+        let page = self
+            .client
+            .scan()
+            .table_name(&self.table)
+            .segment(place.number())
+            .total_segments(place.of())
+            .set_exclusive_start_key(place.after.clone())
+            .projection_expression("#key")
+            .expression_attribute_names("#key", self.key)
+            .send()
+            .await
+            .map_err(|error| not_read(&self.table, reason(&error)))?;
+        Ok((page.items.unwrap_or_default(), page.last_evaluated_key))
+    }
+
+    /// Whether there is such a table.
+    ///
+    /// # Errors
+    /// It could not be asked for.
+    pub async fn is_there(&self) -> Result<bool, Transient> {
+        let looked = self.client.scan().table_name(&self.table).limit(1).send().await;
+        match looked {
+            Ok(_) => Ok(true),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(ScanError::is_resource_not_found_exception) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(not_read(&self.table, reason(&error))),
+        }
+    }
+
+    /// The attribute that is the key.
+    pub(crate) fn key(&self) -> &'static str {
+        self.key
     }
 
     /// A row as its item.

@@ -8,6 +8,8 @@ mod group_stories;
 mod guest_stay;
 mod hotel;
 
+#[path = "../rules/deliveries.rs"]
+mod deliveries;
 #[path = "../rules/given.rs"]
 mod given;
 #[path = "../rules/grammar.rs"]

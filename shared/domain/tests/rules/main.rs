@@ -1,6 +1,7 @@
 //! The rules as given, when, then: what a command amounts to after what has happened.
 
 mod cart;
+mod deliveries;
 mod given;
 mod grammar;
 mod order;

@@ -16,7 +16,7 @@ use crate::repeats::{count, play, story, texts};
 use crate::shop::{before, finalize_cart, item, money, now, order_id, payment_id};
 
 /// The commands of random stories.
-fn commands() -> Vec<OrderCommand> {
+pub fn commands() -> Vec<OrderCommand> {
     let dearer = InitializeOrder {
         total_price: money("29.98"),
         ..initialize()

@@ -16,9 +16,12 @@ use eventsourcing::{
     Attribute, Commit, Decider, OPEN_INDEX, OPEN_SHARDS, Position, Stream, View, Viewed, assemble,
     computed_id,
 };
+use proptest::prelude::*;
 
+use crate::deliveries::{self, deliveries};
 use crate::given::stored;
-use crate::order::initialize;
+use crate::order::{commands, initialize};
+use crate::repeats::{play, story};
 use crate::shop::{before, due_at, now, order_id, payment_id, shipment_id};
 
 /// The stream of the cart's order, or of what the decider decides for, with each of these events in a commit of its own.
@@ -306,4 +309,16 @@ fn what_people_see_of_what_is_open_is_in_the_index_of_what_is_open() {
     }
     check::<Orders>(&["cause"]);
     check::<GroupCheckouts>(&[]);
+}
+
+proptest! {
+    #[test]
+    fn whatever_becomes_of_its_events_an_orders_row_is_what_its_whole_stream_amounts_to(
+        story in story(commands()), deliveries in deliveries()
+    ) {
+        let recorded = play::<Order>(story);
+        if let Some((shown, whole)) = deliveries::shown::<Orders>(&recorded, &deliveries) {
+            prop_assert_eq!(shown.row, whole.row);
+        }
+    }
 }
