@@ -17,7 +17,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let id = found.text("order_id").unwrap_or_default();
         if let Some(order) = orders.row(id, Read::Eventual).await? {
             let since = order.phase_since().map(|since| since.to_string());
-            println!("{:?} {since:?} {:?} {id}", order.phase(), order.number("total_price"));
+            println!(
+                "{:?} {since:?} {:?} {id}",
+                order.phase(),
+                order.number("total_price")
+            );
         }
     }
 

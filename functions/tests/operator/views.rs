@@ -476,3 +476,21 @@ async fn what_people_ask_costs_what_it_shows_and_not_what_ever_was() {
 async fn what_people_ask_of_100_000_orders_costs_as_much() {
     cheap(&figures(100_000).await);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stack_without_views_is_operated_like_any_other() {
+    let up = Up::with(StackOptions {
+        views: Views::LeftOut,
+        ..StackOptions::of(functions::bundle())
+    })
+    .await;
+    up.ops(&["send", "FinalizeCart", "--command", &cart("c-1", "19.90")])
+        .done();
+    up.ends("c-1", "OrderCompleted").await;
+    let listed = up.ops(&["dlq", "list"]).done();
+    assert!(!listed.out.contains("view-orders"), "{listed:?}");
+    let again = up.ops(&["republish", "--from", "2020-01-01T00:00:00Z"]).done();
+    assert!(!again.out.contains("view-"), "{again:?}");
+    let traced = up.ops(&["trace", "c-1"]).done();
+    assert!(traced.out.contains("nothing is outstanding"), "{traced:?}");
+}

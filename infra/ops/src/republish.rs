@@ -181,7 +181,7 @@ pub(crate) async fn republish(stack: &Stack, format: Format, command: Republish)
         return Err(Failure::NotFound(format!("there is no stream {stream}")));
     }
     let checkpoint = begin(stack, &command)?;
-    let publisher = Publisher::new(stack.bundle.registry.routes(), stack.queues.clone().into());
+    let publisher = Publisher::new(stack.routes(), stack.queues.clone().into());
     let dynamodb = stack.connection.dynamodb.clone();
     let republisher = Republisher::new(dynamodb, publisher, outbox::of(stack), Arc::new(stack.clock));
     let republisher = if command.dry_run {

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws_adapters::{
-    Connection, DEADLINES, Names, Proxies, Queues, Receive, Received, kebab_case, pascal_case, reason,
-    source_queue,
+    Connection, DEADLINES, Names, Proxies, Queues, Receive, Received, Routes, kebab_case, pascal_case,
+    reason, source_queue,
 };
 use aws_sdk_sqs::error::ProvideErrorMetadata;
 use bundle::{Bundle, Function, Trigger, ViewTableForm};
@@ -27,6 +27,8 @@ pub(crate) struct Stack {
     pub(crate) connection: Connection,
     pub(crate) queues: Queues,
     pub(crate) bundle: Bundle,
+    /// Whether it was deployed with views.
+    views: bool,
     pub(crate) clock: ServiceClock,
     pub(crate) interruption: Interruption,
     held: Arc<Held>,
@@ -68,6 +70,7 @@ impl Stack {
             Failure::Failed("the bundle has no command from outside, whose queue would tell its stack".into())
         })?;
         let prefix = queue_url_prefix(&connection, &names, entrance, &at, &date).await?;
+        let views = has_views(&connection, &names, &bundle).await?;
         bar.finish_and_clear();
         if let Some(warning) = date.clock().warning() {
             note!("{warning}; ages are by the service's");
@@ -77,6 +80,7 @@ impl Stack {
             names,
             connection,
             bundle,
+            views,
             clock: date.clock(),
             interruption: Interruption::listen()?,
             held: Arc::default(),
@@ -130,7 +134,22 @@ impl Stack {
     pub(crate) fn queues(&self) -> Vec<&str> {
         let registry = &self.bundle.registry;
         let deadlines = (!registry.deadlines().is_empty()).then_some(DEADLINES);
-        registry.queues().into_iter().chain(deadlines).collect()
+        let is_there = |queue: &&str| self.views || registry.view_queues().all(|view| view != *queue);
+        registry
+            .queues()
+            .into_iter()
+            .filter(is_there)
+            .chain(deadlines)
+            .collect()
+    }
+
+    /// Which queues get which events.
+    pub(crate) fn routes(&self) -> Routes {
+        if self.views {
+            self.bundle.registry.routes()
+        } else {
+            self.bundle.registry.routes_without_views()
+        }
     }
 
     /// A queue, given as itself or its dead-letter queue, with or without the stack's name, or as the
@@ -265,6 +284,25 @@ async fn queue_url_prefix(
             "the URL of queue {queue} is {url:?}; expected one that ends in /{queue}"
         ))
     })
+}
+
+/// Whether the stack has views, which can be left out when it is deployed: whether there is the queue of one.
+async fn has_views(connection: &Connection, names: &Names, bundle: &Bundle) -> Result<bool, Failure> {
+    let Some(view) = bundle.registry.view_queues().next() else {
+        return Ok(false);
+    };
+    let queue = names.of_function(view);
+    let found = connection.sqs.get_queue_url().queue_name(&queue).send().await;
+    match found {
+        Ok(_) => Ok(true),
+        Err(error) => match error.as_service_error() {
+            Some(error) if error.is_queue_does_not_exist() => Ok(false),
+            _ => Err(Failure::Failed(format!(
+                "whether the stack has views can't be told: queue {queue}: {}",
+                reason(&error)
+            ))),
+        },
+    }
 }
 
 #[cfg(test)]

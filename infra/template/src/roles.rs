@@ -61,7 +61,9 @@ pub(crate) fn operator_role(bundle: &Bundle) -> Map {
         "sqs:ChangeMessageVisibility",
         "sqs:GetQueueAttributes",
     ];
-    let entrance = bundle.entrance().map(|name| substituted(queue_arn(name)));
+    // A stack without views is told by the queue that one would have.
+    let found_by = bundle.entrance().into_iter().chain(registry.view_queues().next());
+    let found_by = found_by.map(|name| substituted(queue_arn(name)));
     let read = ["dynamodb:Query", "dynamodb:Scan", "dynamodb:DescribeTable"];
     let follow = [
         "dynamodb:DescribeStream",
@@ -72,11 +74,7 @@ pub(crate) fn operator_role(bundle: &Bundle) -> Map {
     let statements = vec![
         allow("TakeDeadLetters", &take, dead_letters.collect()),
         allow("SendThemAgain", &["sqs:SendMessage"], queues.collect()),
-        allow(
-            "FindTheStack",
-            &["sqs:GetQueueUrl"],
-            entrance.into_iter().collect(),
-        ),
+        allow("FindTheStack", &["sqs:GetQueueUrl"], found_by.collect()),
         allow("ReadEvents", &read, vec![arn(ids::EVENTS_TABLE)]),
         allow(
             "FollowEvents",

@@ -106,6 +106,12 @@ fn an_operator_may_do_what_the_operators_command_does() {
             needed.push(("dynamodb:Query", format!("${{{table}}}/index/{}", index.name)));
         }
     }
+    needed.extend(
+        registry
+            .view_queues()
+            .next()
+            .map(|queue| ("sqs:GetQueueUrl", arn(queue))),
+    );
     let deadlines = (!registry.deadlines().is_empty()).then_some("deadlines");
     for queue in registry.queues().into_iter().chain(deadlines) {
         if registry.queues().contains(&queue) {
