@@ -64,7 +64,12 @@ pub(crate) fn operator_role(bundle: &Bundle) -> Map {
     // A stack without views is told by the queue that one would have.
     let found_by = bundle.entrance().into_iter().chain(registry.view_queues().next());
     let found_by = found_by.map(|name| substituted(queue_arn(name)));
-    let read = ["dynamodb:Query", "dynamodb:Scan", "dynamodb:DescribeTable"];
+    let read = [
+        "dynamodb:Query",
+        "dynamodb:Scan",
+        "dynamodb:BatchGetItem",
+        "dynamodb:DescribeTable",
+    ];
     let follow = [
         "dynamodb:DescribeStream",
         "dynamodb:GetShardIterator",

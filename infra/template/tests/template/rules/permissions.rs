@@ -83,6 +83,7 @@ fn an_operator_may_do_what_the_operators_command_does() {
         ("dynamodb:Query", "EventsTable.Arn".to_owned()),
         ("dynamodb:Scan", "EventsTable.Arn".to_owned()),
         ("dynamodb:DescribeTable", "EventsTable.Arn".to_owned()),
+        ("dynamodb:BatchGetItem", "EventsTable.Arn".to_owned()),
         ("dynamodb:DescribeStream", "EventsTable.StreamArn".to_owned()),
         ("dynamodb:GetShardIterator", "EventsTable.StreamArn".to_owned()),
         ("dynamodb:GetRecords", "EventsTable.StreamArn".to_owned()),
