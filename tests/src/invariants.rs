@@ -7,6 +7,7 @@
 //! | `findings` | nothing: it is what was found |
 //! | [`streams`] | each stream by itself: commits tile it, ids are the computed ones, one command has one effect |
 //! | `messages` | what became of the messages: nothing waits, refusals have a reason |
+//! | [`views`] | each row is what a rebuild would make of its stream |
 //!
 //! A business adds what its own streams say of each other: it judges the [`Streams`], with a grammar for each
 //! category, into the same [`Findings`].
@@ -18,6 +19,7 @@ mod evidence;
 mod findings;
 mod messages;
 pub mod streams;
+pub mod views;
 
 use crate::running::Running;
 pub use evidence::Evidence;
@@ -37,6 +39,7 @@ impl Evidence {
 impl Findings {
     /// What there is to be found in a bundle, whatever its business.
     pub async fn of(bundle: &Running) -> Self {
-        Evidence::of(bundle).await.judge().1
+        let findings = Evidence::of(bundle).await.judge().1;
+        findings.with_views(bundle).await
     }
 }

@@ -9,6 +9,7 @@ use local::StackOptions;
 use serde_json::{Value, json};
 use testkit::running::Running;
 
+use crate::invariants::Findings;
 use crate::options;
 
 /// A cart that goes as its price and its product say.
@@ -101,6 +102,35 @@ async fn an_order_that_is_open_a_quarter_of_an_hour_after_its_deadline_is_told_a
         panic!("how long it has waited is told");
     };
     assert!((1_800..=1_930).contains(&oldest), "{oldest} s");
+}
+
+/// What judges views after each storm notices a row that is not what its stream amounts to.
+#[tokio::test(start_paused = true)]
+async fn a_row_that_says_something_else_or_is_not_there_is_noticed() {
+    let bundle = Running::start(options()).await;
+    finalize(&bundle, &cart("one", 10.0, "lamp")).await;
+    bundle.settle().await;
+    assert_eq!(Findings::of(&bundle).await.problems(), [""; 0]);
+    let [row] = &bundle.raw_items("local-orders")[..] else {
+        panic!("there is one order");
+    };
+    let ask = |operation: &str, request: Value| {
+        let body = request.to_string();
+        let answer = bundle.stack.wire().dynamodb().handle(operation, body.as_bytes());
+        assert_eq!(answer.status, 200);
+    };
+    let mut wrong = row.clone();
+    wrong["phase"] = json!({ "S": "cancelled" });
+    ask("PutItem", json!({ "TableName": "local-orders", "Item": wrong }));
+    let violations = Findings::of(&bundle).await.violations;
+    assert!(
+        violations.len() == 1 && violations[0].ends_with("Differs phase"),
+        "{violations:?}"
+    );
+    let key = json!({ "order_id": row["order_id"] });
+    ask("DeleteItem", json!({ "TableName": "local-orders", "Key": key }));
+    let open = Findings::of(&bundle).await.open;
+    assert!(open.len() == 1 && open[0].contains("Missing"), "{open:?}");
 }
 
 /// On the machine's own clock, at a rate that it keeps up with.

@@ -21,7 +21,7 @@ mod told;
 use std::fmt;
 
 use testkit::invariants::streams::{Streams, has};
-use testkit::invariants::{self, Evidence};
+use testkit::invariants::{self, Evidence, views};
 use testkit::running::Running;
 
 /// The queue that tells people of groups.
@@ -80,7 +80,9 @@ impl fmt::Display for Counts {
 impl Findings {
     /// What there is to be found in a bundle.
     pub(crate) async fn of(bundle: &Running) -> Self {
-        judge(&Evidence::of(bundle).await)
+        let mut findings = judge(&Evidence::of(bundle).await);
+        views::judge(bundle, &mut findings.violations, &mut findings.open).await;
+        findings
     }
 
     /// All that is wrong with a bundle at rest.

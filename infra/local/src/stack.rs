@@ -18,7 +18,9 @@ use aws_adapters::{
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
-use bundle::{Batching, Bundle, Context, Function, Parts, Registry, SWEEPER, Settings, Trigger, WATCHER};
+use bundle::{
+    Batching, Bundle, Context, Function, Parts, Registry, SWEEPER, Settings, Trigger, ViewTableForm, WATCHER,
+};
 use embedded_aws::clock::Jumps;
 use embedded_aws::dynamodb::StreamPosition;
 use embedded_aws::mapping::stream::{OnFailure, Order};
@@ -348,6 +350,12 @@ impl Stack {
             .filter(move |f| views || f.context != Context::VIEWS)
             .filter(move |f| watches || f.name != WATCHER)
             .filter(move |f| only.is_none_or(|only| only.contains(&f.name)))
+    }
+
+    /// The tables of its views; none if they are left out.
+    pub fn views(&self) -> impl Iterator<Item = ViewTableForm> {
+        let views = self.registry().views();
+        views.filter(|_| self.shows_views())
     }
 
     /// Which queues get which events.
