@@ -1,10 +1,12 @@
 //! What is counted of orders: each beginning and each end once, whatever comes twice, and what should have ended.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
 
-use aws_adapters::{Figure, FigureValue};
+use aws_adapters::{Figure, FigureValue, RebuildCheckpoint, Rebuilder, ViewTable};
 use embedded_aws::Clock;
+use eventsourcing::computed_id;
 use local::StackOptions;
 use serde_json::{Value, json};
 use testkit::running::Running;
@@ -168,4 +170,88 @@ async fn how_far_rows_are_behind_their_events_at_100_orders_a_second() {
             all.len()
         );
     }
+}
+
+/// On the machine's own clock, from commits as they are stored.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes a minute or two of the machine's own time; optimised, as functions/tests/README.md says"]
+async fn how_long_it_takes_to_make_the_rows_of_100_000_orders_anew() {
+    const ORDERS: u32 = 100_000;
+    const BATCH: usize = 25;
+    let bundle = Running::start_unwatched(StackOptions {
+        clock: Some(Clock::real()),
+        functions: false,
+        ..options()
+    })
+    .await;
+    let names = bundle.stack.names().clone();
+    let events = names.events_table();
+    let put: Vec<_> = (0..ORDERS)
+        .map(|number| json!({ "PutRequest": { "Item": begun(number) } }))
+        .collect();
+    for batch in put.chunks(BATCH) {
+        let request = json!({ "RequestItems": { &events: batch } }).to_string();
+        let answer = bundle
+            .stack
+            .wire()
+            .dynamodb()
+            .handle("BatchWriteItem", request.as_bytes());
+        assert_eq!(answer.status, 200);
+    }
+    let view = bundle
+        .stack
+        .views()
+        .find(|view| view.name == "orders")
+        .expect("there is one");
+    let dynamodb = &bundle.observer.dynamodb;
+    let table = names.view_table(view.name);
+    let rows = ViewTable::new(dynamodb.clone(), table.clone(), view.key);
+    let rebuilder = Rebuilder::new(dynamodb.clone(), events, rows, view.shows());
+    let segments = NonZeroU32::new(8).expect("eight is not zero");
+    let began = Instant::now();
+    let mut run = rebuilder.run(RebuildCheckpoint::start(table, segments));
+    while let Some(looked) = run.next().await {
+        looked.expect("nothing stops it");
+    }
+    let took = began.elapsed().as_secs_f64();
+    let done = &run.checkpoint().done;
+    assert_eq!((done.renewed, &done.differences[..]), (ORDERS.into(), &[][..]));
+    println!(
+        "{ORDERS} rows in {took:.1} s, {:.0} a second; {:.0} read units, {} write units",
+        f64::from(ORDERS) / took,
+        done.read_units,
+        done.write_units
+    );
+}
+
+/// The first commit of an order, as it is stored.
+fn begun(number: u32) -> Value {
+    let order = computed_id(&format!("order/cart-{number}")).to_string();
+    let stream = format!("order-{order}");
+    let at = "2026-11-23T08:00:00.000Z";
+    let data = json!({
+        "order_id": order,
+        "cart_id": format!("cart-{number}"),
+        "client_id": format!("client-{}", number % 5_000),
+        "product_items": [{ "product_id": "lamp", "quantity": 1, "unit_price": 19.9 }],
+        "total_price": 19.9,
+        "initialized_at": at,
+        "due_at": "2026-11-23T08:15:00.000Z",
+    });
+    let event = json!({
+        "event_id": { "S": computed_id(&format!("event/{stream}/1")).to_string() },
+        "event_type": { "S": "OrderInitialized" },
+        "schema_version": { "N": "1" },
+        "correlation_id": { "S": "chain" },
+        "causation_id": { "S": "cause" },
+        "data": { "S": data.to_string() },
+    });
+    json!({
+        "stream_id": { "S": stream },
+        "revision": { "N": "1" },
+        "last_revision": { "N": "1" },
+        "commit_id": { "S": computed_id(&format!("commit/{stream}")).to_string() },
+        "committed_at": { "S": at },
+        "events": { "L": [{ "M": event }] },
+    })
 }
