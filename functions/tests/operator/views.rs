@@ -494,3 +494,17 @@ async fn a_stack_without_views_is_operated_like_any_other() {
     let traced = up.ops(&["trace", "c-1"]).done();
     assert!(traced.out.contains("nothing is outstanding"), "{traced:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_be_nobodys_id_is_refused_and_not_repeated() {
+    let up = Up::without_functions().await;
+    let long = "z".repeat(3_000);
+    for id in ["a b;$(x)", "\u{fc}", &long] {
+        let refused = up.ops(&["orders", id]);
+        assert_eq!(refused.code, 2, "{refused:?}");
+        assert!(
+            refused.err.contains("expected an id: 1 to 128 characters") && !refused.err.contains(id),
+            "{refused:?}"
+        );
+    }
+}

@@ -163,6 +163,22 @@ pub(crate) fn count(number: impl Into<Number>, one: &str, many: &str) -> String 
     format!("{} {}", number.0, one_or_more(number, one, many))
 }
 
+/// A text on one line, without what a terminal would take for its own or that would turn the line around.
+///
+/// Source: <https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters>
+pub(crate) fn plain(text: &str) -> String {
+    let turns = |letter: char| matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars()
+        .map(|letter| {
+            if letter.is_control() || turns(letter) {
+                '\u{fffd}'
+            } else {
+                letter
+            }
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,6 +196,14 @@ mod tests {
         assert_eq!(
             news("looking at dead letters", after),
             "looking at dead letters: still at work after 2 s"
+        );
+    }
+
+    #[test]
+    fn nothing_in_a_text_moves_the_cursor_or_turns_its_line_around() {
+        assert_eq!(
+            plain("a\tb\u{1b}[2J\u{202e}c\u{2066}ü"),
+            "a\u{fffd}b\u{fffd}[2J\u{fffd}c\u{fffd}ü"
         );
     }
 

@@ -17,7 +17,7 @@ use crate::arguments::long_ago;
 use crate::events::{ShownEvent, ShownFault, show_faults};
 use crate::failure::Failure;
 use crate::kinds::Kinds;
-use crate::output::{Format, count};
+use crate::output::{Format, count, plain};
 use crate::spanning::By;
 use crate::stack::Stack;
 use crate::views::width;
@@ -222,7 +222,7 @@ impl Lines<'_> {
         ];
         let mut lines = String::new();
         let mut column = 0;
-        for field in fields.map(|field| on_one_line(&field)) {
+        for field in fields.map(|field| plain(&field)) {
             let length = field.chars().count();
             if column == 0 {
                 column = length;
@@ -239,7 +239,7 @@ impl Lines<'_> {
         lines.push('\n');
         if event.data.is_some() {
             lines.push_str(INDENT);
-            lines.push_str(&on_one_line(event.data()));
+            lines.push_str(&plain(event.data()));
             lines.push('\n');
         }
         lines
@@ -248,13 +248,6 @@ impl Lines<'_> {
 
 fn line(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
     writeln!(out, "{}", serde_json::to_string(value)?)
-}
-
-/// The text without what a terminal would take for its own, or what would make two lines of one.
-fn on_one_line(text: &str) -> String {
-    text.chars()
-        .map(|letter| if letter.is_control() { '\u{fffd}' } else { letter })
-        .collect()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aws_adapters::{PhaseCounts, Rows, Sorted, ViewError, ViewReader, ViewRow};
 use bundle::ViewTableForm;
-use eventsourcing::{Clock, OPEN_SHARDS, Read, Timestamp};
+use eventsourcing::{Clock, OPEN_SHARDS, Read, TextForm, Timestamp};
 use futures::stream::{StreamExt, TryStreamExt};
 use indicatif::ProgressBar;
 
@@ -122,6 +122,12 @@ impl<'a> View<'a> {
     }
 
     async fn one(&self, id: &str) -> Result<Found, Failure> {
+        if !TextForm::ID.fits(id) {
+            let one = self.form.listing.one;
+            return Err(Failure::Usage(format!(
+                "no {one} can be called so; expected an id: 1 to 128 characters from A-Z a-z 0-9 . _ ~ : -"
+            )));
+        }
         let row = self
             .reader
             .row(id, Read::Consistent)

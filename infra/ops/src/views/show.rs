@@ -12,7 +12,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::output::{Report, age, count, table, write_table};
+use crate::output::{Report, age, count, plain, table, write_table};
 use crate::views::ask::{Asked, Place};
 use crate::views::read::{Answer, Found};
 
@@ -418,13 +418,6 @@ fn amount(number: &str) -> String {
         None => format!("{number}.00"),
         Some((whole, decimals)) => format!("{whole}.{decimals:0<2}"),
     }
-}
-
-/// A text without what would move a terminal's cursor.
-fn plain(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
 }
 
 #[cfg(test)]
