@@ -5,8 +5,8 @@
 
 use crate::commit::FRAME_BYTES;
 use crate::{
-    Decider, Decision, EventSet, NewEvent, Position, Refusal, Stream, StreamFault, Timestamp, TraceHeader,
-    Unreadable,
+    Decider, Decision, EventSet, NewEvent, Position, RecordedEvent, Refusal, Stream, StreamFault, Timestamp,
+    TraceHeader, Unreadable,
 };
 
 /// What the events of a command inherit from it.
@@ -75,18 +75,8 @@ impl<D: Decider> History<D> {
         }
         let mut state = self.state;
         for event in stream.events() {
-            match D::Event::decode(&event.event_type, event.schema_version, &event.data) {
-                Ok(decoded) => state = D::evolve(state, &decoded),
-                // Newer code says something that this one has no rule for.
-                Err(Unreadable::UnknownType) => {}
-                Err(why) => {
-                    return Err(StreamFault::Unreadable {
-                        stream: stream.id().clone(),
-                        revision: event.revision,
-                        event_type: event.event_type.clone(),
-                        why,
-                    });
-                }
+            if let Some(decoded) = decoded(stream, event)? {
+                state = D::evolve(state, &decoded);
             }
         }
         Ok(Self {
@@ -191,6 +181,21 @@ pub fn plan<D: Decider>(
         planned.outcomes.push(outcome);
     }
     planned
+}
+
+/// One of a stream's events as its rules have it; none if they don't know its type: newer code says something that this
+/// one has no rule for.
+pub(crate) fn decoded<E: EventSet>(stream: &Stream, event: &RecordedEvent) -> Result<Option<E>, StreamFault> {
+    match E::decode(&event.event_type, event.schema_version, &event.data) {
+        Ok(decoded) => Ok(Some(decoded)),
+        Err(Unreadable::UnknownType) => Ok(None),
+        Err(why) => Err(StreamFault::Unreadable {
+            stream: stream.id().clone(),
+            revision: event.revision,
+            event_type: event.event_type.clone(),
+            why,
+        }),
+    }
 }
 
 fn new_event<E: EventSet>(event: &E, meta: &CommandMeta) -> NewEvent {

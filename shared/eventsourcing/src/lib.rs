@@ -79,7 +79,7 @@ pub use timestamp::{Clock, InvalidTimestamp, SystemClock, Timestamp};
 pub use trace_header::TraceHeader;
 pub use values::InvalidId;
 pub use view::{
-    Attribute, ENDED_AT, Figures, Index, OPEN_INDEX, OPEN_SHARD, OPEN_SHARDS, PHASE, Recorded, Row, View,
-    Viewed,
+    Attribute, DUE_AT, ENDED_AT, Figures, Index, OPEN_INDEX, OPEN_SHARD, OPEN_SHARDS, PHASE, PHASE_SINCE,
+    Recorded, Row, View, Viewed,
 };
 pub use wire::{is_sendable, sendable, write_body};

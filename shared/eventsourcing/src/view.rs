@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use crate::{Decider, EventSet, Listing, Stream, StreamFault, Timestamp, Unreadable};
+use crate::batch::decoded;
+use crate::{Decider, Listing, Stream, StreamFault, Timestamp};
 
 /// One view: which streams it shows, which events change its rows, and what a row holds. Pure, like the rules.
 pub trait View: Send + Sync + 'static {
@@ -83,6 +84,12 @@ pub const OPEN_INDEX: &str = "open";
 
 /// The attribute that every row has: where the thing stands.
 pub const PHASE: &str = "phase";
+
+/// The attribute that every row has: since when it stands there.
+pub const PHASE_SINCE: &str = "phase_since";
+
+/// The attribute of rows whose thing is open and has a deadline: when that is.
+pub const DUE_AT: &str = "due_at";
 
 /// The attribute of rows whose thing is over: since when.
 pub const ENDED_AT: &str = "ended_at";
@@ -193,21 +200,8 @@ impl Viewed {
                     at: commit.committed_at,
                     correlation_id: &event.correlation_id,
                 };
-                match <V::Source as Decider>::Event::decode(
-                    &event.event_type,
-                    event.schema_version,
-                    &event.data,
-                ) {
-                    Ok(known) => state = V::evolve(state, &known, &recorded),
-                    Err(Unreadable::UnknownType) => {}
-                    Err(why) => {
-                        return Err(StreamFault::Unreadable {
-                            stream: stream.id().clone(),
-                            revision: event.revision,
-                            event_type: event.event_type.clone(),
-                            why,
-                        });
-                    }
+                if let Some(known) = decoded(stream, event)? {
+                    state = V::evolve(state, &known, &recorded);
                 }
             }
         }
