@@ -15,10 +15,12 @@
 //! | [`nonsense`] | arbitrary and damaged messages, by seed |
 //! | [`retries`] | after which delays messages come again |
 //! | [`logs`] | the log lines of a test |
+//! | [`database`] | the database of a stack, asked past all code |
 //! | [`program`] | a built program, run as a process |
 //! | [`stub`] | a service that answers as a test says, for those that the local stack has none of |
 //! | [`prices`] | AWS's list prices, in one place |
 
+pub mod database;
 pub mod fuzz;
 pub mod instance;
 pub mod invariants;

@@ -19,6 +19,8 @@ use local::{Stack, StackOptions};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use crate::database;
+
 /// When the clock of every bundle starts: 2026-11-23T08:00:00Z.
 pub const START: Duration = Duration::from_hours(498_728);
 
@@ -260,12 +262,7 @@ impl Running {
         let mut items = Vec::new();
         let mut request = json!({ "TableName": table });
         loop {
-            let scan = self
-                .stack
-                .wire()
-                .dynamodb()
-                .handle("Scan", request.to_string().as_bytes());
-            let mut page: Value = serde_json::from_slice(&scan.body).expect("the database answers in JSON");
+            let mut page = database::ask(&self.stack, "Scan", &request);
             items.extend(page["Items"].as_array().cloned().expect("the table can be read"));
             let next = page["LastEvaluatedKey"].take();
             if next.is_null() {
@@ -278,23 +275,13 @@ impl Running {
     /// Puts an item into the event table past all code, as a broken writer would.
     pub fn put(&self, item: &Value) {
         let request = json!({ "TableName": self.stack.names().events_table(), "Item": item });
-        let answer = self
-            .stack
-            .wire()
-            .dynamodb()
-            .handle("PutItem", request.to_string().as_bytes());
-        assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+        database::ask(&self.stack, "PutItem", &request);
     }
 
     /// Removes an item from a table past all code.
     pub fn delete_item(&self, table: &str, key: &Value) {
-        let request = json!({ "TableName": table, "Key": key }).to_string();
-        let answer = self
-            .stack
-            .wire()
-            .dynamodb()
-            .handle("DeleteItem", request.as_bytes());
-        assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+        let request = json!({ "TableName": table, "Key": key });
+        database::ask(&self.stack, "DeleteItem", &request);
     }
 
     /// How many messages a queue holds.

@@ -16,6 +16,7 @@ use eventsourcing::Commit;
 use local::{Intercept, StackOptions};
 use serde_json::{Value, json};
 
+use crate::database;
 use crate::instance::{instance, invoke};
 use crate::running::{Running, id_of};
 use crate::weather::{at_first, broken, faults};
@@ -118,13 +119,7 @@ pub fn put_given(bundle: &Running, sample: &Sample) {
     let Some(items) = files::given(sample, bundle.stack.names()) else {
         return;
     };
-    let request = json!({ "RequestItems": items }).to_string();
-    let answer = bundle
-        .stack
-        .wire()
-        .dynamodb()
-        .handle("BatchWriteItem", request.as_bytes());
-    assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+    database::ask(&bundle.stack, "BatchWriteItem", &json!({ "RequestItems": items }));
 }
 
 /// Where in the table's stream a commit's record is.

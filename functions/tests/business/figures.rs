@@ -9,6 +9,7 @@ use embedded_aws::Clock;
 use eventsourcing::computed_id;
 use local::StackOptions;
 use serde_json::{Value, json};
+use testkit::database;
 use testkit::running::Running;
 
 use crate::invariants::Findings;
@@ -116,21 +117,17 @@ async fn a_row_that_says_something_else_or_is_not_there_is_noticed() {
     let [row] = &bundle.raw_items("local-orders")[..] else {
         panic!("there is one order");
     };
-    let ask = |operation: &str, request: Value| {
-        let body = request.to_string();
-        let answer = bundle.stack.wire().dynamodb().handle(operation, body.as_bytes());
-        assert_eq!(answer.status, 200);
-    };
     let mut wrong = row.clone();
     wrong["phase"] = json!({ "S": "cancelled" });
-    ask("PutItem", json!({ "TableName": "local-orders", "Item": wrong }));
+    let request = json!({ "TableName": "local-orders", "Item": wrong });
+    database::ask(&bundle.stack, "PutItem", &request);
     let violations = Findings::of(&bundle).await.violations;
     assert!(
         violations.len() == 1 && violations[0].ends_with("Differs phase"),
         "{violations:?}"
     );
     let key = json!({ "order_id": row["order_id"] });
-    ask("DeleteItem", json!({ "TableName": "local-orders", "Key": key }));
+    bundle.delete_item("local-orders", &key);
     let open = Findings::of(&bundle).await.open;
     assert!(open.len() == 1 && open[0].contains("Missing"), "{open:?}");
 }
@@ -190,13 +187,8 @@ async fn how_long_it_takes_to_make_the_rows_of_100_000_orders_anew() {
         .map(|number| json!({ "PutRequest": { "Item": begun(number) } }))
         .collect();
     for batch in put.chunks(BATCH) {
-        let request = json!({ "RequestItems": { &events: batch } }).to_string();
-        let answer = bundle
-            .stack
-            .wire()
-            .dynamodb()
-            .handle("BatchWriteItem", request.as_bytes());
-        assert_eq!(answer.status, 200);
+        let request = json!({ "RequestItems": { &events: batch } });
+        database::ask(&bundle.stack, "BatchWriteItem", &request);
     }
     let view = bundle
         .stack

@@ -1,11 +1,9 @@
 //! A view is made anew or compared with its streams as far as it is asked for, and a run that was left off goes on.
 
-use std::path::Path;
-use std::process::{Command, Stdio};
-
 use serde_json::{Value, json};
+use testkit::database;
 
-use crate::support::{Up, cart, program};
+use crate::support::{Up, cart};
 
 /// The item of an order's first commit.
 fn order(id: &str) -> Value {
@@ -25,23 +23,13 @@ async fn with_orders(count: usize) -> Up {
     up
 }
 
-fn call(up: &Up, operation: &str, request: &Value) -> Value {
-    let answer = up
-        .stack
-        .wire()
-        .dynamodb()
-        .handle(operation, request.to_string().as_bytes());
-    assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
-    serde_json::from_slice(&answer.body).expect("the database answers in JSON")
-}
-
 fn row(up: &Up, id: &str) -> Value {
     let request = json!({ "TableName": "local-orders", "Key": { "order_id": { "S": id } } });
-    call(up, "GetItem", &request)["Item"].take()
+    database::ask(&up.stack, "GetItem", &request)["Item"].take()
 }
 
 fn rows(up: &Up) -> usize {
-    let found = call(up, "Scan", &json!({ "TableName": "local-orders" }));
+    let found = database::ask(&up.stack, "Scan", &json!({ "TableName": "local-orders" }));
     found["Items"].as_array().map_or(0, Vec::len)
 }
 
@@ -123,7 +111,7 @@ async fn a_verification_lists_what_is_wrong_and_shows_values_only_if_asked() {
     let up = with_orders(4).await;
     up.ops(&["rebuild", "orders"]).done();
     let key = json!({ "TableName": "local-orders", "Key": { "order_id": { "S": "o-0" } } });
-    call(&up, "DeleteItem", &key);
+    database::ask(&up.stack, "DeleteItem", &key);
     let mut changed = row(&up, "o-1");
     changed["client_id"] = json!({ "S": "secret-client" });
     up.put_item("local-orders", &changed);
@@ -202,16 +190,7 @@ async fn a_run_that_is_interrupted_goes_on_where_it_was() {
     let file = file.to_str().expect("a path in UTF-8");
     let again = ["rebuild", "orders", "--resume", file];
 
-    let mut slow = program(&[&again[..], &["--rate", "8"]].concat());
-    slow.env("AWS_ENDPOINT_URL", &up.url).stderr(Stdio::piped());
-    let mut slow = slow.spawn().expect("the program starts");
-    up.until("something is kept", || Path::new(file).exists().then_some(()))
-        .await;
-    let interrupted = Command::new("kill")
-        .args(["-INT", &slow.id().to_string()])
-        .status();
-    assert!(interrupted.expect("there is a kill").success());
-    assert_eq!(slow.wait().expect("it ends").code(), Some(130));
+    up.interrupt(&[&again[..], &["--rate", "8"]].concat(), file).await;
     let before = rows(&up);
     assert!(
         (1..40).contains(&before),
@@ -258,7 +237,7 @@ async fn a_wrong_name_lists_the_views_and_a_stack_without_their_tables_is_told()
             "{both:?}"
         );
     }
-    call(&up, "DeleteTable", &json!({ "TableName": "local-orders" }));
+    database::ask(&up.stack, "DeleteTable", &json!({ "TableName": "local-orders" }));
     let without = up.ops(&["rebuild", "orders"]);
     assert_eq!(without.code, 3, "{without:?}");
     assert!(

@@ -1,13 +1,11 @@
 //! Events are published again as far as it is asked for, and a run that was left off goes on.
 
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
 use crate::showing::item;
-use crate::support::{Up, program};
+use crate::support::Up;
 
 const FROM: &str = "2026-11-23T00:00:00Z";
 
@@ -88,17 +86,7 @@ async fn a_run_that_is_interrupted_goes_on_where_it_was() {
     let file = file.to_str().expect("a path in UTF-8");
     let again = ["republish", "--from", FROM, "--resume", file];
 
-    let mut slow = program(&[&again[..], &["--rate", "8"]].concat());
-    slow.env("AWS_ENDPOINT_URL", &up.url).stderr(Stdio::piped());
-    let mut slow = slow.spawn().expect("the program starts");
-    up.until("something is kept", || Path::new(file).exists().then_some(()))
-        .await;
-    let interrupted = Command::new("kill")
-        .args(["-INT", &slow.id().to_string()])
-        .status();
-    assert!(interrupted.expect("there is a kill").success());
-    let ended = slow.wait().expect("it ends");
-    assert_eq!(ended.code(), Some(130));
+    up.interrupt(&[&again[..], &["--rate", "8"]].concat(), file).await;
     let before = up.visible("on-cart-finalized");
     assert!(
         (1..40).contains(&before),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -10,12 +11,25 @@ use embedded_aws::server;
 use embedded_sqs::MessageAttribute;
 use local::{Stack, StackOptions};
 use serde_json::{Value, json};
+use testkit::database;
 
 /// A running stack.
 pub struct Up {
     pub stack: Stack,
     pub url: String,
 }
+
+/// What happens when all goes well with an order.
+pub const ALL_GOES_WELL: [&str; 8] = [
+    "CartFinalized",
+    "OrderInitialized",
+    "PaymentRequested",
+    "PaymentCompleted",
+    "OrderConfirmed",
+    "ShipmentRequested",
+    "ShipmentSent",
+    "OrderCompleted",
+];
 
 /// What the program did.
 #[derive(Debug)]
@@ -102,9 +116,23 @@ impl Up {
 
     /// Puts an item into a table past everything.
     pub fn put_item(&self, table: &str, item: &Value) {
-        let request = json!({ "TableName": table, "Item": item }).to_string();
-        let answer = self.stack.wire().dynamodb().handle("PutItem", request.as_bytes());
-        assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+        let request = json!({ "TableName": table, "Item": item });
+        database::ask(&self.stack, "PutItem", &request);
+    }
+
+    /// Begins a run that keeps in `file` how far it has come, and interrupts it as soon as it has kept something.
+    #[cfg(unix)]
+    pub async fn interrupt(&self, run: &[&str], file: &str) {
+        let mut run = program(run);
+        run.env("AWS_ENDPOINT_URL", &self.url).stderr(Stdio::piped());
+        let mut run = run.spawn().expect("the program starts");
+        self.until("something is kept", || Path::new(file).exists().then_some(()))
+            .await;
+        let interrupted = Command::new("kill")
+            .args(["-INT", &run.id().to_string()])
+            .status();
+        assert!(interrupted.expect("there is a kill").success());
+        assert_eq!(run.wait().expect("it ends").code(), Some(130));
     }
 
     /// Takes a message that can be seen in a queue.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 use eventsourcing::Timestamp;
 use local::{StackOptions, Views};
 use serde_json::{Value, json};
+use testkit::database;
 use uuid::Uuid;
 
 use crate::front::Front;
@@ -420,13 +421,8 @@ async fn figures(rows: usize) -> Vec<(&'static str, Duration, f64)> {
     };
     for first in (0..rows).step_by(25) {
         let puts: Vec<_> = (first..rows.min(first + 25)).map(row).collect();
-        let request = json!({ "RequestItems": { "local-orders": puts } }).to_string();
-        let answer = up
-            .stack
-            .wire()
-            .dynamodb()
-            .handle("BatchWriteItem", request.as_bytes());
-        assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+        let request = json!({ "RequestItems": { "local-orders": puts } });
+        database::ask(&up.stack, "BatchWriteItem", &request);
     }
     let questions = [
         (

@@ -105,7 +105,7 @@ fn withdrawn_early(reason: &'static str, at: Timestamp) -> OrderEvent {
     .into()
 }
 
-fn initialized(at: Timestamp) -> OrderEvent {
+pub fn initialized(at: Timestamp) -> OrderEvent {
     let InitializeOrder {
         order_id,
         cart_id,

@@ -8,8 +8,8 @@ use domain::group_checkout::{
 };
 use domain::group_checkouts_view::GroupCheckouts;
 use domain::order::{
-    Cause, InitializeOrder, Order, OrderCancelled, OrderCompleted, OrderConfirmed, OrderEvent,
-    OrderInitialized, OrderWithdrawnEarly,
+    Cause, Order, OrderCancelled, OrderCompleted, OrderConfirmed, OrderEvent, OrderInitialized,
+    OrderWithdrawnEarly,
 };
 use domain::orders_view::Orders;
 use eventsourcing::{
@@ -20,7 +20,7 @@ use proptest::prelude::*;
 
 use crate::deliveries::{self, deliveries};
 use crate::given::stored;
-use crate::order::{commands, initialize};
+use crate::order::{self, commands};
 use crate::repeats::{play, story};
 use crate::shop::{before, due_at, now, order_id, payment_id, shipment_id};
 
@@ -43,23 +43,7 @@ fn stream_of<D: Decider>(events: &[D::Event]) -> Stream {
 }
 
 fn initialized() -> OrderEvent {
-    let InitializeOrder {
-        order_id,
-        cart_id,
-        client_id,
-        product_items,
-        total_price,
-    } = initialize();
-    OrderInitialized {
-        order_id,
-        cart_id,
-        client_id,
-        product_items,
-        total_price,
-        initialized_at: before(),
-        due_at: Some(due_at()),
-    }
-    .into()
+    order::initialized(before())
 }
 
 fn confirmed() -> OrderEvent {
