@@ -26,7 +26,7 @@
 //! | `client::schedules` | messages that are due later than a queue can hold them back: [`Schedules`] |
 //! | `client::failure`, `jitter` | what a failed call comes to, and how long to wait before the next |
 //! | `store::event_store`, `commit_ref` | appends and loads in the event table, and where a commit is in it |
-//! | `store::segments`, `rebuild` | walking through a whole table; making a view anew, or comparing it with its streams |
+//! | `store::segments`, `batch_get`, `rebuild` | walking through a whole table; items by their keys; making a view anew, or comparing it with its streams |
 //! | `delivery::bus`, `publisher` | sending commands; sending the events of commits to those who asked for them |
 //! | `delivery::refusal` | why a message is in a dead-letter queue |
 //! | `delivery::undelivered`, `outbox`, `republish` | why a commit was not delivered, what becomes of it, and publishing a time range again |

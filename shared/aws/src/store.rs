@@ -1,6 +1,7 @@
 //! The event store: streams of commits in the event table, and how a commit is named; the tables of views, how they
 //! are read, and how they are made anew.
 
+pub(crate) mod batch_get;
 pub(crate) mod commit_ref;
 pub(crate) mod event_store;
 pub(crate) mod rebuild;

@@ -5,12 +5,15 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use aws_adapters::{Found, Put, RebuildCheckpoint, RebuildTally, Rebuilder, Replacing, Shows, ViewTable};
-use eventsourcing::{Commit, NewEvent, Position, Timestamp, View, Viewed, assemble, computed_id};
+use aws_adapters::{
+    Found, Put, RebuildCheckpoint, RebuildTally, Rebuilder, Replacing, Shows, ViewReader, ViewRow, ViewTable,
+};
+use eventsourcing::{Commit, NewEvent, Position, Read, Timestamp, View, Viewed, assemble, computed_id};
 use library::loans_view::Loans;
 use local::StackOptions;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use testkit::database;
 use testkit::running::Running;
 use tokio::time::Instant;
 
@@ -86,13 +89,11 @@ fn then_reminded(id: &str) -> Value {
 
 /// An item of a view's table, past all code.
 fn put_row(bundle: &Running, row: &Value) {
-    let request = json!({ "TableName": "local-loans", "Item": row }).to_string();
-    let answer = bundle
-        .stack
-        .wire()
-        .dynamodb()
-        .handle("PutItem", request.as_bytes());
-    assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+    database::ask(
+        &bundle.stack,
+        "PutItem",
+        &json!({ "TableName": "local-loans", "Item": row }),
+    );
 }
 
 fn rows(bundle: &Running) -> Vec<Value> {
@@ -349,6 +350,7 @@ fn rows_that_come_late_doubled_shuffled_or_not_at_all_never_take_the_table_back(
     let runtime = runtime.expect("a runtime needs nothing to start");
     let bundle = runtime.block_on(without_relay());
     let table = table(&bundle);
+    let reader = ViewReader::new(bundle.observer.dynamodb.clone(), "local-loans".into(), "loan_id");
     let mut config = ProptestConfig::with_cases(64);
     config.failure_persistence = None;
     let run = Cell::new(0);
@@ -365,14 +367,14 @@ fn rows_that_come_late_doubled_shuffled_or_not_at_all_never_take_the_table_back(
                 let is_newer = row.revision > newest || same && row.revision == newest;
                 assert_eq!(put != Put::Known, is_newer, "{deliveries:?}");
                 newest = newest.max(row.revision);
-                let stands = table.get(&id).await.expect("it can be read").expect("it is there");
-                let knows = stands["revision"].as_n().expect("a number");
-                assert_eq!(*knows, newest.to_string(), "after {deliveries:?}");
+                let stands = reader.row(&id, Read::Consistent).await.expect("it can be read");
+                let knows = stands.as_ref().and_then(|row| row.number("revision")).expect("it is there");
+                assert_eq!(knows, newest.to_string(), "after {deliveries:?}");
             }
             // What was lost is made good by the next that comes.
             table.put(&rows[5], replacing).await.expect("it can be written");
-            let stands = table.get(&id).await.expect("it can be read");
-            assert_eq!(stands, Some(table.item(&rows[5])));
+            let stands = reader.row(&id, Read::Consistent).await.expect("it can be read");
+            assert_eq!(stands, Some(ViewRow::from(table.item(&rows[5]))));
         });
     });
 }

@@ -23,7 +23,7 @@ use crate::delivery::publisher::Publisher;
 use crate::delivery::undelivered::Undelivered;
 use crate::store::commit_ref::{CommitRef, KeyNumber};
 use crate::store::event_store::StoredCommit;
-use crate::store::segments::{Item, Job, Key, Pace, Page, Place, Segment, Walk, not_read, text};
+use crate::store::segments::{self, Item, Job, Key, Pace, Page, Place, Segment, Walk, not_read, text};
 
 /// The most items that are read at once, and the most that each segment sends once more after an interruption.
 const PAGE: i32 = 100;
@@ -352,16 +352,9 @@ impl Publishing<'_> {
 
     /// The service leaves out what is not in the range. What has no proper time is kept: it is reported.
     async fn scan(&self, place: &Place, from: Option<&str>, to: Option<&str>) -> Result<Page, Transient> {
-        let mut scan = self
-            .republisher
-            .client
-            .scan()
-            .table_name(&self.table)
+        let mut scan = segments::scan(&self.republisher.client, &self.table, place)
             .consistent_read(true)
-            .limit(PAGE)
-            .segment(place.number())
-            .total_segments(place.of())
-            .set_exclusive_start_key(place.after.clone());
+            .limit(PAGE);
         let bounds = [
             ("committed_at >= :from", ":from", from),
             ("committed_at < :to", ":to", to),
@@ -383,11 +376,7 @@ impl Publishing<'_> {
         for (_, name, at) in given {
             scan = scan.expression_attribute_values(name, text(at));
         }
-        let page = scan
-            .send()
-            .await
-            .map_err(|error| not_read(&self.table, reason(&error)))?;
-        Ok((page.items.unwrap_or_default(), page.last_evaluated_key))
+        segments::page(scan, &self.table).await
     }
 }
 

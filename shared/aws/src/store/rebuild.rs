@@ -23,16 +23,14 @@ use futures::future::FutureExt;
 use futures::stream::{StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 
-use crate::client::failure::reason;
+use crate::store::batch_get::{BATCH, BatchGet};
 use crate::store::commit_ref::CommitRef;
 use crate::store::event_store::DynamoDbEventStore;
-use crate::store::segments::{
-    Item, Job, Key, Pace, Page, Place, Segment, Walk, batch_get, not_read, patiently, text,
-};
+use crate::store::segments::{Item, Job, Key, Pace, Page, Place, Segment, Walk, page, patiently, scan, text};
 use crate::store::view_table::{Put, ROW_REVISION, Replacing, ViewTable};
 
 /// How many streams of each segment are looked at together, at most: as many rows as one call reads.
-const TOGETHER: usize = 100;
+const TOGETHER: usize = BATCH;
 
 /// How many streams of each segment are loaded at the same time.
 const AT_THE_SAME_TIME: usize = 16;
@@ -466,21 +464,13 @@ impl Job for Streams<'_> {
             shows,
             ..
         }) = self;
-        let page = client
-            .scan()
-            .table_name(events)
+        let firsts = scan(client, events, place)
             .consistent_read(true)
-            .segment(place.number())
-            .total_segments(place.of())
-            .set_exclusive_start_key(place.after.clone())
             .projection_expression("stream_id, revision")
             .filter_expression("revision = :first AND begins_with(stream_id, :category)")
             .expression_attribute_values(":first", AttributeValue::N("1".into()))
-            .expression_attribute_values(":category", text(&format!("{}-", shows.category.name())))
-            .send()
-            .await
-            .map_err(|error| not_read(events, reason(&error)))?;
-        Ok((page.items.unwrap_or_default(), page.last_evaluated_key))
+            .expression_attribute_values(":category", text(&format!("{}-", shows.category.name())));
+        page(firsts, events).await
     }
 
     fn at_once(&self) -> usize {
@@ -543,7 +533,19 @@ impl Job for Rows<'_> {
             return Ok(tally);
         }
         let keys: Vec<_> = firsts.keys().map(Key::item).collect();
-        let found = patiently(|| batch_get(client, events, keys.clone(), Some("stream_id, revision")));
+        let batch = BatchGet {
+            client,
+            table: events,
+            projection: Some("stream_id, revision"),
+            read: Read::Consistent,
+            attempts: None,
+        };
+        let found = patiently(async || {
+            batch
+                .items(keys.clone())
+                .await
+                .map_err(|why| why.of_table(events))
+        });
         let (found, units) = found.await?;
         tally.read_units += units;
         let found: BTreeSet<_> = found.iter().map(CommitRef::of).collect();

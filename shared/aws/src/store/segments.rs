@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnConsumedCapacity};
+use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
+use aws_sdk_dynamodb::types::AttributeValue;
 use eventsourcing::Transient;
 use futures::future::{BoxFuture, FutureExt};
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -84,23 +85,11 @@ impl Key for Item {
 /// Where a page is read.
 pub(crate) struct Place {
     /// The number of the segment, from 0.
-    pub(crate) segment: usize,
+    segment: usize,
     /// How many there are.
-    pub(crate) segments: usize,
+    segments: usize,
     /// The key behind which the page begins; the beginning if none.
     pub(crate) after: Option<Item>,
-}
-
-impl Place {
-    /// The segment as a request has it.
-    pub(crate) fn number(&self) -> i32 {
-        i32::try_from(self.segment).unwrap_or(i32::MAX)
-    }
-
-    /// How many there are, as a request has it.
-    pub(crate) fn of(&self) -> i32 {
-        i32::try_from(self.segments).unwrap_or(i32::MAX)
-    }
 }
 
 /// Some items of a segment, and the key of the last that was looked at; none if there is nothing behind them.
@@ -289,42 +278,24 @@ impl Pace {
     }
 }
 
-/// Reads up to 100 items by their keys, consistently, with the attributes of `projection` or all of them; and how many
-/// read units that took. Items that are not there are left out.
-pub(crate) async fn batch_get(
-    client: &Client,
-    table: &str,
-    keys: Vec<Item>,
-    projection: Option<&str>,
-) -> Result<(Vec<Item>, f64), Transient> {
-    let (mut items, mut units) = (Vec::with_capacity(keys.len()), 0.0);
-    let mut left = keys;
-    for attempt in 1.. {
-        let wanted = KeysAndAttributes::builder()
-            .set_keys(Some(left))
-            .consistent_read(true)
-            .set_projection_expression(projection.map(str::to_owned))
-            .build()
-            .map_err(|error| not_read(table, error.to_string()))?;
-        let got = client
-            .batch_get_item()
-            .request_items(table, wanted)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await
-            .map_err(|error| not_read(table, reason(&error)))?;
-        let consumed = got.consumed_capacity.unwrap_or_default();
-        units += consumed.iter().filter_map(|of| of.capacity_units).sum::<f64>();
-        items.extend(got.responses.unwrap_or_default().into_values().flatten());
-        // What is too much for one answer, or for the table at the moment.
-        let unprocessed = got.unprocessed_keys.unwrap_or_default().remove(table);
-        left = unprocessed.map_or_else(Vec::new, |of| of.keys);
-        if left.is_empty() {
-            break;
-        }
-        jittered_pause(attempt).await;
-    }
-    Ok((items, units))
+/// A scan of a table at that place.
+pub(crate) fn scan(client: &Client, table: &str, place: &Place) -> ScanFluentBuilder {
+    let number = |number: usize| i32::try_from(number).unwrap_or(i32::MAX);
+    client
+        .scan()
+        .table_name(table)
+        .segment(number(place.segment))
+        .total_segments(number(place.segments))
+        .set_exclusive_start_key(place.after.clone())
+}
+
+/// The page that a scan reads.
+pub(crate) async fn page(scan: ScanFluentBuilder, table: &str) -> Result<Page, Transient> {
+    let page = scan
+        .send()
+        .await
+        .map_err(|error| not_read(table, reason(&error)))?;
+    Ok((page.items.unwrap_or_default(), page.last_evaluated_key))
 }
 
 pub(crate) fn text(text: &str) -> AttributeValue {

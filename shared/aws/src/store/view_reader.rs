@@ -11,28 +11,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
-use aws_sdk_dynamodb::types::{
-    AttributeValue, ConsumedCapacity, KeysAndAttributes, ReturnConsumedCapacity, Select,
+use aws_sdk_dynamodb::types::{AttributeValue, ConsumedCapacity, ReturnConsumedCapacity, Select};
+use eventsourcing::{
+    DUE_AT, Index, OPEN_INDEX, OPEN_SHARD, OPEN_SHARDS, PHASE, PHASE_SINCE, Read, Timestamp, Transient,
 };
-use eventsourcing::{Index, OPEN_INDEX, OPEN_SHARD, OPEN_SHARDS, Read, Timestamp, Transient};
 use futures::future::try_join_all;
 use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 
 use crate::client::failure::reason;
-use crate::client::jitter::jittered_pause;
-
-/// The most rows that one request gets by their ids.
-///
-/// Source: <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html>
-const BATCH: usize = 100;
+use crate::store::batch_get::{BATCH, BatchGet, NotGot};
 
 /// How often rows are asked for that `DynamoDB` left out of an answer.
 const ATTEMPTS: u32 = 8;
-
-/// The attributes of every view by which open rows are sorted and counted.
-const PHASE: &str = "phase";
-const PHASE_SINCE: &str = "phase_since";
-const DUE_AT: &str = "due_at";
 
 /// The table of one view of one stack, for those who read it. Clones count what they read together.
 #[derive(Clone, Debug)]
@@ -210,36 +200,25 @@ impl ViewReader {
     pub async fn rows<'i>(&self, ids: impl IntoIterator<Item = &'i str>) -> Result<Vec<ViewRow>, ViewError> {
         let key = |id: &str| HashMap::from([(self.key.to_owned(), AttributeValue::S(id.to_owned()))]);
         let keys: Vec<_> = ids.into_iter().map(key).collect();
-        let batches = keys.chunks(BATCH).map(|batch| self.batch(batch.to_vec()));
-        Ok(try_join_all(batches).await?.concat())
-    }
-
-    async fn batch(&self, mut keys: Vec<HashMap<String, AttributeValue>>) -> Result<Vec<ViewRow>, ViewError> {
-        let mut rows = Vec::with_capacity(keys.len());
-        for attempt in 1..=ATTEMPTS {
-            let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).build();
-            let wanted = wanted.map_err(|error| self.failed(error.to_string()))?;
-            let got = self
-                .client
-                .batch_get_item()
-                .request_items(&self.table, wanted)
-                .return_consumed_capacity(ReturnConsumedCapacity::Total)
-                .send()
-                .await;
-            let got = got.map_err(|error| self.not_read(&error))?;
-            for consumed in got.consumed_capacity() {
-                self.count(Some(consumed));
-            }
-            let found = got.responses.unwrap_or_default().remove(&self.table);
-            rows.extend(found.unwrap_or_default().into_iter().map(ViewRow));
-            let left_out = got.unprocessed_keys.unwrap_or_default().remove(&self.table);
-            keys = left_out.map(|left_out| left_out.keys).unwrap_or_default();
-            if keys.is_empty() {
-                return Ok(rows);
-            }
-            jittered_pause(attempt).await;
-        }
-        Err(self.failed(format!("{} rows were left out of {ATTEMPTS} answers", keys.len())))
+        let batch = BatchGet {
+            client: &self.client,
+            table: &self.table,
+            projection: None,
+            read: Read::Eventual,
+            attempts: Some(ATTEMPTS),
+        };
+        let batches = keys.chunks(BATCH).map(async |keys| {
+            let (items, units) = batch.items(keys.to_vec()).await.map_err(|why| match why {
+                NotGot::Refused(error) => self.not_read(&error),
+                NotGot::LeftOut(rows) => {
+                    self.failed(format!("{rows} rows were left out of {ATTEMPTS} answers"))
+                }
+            })?;
+            self.add(units);
+            Ok::<_, ViewError>(items)
+        });
+        let rows = try_join_all(batches).await?;
+        Ok(rows.into_iter().flatten().map(ViewRow).collect())
     }
 
     /// The rows of an index whose partition attribute has that value.
@@ -375,7 +354,11 @@ impl ViewReader {
 
     fn count(&self, consumed: Option<&ConsumedCapacity>) {
         let units = consumed.and_then(|consumed| consumed.capacity_units);
-        *self.consumed.lock().unwrap_or_else(PoisonError::into_inner) += units.unwrap_or_default();
+        self.add(units.unwrap_or_default());
+    }
+
+    fn add(&self, units: f64) {
+        *self.consumed.lock().unwrap_or_else(PoisonError::into_inner) += units;
     }
 
     fn not_read<E>(&self, error: &SdkError<E>) -> ViewError

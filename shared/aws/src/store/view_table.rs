@@ -6,10 +6,11 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::scan::ScanError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
-use eventsourcing::{Attribute, OPEN_SHARD, Transient, Viewed};
+use eventsourcing::{Attribute, OPEN_SHARD, Read, Transient, Viewed};
 
 use crate::client::failure::reason;
-use crate::store::segments::{Item, Page, Place, batch_get, not_read};
+use crate::store::batch_get::BatchGet;
+use crate::store::segments::{Item, Page, Place, not_read, page, scan};
 use crate::store::view_reader::ViewRow;
 
 /// The attribute that says up to which revision a row knows its stream.
@@ -80,31 +81,18 @@ impl ViewTable {
         }
     }
 
-    /// The row of that id, read consistently; none if there is none.
-    ///
-    /// # Errors
-    /// The table could not be read.
-    pub async fn get(&self, id: &str) -> Result<Option<HashMap<String, AttributeValue>>, Transient> {
-        let got = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .key(self.key, AttributeValue::S(id.to_owned()))
-            .consistent_read(true)
-            .send()
-            .await;
-        let got = got.map_err(|error| Transient {
-            doing: format!("read of the row of {id} in {}", self.table),
-            why: reason(&error),
-        })?;
-        Ok(got.item)
-    }
-
     /// The rows of these ids, at most 100, read consistently, by id; and how many read units that took.
     pub(crate) async fn get_all(&self, ids: &[String]) -> Result<(HashMap<String, Item>, f64), Transient> {
         let key = |id: &String| Item::from([(self.key.to_owned(), AttributeValue::S(id.clone()))]);
         let keys = ids.iter().map(key).collect();
-        let (rows, units) = batch_get(&self.client, &self.table, keys, None).await?;
+        let batch = BatchGet {
+            client: &self.client,
+            table: &self.table,
+            projection: None,
+            read: Read::Consistent,
+            attempts: None,
+        };
+        let (rows, units) = batch.items(keys).await.map_err(|why| why.of_table(&self.table))?;
         let by_id = rows.into_iter().filter_map(|row| {
             let id = row.get(self.key)?.as_s().ok()?.clone();
             Some((id, row))
@@ -114,19 +102,10 @@ impl ViewTable {
 
     /// The keys of some rows of a segment.
     pub(crate) async fn keys(&self, place: &Place) -> Result<Page, Transient> {
-        let page = self
-            .client
-            .scan()
-            .table_name(&self.table)
-            .segment(place.number())
-            .total_segments(place.of())
-            .set_exclusive_start_key(place.after.clone())
+        let keys = scan(&self.client, &self.table, place)
             .projection_expression("#key")
-            .expression_attribute_names("#key", self.key)
-            .send()
-            .await
-            .map_err(|error| not_read(&self.table, reason(&error)))?;
-        Ok((page.items.unwrap_or_default(), page.last_evaluated_key))
+            .expression_attribute_names("#key", self.key);
+        page(keys, &self.table).await
     }
 
     /// Whether there is such a table.
