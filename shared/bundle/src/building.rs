@@ -120,19 +120,18 @@ const RELAY_MEMORY_MB: u32 = 512;
 pub(crate) struct Addressees {
     /// All that asked for events.
     pub(crate) routes: Routes,
-    /// All but views, which need not be deployed.
-    pub(crate) without_views: Routes,
+    /// Those of views, which need not be deployed.
+    pub(crate) views: Vec<String>,
 }
 
 impl Addressees {
     /// Those that are deployed.
     fn deployed(&self, settings: &Settings) -> Routes {
-        let deployed = if settings.views {
-            &self.routes
+        if settings.views {
+            self.routes.clone()
         } else {
-            &self.without_views
-        };
-        deployed.clone()
+            self.routes.without(&self.views)
+        }
     }
 }
 

@@ -34,7 +34,7 @@ impl Registry {
         registry.tell_of_deadlines();
         let addressees = Addressees {
             routes: registry.routes(),
-            without_views: registry.routes_without_views(),
+            views: registry.view_queues().map(str::to_owned).collect(),
         };
         // What those three do is shown by the event that the first step waits for.
         let steps = registry
