@@ -6,16 +6,18 @@ use std::io::{self, Write};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use aws_adapters::{Difference, Found, RebuildCheckpoint, RebuildTally, Rebuilder, Unread, ViewTable};
+use aws_adapters::{
+    Difference, Found, RebuildCheckpoint, RebuildTally, Rebuilder, Rebuilding, Unread, ViewTable,
+};
 use bundle::ViewTableForm;
 use clap::Args;
+use eventsourcing::Transient;
 use serde::Serialize;
-use terminal::note;
 
 use crate::arguments::at_least_one;
 use crate::failure::Failure;
-use crate::output::{Format, Report, count, one_or_more, progress, table, write_table};
-use crate::resuming::{self, Kept, keep, rate, segments};
+use crate::output::{Format, Report, count, one_or_more, table, write_table};
+use crate::resuming::{self, Walking, rate, segments, to_the_end};
 use crate::stack::Stack;
 
 /// Which view is made anew, and how.
@@ -346,8 +348,7 @@ pub(crate) async fn rebuild(stack: &Stack, format: Format, command: Rebuild) -> 
         stack.names.view_table(form.name),
     );
     let table = ViewTable::new(dynamodb.clone(), name.clone(), form.key);
-    let failed =
-        |error: &eventsourcing::Transient| Failure::Failed(format!("{error}; {}", command.goes_on()));
+    let failed = |error: &Transient| Failure::Failed(format!("{error}; {}", command.goes_on()));
     if !table.is_there().await.map_err(|error| failed(&error))? {
         return Err(Failure::NotFound(format!(
             "there is no table {name}: stack {} was deployed without views, or before there were any; deploy it with \
@@ -363,27 +364,14 @@ pub(crate) async fn rebuild(stack: &Stack, format: Format, command: Rebuild) -> 
     } else {
         rebuilder.comparing_only()
     };
-    let bar = progress(None, "streams looked at");
     let before = Counts::of(&checkpoint.done);
     let mut run = rebuilder.run(checkpoint);
-    let mut interrupted = false;
-    stack.interruption.mind_at_once();
-    loop {
-        let Some(next) = stack.interruption.unless_once(run.next()).await else {
-            interrupted = true;
-            break;
-        };
-        let Some(looked) = next else {
-            break;
-        };
-        looked.map_err(|error| failed(&error))?;
-        if let Some(file) = &command.resume {
-            keep(stack, file, run.checkpoint())?;
-        }
-        bar.set_position(run.checkpoint().done.streams);
-        bar.tick();
-    }
-    bar.finish_and_clear();
+    let file = command.resume.as_deref();
+    let streams = |checkpoint: &RebuildCheckpoint| checkpoint.done.streams;
+    let interrupted = to_the_end(stack, &mut run, file, "streams looked at", streams, |error| {
+        failed(&error)
+    })
+    .await?;
     let report = Rebuilt {
         interrupted,
         ..Rebuilt::of(&form, run.checkpoint(), before, &command)
@@ -405,21 +393,28 @@ pub(crate) async fn rebuild(stack: &Stack, format: Format, command: Rebuild) -> 
 
 /// Where to begin: at the start, or where a file says.
 fn begin(stack: &Stack, table: &str, command: &Rebuild) -> Result<RebuildCheckpoint, Failure> {
-    let start = || RebuildCheckpoint::start(table.to_owned(), command.segments);
-    let Some(file) = &command.resume else {
-        return Ok(start());
-    };
-    let Some(kept) = Kept::<RebuildCheckpoint>::read(file)? else {
-        return Ok(start());
-    };
-    let is_this = |kept: &RebuildCheckpoint| kept.table() == table;
-    let of = |kept: &RebuildCheckpoint| format!("table {}", kept.table());
-    let kept = kept.of_this_run(stack, file, is_this, of)?;
-    if kept.is_done() {
-        note!(
-            "{} says that all streams were looked at; to look at them again, name another file",
-            file.display()
-        );
+    resuming::begin(
+        stack,
+        command.resume.as_deref(),
+        || RebuildCheckpoint::start(table.to_owned(), command.segments),
+        |kept| kept.table() == table,
+        |kept| format!("table {}", kept.table()),
+        |kept| {
+            let all_done = "all streams were looked at; to look at them again, name another file";
+            kept.is_done().then_some(all_done)
+        },
+    )
+}
+
+impl Walking for Rebuilding<'_> {
+    type Checkpoint = RebuildCheckpoint;
+    type Error = Transient;
+
+    async fn next(&mut self) -> Option<Result<(), Transient>> {
+        self.next().await
     }
-    Ok(kept)
+
+    fn checkpoint(&self) -> &RebuildCheckpoint {
+        self.checkpoint()
+    }
 }

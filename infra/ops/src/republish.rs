@@ -7,15 +7,16 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use aws_adapters::{Checkpoint, Publisher, Republisher, Selection, Tally, Unpublished};
+use aws_adapters::{
+    Checkpoint, Publisher, Republication, RepublishError, Republisher, Selection, Tally, Unpublished,
+};
 use clap::Args;
 use eventsourcing::{StreamId, Timestamp};
 use serde::Serialize;
-use terminal::note;
 
 use crate::failure::Failure;
-use crate::output::{Format, Report, count, progress, table, write_table};
-use crate::resuming::{Kept, keep, rate, segments};
+use crate::output::{Format, Report, count, table, write_table};
+use crate::resuming::{Walking, rate, segments, to_the_end};
 use crate::stack::Stack;
 use crate::{events, outbox, resuming};
 
@@ -189,27 +190,19 @@ pub(crate) async fn republish(stack: &Stack, format: Format, command: Republish)
     } else {
         republisher.at_rate(command.rate)
     };
-    let bar = progress(None, "publishing, messages sent");
     let before = Counts::of(&checkpoint.done);
     let mut run = republisher.run(checkpoint);
-    let mut interrupted = false;
-    stack.interruption.mind_at_once();
-    loop {
-        let Some(next) = stack.interruption.unless_once(run.next()).await else {
-            interrupted = true;
-            break;
-        };
-        let Some(page) = next else {
-            break;
-        };
-        page.map_err(|error| stopped(&error.to_string(), &command))?;
-        if let Some(file) = &command.resume {
-            keep(stack, file, run.checkpoint())?;
-        }
-        bar.set_position(run.checkpoint().done.total());
-        bar.tick();
-    }
-    bar.finish_and_clear();
+    let file = command.resume.as_deref();
+    let messages = |checkpoint: &Checkpoint| checkpoint.done.total();
+    let interrupted = to_the_end(
+        stack,
+        &mut run,
+        file,
+        "publishing, messages sent",
+        messages,
+        |error| stopped(&error.to_string(), &command),
+    )
+    .await?;
     let done = &run.checkpoint().done;
     let report = Published::of(stack, done, before, command.dry_run, interrupted);
     format.print(&report)?;
@@ -249,24 +242,31 @@ fn begin(stack: &Stack, command: &Republish) -> Result<Checkpoint, Failure> {
         Some(stream) => Selection::stream(stream),
         None => Selection::range(command.from, command.to),
     };
-    let start = || Checkpoint::start(stack.names.events_table(), selection.clone(), command.segments);
-    let Some(file) = &command.resume else {
-        return Ok(start());
-    };
-    let Some(kept) = Kept::<Checkpoint>::read(file)? else {
-        return Ok(start());
-    };
-    let is_this =
-        |kept: &Checkpoint| *kept.selection() == selection && kept.table() == stack.names.events_table();
-    let of = |kept: &Checkpoint| format!("table {}, {}", kept.table(), described(kept.selection()));
-    let kept = kept.of_this_run(stack, file, is_this, of)?;
-    if kept.is_done() {
-        note!(
-            "{} says that all of it was published; for what was committed since, name another file",
-            file.display()
-        );
+    let table = stack.names.events_table();
+    resuming::begin(
+        stack,
+        command.resume.as_deref(),
+        || Checkpoint::start(table.clone(), selection.clone(), command.segments),
+        |kept| *kept.selection() == selection && kept.table() == table,
+        |kept| format!("table {}, {}", kept.table(), described(kept.selection())),
+        |kept| {
+            let all_done = "all of it was published; for what was committed since, name another file";
+            kept.is_done().then_some(all_done)
+        },
+    )
+}
+
+impl Walking for Republication<'_> {
+    type Checkpoint = Checkpoint;
+    type Error = RepublishError;
+
+    async fn next(&mut self) -> Option<Result<(), RepublishError>> {
+        self.next().await
     }
-    Ok(kept)
+
+    fn checkpoint(&self) -> &Checkpoint {
+        self.checkpoint()
+    }
 }
 
 fn described(selection: &Selection) -> String {

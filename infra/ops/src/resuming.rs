@@ -9,7 +9,10 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use terminal::note;
+
 use crate::failure::Failure;
+use crate::output::progress;
 use crate::stack::Stack;
 
 /// The most segments. `DynamoDB` takes a million, but each is a request under way, and a table has as many
@@ -39,7 +42,7 @@ pub(crate) fn goes_on(file: Option<&Path>) -> String {
 
 /// What the file holds.
 #[derive(Deserialize, Serialize)]
-pub(crate) struct Kept<C> {
+struct Kept<C> {
     /// What the URLs of the stack's queues begin with: they tell its account and region, too.
     queues: String,
     checkpoint: C,
@@ -47,7 +50,7 @@ pub(crate) struct Kept<C> {
 
 impl<C: DeserializeOwned + Serialize> Kept<C> {
     /// What the file holds; none if there is no such file.
-    pub(crate) fn read(file: &Path) -> Result<Option<Self>, Failure> {
+    fn read(file: &Path) -> Result<Option<Self>, Failure> {
         let text = match fs::read_to_string(file) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -68,7 +71,7 @@ impl<C: DeserializeOwned + Serialize> Kept<C> {
     }
 
     /// The checkpoint, if it is of that stack and `is_of_this_run`.
-    pub(crate) fn of_this_run(
+    fn of_this_run(
         self,
         stack: &Stack,
         file: &Path,
@@ -89,7 +92,7 @@ impl<C: DeserializeOwned + Serialize> Kept<C> {
 
 /// Writes the file anew beside the old one and puts it in its place, so that at no moment there is half
 /// of one.
-pub(crate) fn keep<C: Clone + Serialize>(stack: &Stack, file: &Path, checkpoint: &C) -> Result<(), Failure> {
+fn keep<C: Clone + Serialize>(stack: &Stack, file: &Path, checkpoint: &C) -> Result<(), Failure> {
     let kept = Kept {
         queues: stack.queues.url_prefix().to_owned(),
         checkpoint: checkpoint.clone(),
@@ -103,4 +106,70 @@ pub(crate) fn keep<C: Clone + Serialize>(stack: &Stack, file: &Path, checkpoint:
         fs::rename(&beside, file)
     };
     written().map_err(|error| Failure::Failed(format!("{} can't be written: {error}", file.display())))
+}
+
+/// A walk through a table that is under way.
+pub(crate) trait Walking {
+    /// How far it has come.
+    type Checkpoint: Clone + Serialize;
+    /// Why it stopped.
+    type Error;
+
+    /// Works until a few things more are done; none when there is nothing left.
+    async fn next(&mut self) -> Option<Result<(), Self::Error>>;
+
+    /// How far it has come.
+    fn checkpoint(&self) -> &Self::Checkpoint;
+}
+
+/// Goes on to the end, shows `position` of what is counted as `doing`, and keeps in the file how far it has come; whether
+/// it was interrupted.
+pub(crate) async fn to_the_end<W: Walking>(
+    stack: &Stack,
+    walk: &mut W,
+    file: Option<&Path>,
+    doing: &'static str,
+    position: impl Fn(&W::Checkpoint) -> u64,
+    stopped: impl Fn(W::Error) -> Failure,
+) -> Result<bool, Failure> {
+    let bar = progress(None, doing);
+    stack.interruption.mind_at_once();
+    let interrupted = loop {
+        let Some(next) = stack.interruption.unless_once(walk.next()).await else {
+            break true;
+        };
+        let Some(done) = next else {
+            break false;
+        };
+        done.map_err(&stopped)?;
+        if let Some(file) = file {
+            keep(stack, file, walk.checkpoint())?;
+        }
+        bar.set_position(position(walk.checkpoint()));
+        bar.tick();
+    };
+    bar.finish_and_clear();
+    Ok(interrupted)
+}
+
+/// Where to begin: at the start, or where the file says. `all_done` says of it that there is nothing left.
+pub(crate) fn begin<C: DeserializeOwned + Serialize>(
+    stack: &Stack,
+    file: Option<&Path>,
+    start: impl Fn() -> C,
+    is_of_this_run: impl FnOnce(&C) -> bool,
+    described: impl FnOnce(&C) -> String,
+    all_done: impl FnOnce(&C) -> Option<&'static str>,
+) -> Result<C, Failure> {
+    let Some(file) = file else {
+        return Ok(start());
+    };
+    let Some(kept) = Kept::<C>::read(file)? else {
+        return Ok(start());
+    };
+    let kept = kept.of_this_run(stack, file, is_of_this_run, described)?;
+    if let Some(all_done) = all_done(&kept) {
+        note!("{} says that {all_done}", file.display());
+    }
+    Ok(kept)
 }
