@@ -220,8 +220,7 @@ def test_a_payment_that_is_discarded_by_hand_ends_its_order(up):
 def test_an_answer_to_a_payment_that_nobody_requested_waits_and_is_given_up(up):
     body = json.dumps({"command": {"payment_id": str(uuid.uuid4())}})
     up.send("complete-payment", body)
-    # Delays double: the try after the twenty seconds may come a minute after the one before them.
-    attributes = up.dead_letters("complete-payment", body, seconds=150)
+    attributes = up.dead_letters("complete-payment", body, seconds=60)
     assert attributes["error_code"] == "exhausted"
     assert "has not been requested" in attributes["error"]
 

@@ -65,7 +65,8 @@ impl Patience {
     /// begun to wait, and is tried once a minute from then on, until that shows in its receives: for 25 minutes at
     /// least, which is longer than any delay of what it waits for, and until [`GIVE_UP_FAILING`] at most. One that
     /// has waited from the beginning is known by two things: it is there when its time is over, for its last delay
-    /// is cut short, and it has had at least as many receives as the longest delays make. Throttling makes fewer.
+    /// is cut short, and it has had at least as many receives as the longest delays make, [`ON_THE_WAY`] included.
+    /// Throttling makes fewer.
     pub(crate) fn next_try(
         self,
         why: Why,
@@ -93,7 +94,7 @@ impl Patience {
 
     /// Whether a message that waits after its time has waited all that time, or long enough since.
     fn has_waited(self, tried: Duration, receives: u32) -> bool {
-        let slowest = |tried| *Why::Waits.delays(tried).end();
+        let slowest = |tried| *Why::Waits.delays(tried).end() + ON_THE_WAY.as_secs();
         // Before one that began late can have come again.
         let on_time = tried < self.waiting + Duration::from_secs(*SOON.start());
         let all_along = on_time && receives >= receives_within(self.waiting, slowest);
@@ -157,6 +158,10 @@ pub const SUSPICIOUS_AGE: Duration = Duration::from_secs(30);
 /// came with it after the queue's own three minutes, without it. And so soon comes again what waits when its time is
 /// over and has not waited for long.
 pub const SOON: RangeInclusive<u64> = 45..=60;
+
+/// How long after its delay a message is received, at most: the second for which a queue of large batches waits for
+/// one to fill, and as much for all the rest.
+const ON_THE_WAY: Duration = Duration::from_secs(2);
 
 /// How many more receives than can be explained are forgiven: queues deliver at least once, and now and then a delay
 /// can't be set.
@@ -263,6 +268,25 @@ mod tests {
                 let (_, given_up) = play(why, Patience::default(), choose);
                 assert_eq!(given_up.as_secs(), end, "{why:?}");
             }
+        }
+    }
+
+    #[test]
+    fn what_waits_is_given_up_on_time_though_each_receive_comes_late() {
+        for waiting in [5, 10, 20, 60, 300, 900, 3_600] {
+            let patience = Patience {
+                waiting: seconds(waiting),
+                ..Patience::default()
+            };
+            let (mut at, mut receives) = (Duration::ZERO, 1);
+            while let Some(delay) = patience.next_try(Why::Waits, at, receives, |range| *range.end()) {
+                at += delay + ON_THE_WAY;
+                receives += 1;
+            }
+            assert!(
+                at <= seconds(waiting) + ON_THE_WAY,
+                "{at:?}, {receives} receives, of {waiting} s"
+            );
         }
     }
 
