@@ -79,13 +79,24 @@ impl Bound {
         wire: Wire,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), ServerError> {
+        self.serve_beside(Router::new(), wire, shutdown).await
+    }
+
+    /// Serves what else there is on the port, and `wire` for all other paths, until `shutdown` resolves.
+    pub async fn serve_beside(
+        self,
+        others: Router,
+        wire: Wire,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), ServerError> {
         let (stopping, mut stopped) = watch::channel(false);
         let shutdown = async move {
             shutdown.await;
             stopping.send_replace(true);
         };
-        let routes = Router::new().fallback(answer).with_state(wire);
-        let serving = axum::serve(self.listener, routes).with_graceful_shutdown(shutdown);
+        let routes = others.fallback_service(Router::new().fallback(answer).with_state(wire));
+        let service = routes.into_make_service_with_connect_info::<SocketAddr>();
+        let serving = axum::serve(self.listener, service).with_graceful_shutdown(shutdown);
         tokio::select! {
             served = serving => served.map_err(ServerError::Broken),
             () = async {

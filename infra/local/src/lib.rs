@@ -8,9 +8,11 @@
 //! | [`demo`] | plays every scenario on a stack whose clock is moved on |
 //! | [`play`] | plays every scenario on whatever stack the environment names |
 //! | [`player`] | plays a scenario, and looks at what came of it |
+//! | `bench` | what the console can do with a stack on this machine |
 //! | [`up`] | serves a stack to other programs in real time |
 //! | [`Stack`] | a stack, assembled as the registry says; the whole-bundle tests stand on it, too |
 
+mod bench;
 pub mod demo;
 mod error;
 mod folder;

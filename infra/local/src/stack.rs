@@ -276,6 +276,16 @@ impl Stack {
         connection(&self.transport, &self.options.base_url, caller)
     }
 
+    /// The same, for whoever outlives the stack.
+    pub(crate) fn shared_bundle(&self) -> Arc<Bundle> {
+        self.options.bundle.clone()
+    }
+
+    /// Where its port is, for clients that reach it from outside.
+    pub(crate) fn environment(&self) -> Environment {
+        environment(&self.options.base_url)
+    }
+
     /// Clients for whoever tests or watches the stack: no fault befalls them, nobody counts their calls.
     pub fn observer(&self) -> Connection {
         connection(
@@ -701,8 +711,8 @@ async fn follow(mut jumps: Jumps, sqs: Sqs, scheduler: Scheduler) {
     }
 }
 
-fn connection(transport: &Transport, endpoint: &str, caller: &str) -> Connection {
-    let environment = Environment {
+fn environment(endpoint: &str) -> Environment {
+    Environment {
         region: REGION.into(),
         dynamodb_endpoint: Some(endpoint.to_owned()),
         dynamodb_streams_endpoint: Some(endpoint.to_owned()),
@@ -716,12 +726,15 @@ fn connection(transport: &Transport, endpoint: &str, caller: &str) -> Connection
             "local stack",
         )),
         own_certificates: false,
-    };
+    }
+}
+
+fn connection(transport: &Transport, endpoint: &str, caller: &str) -> Connection {
     let parts = ClientParts {
         http_client: transport.client_for(caller),
         sleep: SharedAsyncSleep::new(TokioSleep::new()),
     };
-    Connection::with_parts(&environment, parts)
+    Connection::with_parts(&environment(endpoint), parts)
 }
 
 fn queue_mapping(queue: String, batching: Batching) -> mapping::sqs::Settings {

@@ -11,11 +11,13 @@ use embedded_aws::server::{self, Bound, ServerError};
 use embedded_aws::{Clock, Sqs};
 use embedded_sqs::Counts;
 use eventsourcing::SettingValues;
+use ops::console::ROOT as CONSOLE;
 use terminal::note;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::bench;
 use crate::{Stack, StackError, StackOptions, Storage, Views};
 
 /// Why serving ended other than by an interrupt.
@@ -92,15 +94,19 @@ async fn serve(bundle: Arc<Bundle>, options: UpOptions) -> Result<(), UpError> {
     }
     let (stop, stopped) = watch::channel(());
     let mut serving = JoinSet::new();
+    // It looks at the stack as any other client does, which the port answers when it is served.
+    let console = bench::console(&stack)?.routes();
     for bound in bounds {
         let mut stopped = stopped.clone();
-        serving.spawn(bound.serve(stack.wire().clone(), async move {
+        let (pages, wire) = (console.clone(), stack.wire().clone());
+        serving.spawn(bound.serve_beside(pages, wire, async move {
             // Nothing is ever sent: the sender's end is the signal, and comes as an error.
             drop(stopped.changed().await);
         }));
     }
     let interrupted = interruption()?;
     terminal::announce(format_args!("ready {url}"));
+    note!("see:  {url}{CONSOLE}");
     note!(
         "try:  aws --endpoint-url {url} --region us-east-1 sqs list-queues    (any credentials do; Ctrl-C stops)"
     );

@@ -45,6 +45,11 @@ impl Interruption {
         Ok(Self(state))
     }
 
+    /// Nobody interrupts it: what it belongs to goes on until its process is ended.
+    pub(crate) fn never() -> Self {
+        Self(watch::Sender::new(State::default()))
+    }
+
     /// From now on, the command asks whether it was interrupted, and ends by itself: when what is under way
     /// is finished.
     pub(crate) fn mind(&self) {

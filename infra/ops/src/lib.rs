@@ -24,6 +24,7 @@
 //! | `republish`, `rebuild` | publishes stored events again; makes a view anew from them |
 //! | `resuming` | how far a command has come that goes through a whole table, kept in a file |
 //! | `views` | what became of things: a command for each view, made from its declaration |
+//! | [`console`] | all of it in a browser |
 //! | `preflight`, `service` | what would be in a deployment's way; services that are asked for it |
 //! | `place` | where the stack is, and as whom it is operated: variables, profiles, single sign-on |
 //! | `stack`, `letters` | the stack that is operated; messages that are looked at and let go |
@@ -34,6 +35,7 @@
 mod arguments;
 mod clock;
 mod confirmation;
+pub mod console;
 mod dead_letters;
 mod events;
 mod failure;
@@ -59,6 +61,7 @@ mod trace;
 mod views;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use bundle::Bundle;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -129,6 +132,15 @@ enum Command {
     /// meanwhile is never taken back. The whole event table is read consistently, at a read unit per 4 KB. Exit code
     /// 0 says that every row is what its stream amounts to.
     Rebuild(rebuild::Rebuild),
+    /// Serves the console: what goes on in the stack, in a browser on this machine, until Ctrl-C
+    ///
+    /// It shows and does what the other commands do, with the same credentials; with those of the read-only role it
+    /// shows alone. It listens on 127.0.0.1.
+    Console {
+        /// The port on 127.0.0.1; 0 takes any free one
+        #[arg(long, default_value_t = 8080, allow_negative_numbers = true)]
+        port: u16,
+    },
     /// Says, before a deployment, what in the account would be in its way, and what to do
     ///
     /// Looks at limits (executions at once, roles, resources, schedules), at the stack's state and at names that
@@ -155,6 +167,7 @@ impl Command {
             Self::Outbox(OutboxCommand::Drop { .. }) => "dropping entries of the outbox",
             Self::Republish(_) => "publishing stored events again",
             Self::Rebuild(command) => command.doing(),
+            Self::Console { .. } => "serving the console",
             Self::Preflight => "looking at the account",
             Self::View(_) => "reading the view",
         }
@@ -246,7 +259,7 @@ pub fn run(bundle: Bundle) -> ExitCode {
     let matches = Arguments::of_business(&bundle).get_matches();
     let arguments = Arguments::from_matches(&bundle, &matches).unwrap_or_else(|error| error.exit());
     let goes_on = match &arguments.command {
-        Command::Tail(_) => true,
+        Command::Tail(_) | Command::Console { .. } => true,
         Command::View(asked) => asked.watch,
         _ => false,
     };
@@ -283,7 +296,10 @@ async fn open_and_carry_out(bundle: Bundle, arguments: Arguments) -> Result<(), 
         // There need not be a stack yet.
         return preflight::check(&bundle, format, &arguments.stack).await;
     }
-    let stack = Stack::open(bundle, &arguments.stack).await?;
+    if let Command::Console { port } = arguments.command {
+        return console::serve(Arc::new(bundle), &arguments.stack, port).await;
+    }
+    let stack = Stack::open(Arc::new(bundle), &arguments.stack).await?;
     let outcome = tokio::select! {
         outcome = carry_out(&stack, format, arguments.command) => outcome,
         () = stack.interruption.unminded() => Err(Failure::Interrupted("nothing was changed".into())),
@@ -314,6 +330,7 @@ async fn carry_out(stack: &Stack, format: Format, command: Command) -> Result<()
         Command::Outbox(OutboxCommand::Drop { which, yes }) => outbox::drop(stack, format, &which, yes).await,
         Command::Republish(command) => republish::republish(stack, format, command).await,
         Command::Rebuild(command) => rebuild::rebuild(stack, format, command).await,
+        Command::Console { port } => console::serve(stack.bundle.clone(), stack.names.stack(), port).await,
         Command::Preflight => preflight::check(&stack.bundle, format, stack.names.stack()).await,
         Command::View(asked) => views::show(stack, format, &asked).await,
     }

@@ -1,6 +1,7 @@
 //! What is printed: tables for people, one JSON document for programs.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -102,9 +103,20 @@ fn news(command: &str, elapsed: Duration) -> String {
     }
 }
 
+/// Whether nobody looks at bars: what is read is shown elsewhere.
+static NO_BARS: AtomicBool = AtomicBool::new(false);
+
+/// Has this process show no bars from now on.
+pub(crate) fn show_no_bars() {
+    NO_BARS.store(true, Ordering::Relaxed);
+}
+
 /// A bar on standard error, if that is a terminal, that says what is being done; with a length that is not
 /// known, a count.
 pub(crate) fn progress(length: Option<u64>, doing: &str) -> ProgressBar {
+    if NO_BARS.load(Ordering::Relaxed) {
+        return ProgressBar::hidden();
+    }
     let template = if length.is_some() {
         "{bar:30} {msg}: {pos}/{len}"
     } else {

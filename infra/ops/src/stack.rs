@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws_adapters::{
-    Connection, DEADLINES, Names, Proxies, Queues, Receive, Received, Routes, kebab_case, pascal_case,
-    reason, source_queue,
+    Connection, DEADLINES, Environment, Names, Proxies, Queues, Receive, Received, Routes, kebab_case,
+    pascal_case, reason, source_queue,
 };
 use aws_sdk_sqs::error::ProvideErrorMetadata;
 use bundle::{Bundle, Function, Trigger, ViewTableForm};
@@ -26,7 +26,11 @@ pub(crate) struct Stack {
     pub(crate) names: Names,
     pub(crate) connection: Connection,
     pub(crate) queues: Queues,
-    pub(crate) bundle: Bundle,
+    pub(crate) bundle: Arc<Bundle>,
+    /// Where it is, for people.
+    pub(crate) at: String,
+    /// The queue by which it was found, without its name.
+    entrance: String,
     /// Whether it was deployed with views.
     views: bool,
     pub(crate) clock: ServiceClock,
@@ -49,10 +53,28 @@ impl Held {
 
 impl Stack {
     /// Finds the stack of that name where the environment points to.
-    pub(crate) async fn open(bundle: Bundle, name: &str) -> Result<Self, Failure> {
+    pub(crate) async fn open(bundle: Arc<Bundle>, name: &str) -> Result<Self, Failure> {
         let proxies = Proxies::from_process()?;
         let environment = place::find(&proxies).await?.environment;
-        let connection = Connection::open_through(&environment, &proxies);
+        Self::find(bundle, name, &environment, &proxies, Interruption::listen()?).await
+    }
+
+    /// The same for a process that goes on until it is ended.
+    pub(crate) async fn open_for_long(bundle: Arc<Bundle>, name: &str) -> Result<Self, Failure> {
+        let proxies = Proxies::from_process()?;
+        let environment = place::find(&proxies).await?.environment;
+        Self::find(bundle, name, &environment, &proxies, Interruption::never()).await
+    }
+
+    /// Finds the stack of that name in that place.
+    pub(crate) async fn find(
+        bundle: Arc<Bundle>,
+        name: &str,
+        environment: &Environment,
+        proxies: &Proxies,
+        interruption: Interruption,
+    ) -> Result<Self, Failure> {
+        let connection = Connection::open_through(environment, proxies);
         let names = Names::of(name);
         let url = environment.sqs_endpoint.as_deref();
         let proxy = proxies.variable_for(url.unwrap_or("https://sqs.amazonaws.com/"));
@@ -66,10 +88,10 @@ impl Stack {
         };
         let bar = progress(None, "looking for the stack's queues");
         let date = ReadDate::default();
-        let entrance = bundle.entrance().ok_or_else(|| {
+        let entrance = bundle.entrance().map(ToOwned::to_owned).ok_or_else(|| {
             Failure::Failed("the bundle has no command from outside, whose queue would tell its stack".into())
         })?;
-        let prefix = queue_url_prefix(&connection, &names, entrance, &at, &date).await?;
+        let prefix = queue_url_prefix(&connection, &names, &entrance, &at, &date).await?;
         let views = has_views(&connection, &names, &bundle).await?;
         bar.finish_and_clear();
         if let Some(warning) = date.clock().warning() {
@@ -80,9 +102,34 @@ impl Stack {
             names,
             connection,
             bundle,
+            at,
             views,
             clock: date.clock(),
-            interruption: Interruption::listen()?,
+            interruption,
+            entrance,
+            held: Arc::default(),
+            receiving: Arc::default(),
+        })
+    }
+
+    /// The same stack for one more request: it holds messages of its own, and shows the time by what the service's
+    /// clock says now, which on a stack of one's own can be moved.
+    pub(crate) async fn anew(&self) -> Result<Self, Failure> {
+        let date = ReadDate::default();
+        let queue = self.names.of_function(&self.entrance);
+        let request = self.connection.sqs.get_queue_url().queue_name(&queue).customize();
+        let answered = request.interceptor(date.clone()).send().await;
+        answered.map_err(|error| Failure::Failed(format!("SQS gives no answer: {}", reason(&error))))?;
+        Ok(Self {
+            names: self.names.clone(),
+            connection: self.connection.clone(),
+            queues: self.queues.clone(),
+            bundle: self.bundle.clone(),
+            at: self.at.clone(),
+            entrance: self.entrance.clone(),
+            views: self.views,
+            clock: date.clock(),
+            interruption: Interruption::never(),
             held: Arc::default(),
             receiving: Arc::default(),
         })

@@ -1,0 +1,132 @@
+//! What all pages have: the way to the others, and parts that may fail or be late each by itself.
+
+use std::time::Duration;
+
+use eventsourcing::Timestamp;
+use maud::{DOCTYPE, Markup, html};
+
+use super::asked::address;
+use super::guard::TOKEN;
+use super::pages::Pages;
+use crate::failure::Failure;
+use crate::output::age;
+
+/// For how long a part of a page waits for the stack.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// A page with the way to the others. `place` is the name of the one that it is, or is below of.
+pub(crate) fn page(pages: &Pages, place: &str, title: &str, content: &Markup) -> Markup {
+    let stack = pages.stack.names.stack();
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            (head(&format!("{title} · {stack}")))
+            body {
+                a.skip href="#content" { "To the content" }
+                header {
+                    a.stack href=(address([])) { strong { (stack) } " " span { (pages.at) } }
+                    nav aria-label="Pages" {
+                        @for (name, title, href) in pages.ways() {
+                            a href=(href) aria-current=[(name == place).then_some("page")] { (title) }
+                        }
+                    }
+                    @if pages.is_read_only() { span.tag { "read-only" } }
+                    span #live role="status" {}
+                }
+                main #content { h1 { (title) } (content) }
+            }
+        }
+    }
+}
+
+/// A page before there is anything to lead to.
+pub(crate) fn bare(title: &str, content: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            (head(title))
+            body { main #content { h1 { (title) } (content) } }
+        }
+    }
+}
+
+fn head(title: &str) -> Markup {
+    html! {
+        head {
+            meta charset="utf-8";
+            meta name="viewport" content="width=device-width, initial-scale=1";
+            meta name="color-scheme" content="light dark";
+            title { (title) }
+            link rel="stylesheet" href=(address(["style.css"]));
+            link rel="icon" href=(address(["icon.svg"])) type="image/svg+xml";
+            script src=(address(["console.js"])) defer {}
+        }
+    }
+}
+
+/// A part of a page that asks the stack. What can't be asked, or gives no answer in time, is said in its place.
+pub(crate) async fn part(
+    id: &str,
+    title: &str,
+    live: bool,
+    asks: impl Future<Output = Result<Markup, Failure>>,
+) -> Markup {
+    let content = match tokio::time::timeout(PATIENCE, asks).await {
+        Ok(Ok(content)) => content,
+        Ok(Err(failure)) => problem(&failure.to_string()),
+        Err(_) => problem(&format!(
+            "no answer within {}: the stack is slow or does not answer",
+            age(PATIENCE)
+        )),
+    };
+    section(id, title, live, &content)
+}
+
+/// A part of a page. What is live is renewed by the script.
+pub(crate) fn section(id: &str, title: &str, live: bool, content: &Markup) -> Markup {
+    html! {
+        section id=(id) data-live[live] aria-labelledby={ (id) "-title" } {
+            h2 id={ (id) "-title" } { (title) }
+            (content)
+        }
+    }
+}
+
+/// What went wrong, where it would have been shown.
+pub(crate) fn problem(why: &str) -> Markup {
+    html! { p.problem role="alert" { (why) } }
+}
+
+/// A form that changes something: a button, and what is sent with it.
+pub(crate) fn form(pages: &Pages, action: &str, content: &Markup) -> Markup {
+    html! {
+        form method="post" action=(action) {
+            input type="hidden" name=(TOKEN) value=(pages.token);
+            (content)
+        }
+    }
+}
+
+/// A button alone that does something at that address, with hidden fields.
+pub(crate) fn button(pages: &Pages, action: &str, label: &str, fields: &[(&str, &str)]) -> Markup {
+    let content = html! {
+        @for (name, value) in fields { input type="hidden" name=(name) value=(value); }
+        button { (label) }
+    };
+    form(pages, action, &content)
+}
+
+/// A moment, with how long ago it was or how long it takes until then.
+pub(crate) fn time(at: Timestamp, now: Timestamp) -> Markup {
+    let text = at.to_string();
+    html! { time datetime=(text) title=(text) { (relative(at, now)) } }
+}
+
+/// `5 s ago`, `in 2 h 3 min`.
+pub(crate) fn relative(at: Timestamp, now: Timestamp) -> String {
+    if at > now {
+        format!("in {}", age(at.since(now)))
+    } else {
+        format!("{} ago", age(now.since(at)))
+    }
+}

@@ -1,0 +1,174 @@
+//! All pages, and what they share.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::StatusCode;
+use maud::{Markup, html};
+
+use super::answer::Answer;
+use super::asked::{Asked, address};
+use super::layout;
+use super::local_stack::LocalStack;
+use super::{bench, messages, now, parked, rows, story, stuck};
+use crate::failure::Failure;
+use crate::stack::Stack;
+
+/// How many words to the user are kept until they are read.
+const KEPT_WORDS: usize = 100;
+
+/// What pages are made of.
+pub(crate) struct Pages {
+    pub(crate) stack: Stack,
+    /// What can be done with it if it runs in this process.
+    pub(crate) local: Option<Arc<dyn LocalStack>>,
+    /// What a form has to hold.
+    pub(crate) token: String,
+    /// Where the stack is, for people.
+    pub(crate) at: String,
+    /// What was done, by the number that the next page asks for it with.
+    said: RefCell<VecDeque<(u64, Said)>>,
+}
+
+/// What became of a change, for its user.
+#[derive(Clone, Debug)]
+pub(crate) struct Said {
+    pub(crate) well: bool,
+    pub(crate) text: String,
+}
+
+impl Pages {
+    pub(crate) fn of(stack: Stack, local: Option<Arc<dyn LocalStack>>, token: String) -> Self {
+        let at = stack.at.clone();
+        Self {
+            stack,
+            local,
+            token,
+            at,
+            said: RefCell::default(),
+        }
+    }
+
+    /// Begins what goes on beside the pages.
+    pub(crate) fn begin(self: &Rc<Self>) {}
+
+    /// Whether nothing can be changed here.
+    pub(crate) fn is_read_only(&self) -> bool {
+        false
+    }
+
+    /// The pages that there are: name, title, address.
+    pub(crate) fn ways(&self) -> Vec<(String, String, String)> {
+        let way = |name: &str, title: &str, href: String| (name.to_owned(), title.to_owned(), href);
+        let mut ways = vec![way("now", "Now", address([]))];
+        for form in self.stack.bundle.registry.views() {
+            let command = form.listing.command;
+            let mut title = form.listing.many.to_owned();
+            if let Some(first) = title.get_mut(..1) {
+                first.make_ascii_uppercase();
+            }
+            ways.push(way(command, &title, address(["view", command])));
+        }
+        ways.push(way("letters", "Dead letters", address(["letters"])));
+        ways.push(way("outbox", "Outbox", address(["outbox"])));
+        ways.push(way("messages", "Messages", address(["messages"])));
+        if self.local.is_some() {
+            ways.push(way("bench", "This machine", address(["bench"])));
+        }
+        ways
+    }
+
+    /// Answers what was asked.
+    pub(crate) async fn answer(self: &Rc<Self>, asked: &Asked) -> Answer {
+        match asked.path().as_slice() {
+            ["style.css"] => {
+                return Answer::file("text/css; charset=utf-8", include_str!("assets/style.css"));
+            }
+            ["console.js"] => {
+                return Answer::file(
+                    "text/javascript; charset=utf-8",
+                    include_str!("assets/console.js"),
+                );
+            }
+            ["icon.svg"] => return Answer::file("image/svg+xml", include_str!("assets/icon.svg")),
+            _ => {}
+        }
+        let stack = match self.stack.anew().await {
+            Ok(stack) => stack,
+            Err(failure) => return self.failed(&failure),
+        };
+        let answer = self.answer_with(&stack, asked).await;
+        stack.let_go().await;
+        match answer {
+            Ok(answer) => answer,
+            Err(failure) => self.failed(&failure),
+        }
+    }
+
+    async fn answer_with(self: &Rc<Self>, stack: &Stack, asked: &Asked) -> Result<Answer, Failure> {
+        let path = asked.path();
+        let (first, rest) = path
+            .split_first()
+            .map_or(("", &[][..]), |(first, rest)| (*first, rest));
+        match first {
+            "" => now::answer(self, stack, asked).await,
+            "view" => rows::answer(self, stack, asked, rest).await,
+            "of" => story::answer(self, stack, asked, rest).await,
+            "letters" => stuck::answer(self, stack, asked, rest).await,
+            "outbox" => parked::answer(self, stack, asked, rest).await,
+            "messages" => messages::answer(self, stack, asked, rest).await,
+            "bench" => bench::answer(self, stack, asked, rest).await,
+            _ => Err(nothing_here()),
+        }
+    }
+
+    fn failed(&self, failure: &Failure) -> Answer {
+        let (status, title) = match failure {
+            Failure::NotFound(_) => (StatusCode::NOT_FOUND, "Not found"),
+            Failure::Usage(_) => (StatusCode::BAD_REQUEST, "Not as it was asked for"),
+            _ => (StatusCode::BAD_GATEWAY, "The stack gives no answer"),
+        };
+        let content = layout::problem(&failure.to_string());
+        Answer::with(status, layout::page(self, "", title, &content))
+    }
+
+    /// A page with what was said to its user before.
+    pub(crate) fn page(&self, asked: &Asked, place: &str, title: &str, content: &Markup) -> Answer {
+        let number = asked.param("said").and_then(|number| number.parse::<u64>().ok());
+        let said = self.said.borrow();
+        let said = number.and_then(|number| said.iter().find(|(known, _)| *known == number));
+        let content = html! {
+            @if let Some((_, said)) = said {
+                p.said.problem[!said.well] role="status" { (said.text) }
+            }
+            (content)
+        };
+        Answer::page(layout::page(self, place, title, &content))
+    }
+
+    /// Shows another page with what became of a change. It is not said in the address: whoever reads that would
+    /// learn it, and whoever writes it could say anything.
+    pub(crate) fn done(&self, parts: &[&str], outcome: Result<String, Failure>) -> Answer {
+        let said = match outcome {
+            Ok(text) => Said { well: true, text },
+            Err(failure) => Said {
+                well: false,
+                text: failure.to_string(),
+            },
+        };
+        let mut all = self.said.borrow_mut();
+        let number = all.back().map_or(1, |(last, _)| last + 1);
+        all.push_back((number, said));
+        if all.len() > KEPT_WORDS {
+            all.pop_front();
+        }
+        Answer::see(format!("{}?said={number}", address(parts.iter().copied())))
+    }
+}
+
+/// There is no such page.
+pub(crate) fn nothing_here() -> Failure {
+    Failure::NotFound("there is no such page; the links above lead to those that there are".into())
+}
