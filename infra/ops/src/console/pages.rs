@@ -19,6 +19,15 @@ use crate::stack::Stack;
 /// How many words to the user are kept until they are read.
 const KEPT_WORDS: usize = 100;
 
+/// What all pages have, then what some have alone.
+const STYLE: &str = concat!(
+    include_str!("assets/style.css"),
+    include_str!("assets/story.css"),
+    include_str!("assets/stuck.css"),
+    include_str!("assets/messages.css"),
+    include_str!("assets/bench.css"),
+);
+
 /// What pages are made of.
 pub(crate) struct Pages {
     pub(crate) stack: Stack,
