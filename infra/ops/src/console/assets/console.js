@@ -40,3 +40,40 @@ const loop = async () => {
   setTimeout(loop, every);
 };
 setTimeout(loop, every);
+
+// Checks what stands in a form while somebody writes it. A form with `data-check="ADDRESS"` is posted there after a
+// pause in typing; the answer is a page, of which the element with the id `faults` is shown in place of the form's own.
+// Without script, a button with `formaction="ADDRESS"` shows that page.
+const pause = 400;
+
+for (const form of document.querySelectorAll("form[data-check]")) {
+  const faults = form.querySelector("#faults");
+  let timer = 0;
+  let asked = new AbortController();
+  const forget = () => {
+    clearTimeout(timer);
+    asked.abort();
+    asked = new AbortController();
+  };
+  const check = async () => {
+    const { signal } = asked;
+    try {
+      const body = new URLSearchParams(new FormData(form));
+      const answer = await fetch(form.dataset.check, { method: "POST", body, signal });
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const newer = page.getElementById("faults");
+      if (signal.aborted) return;
+      faults.className = newer ? newer.className : "problem";
+      faults.replaceChildren(...(newer ? newer.childNodes : ["Not checked: this page is older than the console. Load it again."]));
+    } catch {
+      if (signal.aborted) return;
+      faults.className = "problem";
+      faults.replaceChildren("Not checked: the console gives no answer.");
+    }
+  };
+  form.addEventListener("input", () => {
+    forget();
+    timer = setTimeout(check, pause);
+  });
+  form.addEventListener("submit", forget);
+}
