@@ -8,9 +8,11 @@
 //! | --- | --- |
 //! | `worker` | where pages are made: on a thread of their own |
 //! | `guard` | who may ask: this machine's browser, and no other site's page |
+//! | `pages` | all of them, and what they share |
 //! | `asked`, `answer` | one request, and what is answered |
 //! | `layout` | what all pages have; parts of a page that may fail or be late by themselves |
-//! | `pulse`, `flow`, `now` | what happens each minute, from the table stream; drawn; the first page |
+//! | `pulse`, `waiting` | what happens each minute, from the table stream; how much waits in each queue |
+//! | `now`, `flow` | the first page; commands and events, drawn with what is on their way |
 //! | `rows` | the views, filtered, sorted and paged by their address |
 //! | `story` | all that happened to one thing, in a lane for each stream |
 //! | `stuck`, `parked` | dead letters and the outbox: looked at, mended, sent again, dropped |
@@ -20,6 +22,7 @@
 mod answer;
 mod asked;
 mod bench;
+mod flow;
 mod guard;
 mod layout;
 mod local_stack;
@@ -27,9 +30,11 @@ mod messages;
 mod now;
 mod pages;
 mod parked;
+mod pulse;
 mod rows;
 mod story;
 mod stuck;
+mod waiting;
 mod worker;
 
 use std::io;

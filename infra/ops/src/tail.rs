@@ -23,8 +23,8 @@ use crate::stack::Stack;
 use crate::views::width;
 
 use belonging::Belonging;
-use follow::{Follower, Place, Streamed};
-use source::TableStream;
+pub(crate) use follow::{Follower, Place, Streamed};
+pub(crate) use source::TableStream;
 
 /// How far a table stream reaches back.
 ///

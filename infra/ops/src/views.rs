@@ -11,9 +11,9 @@ use crate::failure::Failure;
 use crate::output::Format;
 use crate::stack::Stack;
 
-pub(crate) use ask::{Asked, askable, asked, option, with_commands};
-pub(crate) use read::{View, answer};
-pub(crate) use show::{Shown, width};
+pub(crate) use ask::{Asked, Place, askable, asked, option, with_commands};
+pub(crate) use read::{Answer, Found, View, answer};
+pub(crate) use show::{Shown, amount, width};
 
 /// Shows what was asked for.
 pub(crate) async fn show(stack: &Stack, format: Format, asked: &Asked) -> Result<(), Failure> {

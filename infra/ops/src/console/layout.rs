@@ -30,6 +30,10 @@ pub(crate) fn page(pages: &Pages, place: &str, title: &str, content: &Markup) ->
                             a href=(href) aria-current=[(name == place).then_some("page")] { (title) }
                         }
                     }
+                    form.search method="get" action=(address(["of"])) role="search" {
+                        input type="search" name="id" aria-label="Find by an id" placeholder="id of whatever" size="22" autocomplete="off" required;
+                        button { "Find" }
+                    }
                     @if pages.is_read_only() { span.tag { "read-only" } }
                     span #live role="status" {}
                 }
@@ -90,6 +94,14 @@ pub(crate) fn section(id: &str, title: &str, live: bool, content: &Markup) -> Ma
             (content)
         }
     }
+}
+
+/// The text as a title: its first letter is a capital.
+pub(crate) fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// What went wrong, where it would have been shown.

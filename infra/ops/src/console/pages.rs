@@ -12,6 +12,8 @@ use super::answer::Answer;
 use super::asked::{Asked, address};
 use super::layout;
 use super::local_stack::LocalStack;
+use super::pulse::{self, Pulse};
+use super::waiting::Waiting;
 use super::{bench, messages, now, parked, rows, story, stuck};
 use crate::failure::Failure;
 use crate::stack::Stack;
@@ -37,6 +39,10 @@ pub(crate) struct Pages {
     pub(crate) token: String,
     /// Where the stack is, for people.
     pub(crate) at: String,
+    /// What happened within the last day.
+    pub(crate) pulse: Rc<RefCell<Pulse>>,
+    /// How many messages there are in each queue.
+    pub(crate) waiting: Waiting,
     /// What was done, by the number that the next page asks for it with.
     said: RefCell<VecDeque<(u64, Said)>>,
 }
@@ -50,18 +56,23 @@ pub(crate) struct Said {
 
 impl Pages {
     pub(crate) fn of(stack: Stack, local: Option<Arc<dyn LocalStack>>, token: String) -> Self {
-        let at = stack.at.clone();
+        let (at, is_local) = (stack.at.clone(), local.is_some());
         Self {
             stack,
             local,
             token,
             at,
+            pulse: Rc::default(),
+            waiting: Waiting::new(is_local),
             said: RefCell::default(),
         }
     }
 
     /// Begins what goes on beside the pages.
-    pub(crate) fn begin(self: &Rc<Self>) {}
+    pub(crate) fn begin(self: &Rc<Self>) {
+        let pages = self.clone();
+        tokio::task::spawn_local(async move { pulse::follow(&pages.stack, &pages.pulse).await });
+    }
 
     /// Whether nothing can be changed here.
     pub(crate) fn is_read_only(&self) -> bool {
@@ -74,10 +85,7 @@ impl Pages {
         let mut ways = vec![way("now", "Now", address([]))];
         for form in self.stack.bundle.registry.views() {
             let command = form.listing.command;
-            let mut title = form.listing.many.to_owned();
-            if let Some(first) = title.get_mut(..1) {
-                first.make_ascii_uppercase();
-            }
+            let title = layout::capitalised(form.listing.many);
             ways.push(way(command, &title, address(["view", command])));
         }
         ways.push(way("letters", "Dead letters", address(["letters"])));

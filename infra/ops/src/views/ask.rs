@@ -29,16 +29,18 @@ pub(crate) struct Asked {
     pub(crate) by: Vec<(Index, String)>,
     pub(crate) open: bool,
     /// What has ended, too.
-    all: bool,
+    pub(crate) all: bool,
     pub(crate) overdue: bool,
     pub(crate) older: Option<Duration>,
     pub(crate) phase: Option<String>,
+    /// What has ended for this reason: the attribute that tells it, and the word.
+    pub(crate) cause: Option<(&'static str, String)>,
     pub(crate) count: bool,
     pub(crate) data: bool,
     pub(crate) watch: bool,
     /// Whether it was asked of `trace`, which lists and does not count.
     pub(crate) is_traced: bool,
-    limit: Option<usize>,
+    pub(crate) limit: Option<usize>,
 }
 
 /// Where rows are looked for.
@@ -57,7 +59,7 @@ impl Asked {
     pub(crate) fn place(&self) -> Place<'_> {
         let phase = self.phase.as_deref();
         let phase = phase.and_then(|phase| self.form.listing.phase(phase));
-        let ends = phase.map_or(self.all, |phase| !phase.is_open);
+        let ends = phase.map_or(self.all || self.cause.is_some(), |phase| !phase.is_open);
         match self.by.first() {
             Some((index, value)) => Place::Index(index, value),
             None if ends => Place::Table,
@@ -77,7 +79,7 @@ impl Asked {
 
     /// Whether it is about some of the rows of its place only.
     pub(crate) fn is_choosy(&self) -> bool {
-        self.overdue || self.older.is_some() || self.phase.is_some()
+        self.overdue || self.older.is_some() || self.phase.is_some() || self.cause.is_some()
     }
 
     /// Refuses what does not fit together.
@@ -188,22 +190,41 @@ pub(crate) fn asked(bundle: &Bundle, matches: &ArgMatches) -> Option<Asked> {
 }
 
 impl Asked {
-    /// All rows that an index has under a value, the newest first.
-    pub(crate) fn by(form: ViewTableForm, index: Index, value: String, limit: Option<usize>) -> Self {
+    /// Everything that is open.
+    pub(crate) fn everything_open(form: ViewTableForm) -> Self {
         Self {
             form,
             id: None,
-            by: vec![(index, value)],
+            by: Vec::new(),
             open: false,
             all: false,
             overdue: false,
             older: None,
             phase: None,
+            cause: None,
             count: false,
             data: false,
             watch: false,
+            is_traced: false,
+            limit: None,
+        }
+    }
+
+    /// How much of it is open.
+    pub(crate) fn counting_open(form: ViewTableForm) -> Self {
+        Self {
+            count: true,
+            ..Self::everything_open(form)
+        }
+    }
+
+    /// All rows that an index has under a value, the newest first.
+    pub(crate) fn by(form: ViewTableForm, index: Index, value: String, limit: Option<usize>) -> Self {
+        Self {
+            by: vec![(index, value)],
             is_traced: true,
             limit,
+            ..Self::everything_open(form)
         }
     }
 
@@ -218,6 +239,7 @@ impl Asked {
             overdue: matches.get_flag("overdue"),
             older: matches.get_one("older").copied(),
             phase: text("phase"),
+            cause: None,
             count: matches.get_flag("count"),
             // There is no such option where nothing is a payload.
             data: !form.listing.payload.is_empty() && matches.get_flag("data"),

@@ -83,6 +83,10 @@ impl<'a> Filter<'a> {
         (!asked.open || row.is_open())
             && (!asked.overdue || row.is_overdue(*now))
             && phase.is_none_or(|phase| row.phase() == Some(phase))
+            && asked
+                .cause
+                .as_ref()
+                .is_none_or(|(name, word)| row.text(name) == Some(word))
             && until.is_none_or(|until| row.phase_since().is_some_and(|since| since <= until))
             && asked
                 .by

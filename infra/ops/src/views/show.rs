@@ -409,7 +409,7 @@ fn short_age(age: Duration) -> String {
 }
 
 /// An amount with two decimals at least: `DynamoDB` drops zeros at the end.
-fn amount(number: &str) -> String {
+pub(crate) fn amount(number: &str) -> String {
     let is_plain = number
         .chars()
         .all(|c| c.is_ascii_digit() || matches!(c, '.' | '-'));
