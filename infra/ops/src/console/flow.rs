@@ -364,3 +364,45 @@ fn others(bundle: &Bundle, counts: &Counts) -> Markup {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawn() -> String {
+        let bundle = library::bundle();
+        let lends = Queued {
+            waiting: 3,
+            held: 0,
+            dead: 1,
+        };
+        let counts = Counts::new(BTreeMap::from([("lend-book".to_owned(), lends)]));
+        let pulse = Pulse::of(bundle.registry.views());
+        let now = Timestamp::from_millis(0);
+        let pictures = bundle.pictures.iter();
+        let drawn = pictures.map(|picture| one(&bundle, picture, &counts, &pulse, now).into_string());
+        drawn.collect()
+    }
+
+    #[test]
+    fn every_command_and_event_of_a_picture_is_drawn_once_with_what_waits_for_it() {
+        let drawn = drawn();
+        for name in ["LendBook", "BookLent"] {
+            assert_eq!(
+                drawn.matches(&format!(">{name}</text>")).count(),
+                1,
+                "{name}: {drawn}"
+            );
+        }
+        assert!(drawn.contains("3 waiting, 1 dead"), "{drawn}");
+    }
+
+    #[test]
+    fn a_line_goes_from_side_to_side_and_around_in_its_own_column() {
+        let place = |x| Place { x, y: 0, height: 40 };
+        let sides = |one: Place, other| one.to(other).map(|point| point.side);
+        assert_eq!(sides(place(0), place(250)), [1, -1]);
+        assert_eq!(sides(place(250), place(0)), [-1, 1]);
+        assert_eq!(sides(place(0), place(0)), [1, 1]);
+    }
+}

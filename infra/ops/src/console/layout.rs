@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::output::age;
 
 /// For how long a part of a page waits for the stack.
-const PATIENCE: Duration = Duration::from_secs(4);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(4);
 
 /// A page with the way to the others. `place` is the name of the one that it is, or is below of.
 pub(crate) fn page(pages: &Pages, place: &str, title: &str, content: &Markup) -> Markup {
@@ -78,12 +78,17 @@ pub(crate) async fn part(
     let content = match tokio::time::timeout(PATIENCE, asks).await {
         Ok(Ok(content)) => content,
         Ok(Err(failure)) => problem(&failure.to_string()),
-        Err(_) => problem(&format!(
-            "no answer within {}: the stack is slow or does not answer",
-            age(PATIENCE)
-        )),
+        Err(_) => problem(&no_answer()),
     };
     section(id, title, live, &content)
+}
+
+/// What is said of a stack that gives none in time.
+pub(crate) fn no_answer() -> String {
+    format!(
+        "no answer within {}: the stack is slow or does not answer",
+        age(PATIENCE)
+    )
 }
 
 /// A part of a page. What is live is renewed by the script.
@@ -140,5 +145,32 @@ pub(crate) fn relative(at: Timestamp, now: Timestamp) -> String {
         format!("in {}", age(at.since(now)))
     } else {
         format!("{} ago", age(now.since(at)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_part_that_gets_no_answer_says_so_and_does_not_wait_for_ever() {
+        let never = std::future::pending::<Result<Markup, Failure>>();
+        let shown = part("p", "Part", true, never).await.into_string();
+        assert!(shown.contains("no answer within 4 s"), "{shown}");
+    }
+
+    #[tokio::test]
+    async fn what_failed_is_said_in_its_place_and_escaped() {
+        let failed = async { Err(Failure::Failed("<b>broken</b>".into())) };
+        let shown = part("p", "Part", false, failed).await.into_string();
+        assert!(shown.contains("&lt;b&gt;broken&lt;/b&gt;"), "{shown}");
+        assert!(!shown.contains("data-live"), "{shown}");
+    }
+
+    #[test]
+    fn a_title_begins_with_a_capital() {
+        assert_eq!(capitalised("loans"), "Loans");
+        assert_eq!(capitalised("éclairs"), "Éclairs");
+        assert_eq!(capitalised(""), "");
     }
 }

@@ -112,9 +112,10 @@ impl Pages {
             ["icon.svg"] => return Answer::file("image/svg+xml", include_str!("assets/icon.svg")),
             _ => {}
         }
-        let stack = match self.stack.anew().await {
-            Ok(stack) => stack,
-            Err(failure) => return self.failed(&failure),
+        let stack = match tokio::time::timeout(layout::PATIENCE, self.stack.anew()).await {
+            Ok(Ok(stack)) => stack,
+            Ok(Err(failure)) => return self.failed(&failure),
+            Err(_) => return self.failed(&Failure::Failed(layout::no_answer())),
         };
         let answer = self.answer_with(&stack, asked).await;
         stack.let_go().await;
