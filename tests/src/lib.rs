@@ -17,9 +17,11 @@
 //! | [`logs`] | the log lines of a test |
 //! | [`database`] | the database of a stack, asked past all code |
 //! | [`program`] | a built program, run as a process |
+//! | [`browser`] | a browser without a screen or script, for the console's pages |
 //! | [`stub`] | a service that answers as a test says, for those that the local stack has none of |
 //! | [`prices`] | AWS's list prices, in one place |
 
+pub mod browser;
 pub mod database;
 pub mod fuzz;
 pub mod instance;

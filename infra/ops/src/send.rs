@@ -47,10 +47,10 @@ pub(crate) struct Send {
 
 /// A command that can be sent.
 #[derive(Debug)]
-struct Ready {
+pub(crate) struct Ready {
     body: String,
-    id: String,
-    stream_id: Option<String>,
+    pub(crate) id: String,
+    pub(crate) stream_id: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -107,15 +107,7 @@ pub(crate) async fn send(stack: &Stack, format: Format, command: Send) -> Result
             interrupted = true;
             break;
         }
-        let outgoing = |ready: &Ready| Outgoing::now(&function.name, &ready.body, None);
-        let messages: Vec<_> = batch.iter().map(outgoing).collect();
-        let sent = async {
-            let outcomes = stack.queues.send(&messages).await;
-            let outcomes = outcomes.into_iter();
-            outcomes
-                .map(|outcome| outcome.map_err(|why| format!("not sent: {why}")))
-                .collect::<Vec<_>>()
-        };
+        let sent = deliver(stack, function, batch);
         let outcomes = stack.interruption.unless_twice(sent).await.unwrap_or_else(|| {
             interrupted = true;
             vec![
@@ -154,6 +146,45 @@ pub(crate) async fn send(stack: &Stack, format: Format, command: Send) -> Result
         ))),
         0 => Ok(()),
         _ => Err(Failure::Failed(format!("{failed} of {all} could not be sent"))),
+    }
+}
+
+/// Sends up to [`MAX_BATCH`] commands at once; for each its message's id, or why it was not sent.
+pub(crate) async fn deliver(
+    stack: &Stack,
+    function: &Function,
+    batch: &[Ready],
+) -> Vec<Result<String, String>> {
+    let outgoing = |ready: &Ready| Outgoing::now(&function.name, &ready.body, None);
+    let messages: Vec<_> = batch.iter().map(outgoing).collect();
+    let outcomes = stack.queues.send(&messages).await.into_iter();
+    outcomes
+        .map(|outcome| outcome.map_err(|why| format!("not sent: {why}")))
+        .collect()
+}
+
+/// One command as somebody wrote it, in the forms that a file holds; or all that is wrong with it, each with its line.
+pub(crate) fn checked(function: &Function, text: &str) -> Result<Ready, Vec<String>> {
+    let pieces = written(text);
+    let several = pieces.len();
+    let (mut commands, mut problems) = (Vec::new(), Problems::default());
+    for piece in pieces {
+        match piece {
+            Ok(piece) => {
+                let draft = draft(function, piece.json, Form::Either);
+                problems.add(&draft, &Nothing, |path| format!("line {}", piece.line_of(path)));
+                commands.push(ready(function, &draft.body));
+            }
+            Err(error) => problems.add_other(error.to_string()),
+        }
+    }
+    if several > 1 && commands.len() == several {
+        problems.add_other(format!("these are {several} commands; expected one"));
+    }
+    match commands.pop() {
+        Some(command) if problems.told.is_empty() => Ok(command),
+        None if several == 0 => Err(vec!["nothing is written; expected a command".to_owned()]),
+        _ => Err(problems.told),
     }
 }
 
@@ -252,6 +283,19 @@ pub(crate) trait Allowed {
 
     /// Fields that no function reads.
     fn unknown_fields(&self) -> bool;
+}
+
+/// Nothing may be wrong.
+struct Nothing;
+
+impl Allowed for Nothing {
+    fn everything(&self) -> bool {
+        false
+    }
+
+    fn unknown_fields(&self) -> bool {
+        false
+    }
 }
 
 impl Allowed for Send {

@@ -2,7 +2,7 @@
 //! tells how one stands. Nothing here is computed before somebody asks.
 
 use eventsourcing::standing::Subject;
-use eventsourcing::{Category, CommandSet, Decider, EventSet, RecordedEvent, StreamId, Unreadable};
+use eventsourcing::{Category, CommandSet, Decider, EventSet, RecordedEvent, Shape, StreamId, Unreadable};
 
 /// A kind of stream, by its rules.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +17,8 @@ pub struct StreamKind {
     pub rewrite: Rewrite,
     /// The types of the commands that are decided on it.
     pub commands: &'static [&'static str],
+    /// What there is in those commands, and then in those events.
+    pub shapes: fn() -> Vec<Shape>,
     /// What it is a part of, and how that stands.
     pub subject: &'static dyn Subject,
     /// What else its things are called in the names of fields that hold their ids.
@@ -78,6 +80,11 @@ impl StreamKind {
                 Ok((event.schema_version(), event.json()))
             },
             commands: D::Command::TYPES,
+            shapes: || {
+                let (mut shapes, events) = (D::Command::shapes(), D::Event::shapes());
+                shapes.extend(events);
+                shapes
+            },
             subject,
             also_called: &[],
             leads_to: no_ids,

@@ -2,6 +2,7 @@
 //! survives, and how it ends.
 
 mod clock;
+mod console;
 mod demo;
 mod folder;
 mod listening;
