@@ -227,7 +227,7 @@ fn one(bundle: &Bundle, picture: &Picture, counts: &Counts, pulse: &Pulse, now: 
     html! {
         h3 { (capitalised(picture.section)) }
         div.flow-frame {
-            svg.flow width=(width) height=(height) viewBox={ "0 0 " (width) " " (height) } role="img" aria-label=(picture.section) {
+            svg.flow width=(width) height=(height) viewBox={ "0 0 " (width) " " (height) } role="group" aria-label=(picture.section) {
                 @for line in layout.lines(bundle) {
                     (drawn_line(&line, of(line.queue), pulse.events_a_minute(now, line.event)))
                 }

@@ -10,6 +10,27 @@ const busy = () => {
   return document.hidden || (focused && focused.closest("[data-live]") && focused.matches("input, textarea, select, summary"));
 };
 
+const inside = "a[href], button, summary, input, select, textarea";
+const scrolled = (part) => [part, ...part.querySelectorAll("*")];
+
+// Where the user is in a part: what has the focus, and how far it is scrolled.
+const placeOf = (part) => ({
+  focused: [...part.querySelectorAll(inside)].indexOf(document.activeElement),
+  text: document.activeElement?.textContent,
+  scrolled: scrolled(part).map((element) => [element.scrollLeft, element.scrollTop]),
+});
+
+const restore = (part, place) => {
+  scrolled(part).forEach((element, at) => {
+    const [left, top] = place.scrolled[at] ?? [0, 0];
+    if (left || top) element.scrollTo(left, top);
+  });
+  if (place.focused < 0) return;
+  const all = [...part.querySelectorAll(inside)];
+  const same = all[place.focused]?.textContent === place.text ? all[place.focused] : all.find((one) => one.textContent === place.text);
+  same?.focus({ preventScroll: true });
+};
+
 const renew = async () => {
   const parts = [...document.querySelectorAll("[data-live]")];
   if (parts.length === 0 || busy()) return;
@@ -23,7 +44,9 @@ const renew = async () => {
       if (!newer) continue;
       const open = [...part.querySelectorAll("details[open][id]")].map((details) => details.id);
       for (const id of open) newer.querySelector("#" + CSS.escape(id))?.setAttribute("open", "");
+      const place = placeOf(part);
       part.replaceWith(newer);
+      restore(newer, place);
     }
     status.textContent = answer.ok ? "live" : "the stack gives no answer";
     status.className = answer.ok ? "" : "problem";
