@@ -12,6 +12,7 @@
 //! | `asked`, `answer` | one request, and what is answered |
 //! | `layout` | what all pages have; parts of a page that may fail or be late by themselves |
 //! | `pulse`, `waiting` | what happens each minute, from the table stream; how much waits in each queue |
+//! | `kept` | what is dear to find out, and is shown for a while |
 //! | `now`, `flow` | the first page; commands and events, drawn with what is on their way |
 //! | `rows` | the views, filtered, sorted and paged by their address |
 //! | `story` | all that happened to one thing, in a lane for each stream |
@@ -24,6 +25,7 @@ mod asked;
 mod bench;
 mod flow;
 mod guard;
+mod kept;
 mod layout;
 mod local_stack;
 mod messages;

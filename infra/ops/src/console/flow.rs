@@ -4,6 +4,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use aws_adapters::pascal_case;
 use bundle::{Bundle, Function, Picture, Trigger};
@@ -203,8 +204,8 @@ struct Line<'b> {
 }
 
 /// Draws each of the bundle's pictures.
-pub(crate) async fn draw(pages: &Pages, stack: &Stack) -> Result<Markup, Failure> {
-    let counts = pages.waiting.counts(stack).await?;
+pub(crate) async fn draw(pages: &Rc<Pages>, stack: &Stack) -> Result<Markup, Failure> {
+    let counts = pages.waiting().await?.value;
     let (pulse, now) = (pages.pulse.borrow(), stack.clock.now());
     let drawn = stack.bundle.pictures.iter();
     let drawn = drawn.map(|picture| one(&stack.bundle, picture, &counts, &pulse, now));
@@ -376,7 +377,7 @@ mod tests {
             held: 0,
             dead: 1,
         };
-        let counts = Counts::new(BTreeMap::from([("lend-book".to_owned(), lends)]));
+        let counts = BTreeMap::from([("lend-book".to_owned(), lends)]);
         let pulse = Pulse::of(bundle.registry.views());
         let now = Timestamp::from_millis(0);
         let pictures = bundle.pictures.iter();

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use aws_adapters::{Delivery, PhaseCounts};
+use aws_adapters::Delivery;
 use bundle::ViewTableForm;
 use eventsourcing::{Clock, Read, Timestamp};
 use maud::{Markup, html};
@@ -18,10 +18,13 @@ use crate::failure::Failure;
 use crate::outbox;
 use crate::output::{age, count};
 use crate::stack::Stack;
-use crate::views::{Asked as AskedOfView, Found, View, answer as answer_of_view};
+use crate::views::View;
 
 /// How late views may be before that is worth saying: the relay alone may take some seconds.
 const LATE: Duration = Duration::from_secs(30);
+
+/// When counts are so old that it is told.
+const OLD: Duration = Duration::from_secs(15);
 
 /// How many minutes the chart shows.
 const CHARTED: u32 = 60;
@@ -55,11 +58,11 @@ struct Problem {
     is_bad: bool,
 }
 
-async fn problems(pages: &Pages, stack: &Stack, views: &[ViewTableForm]) -> Result<Markup, Failure> {
+async fn problems(pages: &Rc<Pages>, stack: &Stack, views: &[ViewTableForm]) -> Result<Markup, Failure> {
     let (mut problems, mut missing) = (Vec::new(), Vec::new());
-    match pages.waiting.counts(stack).await {
+    match pages.waiting().await {
         Ok(counts) => {
-            let dead: usize = counts.values().map(|queued| queued.dead).sum();
+            let dead: usize = counts.value.values().map(|queued| queued.dead).sum();
             if dead > 0 {
                 problems.push(Problem {
                     what: count(dead, "dead letter", "dead letters"),
@@ -99,8 +102,8 @@ async fn problems(pages: &Pages, stack: &Stack, views: &[ViewTableForm]) -> Resu
             }),
             Err(failure) => missing.push(failure.to_string()),
         }
-        if let Ok(counts) = open_of(stack, form).await {
-            let overdue: u64 = counts.iter().map(|(_, phase)| phase.overdue).sum();
+        if let Ok(counts) = pages.open(*form).await {
+            let overdue: u64 = counts.value.iter().map(|(_, phase)| phase.overdue).sum();
             if overdue > 0 {
                 problems.push(Problem {
                     what: format!("{} overdue", count(overdue, form.listing.one, form.listing.many)),
@@ -145,19 +148,10 @@ async fn late(pages: &Pages, stack: &Stack, form: &ViewTableForm) -> Result<Opti
     Ok(is_behind(&newest, row.as_ref()).then_some(late))
 }
 
-async fn open_of(stack: &Stack, form: &ViewTableForm) -> Result<PhaseCounts, Failure> {
-    let view = View::of(stack, form);
-    let asked = AskedOfView::counting_open(*form);
-    match answer_of_view(&view, &asked, None).await?.found {
-        Found::Counts(counts) => Ok(counts),
-        Found::One(_) | Found::Rows { .. } => Ok(PhaseCounts::default()),
-    }
-}
-
 /// What is open of a view, by phase.
-async fn of_view(pages: &Pages, stack: &Stack, form: &ViewTableForm) -> Result<Markup, Failure> {
+async fn of_view(pages: &Rc<Pages>, stack: &Stack, form: &ViewTableForm) -> Result<Markup, Failure> {
     let now = stack.clock.now();
-    let counts = open_of(stack, form).await?;
+    let counts = pages.open(*form).await?;
     let phases = form.listing.phases.iter().filter(|phase| phase.is_open);
     let begun = pages.pulse.borrow().began_a_minute(now, form.name);
     let list = |query: &str| format!("{}{query}", address(["view", form.listing.command]));
@@ -165,7 +159,7 @@ async fn of_view(pages: &Pages, stack: &Stack, form: &ViewTableForm) -> Result<M
         div.cards {
             a.card href=(list("?all=1")) { b { (begun) } span { "begun within a minute" } }
             @for phase in phases {
-                @let counted = counts.of(phase.name);
+                @let counted = counts.value.of(phase.name);
                 a.card.bad[counted.overdue > 0] href=(list(&format!("?phase={}", phase.name))) {
                     b { (counted.rows) }
                     span {
@@ -180,6 +174,7 @@ async fn of_view(pages: &Pages, stack: &Stack, form: &ViewTableForm) -> Result<M
                 div.card { b { (short(took.p95)) } span { "95 of 100 within" } }
             }
         }
+        @if counts.age > OLD { p.quiet { "What is open was counted " (age(counts.age)) " ago: that takes a while, and is not done at once again." } }
     })
 }
 

@@ -1,22 +1,26 @@
 //! All pages, and what they share.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use aws_adapters::PhaseCounts;
+use bundle::ViewTableForm;
 use http::StatusCode;
 use maud::{Markup, html};
 
 use super::answer::Answer;
 use super::asked::{Asked, address};
+use super::kept::{Kept, Known};
 use super::layout;
 use super::local_stack::LocalStack;
 use super::pulse::{self, Pulse};
-use super::waiting::Waiting;
+use super::waiting::{self, Counts, HERE, ON_AWS};
 use super::{bench, messages, now, parked, rows, story, stuck};
 use crate::failure::Failure;
 use crate::stack::Stack;
+use crate::views::{Asked as AskedOfView, Found, View, answer as answer_of_view};
 
 /// How many words to the user are kept until they are read.
 const KEPT_WORDS: usize = 100;
@@ -42,7 +46,9 @@ pub(crate) struct Pages {
     /// What happened within the last day.
     pub(crate) pulse: Rc<RefCell<Pulse>>,
     /// How many messages there are in each queue.
-    pub(crate) waiting: Waiting,
+    waiting: Rc<Kept<Counts>>,
+    /// What is open of each view, by its name.
+    open: BTreeMap<&'static str, Rc<Kept<PhaseCounts>>>,
     /// What was done, by the number that the next page asks for it with.
     said: RefCell<VecDeque<(u64, Said)>>,
 }
@@ -56,14 +62,18 @@ pub(crate) struct Said {
 
 impl Pages {
     pub(crate) fn of(stack: Stack, local: Option<Arc<dyn LocalStack>>, token: String) -> Self {
-        let (at, is_local) = (stack.at.clone(), local.is_some());
+        let at = stack.at.clone();
+        let least = if local.is_some() { HERE } else { ON_AWS };
+        let views = stack.bundle.registry.views();
+        let open = views.map(|form| (form.name, Kept::new(least))).collect();
         Self {
             stack,
             local,
             token,
             at,
             pulse: Rc::default(),
-            waiting: Waiting::new(is_local),
+            waiting: Kept::new(least),
+            open,
             said: RefCell::default(),
         }
     }
@@ -72,6 +82,32 @@ impl Pages {
     pub(crate) fn begin(self: &Rc<Self>) {
         let pages = self.clone();
         tokio::task::spawn_local(async move { pulse::follow(&pages.stack, &pages.pulse).await });
+    }
+
+    /// How many messages there are in each queue.
+    pub(crate) async fn waiting(self: &Rc<Self>) -> Result<Known<Counts>, Failure> {
+        let pages = self.clone();
+        self.waiting
+            .get(|| async move { waiting::ask(&pages.stack).await })
+            .await
+    }
+
+    /// What is open of a view, by phase.
+    pub(crate) async fn open(self: &Rc<Self>, form: ViewTableForm) -> Result<Known<PhaseCounts>, Failure> {
+        let kept = self.open.get(form.name).ok_or_else(nothing_here)?;
+        let pages = self.clone();
+        kept.get(|| async move {
+            let stack = pages.stack.anew().await?;
+            let asked = AskedOfView::counting_open(form);
+            match answer_of_view(&View::of(&stack, &form), &asked, None)
+                .await?
+                .found
+            {
+                Found::Counts(counts) => Ok(counts),
+                Found::One(_) | Found::Rows { .. } => Ok(PhaseCounts::default()),
+            }
+        })
+        .await
     }
 
     /// Whether nothing can be changed here.
@@ -166,6 +202,12 @@ impl Pages {
         Answer::page(layout::page(self, place, title, &content))
     }
 
+    /// Has the next page find out how things stand: something was done.
+    fn forget(&self) {
+        self.waiting.forget();
+        self.open.values().for_each(|open| open.forget());
+    }
+
     /// Shows another page with what became of a change. It is not said in the address: whoever reads that would
     /// learn it, and whoever writes it could say anything.
     pub(crate) fn done(&self, parts: &[&str], outcome: Result<String, Failure>) -> Answer {
@@ -176,6 +218,7 @@ impl Pages {
                 text: failure.to_string(),
             },
         };
+        self.forget();
         let mut all = self.said.borrow_mut();
         let number = all.back().map_or(1, |(last, _)| last + 1);
         all.push_back((number, said));
