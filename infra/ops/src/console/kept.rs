@@ -14,6 +14,9 @@ use crate::failure::Failure;
 /// but its own.
 const TIMES_AS_LONG: u32 = 10;
 
+/// What is older was found out for somebody who has left since, and is not shown to whoever comes.
+const NOBODY_LOOKED: Duration = Duration::from_secs(30);
+
 /// Something that is known, and since when.
 #[derive(Debug)]
 pub(crate) struct Known<T> {
@@ -55,6 +58,9 @@ impl<T: 'static> Kept<T> {
         F: Future<Output = Result<T, Failure>> + 'static,
     {
         let mut changes = self.changes.subscribe();
+        if self.is_older_than(self.least.max(NOBODY_LOOKED)) {
+            self.forget();
+        }
         if self.is_due() {
             self.state.borrow_mut().is_asked = true;
             let (kept, find_out) = (self.clone(), find_out());
@@ -82,10 +88,14 @@ impl<T: 'static> Kept<T> {
     }
 
     fn is_due(&self) -> bool {
+        !self.state.borrow().is_asked && self.is_older_than(self.least)
+    }
+
+    /// Whether nothing is known, or what is known is as old as that, and as old as it may be for how long it took.
+    fn is_older_than(&self, age: Duration) -> bool {
         let state = self.state.borrow();
-        let is_old =
-            |(_, at, took): &(_, Instant, Duration)| at.elapsed() >= self.least.max(*took * TIMES_AS_LONG);
-        !state.is_asked && state.latest.as_ref().is_none_or(is_old)
+        let is_old = |(_, at, took): &(_, Instant, Duration)| at.elapsed() >= age.max(*took * TIMES_AS_LONG);
+        state.latest.as_ref().is_none_or(is_old)
     }
 
     fn known(&self) -> Option<Result<Known<T>, Failure>> {
@@ -150,6 +160,21 @@ mod tests {
                 assert_eq!(*ask().await.expect("known").value, 2);
                 kept.forget();
                 assert_eq!(*ask().await.expect("known").value, 3);
+            })
+            .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_comes_when_nobody_has_looked_for_long_waits_for_what_is_so_now() {
+        LocalSet::new()
+            .run_until(async {
+                let (times, kept) = (Rc::new(Cell::new(0)), Kept::new(LEAST));
+                for expected in 1..=3 {
+                    let known = kept.get(|| counted(&times, Duration::from_secs(1))).await;
+                    let known = known.expect("known");
+                    assert_eq!((*known.value, known.age), (expected, Duration::ZERO));
+                    tokio::time::sleep(NOBODY_LOOKED * 2).await;
+                }
             })
             .await;
     }
