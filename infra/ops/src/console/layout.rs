@@ -75,19 +75,34 @@ pub(crate) async fn part(
     live: bool,
     asks: impl Future<Output = Result<Markup, Failure>>,
 ) -> Markup {
-    let content = match tokio::time::timeout(PATIENCE, asks).await {
+    part_within(PATIENCE, id, title, live, asks).await
+}
+
+/// The same for what may take longer, because somebody asked for much.
+pub(crate) async fn part_within(
+    patience: Duration,
+    id: &str,
+    title: &str,
+    live: bool,
+    asks: impl Future<Output = Result<Markup, Failure>>,
+) -> Markup {
+    let content = match tokio::time::timeout(patience, asks).await {
         Ok(Ok(content)) => content,
         Ok(Err(failure)) => problem(&failure.to_string()),
-        Err(_) => problem(&no_answer()),
+        Err(_) => problem(&no_answer_within(patience)),
     };
     section(id, title, live, &content)
 }
 
 /// What is said of a stack that gives none in time.
 pub(crate) fn no_answer() -> String {
+    no_answer_within(PATIENCE)
+}
+
+fn no_answer_within(patience: Duration) -> String {
     format!(
         "no answer within {}: the stack is slow or does not answer",
-        age(PATIENCE)
+        age(patience)
     )
 }
 

@@ -118,7 +118,7 @@ async fn problems(pages: &Rc<Pages>, stack: &Stack, views: &[ViewTableForm]) -> 
     }
     Ok(html! {
         @if problems.is_empty() && missing.is_empty() {
-            p { span.tag.good { "all is well" } " Nothing is dead, parked or overdue." }
+            p { span.tag.good { "all is well" } " Nothing is dead, parked or overdue, and views are up to date." }
         }
         @if !problems.is_empty() {
             div.cards {

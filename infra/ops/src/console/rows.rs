@@ -3,6 +3,7 @@
 
 use std::cmp::Ordering;
 use std::rc::Rc;
+use std::time::Duration;
 
 use aws_adapters::ViewRow;
 use bundle::ViewTableForm;
@@ -11,7 +12,7 @@ use maud::{Markup, html};
 
 use super::answer::Answer;
 use super::asked::{Asked, address};
-use super::layout::{capitalised, part};
+use super::layout::{PATIENCE, capitalised, part_within};
 use super::pages::{Pages, nothing_here};
 use crate::arguments::long_ago;
 use crate::failure::Failure;
@@ -27,6 +28,9 @@ const PAGE: usize = 50;
 
 /// Among how many rows is sorted: the oldest of what is open, and otherwise the newest.
 const SORTED: usize = 1_000;
+
+/// For how long a page waits that reads the whole table.
+const WHOLE_TABLE: Duration = Duration::from_mins(1);
 
 /// The last page that is shown. Whoever is there looks for something, and finds it by a filter.
 const LAST_PAGE: usize = 200;
@@ -51,7 +55,8 @@ pub(crate) async fn answer(
     // The whole table is read when somebody asks, and not every two seconds.
     let is_live = question.place() != Place::Table;
     let limit = if sorted.is_some() { SORTED } else { number * PAGE };
-    let rows = part("rows", "Found", is_live, async {
+    let patience = if is_live { PATIENCE } else { WHOLE_TABLE };
+    let rows = part_within(patience, "rows", "Found", is_live, async {
         let view = View::of(stack, &form);
         let found = answer_of_view(&view, &question, Some(limit)).await?;
         Ok(table(asked, &question, sorted.as_ref(), number, found))
