@@ -41,6 +41,11 @@ impl Gate {
         state.0 > self.from && !state.1
     }
 
+    /// How many requests of that kind have come.
+    pub fn came(&self) -> usize {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).0
+    }
+
     /// Lets all pass.
     pub fn open(&self) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).1 = true;

@@ -180,39 +180,75 @@ async fn an_interruption_before_anything_was_done_says_so() {
     assert_eq!(up.visible(DLQ), 11);
 }
 
+/// How many batches of commands are under way at once.
+const BATCHES: usize = 16;
+
 #[tokio::test(flavor = "multi_thread")]
-async fn an_interrupted_send_tells_how_many_commands_were_sent() {
+async fn an_interrupted_send_finishes_the_batches_that_are_under_way_and_tells_how_many_commands_were_sent() {
     let up = Up::without_functions().await;
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let file = folder.path().join("carts.jsonl");
-    let carts: Vec<_> = (0..25)
-        .map(|number| cart(&format!("c-{number}"), "19.90"))
-        .collect();
-    std::fs::write(&file, carts.join("\n")).expect("it can be written");
-    let send = [
-        "send",
-        "FinalizeCart",
-        "--json",
-        "--file",
-        file.to_str().expect("UTF-8"),
-    ];
-    let told = Held::at(&up, Gate::after(1, SEND), &send)
-        .await
-        .interrupted_once();
+    let (_folder, file) = carts_in_a_file(205);
+    let send = ["send", "FinalizeCart", "--json", "--file", &file];
+    let held = Held::at(&up, Gate::after(0, SEND), &send).await;
+    up.until("as many batches as may be are under way", || {
+        (held.gate.came() == BATCHES).then_some(())
+    })
+    .await;
+    let gate = held.gate.clone();
+    let told = held.interrupted_once();
     assert_eq!(told.code, 130, "{told:?}");
     let document = told.json();
     assert_eq!(
         (&document["of"], &document["interrupted"]),
-        (&json!(25), &json!(true))
+        (&json!(205), &json!(true))
     );
-    assert_eq!(document["sent"].as_array().map(Vec::len), Some(20));
+    assert_eq!(document["sent"].as_array().map(Vec::len), Some(160));
     assert!(
         told.err
-            .contains("20 of 25 commands sent, 0 not sent or not known to be, 5 not come to"),
+            .contains("160 of 205 commands sent, 0 not sent or not known to be, 45 not come to"),
         "{}",
         told.err
     );
-    assert_eq!(up.visible("finalize-cart"), 20);
+    assert_eq!((up.visible("finalize-cart"), gate.came()), (160, BATCHES));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_interrupts_a_send_twice_is_told_which_commands_may_have_been_sent() {
+    let up = Up::without_functions().await;
+    let (_folder, file) = carts_in_a_file(205);
+    let send = ["send", "FinalizeCart", "--json", "--file", &file];
+    let mut held = Held::at(&up, Gate::after(0, SEND), &send).await;
+    held.interrupt();
+    held.heard();
+    held.interrupt();
+    let told = held.ended();
+    assert_eq!(told.code, 130, "{told:?}");
+    let document = told.json();
+    let sent = document["sent"].as_array().expect("a list");
+    assert_eq!(sent.len(), 160, "those of the batches under way");
+    let is_unknown = |row: &Value| {
+        row["error"]
+            .as_str()
+            .is_some_and(|why| why.starts_with("it is not known"))
+    };
+    assert!(sent.iter().all(is_unknown), "{document}");
+    assert!(
+        told.err
+            .contains("0 of 205 commands sent, 160 not sent or not known to be, 45 not come to"),
+        "{}",
+        told.err
+    );
+}
+
+/// A file of so many carts, and its folder, which is gone with the test.
+fn carts_in_a_file(number: usize) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("carts.jsonl");
+    let carts: Vec<_> = (0..number)
+        .map(|number| cart(&format!("c-{number}"), "19.90"))
+        .collect();
+    std::fs::write(&file, carts.join("\n")).expect("it can be written");
+    let name = file.to_str().expect("UTF-8").to_owned();
+    (folder, name)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,6 @@
 //! Commands are sent as they are meant, or not at all.
 
+use crate::front::{Front, Gate};
 use crate::support::{Up, cart, program, run};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -274,5 +275,43 @@ fn a_variable_that_is_missing_is_named_with_what_to_set() {
             "{}",
             refused.err
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_hundreds_of_commands_goes_in_batches_of_ten_each_sent_once() {
+    let up = Up::without_functions().await;
+    let carts: Vec<_> = (0..305)
+        .map(|number| cart(&format!("c-{number}"), "19.90"))
+        .collect();
+    let gate = Gate::after(usize::MAX, "AmazonSQS.SendMessageBatch");
+    let front = Front::gated(&up.url, None, gate.clone());
+    let mut send = program(&["send", "FinalizeCart", "--file", "-", "--json"]);
+    send.env("AWS_ENDPOINT_URL", &front.url);
+    let sent = run(send, &carts.join("\n")).done().json();
+    assert_eq!((gate.came(), up.visible("finalize-cart")), (31, 305));
+    let streams = sent["sent"].as_array().expect("a list").iter();
+    let streams: Vec<_> = streams
+        .map(|row| row["stream_id"].as_str().unwrap_or_default())
+        .collect();
+    let written: Vec<_> = (0..305).map(|number| format!("cart-c-{number}")).collect();
+    assert_eq!(
+        streams, written,
+        "they are told in the order in which they were written"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_commands_of_one_stream_go_in_the_order_in_which_they_were_written() {
+    let up = Up::without_functions().await;
+    let carts: Vec<_> = (10..90)
+        .map(|total| cart("c-1", &format!("{total}.90")))
+        .collect();
+    up.ops_reading(&["send", "FinalizeCart", "--file", "-"], &carts.join("\n"))
+        .done();
+    for total in 10..90 {
+        let message = up.take("finalize-cart").await.expect("it is on its queue");
+        let total = format!(r#""total_price":{total}.90"#);
+        assert!(message.body.contains(&total), "{total}: {}", message.body);
     }
 }

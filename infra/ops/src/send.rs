@@ -1,7 +1,7 @@
 //! Sends commands, read from fields, from text or from a file, and checked by the reader of the function
 //! that will take them: what it would refuse as malformed is refused here, before anything is sent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -9,6 +9,7 @@ use aws_adapters::{MAX_BATCH, Outgoing, pascal_case};
 use bundle::Function;
 use clap::Args;
 use eventsourcing::{Draft, DraftFault, Form, written};
+use futures::stream::{FuturesUnordered, StreamExt};
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -19,6 +20,10 @@ use crate::failure::Failure;
 use crate::letters::with_id;
 use crate::output::{Format, Report, count, progress, table, write_table};
 use crate::stack::Stack;
+
+/// How many batches are under way at once: a stack that is hard at work takes its time for each, and would do so two
+/// hundred times for two thousand commands.
+const CALLS: usize = 16;
 
 /// Which commands.
 #[allow(clippy::doc_markdown)]
@@ -72,6 +77,21 @@ struct Row {
     error: Option<String>,
 }
 
+impl Row {
+    fn of((ready, outcome): (&Ready, Result<String, String>)) -> Self {
+        let (message_id, error) = match outcome {
+            Ok(message_id) => (Some(message_id), None),
+            Err(why) => (None, Some(why)),
+        };
+        Self {
+            message_id,
+            id: ready.id.clone(),
+            stream_id: ready.stream_id.clone(),
+            error,
+        }
+    }
+}
+
 impl Report for Outcome {
     fn show(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut table = table(&["queue", "message id", "id", "stream"]);
@@ -98,38 +118,7 @@ impl Report for Outcome {
 pub(crate) async fn send(stack: &Stack, format: Format, command: Send) -> Result<(), Failure> {
     let function = stack.command(&command.r#type)?;
     let ready = read(function, &command)?;
-    let bar = progress(Some(ready.len() as u64), "sending commands");
-    let mut rows = Vec::with_capacity(ready.len());
-    let mut interrupted = false;
-    stack.interruption.mind();
-    for batch in ready.chunks(MAX_BATCH) {
-        if stack.interruption.came() {
-            interrupted = true;
-            break;
-        }
-        let sent = deliver(stack, function, batch);
-        let outcomes = stack.interruption.unless_twice(sent).await.unwrap_or_else(|| {
-            interrupted = true;
-            vec![
-                Err("it is not known whether it was sent: the answer was not waited for".to_owned());
-                batch.len()
-            ]
-        });
-        for (ready, outcome) in batch.iter().zip(outcomes) {
-            let (message_id, error) = match outcome {
-                Ok(message_id) => (Some(message_id), None),
-                Err(why) => (None, Some(why)),
-            };
-            rows.push(Row {
-                message_id,
-                id: ready.id.clone(),
-                stream_id: ready.stream_id.clone(),
-                error,
-            });
-        }
-        bar.set_position(rows.len() as u64);
-    }
-    bar.finish_and_clear();
+    let (rows, interrupted) = deliver_all(stack, function, &ready).await;
     let failed = rows.iter().filter(|row| row.error.is_some()).count();
     let (tried, all) = (rows.len(), count(ready.len(), "command", "commands"));
     format.print(&Outcome {
@@ -147,6 +136,61 @@ pub(crate) async fn send(stack: &Stack, format: Format, command: Send) -> Result
         0 => Ok(()),
         _ => Err(Failure::Failed(format!("{failed} of {all} could not be sent"))),
     }
+}
+
+/// Sends them in batches, several of which are under way at once; what became of those that it came to, in their order,
+/// and whether it was interrupted before it came to all. Of one stream, a batch is begun when the one before has its
+/// answer: its commands go in the order in which they were written.
+async fn deliver_all(stack: &Stack, function: &Function, ready: &[Ready]) -> (Vec<Row>, bool) {
+    let bar = progress(Some(ready.len() as u64), "sending commands");
+    let batches: Vec<_> = ready.chunks(MAX_BATCH).collect();
+    let mut outcomes: Vec<Option<Vec<Result<String, String>>>> = vec![None; batches.len()];
+    let (mut begun, mut interrupted) = (0, false);
+    let mut under_way = FuturesUnordered::new();
+    // The streams of what is under way, by the place of the batch.
+    let mut streams: BTreeMap<usize, BTreeSet<&str>> = BTreeMap::new();
+    stack.interruption.mind();
+    loop {
+        while let Some(batch) = batches.get(begun)
+            && under_way.len() < CALLS
+        {
+            if stack.interruption.came() {
+                interrupted = true;
+                break;
+            }
+            let own: BTreeSet<_> = batch
+                .iter()
+                .filter_map(|ready| ready.stream_id.as_deref())
+                .collect();
+            if streams.values().any(|others| !others.is_disjoint(&own)) {
+                break;
+            }
+            streams.insert(begun, own);
+            let place = begun;
+            under_way.push(async move { (place, deliver(stack, function, batch).await) });
+            begun += 1;
+        }
+        match stack.interruption.unless_twice(under_way.next()).await {
+            Some(Some((place, sent))) => {
+                streams.remove(&place);
+                bar.inc(sent.len() as u64);
+                outcomes[place] = Some(sent);
+            }
+            Some(None) => break,
+            None => {
+                interrupted = true;
+                break;
+            }
+        }
+    }
+    bar.finish_and_clear();
+    let unknown = "it is not known whether it was sent: the answer was not waited for";
+    let of_batch = |(batch, outcomes): (&&[Ready], Option<Vec<_>>)| {
+        let outcomes = outcomes.unwrap_or_else(|| vec![Err(unknown.to_owned()); batch.len()]);
+        batch.iter().zip(outcomes).map(Row::of).collect::<Vec<_>>()
+    };
+    let rows = batches.iter().zip(outcomes).take(begun).flat_map(of_batch);
+    (rows.collect(), interrupted)
 }
 
 /// Sends up to [`MAX_BATCH`] commands at once; for each its message's id, or why it was not sent.
