@@ -272,10 +272,10 @@ pub(crate) struct ShownLetter {
     pub(crate) message_id: String,
     pub(crate) error_code: Option<String>,
     pub(crate) error: String,
-    sent_at: Option<Timestamp>,
-    receive_count: u32,
+    pub(crate) sent_at: Option<Timestamp>,
+    pub(crate) receive_count: u32,
     /// The stream that the command is for, as far as it can be read.
-    stream_id: Option<String>,
+    pub(crate) stream_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<String>,
 }

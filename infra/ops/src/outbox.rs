@@ -55,10 +55,10 @@ pub(crate) struct Entry {
     pub(crate) stream_id: String,
     pub(crate) revision: KeyNumber,
     pub(crate) delivery: &'static str,
-    attempts: u32,
+    pub(crate) attempts: u32,
     pub(crate) last_error: String,
     first_attempt_at: Timestamp,
-    last_attempt_at: Timestamp,
+    pub(crate) last_attempt_at: Timestamp,
     next_attempt_at: Timestamp,
 }
 

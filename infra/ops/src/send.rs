@@ -373,8 +373,7 @@ fn ready(function: &Function, body: &str) -> Ready {
     }
 }
 
-/// The command of `field=value` arguments. A value that is JSON, though not a string, is tried as such
-/// first; where the reader wants something else there, it is text.
+/// The command of `field=value` arguments.
 fn of_fields(function: &Function, command: &Send) -> Result<Ready, Failure> {
     let mut fields = BTreeMap::new();
     for argument in &command.fields {
@@ -387,6 +386,62 @@ fn of_fields(function: &Function, command: &Send) -> Result<Ready, Failure> {
             return Err(Failure::Usage(format!("field {name} is given twice")));
         }
     }
+    let told = draft_of(function, fields);
+    let mut problems = Problems::default();
+    problems.add(&told, command, |_| "the fields".to_owned());
+    problems.none(function, "nothing was sent")?;
+    Ok(ready(function, &told.body))
+}
+
+/// A command that was sent.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    pub(crate) id: String,
+    pub(crate) message_id: String,
+    /// The stream that it is for.
+    pub(crate) stream_id: Option<String>,
+}
+
+/// Sends one command of these fields, if nothing is wrong with it.
+pub(crate) async fn send_fields(
+    stack: &Stack,
+    function: &Function,
+    fields: impl IntoIterator<Item = (&str, &str)>,
+) -> Result<Sent, Failure> {
+    let fields = fields.into_iter();
+    let fields = fields.map(|(name, value)| (name.to_owned(), Candidate::of(value)));
+    let told = draft_of(function, fields.collect());
+    let faults = told.faults.iter().map(ToString::to_string);
+    let faults: Vec<_> = faults
+        .chain(told.unknown.iter().map(ToString::to_string))
+        .collect();
+    if !faults.is_empty() {
+        return Err(Failure::Usage(format!(
+            "what was given is no {}; nothing was sent:\n  {}",
+            pascal_case(&function.name),
+            faults.join("\n  ")
+        )));
+    }
+    let ready = ready(function, &told.body);
+    let outgoing = Outgoing::now(&function.name, &ready.body, None);
+    let sent = stack.queues.send(&[outgoing]).await.into_iter().next();
+    match sent {
+        Some(Ok(message_id)) => Ok(Sent {
+            id: ready.id,
+            message_id,
+            stream_id: ready.stream_id,
+        }),
+        Some(Err(why)) => Err(Failure::Failed(format!(
+            "{} was not sent: {why}",
+            pascal_case(&function.name)
+        ))),
+        None => Err(Failure::Failed("SQS did not say whether it was sent".into())),
+    }
+}
+
+/// The command of these fields, with what is wrong with it. A value that is JSON, though not a string, is tried as
+/// such first; where the reader wants something else there, it is text.
+fn draft_of(function: &Function, mut fields: BTreeMap<String, Candidate>) -> Draft {
     let mut as_json: Vec<DraftFault> = Vec::new();
     let draft = loop {
         let draft = draft(function, &object(&fields), Form::Fields);
@@ -402,14 +457,10 @@ fn of_fields(function: &Function, command: &Send) -> Result<Ready, Failure> {
         let given = as_json.iter().find(|given| given.path() == fault.path());
         given.unwrap_or(fault).clone()
     };
-    let told = Draft {
+    Draft {
         faults: draft.faults.iter().map(as_given).collect(),
         ..draft
-    };
-    let mut problems = Problems::default();
-    problems.add(&told, command, |_| "the fields".to_owned());
-    problems.none(function, "nothing was sent")?;
-    Ok(ready(function, &told.body))
+    }
 }
 
 /// A field's value: as JSON if it can be taken so, and as text.

@@ -2,12 +2,12 @@
 //! still outstanding, and what got stuck on the way.
 
 mod belonging;
-mod chain;
+pub(crate) mod chain;
 mod leftovers;
 mod named;
 mod report;
 mod spanned;
-mod subject;
+pub(crate) mod subject;
 mod whole_table;
 
 use clap::Args;
@@ -19,9 +19,10 @@ use crate::output::Format;
 use crate::spanning::By;
 use crate::stack::Stack;
 
-use leftovers::Leftovers;
-use report::Trace;
-use subject::Traced;
+pub(crate) use chain::Chain;
+pub(crate) use leftovers::{Leftovers, Stuck};
+pub(crate) use report::{Sources, Trace};
+pub(crate) use subject::{Found, Traced};
 
 /// What is traced, and how.
 #[derive(Clone, Debug, Args)]

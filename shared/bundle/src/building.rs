@@ -27,6 +27,7 @@ pub fn command<C: Command>(context: Context, sender: Sender, about: &'static str
     Function {
         sends_to: if C::DEADLINE { vec![name.clone()] } else { vec![] },
         store: StoreAccess::LoadAndAppend,
+        creates: C::CREATES,
         shapes: || vec![CommandEnvelope::<C>::shape()],
         read: Some(Read {
             body: read::<C>,

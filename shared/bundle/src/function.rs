@@ -152,6 +152,8 @@ pub struct Function {
     pub late_facts: &'static [&'static str],
     /// The events it may record that nobody listens to, neither a step nor a system outside, on purpose.
     pub unheard: &'static [&'static str],
+    /// Whether it takes a command that usually begins its stream.
+    pub creates: bool,
     pub(crate) samples: Vec<MakeSample>,
     pub(crate) shapes: fn() -> Vec<Shape>,
     pub(crate) read: Option<Read>,
@@ -213,6 +215,7 @@ impl Function {
             watches: vec![],
             late_facts: &[],
             unheard: &[],
+            creates: false,
             samples: vec![],
             shapes: Vec::new,
             read: None,

@@ -19,6 +19,8 @@ pub struct StreamKind {
     pub commands: &'static [&'static str],
     /// What there is in those commands, and then in those events.
     pub shapes: fn() -> Vec<Shape>,
+    /// The types of the events that end a stream, if its rules declare any.
+    pub endings: &'static [&'static str],
     /// What it is a part of, and how that stands.
     pub subject: &'static dyn Subject,
     /// What else its things are called in the names of fields that hold their ids.
@@ -85,6 +87,7 @@ impl StreamKind {
                 shapes.extend(events);
                 shapes
             },
+            endings: D::ENDINGS,
             subject,
             also_called: &[],
             leads_to: no_ids,

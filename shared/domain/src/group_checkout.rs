@@ -267,6 +267,17 @@ pub enum Ending {
     TimedOut,
 }
 
+/// What a group has heard of a guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// A result that counts.
+    Counted(GuestOutcome),
+    /// Only what came too late to count.
+    Late,
+    /// Nothing.
+    Nothing,
+}
+
 /// How a guest's checkout ended, and why.
 type GuestResult = (GuestOutcome, Option<Text>);
 
@@ -394,6 +405,20 @@ impl Group {
         guests
             .filter(|(_, result)| result.is_none())
             .map(|(guest, _)| guest)
+    }
+
+    /// What is known of each guest, in the group's order.
+    pub fn heard(&self) -> impl Iterator<Item = (&GuestStayId, Heard)> {
+        let late: BTreeSet<_> = self.late.iter().map(|(place, _)| *place).collect();
+        let guests = self.guests.ids.iter().zip(&self.results).enumerate();
+        guests.map(move |(place, (guest, result))| {
+            let heard = match result {
+                Some((outcome, _)) => Heard::Counted(*outcome),
+                None if late.contains(&place) => Heard::Late,
+                None => Heard::Nothing,
+            };
+            (guest, heard)
+        })
     }
 
     /// How many have left.

@@ -5,15 +5,17 @@ use std::collections::BTreeMap;
 use std::mem::discriminant;
 
 use eventsourcing::standing::{
-    Deadline, Ending, Members, Outstanding, Standing, StoredStream, Streams, Subject, count, first_few,
+    Deadline, Ending, Heard, HeardResult, Members, Outstanding, Standing, StoredStream, Streams, Subject,
+    count, first_few,
 };
 use eventsourcing::{Category, Decider, StreamId};
 
 use crate::group_checkout::{
     self, Group, GroupCheckout, GroupCheckoutCompleted, GroupCheckoutFailed, GroupCheckoutInitiated,
-    GroupCheckoutState, GroupCheckoutTimedOut,
+    GroupCheckoutState, GroupCheckoutTimedOut, GuestOutcome,
 };
 use crate::guest_stay::GuestStay;
+use crate::values::GuestStayId;
 
 /// The field of a guest's events that names the group.
 pub(crate) const GROUP_ID: &str = "group_checkout_id";
@@ -37,6 +39,27 @@ impl Subject for GroupStanding {
         })
     }
 
+    /// What the group has recorded of each guest.
+    fn heard(&self, own: &[StoredStream]) -> Vec<Heard> {
+        let Some(own) = own.first() else {
+            return Vec::new();
+        };
+        let folded = own.fold::<GroupCheckout, _>(|_| ());
+        let GroupCheckoutState::Initiated(group) = &folded.state else {
+            return Vec::new();
+        };
+        let heard = |(guest, heard): (&GuestStayId, group_checkout::Heard)| Heard {
+            member: GuestStay::CATEGORY.stream(guest),
+            result: match heard {
+                group_checkout::Heard::Counted(GuestOutcome::Completed) => HeardResult::Done,
+                group_checkout::Heard::Counted(GuestOutcome::Failed) => HeardResult::Failed,
+                group_checkout::Heard::Nothing => HeardResult::Nothing,
+                group_checkout::Heard::Late => HeardResult::TooLate,
+            },
+        };
+        group.heard().map(heard).collect()
+    }
+
     fn standing(&self, streams: &mut Streams<'_>) -> Standing {
         let own = streams.own::<GroupCheckout>();
         let folded = streams.fold::<GroupCheckout, _>(own, discriminant);
@@ -54,7 +77,7 @@ impl Subject for GroupStanding {
             };
         }
         let (silent, answered) = unheard(group, own.id.id(), streams);
-        let (all, deadline) = (streams.related().len(), deadline_of(own));
+        let (all, deadline) = (group.heard().count(), deadline_of(own));
         let waits = |guests: &[StreamId], what: &str| {
             (!guests.is_empty()).then(|| Outstanding {
                 what: format!(

@@ -26,6 +26,12 @@ pub trait Subject: fmt::Debug + Sync {
         None
     }
 
+    /// What its own streams have heard of each of its members, in the members' order. It is told without the
+    /// members' streams, of which there may be thousands.
+    fn heard(&self, _own: &[StoredStream]) -> Vec<Heard> {
+        Vec::new()
+    }
+
     /// More streams that tell how it stands.
     fn related(&self, _own: &[StoredStream]) -> Vec<StreamId> {
         Vec::new()
@@ -42,6 +48,28 @@ pub struct Members {
     pub streams: Vec<StreamId>,
     /// The field of their events that holds the id of what they are members of.
     pub field: &'static str,
+}
+
+/// What something has heard of one of its members.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// The member's stream.
+    pub member: StreamId,
+    /// What it has heard.
+    pub result: HeardResult,
+}
+
+/// What something has heard of a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum HeardResult {
+    /// That the member has done what was asked of it.
+    Done,
+    /// That the member could not do it.
+    Failed,
+    /// Nothing yet.
+    Nothing,
+    /// Something, when it did not count any more.
+    TooLate,
 }
 
 /// How something stands.

@@ -51,6 +51,7 @@ pub(crate) struct Pages {
     open: BTreeMap<&'static str, Rc<Kept<PhaseCounts>>>,
     /// What was done, by the number that the next page asks for it with.
     said: RefCell<VecDeque<(u64, Said)>>,
+    pub(crate) story: story::Kept,
 }
 
 /// What became of a change, for its user.
@@ -75,6 +76,7 @@ impl Pages {
             waiting: Kept::new(least),
             open,
             said: RefCell::default(),
+            story: story::Kept::default(),
         }
     }
 

@@ -1,21 +1,627 @@
-//! Story.
+//! All that happened to one thing, in a lane for each of its streams: the same as `cargo ops trace` tells, drawn.
+//!
+//! | address | what it shows |
+//! | --- | --- |
+//! | `/console/of/KIND/ID` | that thing, or what it is a part of |
+//! | `/console/of?id=ID` | what the id names, looked for as the command looks for it; links if that is several things |
+//!
+//! What is stuck is looked for at most every quarter of a minute: who receives dead letters hides them from others for
+//! a moment, and the page asks every other second.
+
+mod asks;
+mod axis;
+mod lanes;
+mod members;
+mod picture;
 
 use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
 
-use maud::html;
+use aws_adapters::{ViewError, ViewRow};
+use bundle::ViewTableForm;
+use eventsourcing::standing::{Deadline, StoredStream};
+use eventsourcing::{Clock, Column, ColumnKind, DUE_AT, PHASE, Read, RecordedEvent, TextForm, Timestamp};
+use maud::{Markup, html};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use super::answer::Answer;
-use super::asked::Asked;
-use super::pages::Pages;
+use super::asked::{Asked, address};
+use super::layout;
+use super::pages::{Pages, nothing_here};
+use crate::dead_letters::ShownLetter;
+use crate::events::{ShownEvent, ShownFault};
 use crate::failure::Failure;
+use crate::kinds::{Key, Kinds};
+use crate::outbox::Entry;
+use crate::output::{age, count, plain};
 use crate::stack::Stack;
+use crate::trace::subject;
+use crate::trace::{Chain, Found, Leftovers, Sources, Stuck, Trace, Traced, chain};
+use crate::views::{View, amount};
+use asks::{forms, send};
+use axis::clock;
+use lanes::{Lanes, Rules, Source};
+use picture::{LaneTitle, Picture, row};
+
+/// For how long a page waits for what happened.
+const PATIENCE: Duration = Duration::from_secs(8);
+/// For how long it waits for what is stuck, and how long that is good for.
+const LETTERS_PATIENCE: Duration = Duration::from_secs(4);
+const FRESH: Duration = Duration::from_secs(15);
+/// Of how many members the streams are read, and drawn.
+const READ: usize = 100;
+const DRAWN: usize = 20;
+/// How many events are told; of more, the first and the last.
+const FIRST: usize = 50;
+const LAST: usize = 150;
+
+/// What was found stuck, and when. Whoever asks meanwhile waits for it, rather than see nothing because others hold it.
+#[derive(Default)]
+pub(crate) struct Kept(Mutex<Option<(Instant, Arc<Stuck>)>>);
+
+impl Kept {
+    async fn get(&self, stack: &Stack, kinds: &Kinds<'_>) -> Arc<Stuck> {
+        let mut kept = self.0.lock().await;
+        if let Some((at, stuck)) = &*kept
+            && at.elapsed() < FRESH
+        {
+            return stuck.clone();
+        }
+        let looked = tokio::time::timeout(LETTERS_PATIENCE, Leftovers::in_stack(stack, kinds)).await;
+        let why = match looked {
+            Ok(Ok(leftovers)) => {
+                let stuck = leftovers.stuck();
+                *kept = Some((Instant::now(), stuck.clone()));
+                return stuck;
+            }
+            Ok(Err(failure)) => failure.to_string(),
+            Err(_) => format!("no answer within {}", age(LETTERS_PATIENCE)),
+        };
+        Arc::new(Stuck::unsearched(format!(
+            "dead letters and the outbox could not be searched: {why}"
+        )))
+    }
+}
 
 /// Answers what was asked of it.
 pub(crate) async fn answer(
     pages: &Rc<Pages>,
-    _stack: &Stack,
+    stack: &Stack,
     asked: &Asked,
-    _path: &[&str],
+    path: &[&str],
 ) -> Result<Answer, Failure> {
-    Ok(pages.page(asked, "", "Story", &html! {}))
+    let kinds = Kinds::of(&pages.stack.bundle.streams);
+    let told = async {
+        match path {
+            [] => look_for(pages, stack, &kinds, asked).await,
+            [kind, id] if asked.changes() => {
+                let category = kinds.named(kind).ok_or_else(nothing_here)?;
+                let outcome = send(stack, &kinds, &Key::new(category, id), asked).await;
+                Ok(pages.done(&["of", category.name(), id], outcome))
+            }
+            [kind, id] => {
+                let category = kinds.named(kind).ok_or_else(nothing_here)?;
+                let id = format!("{}/{id}", category.name());
+                find(pages, stack, &kinds, asked, &id).await
+            }
+            _ => Err(nothing_here()),
+        }
+    };
+    tokio::time::timeout(PATIENCE, told).await.unwrap_or_else(|_| {
+        Err(Failure::Failed(format!(
+            "no answer within {}: the stack is slow or does not answer",
+            age(PATIENCE)
+        )))
+    })
+}
+
+/// The form that looks for whatever has an id.
+fn search_box() -> Markup {
+    html! {
+        form.search role="search" action=(address(["of"])) {
+            input type="search" name="id" aria-label="Find by id" placeholder="Find by id" autocomplete="off"
+                spellcheck="false" required;
+            button { "Find" }
+        }
+    }
+}
+
+async fn look_for(
+    pages: &Rc<Pages>,
+    stack: &Stack,
+    kinds: &Kinds<'_>,
+    asked: &Asked,
+) -> Result<Answer, Failure> {
+    match asked.param("id").map(str::trim) {
+        Some(id) if !id.is_empty() => find(pages, stack, kinds, asked, id).await,
+        _ => {
+            let content = html! {
+                p { "The id of " (kinds.titles()) ", a stream's name, or a correlation id:" }
+                (search_box())
+            };
+            Ok(pages.page(asked, "", "Find", &content))
+        }
+    }
+}
+
+/// What the id names, as the command finds it.
+async fn find(
+    pages: &Rc<Pages>,
+    stack: &Stack,
+    kinds: &Kinds<'_>,
+    asked: &Asked,
+    id: &str,
+) -> Result<Answer, Failure> {
+    let stuck = pages.story.get(stack, kinds).await;
+    let leftovers = Leftovers::found(stuck, kinds);
+    let is_searched = asked.path().len() == 1;
+    let found = match subject::search(stack, id, kinds, &leftovers).await? {
+        Found::Several(candidates) => {
+            let content = html! {
+                p { (plain(id)) " names " (count(candidates.len(), "thing", "things")) ". Which do you mean?" }
+                ul { @for one in &candidates { li { a href=(of_name(&one.name)) { (one.name) } " " span.quiet { (one) } } } }
+            };
+            return Ok(pages.page(asked, "", "Which one?", &content));
+        }
+        Found::One(traced @ Traced::Things(_)) => {
+            let main = traced.main(kinds).or_else(|| traced.keys().first());
+            if let (true, Some(key)) = (is_searched, main) {
+                return Ok(Answer::see(address(["of", key.category.name(), &key.id])));
+            }
+            let story = Story::of(stack, kinds, &leftovers, &traced, asked).await?;
+            return Ok(story.page(pages, asked));
+        }
+        Found::One(unknown) => Some(unknown),
+        Found::Nothing => None,
+    };
+    if let Some(chain) = chain::find(stack, kinds, &leftovers, id, false, false).await? {
+        return Ok(chain_page(pages, asked, &chain, stack.clock.now()));
+    }
+    match found {
+        Some(traced) => {
+            let story = Story::of(stack, kinds, &leftovers, &traced, asked).await?;
+            Ok(story.page(pages, asked))
+        }
+        None => Err(subject::nothing(stack, id, kinds, &leftovers).await?),
+    }
+}
+
+/// The address of what is named `KIND/ID`.
+fn of_name(name: &str) -> String {
+    match name.split_once('/') {
+        Some((kind, id)) => address(["of", kind, id]),
+        None => address(["of"]),
+    }
+}
+
+/// What a first message set going.
+fn chain_page(pages: &Rc<Pages>, asked: &Asked, chain: &Chain, now: Timestamp) -> Answer {
+    let title = format!("Chain {}", chain.correlation_id);
+    let things = html! {
+        ul {
+            @for thing in &chain.things {
+                li {
+                    a href=(of_name(&thing.name)) { (thing.subject) } ": " (thing.state)
+                    @for one in &thing.outstanding { br; span.quiet { "outstanding: " (one) } }
+                }
+            }
+        }
+    };
+    let content = html! {
+        (layout::section("things", "What it went through", true, &things))
+        (layout::section("events", "Events", true, &events(&chain.events, None, false, asked)))
+        (layout::section("stuck", "Stuck", true, &stuck(pages, &chain.dead_letters, &chain.outbox, now)))
+        p.quiet {
+            "What is open or stuck led here. If the chain went through other things, "
+            code { "cargo ops trace " (chain.correlation_id) " --scan" } " finds them."
+        }
+    };
+    pages.page(asked, "", &title, &content)
+}
+
+/// All that is shown of a thing.
+struct Story<'k> {
+    kinds: &'k Kinds<'k>,
+    traced: Traced,
+    trace: Trace,
+    sources: Sources,
+    heard: Vec<eventsourcing::standing::Heard>,
+    row: Option<(ViewTableForm, ViewRow)>,
+    data: bool,
+    now: Timestamp,
+}
+
+impl<'k> Story<'k> {
+    async fn of(
+        stack: &Stack,
+        kinds: &'k Kinds<'k>,
+        leftovers: &Leftovers<'_>,
+        traced: &Traced,
+        asked: &Asked,
+    ) -> Result<Self, Failure> {
+        let data = asked.param("data") == Some("1");
+        let sources = Sources::read(stack, kinds, traced, READ).await?;
+        let heard = traced.heard(kinds, &sources.own);
+        let row = match traced.main(kinds) {
+            Some(key) => row_of(stack, key).await?,
+            None => None,
+        };
+        Ok(Self {
+            kinds,
+            trace: Trace::told(stack, kinds, leftovers, traced, &sources, data),
+            traced: traced.clone(),
+            sources,
+            heard,
+            row,
+            data,
+            now: stack.clock.now(),
+        })
+    }
+
+    /// Whether something is still to come of it.
+    fn is_open(&self) -> bool {
+        let is_over = self.trace.ending.is_some() && self.trace.outstanding.is_empty();
+        !is_over && !self.trace.events.is_empty()
+    }
+
+    fn page(&self, pages: &Rc<Pages>, asked: &Asked) -> Answer {
+        let lanes = self.lanes(&pages.stack.bundle);
+        let outstanding = self.outstanding();
+        let stuck = stuck(pages, &self.trace.dead_letters, &self.trace.outbox, self.now);
+        let events = html! {
+            (self.data_link(asked))
+            (events(&self.trace.events, Some(&lanes.1), self.data, asked))
+            (faults(&self.trace.faults))
+        };
+        let main = self.traced.main(self.kinds);
+        let asks = main
+            .filter(|_| self.trace.ending.is_none() && self.is_open())
+            .and_then(|key| forms(pages, self.kinds, key));
+        let content = html! {
+            div #state data-live { (self.head()) }
+            (layout::section("picture", "What happened", true, &self.picture(&lanes)))
+            @if !self.heard.is_empty() {
+                (layout::section("members", "Members", true, &members::grid(self.kinds, &self.heard)))
+            }
+            div.beside {
+                (layout::section("outstanding", "Outstanding", true, &outstanding))
+                (layout::section("stuck", "Stuck", true, &stuck))
+            }
+            (layout::section("events", "Events", true, &events))
+            @if let Some(asks) = asks { (layout::section("asks", "What can be asked of it", false, &asks)) }
+            @if let Some(key) = main.or_else(|| self.traced.keys().first()) {
+                p.quiet { "The same in a terminal: " code { "cargo ops trace " (key) } }
+            }
+        };
+        let place = self.row.as_ref().map_or("", |(form, _)| form.listing.command);
+        let title = layout::capitalised(&self.trace.subject);
+        pages.page(asked, place, &title, &content)
+    }
+
+    /// How it stands, and what its view says of it.
+    fn head(&self) -> Markup {
+        let deadline = self.deadline();
+        let state = self.trace.state().replace('_', " ");
+        let phase = self.row.as_ref().and_then(|(_, row)| row.phase());
+        html! {
+            p.state {
+                @if self.trace.ending.is_some() {
+                    span.tag { "ended" }
+                } @else if !self.trace.events.is_empty() {
+                    span.tag.warn[deadline.is_some_and(|at| at < self.now)] { "open" }
+                }
+                " " strong { @if let (None, Some(phase)) = (self.trace.ending, phase) { (phase.replace('_', " ")) } @else { (state) } }
+                @if let Some(reason) = &self.trace.reason { " " span.quiet { "“" (plain(reason.as_str())) "”" } }
+            }
+            dl.facts {
+                @if let Some(at) = deadline {
+                    div { dt { "deadline" } dd.problem[at < self.now] { (layout::time(at, self.now)) } }
+                }
+                @if let Some((form, row)) = &self.row {
+                    @for column in form.listing.columns {
+                        @if let Some(value) = self.fact(form, row, column) { div { dt { (column.title) } dd { (value) } } }
+                    }
+                }
+                @if let (Some(first), Some(last)) = (self.trace.events.first(), self.trace.events.last()) {
+                    div { dt { "began" } dd { (layout::time(first.committed_at, self.now)) } }
+                    @if last.committed_at > first.committed_at {
+                        div { dt { "took so far" } dd { (axis::words(last.committed_at.since(first.committed_at))) } }
+                    }
+                }
+            }
+        }
+    }
+
+    fn fact(&self, form: &ViewTableForm, row: &ViewRow, column: &Column) -> Option<Markup> {
+        let name = column.attribute;
+        let is_payload = form.listing.payload.contains(&name) && !self.data;
+        if is_payload || [form.key, PHASE, DUE_AT].contains(&name) {
+            return None;
+        }
+        let text = || {
+            row.text(name)
+                .map(plain)
+                .or_else(|| row.number(name).map(str::to_owned))
+        };
+        match (column.kind, row.time(name)) {
+            (ColumnKind::Age | ColumnKind::Due, Some(at)) => Some(layout::time(at, self.now)),
+            (ColumnKind::Amount, _) => row.number(name).map(|number| html! { (amount(number)) }),
+            _ => text().map(|text| html! { (text.replace('_', " ")) }),
+        }
+    }
+
+    /// When what it waits for is settled at the latest.
+    fn deadline(&self) -> Option<Timestamp> {
+        let outstanding = self.trace.outstanding.iter();
+        let recorded = outstanding.filter_map(|one| match one.deadline {
+            Deadline::At(at) => Some(at),
+            Deadline::Without | Deadline::NotRecorded => None,
+        });
+        recorded.min()
+    }
+
+    /// The streams that are drawn, and what they tell.
+    fn lanes(&self, bundle: &bundle::Bundle) -> (Vec<LaneTitle>, Lanes) {
+        let about = self
+            .sources
+            .of_members()
+            .iter()
+            .filter(|stream| stream.events().any(|(_, event)| self.sources.is_about_it(event)));
+        let members: Vec<_> = if self.sources.members() <= DRAWN {
+            about.collect()
+        } else {
+            Vec::new()
+        };
+        let kind = |stream: &StoredStream| {
+            self.kinds
+                .of_stream(stream.id.as_str())
+                .and_then(|key| self.kinds.kind(key.category))
+        };
+        let names = self
+            .sources
+            .own
+            .iter()
+            .chain(members.iter().copied())
+            .map(|stream| LaneTitle {
+                noun: kind(stream)
+                    .map_or_else(|| stream.id.category().to_owned(), |kind| kind.noun().to_owned()),
+                id: stream.id.id().to_owned(),
+                stream: stream.id.to_string(),
+            });
+        let names: Vec<_> = names.collect();
+        let title = |event: &RecordedEvent| {
+            let kinds = self
+                .kinds
+                .all()
+                .filter(|kind| kind.events.contains(&event.event_type.as_str()));
+            let cause = kinds.into_iter().find_map(|kind| (kind.cause)(event));
+            match cause {
+                Some(cause) => format!("{} ({})", event.event_type, cause.replace('_', " ")),
+                None => event.event_type.clone(),
+            }
+        };
+        let (all, about_it) = (
+            |_: &RecordedEvent| true,
+            |event: &RecordedEvent| self.sources.is_about_it(event),
+        );
+        let own = self.sources.own.iter().map(|stream| Source {
+            stream,
+            title: &title,
+            shows: &all,
+        });
+        let of_members = members.iter().map(|stream| Source {
+            stream,
+            title: &title,
+            shows: &about_it,
+        });
+        let sources: Vec<_> = own.chain(of_members).collect();
+        (names, Lanes::of(&sources, &Rules::of(bundle)))
+    }
+
+    fn picture(&self, (names, lanes): &(Vec<LaneTitle>, Lanes)) -> Markup {
+        let picture = Picture {
+            title: &self.trace.subject,
+            names,
+            lanes,
+            is_open: self.is_open(),
+            ending: self.trace.ending,
+            is_whole: self.sources.members() <= DRAWN,
+            letters: &self.trace.dead_letters,
+            outbox: &self.trace.outbox,
+            now: self.now,
+        };
+        html! {
+            (picture.draw())
+            @if self.sources.members() > DRAWN {
+                p.quiet { "Of more than " (DRAWN) " members no lanes are drawn; each has a page of its own." }
+            }
+        }
+    }
+
+    fn outstanding(&self) -> Markup {
+        let Trace {
+            outstanding,
+            unknown_events,
+            unsearched,
+            ..
+        } = &self.trace;
+        let is_stuck = !self.trace.dead_letters.is_empty() || !self.trace.outbox.is_empty();
+        html! {
+            @if outstanding.is_empty() {
+                p {
+                    @if is_stuck { "Nothing but what is stuck." } @else { "Nothing is outstanding" @if !unsearched.is_empty() { ", as far as could be searched" } "." }
+                }
+            } @else {
+                ul { @for one in outstanding { li {
+                    (one.what)
+                    @if let Some(since) = one.since { ", since " (layout::time(since, self.now)) }
+                    @match one.deadline {
+                        Deadline::At(at) => { "; its deadline " @if at < self.now { "was " } @else { "is " } (layout::time(at, self.now)) }
+                        Deadline::NotRecorded => "; its deadline was not recorded",
+                        Deadline::Without => {}
+                    }
+                } } }
+            }
+            @if self.sources.members() > self.sources.of_members().len() {
+                p.quiet { "Told by what has been recorded here. The streams of the members are read by " code { "cargo ops trace" } "." }
+            }
+            @for unknown in unknown_events {
+                p.problem { (unknown.stream_id) " at revision " (unknown.revision) ", " (unknown.event_type) ": " (unknown.why) }
+            }
+            @for unsearched in unsearched { p.problem { (unsearched) } }
+        }
+    }
+
+    fn data_link(&self, asked: &Asked) -> Markup {
+        html! {
+            p {
+                @if self.data {
+                    a href=(asked.with(&[("data", None), ("said", None)])) { "Hide what the events hold" }
+                } @else {
+                    a href=(asked.with(&[("data", Some("1")), ("said", None)])) { "Show what the events hold" }
+                }
+            }
+        }
+    }
+}
+
+/// What its view says of it; nothing if its kind has none, or the stack.
+async fn row_of(stack: &Stack, key: &Key) -> Result<Option<(ViewTableForm, ViewRow)>, Failure> {
+    let form = stack
+        .bundle
+        .registry
+        .views()
+        .find(|form| form.category == key.category);
+    let Some(form) = form.filter(|_| TextForm::ID.fits(&key.id)) else {
+        return Ok(None);
+    };
+    let view = View::of(stack, &form);
+    match view.reader.row(&key.id, Read::Consistent).await {
+        Ok(row) => Ok(row.map(|row| (form, row))),
+        Err(ViewError::NoTable(_)) => Ok(None),
+        Err(error) => Err(view.failed(error)),
+    }
+}
+
+/// The events as a table: what the picture shows, and what it can't.
+fn events(events: &[ShownEvent], lanes: Option<&Lanes>, data: bool, asked: &Asked) -> Markup {
+    let all = asked.param("all") == Some("1") || events.len() <= FIRST + LAST;
+    let is_told = |place: usize| all || place < FIRST || place >= events.len() - LAST;
+    let told = events.iter().enumerate().filter(|(place, _)| is_told(*place));
+    let days = events.first().zip(events.last());
+    let one_day = days.is_none_or(|(first, last)| day(first.committed_at) == day(last.committed_at));
+    if events.is_empty() {
+        return html! { p.quiet { "None is recorded." } };
+    }
+    html! {
+        @if !all {
+            p { "The first " (FIRST) " and the last " (LAST) " of " (events.len()) ". "
+                a href=(asked.with(&[("all", Some("1")), ("said", None)])) { "Show all" } }
+        }
+        table.events {
+            thead { tr {
+                th scope="col" { "time" @if one_day { " on " (days.map_or_else(String::new, |(first, _)| day(first.committed_at))) } }
+                th scope="col" { "event" }
+                th scope="col" { "because of" }
+                th scope="col" { "stream" }
+                th.number scope="col" { "rev." }
+                th scope="col" { "event id" }
+            } }
+            tbody { @for (_, event) in told {
+                tr id=(row(&event.stream_id, event.revision)) {
+                    td.at { time datetime=(event.committed_at) title=(event.committed_at) {
+                        @if !one_day { (day(event.committed_at)) " " } (clock(event.committed_at))
+                    } }
+                    td {
+                        strong { (event.event_type) }
+                        @if let Some(cause) = event.cause { " (" (cause.replace('_', " ")) ")" }
+                        @if let Some(lanes) = lanes { (tags(lanes, event)) }
+                    }
+                    td { @if let Some(lanes) = lanes { (because(lanes, event)) } }
+                    td { (event.stream_id) }
+                    td.number { (event.revision) }
+                    td.id { (event.event_id) }
+                }
+                @if data { tr.data { td colspan="6" { pre { (event.data()) } } } }
+            } }
+        }
+    }
+}
+
+fn day(at: Timestamp) -> String {
+    let text = at.to_string();
+    text.split_once('T')
+        .map_or(text.clone(), |(day, _)| day.to_owned())
+}
+
+fn mark_of<'l>(lanes: &'l Lanes, event: &ShownEvent) -> Option<&'l lanes::Mark> {
+    let is_it = |mark: &&lanes::Mark| {
+        mark.stream.as_str() == event.stream_id
+            && mark.events.iter().any(|told| told.revision == event.revision)
+    };
+    lanes.marks.iter().find(is_it)
+}
+
+fn tags(lanes: &Lanes, event: &ShownEvent) -> Markup {
+    let mark = mark_of(lanes, event);
+    html! {
+        @if mark.is_some_and(|mark| mark.late) { " " span.tag.warn { "too late" } }
+        @if mark.is_some_and(|mark| mark.overtaken) { " " span.tag.warn { "overtaken" } }
+    }
+}
+
+fn because(lanes: &Lanes, event: &ShownEvent) -> Markup {
+    let Some(mark) = mark_of(lanes, event) else {
+        return html! {};
+    };
+    let Some(cause) = &mark.cause else {
+        return html! { span.quiet { "a message from outside" } };
+    };
+    let led = &lanes.marks[cause.mark];
+    let first = led.events.iter().find(|told| told.revision == cause.revision);
+    html! {
+        a href={ "#" (row(led.stream.as_str(), cause.revision)) } { (first.map_or("", |told| told.event_type.as_str())) }
+        " " span.quiet { "by " (cause.command) }
+    }
+}
+
+fn faults(faults: &[ShownFault]) -> Markup {
+    html! {
+        @for fault in faults {
+            p.problem { (fault.stream_id) " is broken at revision " (fault.revision) ": " (fault.fault) }
+        }
+    }
+}
+
+/// What of it is in dead-letter queues, and what could not be delivered.
+fn stuck(pages: &Pages, letters: &[ShownLetter], outbox: &[Entry], now: Timestamp) -> Markup {
+    let own = pages.stack.names.prefix();
+    html! {
+        @if letters.is_empty() && outbox.is_empty() { p { "No dead letter, and nothing in the outbox." } }
+        @if !letters.is_empty() {
+            ul { @for letter in letters {
+                @let queue = letter.queue.strip_prefix(&own).unwrap_or(&letter.queue);
+                li {
+                    a href=(address(["letters", queue])) { (letter.queue) }
+                    @if let Some(code) = &letter.error_code { " " span.tag.bad { (code) } }
+                    " " (letter.error)
+                    span.quiet {
+                        " (" (count(u64::from(letter.receive_count), "receive", "receives"))
+                        @if let Some(at) = letter.sent_at { ", sent " (layout::time(at, now)) } ")"
+                    }
+                }
+            } }
+        }
+        @if !outbox.is_empty() {
+            ul { @for entry in outbox {
+                li {
+                    a href=(address(["outbox"])) { (entry.stream_id) " at " (entry.revision) } " " span.tag.warn { (entry.delivery) }
+                    " " (count(u64::from(entry.attempts), "try", "tries")) ": " (entry.last_error)
+                    span.quiet { " (last " (layout::time(entry.last_attempt_at, now)) ")" }
+                }
+            } }
+        }
+    }
 }

@@ -24,6 +24,7 @@ impl Leftovers<'_> {
     ) -> (Vec<ShownLetter>, Vec<Entry>) {
         let belongs = Belongs::to(traced, own);
         let letters = self
+            .stuck
             .letters
             .iter()
             .filter(|(_, letter, named)| belongs.includes(&letter.body, named))
@@ -33,7 +34,7 @@ impl Leftovers<'_> {
             let of_member = members.iter().any(|stream| stream.id.as_str() == entry.stream_id);
             of_member || self.keys_of(entry).iter().any(|key| belongs.keys.contains(key))
         };
-        let entries = self.entries.iter().filter(is_own).cloned().collect();
+        let entries = self.stuck.entries.iter().filter(is_own).cloned().collect();
         (letters, entries)
     }
 }

@@ -39,34 +39,34 @@ const SEGMENTS: i32 = 4;
 /// A chain, and how the things stand that it went through.
 #[derive(Serialize)]
 pub(crate) struct Chain {
-    correlation_id: String,
+    pub(crate) correlation_id: String,
     /// Whether the whole table was looked through.
     scanned: bool,
     streams: Vec<String>,
-    events: Vec<ShownEvent>,
+    pub(crate) events: Vec<ShownEvent>,
     faults: Vec<ShownFault>,
-    things: Vec<Thing>,
-    dead_letters: Vec<ShownLetter>,
-    outbox: Vec<Entry>,
+    pub(crate) things: Vec<Thing>,
+    pub(crate) dead_letters: Vec<ShownLetter>,
+    pub(crate) outbox: Vec<Entry>,
     unsearched: Vec<String>,
 }
 
 /// Something that a chain went through.
 #[derive(Serialize)]
-struct Thing {
+pub(crate) struct Thing {
     /// What names it and nothing else.
-    name: String,
+    pub(crate) name: String,
     /// The same with what it belongs to, such as `loan 7 of book b-1`.
-    subject: String,
+    pub(crate) subject: String,
     ending: Option<&'static str>,
     cause: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<Text>,
     unknown_events: Vec<UnknownEvent>,
-    outstanding: Vec<Outstanding>,
+    pub(crate) outstanding: Vec<Outstanding>,
     /// How it stands, in words.
     #[serde(skip)]
-    state: String,
+    pub(crate) state: String,
 }
 
 impl Report for Chain {
@@ -151,7 +151,7 @@ pub(crate) async fn find(
         things: Vec::new(),
         dead_letters: leftovers.mentioning(stack, id),
         outbox: Vec::new(),
-        unsearched: leftovers.unsearched.clone(),
+        unsearched: leftovers.unsearched().to_vec(),
     };
     for (key, traced) in things {
         let trace = Trace::of(stack, kinds, leftovers, &traced, data).await?;

@@ -1,5 +1,7 @@
 //! What got stuck on the way: dead letters, with what each of them names, and what could not be delivered.
 
+use std::sync::Arc;
+
 use aws_adapters::Received;
 use eventsourcing::{Category, TextForm};
 
@@ -17,10 +19,26 @@ const SEARCHED: usize = 10_000;
 /// All that is stuck in a stack.
 pub(crate) struct Leftovers<'s> {
     kinds: &'s Kinds<'s>,
+    pub(super) stuck: Arc<Stuck>,
+}
+
+/// What was found when it was looked for.
+#[derive(Default)]
+pub(crate) struct Stuck {
     pub(super) letters: Vec<(String, Received, Named)>,
     pub(super) entries: Vec<Entry>,
     /// What could not be searched, in words.
     pub(crate) unsearched: Vec<String>,
+}
+
+impl Stuck {
+    /// That nothing could be searched, and why.
+    pub(crate) fn unsearched(why: String) -> Self {
+        Self {
+            unsearched: vec![why],
+            ..Self::default()
+        }
+    }
 }
 
 impl<'s> Leftovers<'s> {
@@ -48,18 +66,34 @@ impl<'s> Leftovers<'s> {
                 "more than {SEARCHED} entries of the outbox are not all searched"
             ));
         }
-        Ok(Self {
-            kinds,
+        let stuck = Stuck {
             letters,
             entries,
             unsearched,
-        })
+        };
+        Ok(Self::found(Arc::new(stuck), kinds))
+    }
+
+    /// What was found before.
+    pub(crate) fn found(stuck: Arc<Stuck>, kinds: &'s Kinds<'s>) -> Self {
+        Self { kinds, stuck }
+    }
+
+    /// What was found, for another time.
+    pub(crate) fn stuck(&self) -> Arc<Stuck> {
+        self.stuck.clone()
+    }
+
+    /// What could not be searched, in words.
+    pub(crate) fn unsearched(&self) -> &[String] {
+        &self.stuck.unsearched
     }
 
     /// How many letters are about one of these and can't be about another thing of the same id.
     pub(crate) fn letters_naming(&self, keys: &[Key]) -> usize {
         let is_about = |named: &Named| keys.iter().any(|key| named.names_alone(key));
-        self.letters
+        self.stuck
+            .letters
             .iter()
             .filter(|(_, _, named)| is_about(named))
             .count()
@@ -67,7 +101,8 @@ impl<'s> Leftovers<'s> {
 
     /// How many letters hold an id, of whatever.
     pub(crate) fn letters_mentioning(&self, id: &str) -> usize {
-        self.letters
+        self.stuck
+            .letters
             .iter()
             .filter(|(_, _, named)| named.mentions(id))
             .count()
@@ -75,7 +110,11 @@ impl<'s> Leftovers<'s> {
 
     /// The things that letters are about which hold an id.
     pub(crate) fn keys_beside(&self, id: &str) -> Vec<Key> {
-        let mentioning = self.letters.iter().filter(|(_, _, named)| named.mentions(id));
+        let mentioning = self
+            .stuck
+            .letters
+            .iter()
+            .filter(|(_, _, named)| named.mentions(id));
         mentioning
             .flat_map(|(_, _, named)| named.keys.iter().cloned())
             .collect()
@@ -83,7 +122,11 @@ impl<'s> Leftovers<'s> {
 
     /// The letters that hold an id.
     pub(crate) fn mentioning(&self, stack: &Stack, id: &str) -> Vec<ShownLetter> {
-        let mentioning = self.letters.iter().filter(|(_, _, named)| named.mentions(id));
+        let mentioning = self
+            .stuck
+            .letters
+            .iter()
+            .filter(|(_, _, named)| named.mentions(id));
         mentioning
             .map(|(queue, letter, _)| ShownLetter::of(stack, queue, letter, false))
             .collect()
@@ -92,16 +135,17 @@ impl<'s> Leftovers<'s> {
     /// How many entries of the outbox are of one of these, or of what it is computed from.
     pub(crate) fn entries_naming(&self, keys: &[Key]) -> usize {
         let is_of = |entry: &&Entry| self.keys_of(entry).iter().any(|key| keys.contains(key));
-        self.entries.iter().filter(is_of).count()
+        self.stuck.entries.iter().filter(is_of).count()
     }
 
     /// All ids of things of a kind that anything stuck names.
     pub(crate) fn ids_of(&self, category: Category) -> impl Iterator<Item = String> {
         let named = self
+            .stuck
             .letters
             .iter()
             .flat_map(|(_, _, named)| named.keys.iter().cloned());
-        let entries = self.entries.iter().flat_map(|entry| self.keys_of(entry));
+        let entries = self.stuck.entries.iter().flat_map(|entry| self.keys_of(entry));
         let of_kind = named.chain(entries).filter(move |key| key.category == category);
         of_kind.map(|key| key.id).filter(|id| TextForm::ID.fits(id))
     }

@@ -2,8 +2,10 @@
 
 use std::io::{self, Write};
 
-use eventsourcing::standing::{Ending, Members, Outstanding, Standing, StoredStream, UnknownEvent};
-use eventsourcing::{StreamId, Text};
+use eventsourcing::standing::{
+    Ending, HeardResult, Members, Outstanding, Standing, StoredStream, UnknownEvent,
+};
+use eventsourcing::{RecordedEvent, StreamId, Text};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::Serialize;
 
@@ -21,33 +23,33 @@ use crate::stack::Stack;
 const READS: usize = 16;
 
 #[derive(Serialize)]
-pub(super) struct Trace {
+pub(crate) struct Trace {
     /// What is traced, such as `loan 9e81…`.
-    pub(super) subject: String,
-    pub(super) streams: Vec<String>,
+    pub(crate) subject: String,
+    pub(crate) streams: Vec<String>,
     /// How it ended, such as `LoanReturned`; none while it is open.
-    pub(super) ending: Option<&'static str>,
+    pub(crate) ending: Option<&'static str>,
     /// Why, in a word of the rules.
-    pub(super) cause: Option<&'static str>,
+    pub(crate) cause: Option<&'static str>,
     /// The same in the words of whoever caused it, which are a payload.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) reason: Option<Text>,
+    pub(crate) reason: Option<Text>,
     /// Ending, cause and reason in words.
     #[serde(skip)]
-    pub(super) ended: Option<String>,
+    pub(crate) ended: Option<String>,
     /// What to call it without an ending.
     #[serde(skip)]
-    pub(super) so_far: Option<&'static str>,
-    pub(super) events: Vec<ShownEvent>,
-    pub(super) faults: Vec<ShownFault>,
+    pub(crate) so_far: Option<&'static str>,
+    pub(crate) events: Vec<ShownEvent>,
+    pub(crate) faults: Vec<ShownFault>,
     /// Events of which this version knows too little to tell what follows from them.
-    pub(super) unknown_events: Vec<UnknownEvent>,
-    pub(super) outstanding: Vec<Outstanding>,
-    pub(super) dead_letters: Vec<ShownLetter>,
+    pub(crate) unknown_events: Vec<UnknownEvent>,
+    pub(crate) outstanding: Vec<Outstanding>,
+    pub(crate) dead_letters: Vec<ShownLetter>,
     /// What could not be delivered yet.
-    pub(super) outbox: Vec<Entry>,
+    pub(crate) outbox: Vec<Entry>,
     /// What could not be searched for more, in words.
-    pub(super) unsearched: Vec<String>,
+    pub(crate) unsearched: Vec<String>,
 }
 
 impl Report for Trace {
@@ -87,7 +89,7 @@ impl Report for Trace {
 
 impl Trace {
     /// What has become of it.
-    pub(super) fn state(&self) -> String {
+    pub(crate) fn state(&self) -> String {
         let unsure = !self.unknown_events.is_empty() || !self.faults.is_empty();
         match &self.ended {
             Some(ended) if unsure => format!("{ended}, and what this version does not know"),
@@ -170,31 +172,99 @@ pub(super) fn write_letters(out: &mut dyn Write, letters: &[ShownLetter]) -> io:
     write_table(out, &table)
 }
 
+/// The streams that tell of what is traced.
+pub(crate) struct Sources {
+    /// Its own.
+    pub(crate) own: Vec<StoredStream>,
+    members: Option<Members>,
+    /// Those of its members that were read, then those of its relations.
+    related: Vec<StoredStream>,
+    /// How many of those are its members'.
+    of_members: usize,
+}
+
+impl Sources {
+    /// Reads them. Of more than `most` members only those are read that it has heard nothing of, if those are fewer.
+    pub(crate) async fn read(
+        stack: &Stack,
+        kinds: &Kinds<'_>,
+        traced: &Traced,
+        most: usize,
+    ) -> Result<Self, Failure> {
+        let own = read_all(stack, traced.streams()).await?;
+        let members = traced.members(kinds, &own);
+        let mut wanted = members.as_ref().map_or_else(Vec::new, |of| of.streams.clone());
+        if wanted.len() > most {
+            let heard = traced.heard(kinds, &own).into_iter();
+            let silent = heard.filter(|heard| heard.result == HeardResult::Nothing);
+            wanted = silent.map(|heard| heard.member).collect();
+        }
+        if wanted.len() > most {
+            wanted.clear();
+        }
+        let mut related = read_all(stack, wanted).await?;
+        let of_members = related.len();
+        related.extend(read_all(stack, traced.related(kinds, &own)).await?);
+        Ok(Self {
+            own,
+            members,
+            related,
+            of_members,
+        })
+    }
+
+    /// Those of its members that were read.
+    pub(crate) fn of_members(&self) -> &[StoredStream] {
+        &self.related[..self.of_members]
+    }
+
+    /// How many members it has.
+    pub(crate) fn members(&self) -> usize {
+        self.members.as_ref().map_or(0, |members| members.streams.len())
+    }
+
+    /// Whether an event of a member is about it; what else happens to its members is theirs.
+    pub(crate) fn is_about_it(&self, event: &RecordedEvent) -> bool {
+        let (Some(members), Some(own)) = (&self.members, self.own.first()) else {
+            return false;
+        };
+        event.text(members.field).is_some_and(|id| id == own.id.id())
+    }
+}
+
 impl Trace {
     /// All that belongs to what is traced.
-    pub(super) async fn of(
+    pub(crate) async fn of(
         stack: &Stack,
         kinds: &Kinds<'_>,
         leftovers: &Leftovers<'_>,
         traced: &Traced,
         data: bool,
     ) -> Result<Self, Failure> {
-        let streams = read_all(stack, traced.streams()).await?;
-        let members = traced.members(kinds, &streams);
-        let mut related = read_all(stack, members.iter().flat_map(|of| of.streams.clone()).collect()).await?;
-        let count = related.len();
-        related.extend(read_all(stack, traced.related(kinds, &streams)).await?);
+        let sources = Sources::read(stack, kinds, traced, usize::MAX).await?;
+        Ok(Self::told(stack, kinds, leftovers, traced, &sources, data))
+    }
+
+    /// What its streams tell.
+    pub(crate) fn told(
+        stack: &Stack,
+        kinds: &Kinds<'_>,
+        leftovers: &Leftovers<'_>,
+        traced: &Traced,
+        sources: &Sources,
+        data: bool,
+    ) -> Self {
+        let (streams, of_members) = (&sources.own, sources.of_members());
         let Standing {
             ending,
             so_far,
             outstanding,
             unknown,
         } = traced.subject(kinds).map_or_else(Standing::default, |subject| {
-            Standing::of(subject, &streams, &related)
+            Standing::of(subject, streams, &sources.related)
         });
-        related.truncate(count);
-        let (dead_letters, outbox) = leftovers.of(stack, traced, &streams, &related);
-        Ok(Self {
+        let (dead_letters, outbox) = leftovers.of(stack, traced, streams, of_members);
+        Self {
             subject: traced.title(kinds),
             streams: streams
                 .iter()
@@ -209,37 +279,31 @@ impl Trace {
             ended: ending.as_ref().map(|ending| ending.words(data)),
             so_far,
             ending: ending.map(|Ending { event_type, .. }| event_type),
-            events: shown(kinds, &streams, members.as_ref(), &related, data),
-            faults: streams.iter().chain(&related).flat_map(events::faults).collect(),
+            events: shown(kinds, sources, data),
+            faults: streams
+                .iter()
+                .chain(of_members)
+                .flat_map(events::faults)
+                .collect(),
             unknown_events: unknown,
             outstanding,
             dead_letters,
             outbox,
-            unsearched: leftovers.unsearched.clone(),
-        })
+            unsearched: leftovers.unsearched().to_vec(),
+        }
     }
 }
 
 /// What happened to it, in order of time.
-fn shown(
-    kinds: &Kinds<'_>,
-    own: &[StoredStream],
-    members: Option<&Members>,
-    of_members: &[StoredStream],
-    data: bool,
-) -> Vec<ShownEvent> {
-    let mut events: Vec<_> = own
+fn shown(kinds: &Kinds<'_>, sources: &Sources, data: bool) -> Vec<ShownEvent> {
+    let mut events: Vec<_> = sources
+        .own
         .iter()
         .flat_map(|stream| events::shown(kinds, stream, data))
         .collect();
-    if let (Some(members), Some(own)) = (members, own.first()) {
-        // What else happens to its members is theirs.
-        for stream in of_members {
-            let about = stream
-                .events()
-                .filter(|(_, event)| event.text(members.field).is_some_and(|id| id == own.id.id()));
-            events.extend(about.map(|(at, event)| ShownEvent::of(kinds, &stream.id, at, event, data)));
-        }
+    for stream in sources.of_members() {
+        let about = stream.events().filter(|(_, event)| sources.is_about_it(event));
+        events.extend(about.map(|(at, event)| ShownEvent::of(kinds, &stream.id, at, event, data)));
     }
     // A stable sort: events of one commit stay in their order, those of one moment in the saga's.
     events.sort_by_key(|event| event.committed_at);

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io::{self, Write};
 
 use aws_adapters::DynamoDbEventStore;
-use eventsourcing::standing::{Members, StoredStream, Subject};
+use eventsourcing::standing::{Heard, Members, StoredStream, Subject};
 use eventsourcing::{EventStore, LoadError, Read, StreamId, TextForm};
 use serde::Serialize;
 
@@ -86,6 +86,12 @@ impl Traced {
         self.subject(kinds)?.members(own)
     }
 
+    /// What it has heard of each of them, by its own streams.
+    pub(crate) fn heard(&self, kinds: &Kinds<'_>, own: &[StoredStream]) -> Vec<Heard> {
+        let subject = self.subject(kinds);
+        subject.map_or_else(Vec::new, |subject| subject.heard(own))
+    }
+
     /// More streams that tell how it stands.
     pub(crate) fn related(&self, kinds: &Kinds<'_>, own: &[StoredStream]) -> Vec<StreamId> {
         let subject = self.subject(kinds);
@@ -128,7 +134,15 @@ impl Evidence {
     }
 }
 
-/// Finds what `id` names: in the names of streams, in what is stuck on the way, or both; none if nothing does.
+/// What an id names.
+pub(crate) enum Found {
+    Nothing,
+    One(Traced),
+    /// Whoever asks has to say which of them is meant.
+    Several(Vec<Candidate>),
+}
+
+/// Finds what `id` names, and asks which is meant if that is more than one thing.
 pub(crate) async fn find(
     stack: &Stack,
     format: Format,
@@ -136,6 +150,20 @@ pub(crate) async fn find(
     kinds: &Kinds<'_>,
     leftovers: &Leftovers<'_>,
 ) -> Result<Option<Traced>, Failure> {
+    match search(stack, id, kinds, leftovers).await? {
+        Found::Nothing => Ok(None),
+        Found::One(traced) => Ok(Some(traced)),
+        Found::Several(candidates) => Err(ask(format, id, candidates)?),
+    }
+}
+
+/// Finds what `id` names: in the names of streams, in what is stuck on the way, or both.
+pub(crate) async fn search(
+    stack: &Stack,
+    id: &str,
+    kinds: &Kinds<'_>,
+    leftovers: &Leftovers<'_>,
+) -> Result<Found, Failure> {
     let mut found: Vec<(Key, Evidence, Traced)> = Vec::new();
     for key in possible(id, kinds)? {
         let evidence = Evidence::of(stack, kinds, &key, leftovers).await?;
@@ -146,14 +174,14 @@ pub(crate) async fn find(
     }
     if let Some((_, _, first)) = found.first() {
         if found.iter().all(|(_, _, traced)| traced == first) {
-            return Ok(Some(first.clone()));
+            return Ok(Found::One(first.clone()));
         }
-        return Err(ask(format, id, &found)?);
+        return Ok(Found::Several(found.iter().map(Candidate::of).collect()));
     }
     if leftovers.letters_mentioning(id) > 0 {
-        return Ok(Some(Traced::Unknown(id.to_owned())));
+        return Ok(Found::One(Traced::Unknown(id.to_owned())));
     }
-    Ok(None)
+    Ok(Found::Nothing)
 }
 
 /// What the text may name: the one thing of a kind that is said, or things of all kinds, and the one whose
@@ -234,15 +262,26 @@ fn is_id(id: &str) -> bool {
 
 /// One of the things that an id may name, for programs.
 #[derive(Serialize)]
-struct Candidate {
+pub(crate) struct Candidate {
     /// What names it and nothing else.
-    name: String,
+    pub(crate) name: String,
     /// A stream of it, if there is one.
     stream_id: Option<String>,
     /// How many name it.
     dead_letters: usize,
     /// How many of its commits are in the outbox.
     outbox: usize,
+}
+
+impl Candidate {
+    fn of((key, evidence, _): &(Key, Evidence, Traced)) -> Self {
+        Self {
+            name: key.to_string(),
+            stream_id: evidence.stream.as_ref().map(ToString::to_string),
+            dead_letters: evidence.letters,
+            outbox: evidence.outbox,
+        }
+    }
 }
 
 impl fmt::Display for Candidate {
@@ -282,17 +321,8 @@ impl Report for Ambiguous<'_> {
 }
 
 /// The question which of them is meant, as an error. For programs it is the document, too.
-fn ask(format: Format, id: &str, found: &[(Key, Evidence, Traced)]) -> Result<Failure, Failure> {
-    let candidate = |(key, evidence, _): &(Key, Evidence, Traced)| Candidate {
-        name: key.to_string(),
-        stream_id: evidence.stream.as_ref().map(ToString::to_string),
-        dead_letters: evidence.letters,
-        outbox: evidence.outbox,
-    };
-    let question = Ambiguous {
-        id,
-        candidates: found.iter().map(candidate).collect(),
-    };
+fn ask(format: Format, id: &str, candidates: Vec<Candidate>) -> Result<Failure, Failure> {
+    let question = Ambiguous { id, candidates };
     if format == Format::Json {
         format.print(&question)?;
     }
@@ -302,7 +332,7 @@ fn ask(format: Format, id: &str, found: &[(Key, Evidence, Traced)]) -> Result<Fa
 }
 
 /// Nothing is called so: as an error, with what could not be searched.
-pub(super) async fn nothing(
+pub(crate) async fn nothing(
     stack: &Stack,
     id: &str,
     kinds: &Kinds<'_>,
@@ -331,11 +361,11 @@ pub(super) async fn nothing(
         kinds.titles(),
         whole_table::advice(stack).await
     );
-    if leftovers.unsearched.is_empty() {
+    if leftovers.unsearched().is_empty() {
         return Ok(Failure::NotFound(nowhere));
     }
     Ok(Failure::Failed(format!(
         "{nowhere}, as far as could be searched: {}",
-        leftovers.unsearched.join("; ")
+        leftovers.unsearched().join("; ")
     )))
 }
