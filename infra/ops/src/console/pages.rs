@@ -139,7 +139,7 @@ impl Pages {
     pub(crate) async fn answer(self: &Rc<Self>, asked: &Asked) -> Answer {
         match asked.path().as_slice() {
             ["style.css"] => {
-                return Answer::file("text/css; charset=utf-8", include_str!("assets/style.css"));
+                return Answer::file("text/css; charset=utf-8", STYLE);
             }
             ["console.js"] => {
                 return Answer::file(

@@ -64,17 +64,16 @@ pub(crate) struct Kept(Mutex<Option<(Instant, Arc<Stuck>)>>);
 impl Kept {
     async fn get(&self, stack: &Stack, kinds: &Kinds<'_>) -> Arc<Stuck> {
         let mut kept = self.0.lock().await;
-        if let Some((at, stuck)) = &*kept
+        if let Some((at, found)) = &*kept
             && at.elapsed() < FRESH
         {
-            return stuck.clone();
+            return found.clone();
         }
         let looked = tokio::time::timeout(LETTERS_PATIENCE, Leftovers::in_stack(stack, kinds)).await;
         let why = match looked {
             Ok(Ok(leftovers)) => {
-                let stuck = leftovers.stuck();
-                *kept = Some((Instant::now(), stuck.clone()));
-                return stuck;
+                *kept = Some((Instant::now(), leftovers.stuck()));
+                return leftovers.stuck();
             }
             Ok(Err(failure)) => failure.to_string(),
             Err(_) => format!("no answer within {}", age(LETTERS_PATIENCE)),
@@ -154,8 +153,7 @@ async fn find(
     asked: &Asked,
     id: &str,
 ) -> Result<Answer, Failure> {
-    let stuck = pages.story.get(stack, kinds).await;
-    let leftovers = Leftovers::found(stuck, kinds);
+    let leftovers = Leftovers::found(pages.story.get(stack, kinds).await, kinds);
     let is_searched = asked.path().len() == 1;
     let found = match subject::search(stack, id, kinds, &leftovers).await? {
         Found::Several(candidates) => {
@@ -266,13 +264,18 @@ impl<'k> Story<'k> {
         !is_over && !self.trace.events.is_empty()
     }
 
+    /// Whether all is read that could have led to what happened.
+    fn is_whole(&self) -> bool {
+        self.sources.members() <= DRAWN
+    }
+
     fn page(&self, pages: &Rc<Pages>, asked: &Asked) -> Answer {
         let lanes = self.lanes(&pages.stack.bundle);
         let outstanding = self.outstanding();
         let stuck = stuck(pages, &self.trace.dead_letters, &self.trace.outbox, self.now);
         let events = html! {
             (self.data_link(asked))
-            (events(&self.trace.events, Some(&lanes.1), self.data, asked))
+            (events(&self.trace.events, Some((&lanes.1, self.is_whole())), self.data, asked))
             (faults(&self.trace.faults))
         };
         let main = self.traced.main(self.kinds);
@@ -281,10 +284,10 @@ impl<'k> Story<'k> {
             .and_then(|key| forms(pages, self.kinds, key));
         let content = html! {
             div #state data-live { (self.head()) }
-            (layout::section("picture", "What happened", true, &self.picture(&lanes)))
             @if !self.heard.is_empty() {
                 (layout::section("members", "Members", true, &members::grid(self.kinds, &self.heard)))
             }
+            (layout::section("picture", "What happened", true, &self.picture(&lanes)))
             div.beside {
                 (layout::section("outstanding", "Outstanding", true, &outstanding))
                 (layout::section("stuck", "Stuck", true, &stuck))
@@ -327,7 +330,7 @@ impl<'k> Story<'k> {
                 @if let (Some(first), Some(last)) = (self.trace.events.first(), self.trace.events.last()) {
                     div { dt { "began" } dd { (layout::time(first.committed_at, self.now)) } }
                     @if last.committed_at > first.committed_at {
-                        div { dt { "took so far" } dd { (axis::words(last.committed_at.since(first.committed_at))) } }
+                        div { dt { @if self.is_open() { "took so far" } @else { "took" } } dd { (axis::words(last.committed_at.since(first.committed_at))) } }
                     }
                 }
             }
@@ -427,7 +430,7 @@ impl<'k> Story<'k> {
             lanes,
             is_open: self.is_open(),
             ending: self.trace.ending,
-            is_whole: self.sources.members() <= DRAWN,
+            is_whole: self.is_whole(),
             letters: &self.trace.dead_letters,
             outbox: &self.trace.outbox,
             now: self.now,
@@ -506,7 +509,7 @@ async fn row_of(stack: &Stack, key: &Key) -> Result<Option<(ViewTableForm, ViewR
 }
 
 /// The events as a table: what the picture shows, and what it can't.
-fn events(events: &[ShownEvent], lanes: Option<&Lanes>, data: bool, asked: &Asked) -> Markup {
+fn events(events: &[ShownEvent], lanes: Option<(&Lanes, bool)>, data: bool, asked: &Asked) -> Markup {
     let all = asked.param("all") == Some("1") || events.len() <= FIRST + LAST;
     let is_told = |place: usize| all || place < FIRST || place >= events.len() - LAST;
     let told = events.iter().enumerate().filter(|(place, _)| is_told(*place));
@@ -537,9 +540,9 @@ fn events(events: &[ShownEvent], lanes: Option<&Lanes>, data: bool, asked: &Aske
                     td {
                         strong { (event.event_type) }
                         @if let Some(cause) = event.cause { " (" (cause.replace('_', " ")) ")" }
-                        @if let Some(lanes) = lanes { (tags(lanes, event)) }
+                        @if let Some((lanes, _)) = lanes { (tags(lanes, event)) }
                     }
-                    td { @if let Some(lanes) = lanes { (because(lanes, event)) } }
+                    td { @if let Some((lanes, is_whole)) = lanes { (because(lanes, event, is_whole)) } }
                     td { (event.stream_id) }
                     td.number { (event.revision) }
                     td.id { (event.event_id) }
@@ -568,21 +571,21 @@ fn tags(lanes: &Lanes, event: &ShownEvent) -> Markup {
     let mark = mark_of(lanes, event);
     html! {
         @if mark.is_some_and(|mark| mark.late) { " " span.tag.warn { "too late" } }
-        @if mark.is_some_and(|mark| mark.overtaken) { " " span.tag.warn { "overtaken" } }
+        @if mark.is_some_and(|mark| mark.overtaken && !mark.late) { " " span.tag.warn { "overtaken" } }
     }
 }
 
-fn because(lanes: &Lanes, event: &ShownEvent) -> Markup {
+fn because(lanes: &Lanes, event: &ShownEvent, is_whole: bool) -> Markup {
     let Some(mark) = mark_of(lanes, event) else {
         return html! {};
     };
-    let Some(cause) = &mark.cause else {
-        return html! { span.quiet { "a message from outside" } };
+    let told = mark.events.iter().find(|told| told.revision == event.revision);
+    let Some(cause) = told.and_then(|told| told.cause.as_ref()) else {
+        return html! { @if is_whole { span.quiet { "a message from outside" } } };
     };
     let led = &lanes.marks[cause.mark];
-    let first = led.events.iter().find(|told| told.revision == cause.revision);
     html! {
-        a href={ "#" (row(led.stream.as_str(), cause.revision)) } { (first.map_or("", |told| told.event_type.as_str())) }
+        a href={ "#" (row(led.stream.as_str(), cause.revision)) } { (led.type_at(cause.revision)) }
         " " span.quiet { "by " (cause.command) }
     }
 }

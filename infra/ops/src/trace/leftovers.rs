@@ -66,12 +66,12 @@ impl<'s> Leftovers<'s> {
                 "more than {SEARCHED} entries of the outbox are not all searched"
             ));
         }
-        let stuck = Stuck {
+        let found = Stuck {
             letters,
             entries,
             unsearched,
         };
-        Ok(Self::found(Arc::new(stuck), kinds))
+        Ok(Self::found(Arc::new(found), kinds))
     }
 
     /// What was found before.

@@ -43,6 +43,8 @@ const MOST: i64 = 168;
 /// How many times the usual wait is folded, and how far apart its ends stand then.
 const MUCH_LONGER: u128 = 6;
 const FOLDED: i64 = 104;
+/// How near to its end a fold is drawn.
+const NEAR: i32 = 30;
 /// What is left free between two marks of a lane.
 const FREE: i32 = 12;
 
@@ -79,7 +81,8 @@ impl Axis {
                 axis.width = axis.width.max(x + point.right);
             }
             if is_folded {
-                let x = i32::midpoint(from, x);
+                // Near its end: what stands at its beginning has a text.
+                let x = i32::midpoint(from, x).max(x - NEAR);
                 axis.folds.extend(wait.map(|wait| Fold { x, wait }));
             }
             axis.places.insert(moment, x);
@@ -146,11 +149,11 @@ pub(super) fn clock(at: Timestamp) -> String {
     time.trim_end_matches('Z').to_owned()
 }
 
-/// `120 ms`, `2.4 s`, `15 min 0 s`.
+/// `120 ms`, `2.42 s`, `15 min 0 s`.
 pub(super) fn words(wait: Duration) -> String {
     match wait.as_millis() {
         millis @ ..1_000 => format!("{millis} ms"),
-        millis @ ..10_000 => format!("{}.{} s", millis / 1_000, millis / 100 % 10),
+        millis @ ..10_000 => format!("{}.{:02} s", millis / 1_000, millis / 10 % 100),
         _ => age(wait),
     }
 }
@@ -232,6 +235,6 @@ mod tests {
     fn what_is_written_below_says_the_first_time_and_how_long_after_it_the_others_were() {
         let axis = Axis::of(&[point(1_000, 0), point(3_500, 1), point(8_000, 0)], 0);
         let texts: Vec<_> = axis.ticks().into_iter().map(|(_, text)| text).collect();
-        assert_eq!(texts, ["00:00:01.000", "+7.0 s"]);
+        assert_eq!(texts, ["00:00:01.000", "+7.00 s"]);
     }
 }

@@ -63,8 +63,6 @@ pub(super) struct Mark {
     pub(super) nth: usize,
     pub(super) stream: StreamId,
     pub(super) events: Vec<Told>,
-    /// What led to it; none if that is not among what is known.
-    pub(super) cause: Option<Cause>,
     /// It tells of something that came too late.
     pub(super) late: bool,
     /// What led to it was there before the commit ahead of it: that overtook it, and it was decided on what was left.
@@ -77,9 +75,30 @@ pub(super) struct Told {
     pub(super) revision: u64,
     pub(super) event_type: String,
     pub(super) title: String,
+    /// What led to it; none if that is not among what is known.
+    pub(super) cause: Option<Cause>,
 }
 
-/// What led to a commit: a step sent a command because of an event.
+impl Mark {
+    /// What led to its events, each once.
+    pub(super) fn causes(&self) -> Vec<&Cause> {
+        let mut causes: Vec<&Cause> = Vec::new();
+        for cause in self.events.iter().filter_map(|event| event.cause.as_ref()) {
+            if !causes.contains(&cause) {
+                causes.push(cause);
+            }
+        }
+        causes
+    }
+
+    /// The type of its event at that revision.
+    pub(super) fn type_at(&self, revision: u64) -> &str {
+        let event = self.events.iter().find(|event| event.revision == revision);
+        event.map_or("", |event| event.event_type.as_str())
+    }
+}
+
+/// What led to an event: a step sent a command because of an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Cause {
     /// The event's mark.
@@ -122,7 +141,7 @@ impl Lanes {
         // Stable: commits of one moment stay in the order of their streams.
         commits.sort_by_key(|(_, commit)| commit.committed_at);
         let mut ended: BTreeSet<usize> = BTreeSet::new();
-        let mut causes: Vec<String> = Vec::new();
+        let mut messages: Vec<Vec<&str>> = Vec::new();
         for (lane, commit) in commits {
             let (source, at) = (&sources[lane], commit.committed_at);
             let shown: Vec<_> = commit
@@ -141,9 +160,9 @@ impl Lanes {
                 let due = event.text(DUE_AT).and_then(|at| at.parse().ok());
                 lanes.due.extend(due.map(|at| Due { lane, at }));
             }
-            if let Some(first) = shown.first() {
+            if !shown.is_empty() {
                 let same = |mark: &&Mark| mark.lane == lane && mark.at == at;
-                causes.push(first.causation_id.clone());
+                messages.push(shown.iter().map(|event| event.causation_id.as_str()).collect());
                 lanes.marks.push(Mark {
                     lane,
                     at,
@@ -156,9 +175,9 @@ impl Lanes {
                             revision: event.revision,
                             event_type: event.event_type.clone(),
                             title: (source.title)(event),
+                            cause: None,
                         })
                         .collect(),
-                    cause: None,
                     overtaken: false,
                 });
             }
@@ -168,15 +187,15 @@ impl Lanes {
         }
         lanes.due.sort_by_key(|due| (due.at, due.lane));
         lanes.due.dedup();
-        lanes.find_causes(sources, rules, &causes);
+        lanes.find_causes(sources, rules, &messages);
         lanes.find_overtaken(rules);
         lanes
     }
 
     /// The id of a command that a step sends is computed from the event, so what the steps could have sent because
     /// of these events is known.
-    fn find_causes(&mut self, sources: &[Source<'_>], rules: &Rules, causes: &[String]) {
-        let wanted: BTreeSet<&str> = causes.iter().map(String::as_str).collect();
+    fn find_causes(&mut self, sources: &[Source<'_>], rules: &Rules, messages: &[Vec<&str>]) {
+        let wanted: BTreeSet<&str> = messages.iter().flatten().copied().collect();
         let mut sent: HashMap<String, Cause> = HashMap::new();
         let ids: HashMap<(&str, u64), &str> = sources
             .iter()
@@ -204,8 +223,10 @@ impl Lanes {
                 }
             }
         }
-        for (mark, cause) in self.marks.iter_mut().zip(causes) {
-            mark.cause = sent.remove(cause);
+        for (mark, messages) in self.marks.iter_mut().zip(messages) {
+            for (event, message) in mark.events.iter_mut().zip(messages) {
+                event.cause = sent.get(*message).cloned();
+            }
         }
     }
 
@@ -214,16 +235,16 @@ impl Lanes {
         for number in 0..self.marks.len() {
             let mark = &self.marks[number];
             let ahead = before.insert(mark.lane, number).map(|ahead| &self.marks[ahead]);
-            let is_overtaken = match (&mark.cause, ahead) {
-                (Some(cause), Some(ahead)) if !rules.deadlines.contains(cause.command) => {
-                    let of_another = ahead
-                        .cause
-                        .as_ref()
-                        .is_none_or(|other| other.command != cause.command);
-                    of_another && self.marks[cause.mark].at < ahead.at
-                }
-                _ => false,
-            };
+            let is_overtaken = ahead.is_some_and(|ahead| {
+                let led_ahead = ahead.causes();
+                let is_overtaken = |cause: &&Cause| {
+                    let is_another = led_ahead.iter().all(|other| other.command != cause.command);
+                    is_another
+                        && !rules.deadlines.contains(cause.command)
+                        && self.marks[cause.mark].at < ahead.at
+                };
+                mark.causes().iter().any(is_overtaken)
+            });
             self.marks[number].overtaken = is_overtaken;
         }
     }
@@ -233,7 +254,7 @@ impl Lanes {
 mod tests {
     use super::*;
 
-    use eventsourcing::{Category, NewEvent, Position};
+    use eventsourcing::{Category, event_id};
     use uuid::Uuid;
 
     const BOOK: Category = Category::new("book");
@@ -254,17 +275,23 @@ mod tests {
 
     /// A commit of one event for each type, caused by that message.
     fn commit(stream: &StreamId, after: u64, millis: i64, types: &[&'static str], cause: &str) -> Commit {
-        let event = |event_type: &&'static str| NewEvent {
-            event_type,
+        let event = |(event_type, revision): (&&str, u64)| RecordedEvent {
+            event_id: event_id(stream, revision).to_string(),
+            revision,
+            event_type: (*event_type).to_owned(),
             schema_version: 1,
             data: "{}".to_owned(),
             correlation_id: "c".to_owned(),
             causation_id: cause.to_owned(),
             trace: None,
         };
-        let at = Timestamp::from_millis(millis);
-        let events = types.iter().map(event).collect();
-        Commit::at(Position(after), stream, Uuid::nil(), at, events)
+        Commit {
+            stream: stream.clone(),
+            revision: after + 1,
+            commit_id: Uuid::nil(),
+            committed_at: Timestamp::from_millis(millis),
+            events: types.iter().zip(after + 1..).map(event).collect(),
+        }
     }
 
     fn stream(id: &StreamId, commits: Vec<Commit>) -> StoredStream {
@@ -297,13 +324,32 @@ mod tests {
         let held = commit(&book, 0, 10, &["BookHeld"], "somebody's");
         let lent = commit(&loan, 0, 30, &["BookLent"], &sent(&held, "LendBook", &loan));
         let lanes = lanes(&[stream(&book, vec![held]), stream(&loan, vec![lent])]);
-        assert_eq!(lanes.marks[0].cause, None);
+        assert!(lanes.marks[0].causes().is_empty());
         let cause = Cause {
             mark: 0,
             revision: 1,
             command: "LendBook",
         };
-        assert_eq!(lanes.marks[1].cause, Some(cause));
+        assert_eq!(lanes.marks[1].causes(), [&cause]);
+    }
+
+    #[test]
+    fn a_commit_of_several_messages_is_led_back_to_each_of_their_events() {
+        let (books, loan) = ([BOOK.stream(&1), BOOK.stream(&2)], LOAN.stream(&1));
+        let held = books.clone().map(|book| commit(&book, 0, 10, &["BookHeld"], "x"));
+        let mut lent = commit(&loan, 0, 30, &["BookLent", "BookLent"], "x");
+        for (event, held) in lent.events.iter_mut().zip(&held) {
+            event.causation_id = sent(held, "LendBook", &loan);
+        }
+        let [first, second] = held;
+        let [one, other] = books;
+        let told = lanes(&[
+            stream(&one, vec![first]),
+            stream(&other, vec![second]),
+            stream(&loan, vec![lent]),
+        ]);
+        let led: Vec<_> = told.marks[2].causes().iter().map(|cause| cause.mark).collect();
+        assert_eq!(led, [0, 1]);
     }
 
     #[test]
@@ -351,7 +397,7 @@ mod tests {
         );
         let told = lanes(&[stream(&book, vec![held]), stream(&loan, vec![lent, reminded])]);
         assert!(told.marks.iter().all(|mark| !mark.overtaken));
-        assert!(told.marks[2].cause.is_some());
+        assert_eq!(told.marks[2].causes().len(), 1);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use eventsourcing::Timestamp;
 use maud::{Markup, html};
 
 use super::axis::{Axis, Point, clock, width_of, words};
-use super::lanes::{Lanes, Mark};
+use super::lanes::{Cause, Lanes, Mark};
 use crate::dead_letters::ShownLetter;
 use crate::outbox::Entry;
 use crate::output::count;
@@ -69,7 +69,8 @@ struct Layout<'a> {
     /// The marks that are drawn.
     drawn: Vec<usize>,
     letters: Vec<Stuck<'a>>,
-    dues: Vec<(usize, Timestamp)>,
+    /// The deadlines, each with the first and the last lane in which it was recorded.
+    dues: Vec<(usize, usize, Timestamp)>,
     /// Where each lane is: its upper edge, and the line that its marks stand on.
     tops: Vec<i32>,
     lines: Vec<i32>,
@@ -129,7 +130,8 @@ impl Picture<'_> {
         if mark.late {
             notes.push("too late".to_owned());
         }
-        if mark.overtaken {
+        // What is late has been overtaken by what it is late for.
+        if mark.overtaken && !mark.late {
             notes.push("overtaken".to_owned());
         }
         if let Some(entry) = self.tries(mark) {
@@ -153,11 +155,13 @@ impl<'a> Layout<'a> {
         let drawn: Vec<_> = (0..all).filter(is_drawn).collect();
         let newest = marks.last().map_or(picture.now, |mark| mark.at);
         let dues = picture.lanes.due.iter();
-        let mut dues: Vec<_> = dues
-            .filter(|due| picture.is_open || due.at <= newest)
-            .map(|due| (due.lane, due.at))
-            .collect();
-        dues.dedup();
+        let mut spans: Vec<(usize, usize, Timestamp)> = Vec::new();
+        for due in dues.filter(|due| picture.is_open || due.at <= newest) {
+            match spans.iter_mut().find(|(_, _, at)| *at == due.at) {
+                Some((first, last, _)) => (*first, *last) = ((*first).min(due.lane), (*last).max(due.lane)),
+                None => spans.push((due.lane, due.lane, due.at)),
+            }
+        }
         let mut letters: Vec<Stuck<'_>> = Vec::new();
         for letter in picture.letters {
             let stream = letter.stream_id.as_deref();
@@ -188,7 +192,7 @@ impl<'a> Layout<'a> {
             axis: Axis::default(),
             drawn,
             letters,
-            dues,
+            dues: spans,
             tops: Vec::new(),
             lines: Vec::new(),
             height: 0,
@@ -222,7 +226,7 @@ impl<'a> Layout<'a> {
                 right: widest(&letter_texts(stuck.letter)),
             });
         }
-        for (lane, at) in &self.dues {
+        for (_, lane, at) in &self.dues {
             points.push(Point {
                 at: *at,
                 nth: 0,
@@ -290,8 +294,8 @@ impl<'a> Layout<'a> {
                     @let x = self.axis.x(self.picture.now, 0);
                     g.now { path d={ "M" (x) " " (TOP) "V" (below) } {} text x=(x + 4) y=(TOP - 8) { "now" } }
                 }
-                @for (lane, at) in &self.dues { (self.due(*lane, *at)) }
-                @for number in &self.drawn { (self.arrow(*number)) }
+                @for due in &self.dues { (self.due(*due)) }
+                @for number in &self.drawn { (self.arrows(*number)) }
                 @for number in &self.drawn { (self.mark(*number)) }
                 @for stuck in &self.letters { (self.letter(stuck)) }
                 g.ticks {
@@ -309,7 +313,7 @@ impl<'a> Layout<'a> {
 
     fn lane(&self, lane: usize, width: i32) -> Markup {
         let name = &self.picture.names[lane];
-        let (top, line) = (self.tops[lane], self.lines[lane]);
+        let (top, y) = (self.tops[lane], self.lines[lane]);
         let bottom = self.tops.get(lane + 1).copied().unwrap_or(self.height - BOTTOM);
         let is_empty = !self.picture.lanes.marks.iter().any(|mark| mark.lane == lane)
             && !self.letters.iter().any(|stuck| stuck.lane == lane);
@@ -317,50 +321,51 @@ impl<'a> Layout<'a> {
             g.lane.odd[lane % 2 == 1] {
                 title { (name.stream) }
                 rect x="0" y=(top) width=(width) height=(bottom - top) {}
-                text.noun x="10" y=(line - 2) { (name.noun) }
-                text.id x="10" y=(line + 13) { (short(&name.id)) }
-                path d={ "M" (START - 26) " " (line) "H" (width - 12) } {}
-                @if is_empty { text.id x=(START) y=(line - 8) { "nothing yet" } }
+                text.noun x="10" y=(y - 2) { (name.noun) }
+                text.id x="10" y=(y + 13) { (short(&name.id)) }
+                path d={ "M" (START - 26) " " (y) "H" (width - 12) } {}
+                @if is_empty { text.id x=(START) y=(y - 8) { @if self.picture.is_open { "nothing yet" } @else { "nothing" } } }
             }
         }
     }
 
-    fn due(&self, lane: usize, at: Timestamp) -> Markup {
+    fn due(&self, (first, last, at): (usize, usize, Timestamp)) -> Markup {
         let x = self.axis.x(at, 0);
-        let (top, line) = (self.tops[lane], self.lines[lane]);
+        let (top, below) = (self.tops[first] + 4, self.lines[last] + 24);
         let passed = at <= self.picture.now;
         html! {
             g.due {
                 title { "Deadline at " (clock(at)) @if passed { ", which has passed" } }
-                path d={ "M" (x) " " (top + 4) "V" (line + 24) } {}
-                text x=(x + 4) y=(line + 22) { "deadline" }
+                path d={ "M" (x) " " (top) "V" (below) } {}
+                text x=(x + 4) y=(below - 2) { "deadline" }
             }
         }
     }
 
-    fn arrow(&self, number: usize) -> Markup {
+    /// What led to a mark: an arrow for each message, or one from outside.
+    fn arrows(&self, number: usize) -> Markup {
         let mark = &self.picture.lanes.marks[number];
         let (x, y) = (self.axis.x(mark.at, mark.nth), self.lines[mark.lane]);
-        let Some(cause) = &mark.cause else {
-            return html! {
-                @if self.picture.is_whole {
-                    g.outside {
-                        title { "From outside: no event in the picture led to it" }
-                        path d={ "M" (x - 24) " " (y - 9) "L" (x - RADIUS - 2) " " (y - 2) } marker-end="url(#head)" {}
-                    }
+        let causes = mark.causes();
+        html! {
+            @if causes.is_empty() && self.picture.is_whole {
+                g.outside {
+                    title { "From outside: no event in the picture led to it" }
+                    path d={ "M" (x - 24) " " (y - 9) "L" (x - RADIUS - 2) " " (y - 2) } marker-end="url(#head)" {}
                 }
-            };
-        };
-        let from = &self.picture.lanes.marks[cause.mark];
-        if !self.drawn.contains(&cause.mark) {
-            return html! {};
+            }
+            @for cause in causes.into_iter().filter(|cause| self.drawn.contains(&cause.mark)) {
+                (self.arrow(cause, x, y))
+            }
         }
+    }
+
+    fn arrow(&self, cause: &Cause, x: i32, y: i32) -> Markup {
+        let from = &self.picture.lanes.marks[cause.mark];
         let (from_x, from_y) = (self.axis.x(from.at, from.nth), self.lines[from.lane]);
-        let led = from.events.iter().find(|event| event.revision == cause.revision);
-        let led = led.map_or("", |event| event.event_type.as_str());
         html! {
             g.arrow {
-                title { (led) " led to it, by " (cause.command) }
+                title { (from.type_at(cause.revision)) " led to it, by " (cause.command) }
                 path d=(curve(from_x, from_y, x, y)) marker-end="url(#head)" {}
             }
         }
@@ -423,10 +428,10 @@ impl<'a> Layout<'a> {
             let end = html! { g.mark { circle.end cx="13" cy="10" r="9" {} circle.shape cx="13" cy="10" r="5" {} } };
             shapes.push((end, "the end"));
         }
-        if marks().any(|mark| mark.cause.is_some()) {
+        if marks().any(|mark| !mark.causes().is_empty()) {
             shapes.push((line("arrow"), "led to, by a command of a step"));
         }
-        if self.picture.is_whole && marks().any(|mark| mark.cause.is_none()) {
+        if self.picture.is_whole && marks().any(|mark| mark.causes().is_empty()) {
             shapes.push((line("outside"), "came from outside"));
         }
         if !self.dues.is_empty() {
@@ -437,7 +442,7 @@ impl<'a> Layout<'a> {
             let late = html! { g.mark.late { path.shape d="M13 2l8 8l-8 8l-8-8z" {} } };
             shapes.push((late, "came too late to count"));
         }
-        if marks().any(|mark| mark.overtaken) {
+        if marks().any(|mark| mark.overtaken && !mark.late) {
             let overtaken = html! { g.mark.overtaken { circle.shape cx="13" cy="10" r="6" {} } };
             shapes.push((
                 overtaken,
