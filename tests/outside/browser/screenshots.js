@@ -1,4 +1,4 @@
-// The pictures of the console that pages show: `tests/browser/run --screenshots infra/ops/pictures`.
+// The pictures of the console that pages show: `tests/outside/browser/run --screenshots infra/ops/pictures`.
 
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
