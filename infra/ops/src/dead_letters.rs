@@ -26,8 +26,8 @@ use crate::stack::Stack;
 /// How many messages of each queue `list` looks at to tell the reasons.
 const LOOKED_AT: usize = 1_000;
 
-/// How many queues are asked at once.
-const CALLS: usize = 8;
+/// How many queues are asked at once: all of a stack with a few dozen, in two rounds.
+const CALLS: usize = 32;
 
 /// What is sent back.
 #[derive(Debug, Args)]

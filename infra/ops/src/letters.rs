@@ -144,7 +144,7 @@ pub(crate) async fn look(
     };
     progress.set_length(counts.all().min(limit) as u64);
     progress.set_message("receiving messages");
-    let letters = take(stack, queue, limit, time, progress).await?;
+    let letters = take(stack, queue, limit, time, counts, progress).await?;
     Ok(Some(Look {
         to_the_end: letters.len() < limit,
         letters,
@@ -172,22 +172,30 @@ async fn come_back(
     }
 }
 
-/// Receives up to `limit` messages and holds them for `time`.
+/// Receives up to `limit` messages of a queue that holds so many, and holds them for `time`.
 async fn take(
     stack: &Stack,
     queue: &str,
     limit: usize,
     time: Duration,
+    counts: Counts,
     progress: &ProgressBar,
 ) -> Result<Vec<Received>, Failure> {
     let mut letters = Vec::new();
     let mut seen = BTreeSet::new();
+    // Whoever only looks has seen all, as far as anybody can tell; whoever does something with them looks on.
+    let all_that_is_counted = if time > LOOK { usize::MAX } else { counts.visible };
     while letters.len() < limit {
         let how = Receive {
             limit: limit - letters.len(),
             visibility: Some(time),
-            // All servers of the queue are asked, where a receive that does not wait asks a few.
-            wait: Duration::from_secs(1),
+            // All servers of the queue are asked, where a receive that does not wait asks a few. It waits in vain
+            // where nothing is left.
+            wait: if letters.len() < all_that_is_counted {
+                Duration::from_secs(1)
+            } else {
+                Duration::ZERO
+            },
         };
         let received = stack.receive(queue, how).await?;
         let mut news = false;

@@ -147,9 +147,12 @@ pub(crate) async fn list(
 /// Entries that are not published, `limit` of each state at most.
 pub(crate) async fn unpublished(stack: &Stack, limit: usize) -> Result<Vec<Entry>, Failure> {
     let outbox = of(stack);
-    let mut entries = outbox.list(Delivery::Parked, limit).await.map_err(failed)?;
-    entries.extend(outbox.list(Delivery::Pending, limit).await.map_err(failed)?);
-    Ok(entries.into_iter().map(Entry::from).collect())
+    let (parked, pending) = (
+        outbox.list(Delivery::Parked, limit),
+        outbox.list(Delivery::Pending, limit),
+    );
+    let (parked, pending) = futures::try_join!(parked, pending).map_err(failed)?;
+    Ok(parked.into_iter().chain(pending).map(Entry::from).collect())
 }
 
 async fn meant(outbox: &Outbox, which: &WhichEntries) -> Result<Vec<CommitRef>, Failure> {

@@ -22,6 +22,7 @@ use crate::stack::Stack;
 pub(crate) use chain::Chain;
 pub(crate) use leftovers::{Leftovers, Stuck};
 pub(crate) use report::{Sources, Trace};
+use subject::Streams;
 pub(crate) use subject::{Found, Traced};
 
 /// What is traced, and how.
@@ -54,11 +55,14 @@ pub(crate) async fn show(stack: &Stack, format: Format, asked: Asked) -> Result<
     let Some(id) = &asked.id else {
         return spanned::show(stack, &kinds, format, &asked.by, asked.limit).await;
     };
-    let leftovers = Leftovers::in_stack(stack, &kinds).await?;
-    let found = if asked.scan {
-        None
+    let leftovers = Leftovers::in_stack(stack, &kinds);
+    let (found, leftovers) = if asked.scan {
+        (None, leftovers.await?)
     } else {
-        subject::find(stack, format, id, &kinds, &leftovers).await?
+        // Both at once: each is many calls, and a stack that is hard at work takes its time for each.
+        let (streams, leftovers) = futures::try_join!(Streams::of(stack, &kinds, id), leftovers)?;
+        let found = subject::find(stack, format, id, &kinds, &streams, &leftovers).await?;
+        (found, leftovers)
     };
     if let Some(traced @ Traced::Things(_)) = &found {
         let trace = Trace::of(stack, &kinds, &leftovers, traced, asked.data).await?;

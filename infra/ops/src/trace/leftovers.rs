@@ -46,7 +46,11 @@ impl<'s> Leftovers<'s> {
     pub(crate) async fn in_stack(stack: &Stack, kinds: &'s Kinds<'s>) -> Result<Self, Failure> {
         let mut letters = Vec::new();
         let mut unsearched = Vec::new();
-        for (queue, size, held) in dead_letters::all(stack, SEARCHED).await? {
+        let (letters_of_queues, entries) = futures::try_join!(
+            dead_letters::all(stack, SEARCHED),
+            outbox::unpublished(stack, SEARCHED)
+        )?;
+        for (queue, size, held) in letters_of_queues {
             if let Some(missing) = size.checked_sub(held.len()).filter(|missing| *missing > 0) {
                 unsearched.push(format!(
                     "{} of {} could not be searched",
@@ -60,7 +64,6 @@ impl<'s> Leftovers<'s> {
             });
             letters.extend(named);
         }
-        let entries = outbox::unpublished(stack, SEARCHED).await?;
         if entries.len() >= SEARCHED {
             unsearched.push(format!(
                 "more than {SEARCHED} entries of the outbox are not all searched"

@@ -20,7 +20,7 @@ use crate::output::{Report, count, narrow, progress, table, write_table};
 use crate::stack::Stack;
 
 /// How many streams are read at once: something may have thousands of members.
-const READS: usize = 16;
+pub(super) const READS: usize = 16;
 
 #[derive(Serialize)]
 pub(crate) struct Trace {

@@ -1,15 +1,18 @@
 //! What an id names: a thing, and with it all that it is a part of. What may be two things is asked about,
 //! never guessed.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{self, Write};
 
 use aws_adapters::DynamoDbEventStore;
 use eventsourcing::standing::{Heard, Members, StoredStream, Subject};
 use eventsourcing::{EventStore, LoadError, Read, StreamId, TextForm};
+use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::Serialize;
 
 use super::leftovers::Leftovers;
+use super::report::READS;
 use super::whole_table;
 use crate::events;
 use crate::failure::Failure;
@@ -109,28 +112,41 @@ struct Evidence {
 }
 
 impl Evidence {
-    async fn of(
-        stack: &Stack,
-        kinds: &Kinds<'_>,
-        key: &Key,
-        leftovers: &Leftovers<'_>,
-    ) -> Result<Self, Failure> {
+    fn of(kinds: &Kinds<'_>, key: &Key, streams: &Streams, leftovers: &Leftovers<'_>) -> Self {
         let keys = kinds.with_computed(key.clone());
-        let mut stream = None;
-        for name in keys.iter().filter(|key| is_id(&key.id)).map(Key::stream) {
-            if stream.is_none() && exists(stack, &name).await? {
-                stream = Some(name);
-            }
-        }
-        Ok(Self {
-            stream,
+        Self {
+            stream: keys
+                .iter()
+                .map(Key::stream)
+                .find(|stream| streams.0.contains(stream)),
             letters: leftovers.letters_naming(&keys),
             outbox: leftovers.entries_naming(&keys),
-        })
+        }
     }
 
     fn is_any(&self) -> bool {
         self.stream.is_some() || self.letters > 0 || self.outbox > 0
+    }
+}
+
+/// The streams that there are of what an id may name, and of what that leads to.
+pub(crate) struct Streams(BTreeSet<StreamId>);
+
+impl Streams {
+    /// Looks for all of them at once.
+    pub(crate) async fn of(stack: &Stack, kinds: &Kinds<'_>, id: &str) -> Result<Self, Failure> {
+        let keys = possible(id, kinds)?.into_iter();
+        let keys = keys.flat_map(|key| kinds.with_computed(key));
+        let names: BTreeSet<_> = keys
+            .filter(|key| is_id(&key.id))
+            .map(|key| key.stream())
+            .collect();
+        let there = names.into_iter().map(async |name| {
+            let is_there = exists(stack, &name).await?;
+            Ok::<_, Failure>(is_there.then_some(name))
+        });
+        let there: Vec<_> = stream::iter(there).buffered(READS).try_collect().await?;
+        Ok(Self(there.into_iter().flatten().collect()))
     }
 }
 
@@ -148,9 +164,10 @@ pub(crate) async fn find(
     format: Format,
     id: &str,
     kinds: &Kinds<'_>,
+    streams: &Streams,
     leftovers: &Leftovers<'_>,
 ) -> Result<Option<Traced>, Failure> {
-    match search(stack, id, kinds, leftovers).await? {
+    match search_among(stack, id, kinds, streams, leftovers).await? {
         Found::Nothing => Ok(None),
         Found::One(traced) => Ok(Some(traced)),
         Found::Several(candidates) => Err(ask(format, id, candidates)?),
@@ -164,9 +181,21 @@ pub(crate) async fn search(
     kinds: &Kinds<'_>,
     leftovers: &Leftovers<'_>,
 ) -> Result<Found, Failure> {
+    let streams = Streams::of(stack, kinds, id).await?;
+    search_among(stack, id, kinds, &streams, leftovers).await
+}
+
+/// The same, where the streams have been looked for.
+async fn search_among(
+    stack: &Stack,
+    id: &str,
+    kinds: &Kinds<'_>,
+    streams: &Streams,
+    leftovers: &Leftovers<'_>,
+) -> Result<Found, Failure> {
     let mut found: Vec<(Key, Evidence, Traced)> = Vec::new();
     for key in possible(id, kinds)? {
-        let evidence = Evidence::of(stack, kinds, &key, leftovers).await?;
+        let evidence = Evidence::of(kinds, &key, streams, leftovers);
         if evidence.is_any() {
             let traced = whole(stack, kinds, &key, leftovers).await?;
             found.push((key, evidence, traced));
