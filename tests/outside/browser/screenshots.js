@@ -27,7 +27,7 @@ for (let round = 0; round < 40; round++) {
 await stack.send("finalize-cart", "no json");
 await group(stack, "grp-1", [["g-1"], ["g-2", 12.5], ["g-3"]]);
 await until("the letter is there", async () => (await stack.count("finalize-cart-dlq")) === 1);
-await sleep(1_000);
+await sleep(4_000);
 await picture("now", "/console");
 await picture("story", "/console/of?id=c-late");
 

@@ -5,7 +5,6 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::rc::Rc;
 use std::time::Duration;
 
 use aws_adapters::ViewRow;
@@ -308,9 +307,6 @@ pub(crate) fn is_behind(newest: &Newest, row: Option<&ViewRow>) -> bool {
     let known = row.and_then(|row| row.number("revision")?.parse::<u64>().ok());
     known.is_none_or(|known| known < newest.revision)
 }
-
-/// What is shared by those who count and those who show.
-pub(crate) type Shared = Rc<RefCell<Pulse>>;
 
 #[cfg(test)]
 mod tests {
