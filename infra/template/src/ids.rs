@@ -38,7 +38,11 @@ pub(crate) const OUTBOX_TABLE: &str = "OutboxTable";
 pub(crate) const DEADLINE_SCHEDULES: &str = "DeadlineSchedules";
 /// The role that schedules send as.
 pub(crate) const SCHEDULER_ROLE: &str = "SchedulerRole";
-/// What that role may do with views.
-pub(crate) const OPERATOR_VIEWS: &str = "OperatorViewsPolicy";
 /// The role of whoever moves messages out of dead-letter queues.
 pub(crate) const OPERATOR_ROLE: &str = "OperatorRole";
+/// What that role may do with views.
+pub(crate) const OPERATOR_VIEWS: &str = "OperatorViewsPolicy";
+/// The role of whoever looks and changes nothing.
+pub(crate) const VIEWER_ROLE: &str = "ViewerRole";
+/// What that role may do with views.
+pub(crate) const VIEWER_VIEWS: &str = "ViewerViewsPolicy";

@@ -130,6 +130,11 @@ fn resources(bundle: &Bundle) -> Map {
     if registry.views().next().is_some() {
         resources.put(ids::OPERATOR_VIEWS, roles::views_of_operator(registry));
     }
+    resources.remark("For whoever looks, in the console or by commands, and is to change nothing.");
+    resources.put(ids::VIEWER_ROLE, roles::viewer_role(bundle));
+    if registry.views().next().is_some() {
+        resources.put(ids::VIEWER_VIEWS, roles::views_of_viewer(registry));
+    }
     let alarms = alarms::alarms(bundle);
     let arns: Vec<_> = alarms.iter().map(|alarm| alarm.arn.clone()).collect();
     for alarm in alarms {
@@ -210,6 +215,10 @@ fn outputs(registry: &Registry) -> Map {
             "Role of whoever sends dead letters again",
             arn(ids::OPERATOR_ROLE),
         ),
+    );
+    outputs.put(
+        "ViewerRoleArn",
+        output("Role of whoever looks and changes nothing", arn(ids::VIEWER_ROLE)),
     );
     outputs
 }

@@ -39,9 +39,14 @@ pub(crate) fn statement(sid: &str, actions: &[&str], mut resources: Vec<Yaml>) -
 }
 
 pub(crate) fn use_of_key() -> Yaml {
-    let actions = ["kms:Decrypt", "kms:GenerateDataKey"];
-    only_if(
-        WITH_KEY,
-        statement("Encrypt", &actions, vec![reference("KmsKeyArn")]),
-    )
+    with_key("Encrypt", &["kms:Decrypt", "kms:GenerateDataKey"])
+}
+
+/// The same for who writes nothing.
+pub(crate) fn reading_with_key() -> Yaml {
+    with_key("Decrypt", &["kms:Decrypt"])
+}
+
+fn with_key(sid: &str, actions: &[&str]) -> Yaml {
+    only_if(WITH_KEY, statement(sid, actions, vec![reference("KmsKeyArn")]))
 }

@@ -11,10 +11,10 @@ use crate::functions::conditional;
 use crate::ids;
 use crate::intrinsics::{arn, attribute, only_if, reference, substituted};
 use crate::parameters::WITH_VIEWS;
-use crate::policies::{allow, document, policy, use_of_key};
+use crate::policies::{allow, document, policy, reading_with_key, use_of_key};
 use crate::yaml::{Map, Yaml, inline};
 
-/// How long a session of the operator's role may last. One by `aws sts assume-role` lasts an hour if it does not ask
+/// How long a session of a person's role may last. One by `aws sts assume-role` lasts an hour if it does not ask
 /// for more, and an hour at most if it comes from another role.
 ///
 /// Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_update-role-settings.html>
@@ -39,19 +39,6 @@ pub(crate) fn role(registry: &Registry, function: &Function) -> Map {
 /// does whatever else `cargo ops` does. Queues that only steps send to let nobody else in.
 pub(crate) fn operator_role(bundle: &Bundle) -> Map {
     let registry = &bundle.registry;
-    let account = substituted("arn:${AWS::Partition}:iam::${AWS::AccountId}:root");
-    let trust = Map::new()
-        .with("Effect", "Allow")
-        .with("Principal", Map::new().with("AWS", account))
-        .with("Action", "sts:AssumeRole");
-    let queues = registry.queues();
-    let deadlines = (!registry.deadlines().is_empty()).then_some(DEADLINES);
-    let dead_letters = queues
-        .iter()
-        .copied()
-        .chain(deadlines)
-        .map(|name| substituted(queue_arn(&dead_letter_queue(name))));
-    let queues = queues.iter().map(|name| substituted(queue_arn(name)));
     let take = [
         "sqs:StartMessageMoveTask",
         "sqs:CancelMessageMoveTask",
@@ -61,8 +48,87 @@ pub(crate) fn operator_role(bundle: &Bundle) -> Map {
         "sqs:ChangeMessageVisibility",
         "sqs:GetQueueAttributes",
     ];
+    let send = ["sqs:SendMessage", "sqs:GetQueueAttributes"];
+    let mend = ["dynamodb:UpdateItem", "dynamodb:DeleteItem"];
+    let mut statements = vec![
+        allow("TakeDeadLetters", &take, dead_letter_queues(registry)),
+        allow("SendThemAgain", &send, queues(registry)),
+        allow("MendTheOutbox", &mend, vec![arn(ids::OUTBOX_TABLE)]),
+    ];
+    statements.extend(reading(bundle));
+    statements.push(use_of_key());
+    Map::new().with("Type", "AWS::IAM::Role").with(
+        "Properties",
+        Map::new()
+            .with(
+                "Description",
+                "Operates the stack: sends, reads events, mends what is in dead-letter queues and in the outbox",
+            )
+            .note("The longest there is: publishing a large table again takes hours, and ends with its session.")
+            .with("MaxSessionDuration", LONGEST_SESSION.as_secs())
+            .with("AssumeRolePolicyDocument", document(vec![of_the_account()]))
+            .with("Policies", vec![policy("operate", statements)]),
+    )
+}
+
+/// The role of whoever looks and changes nothing. A dead letter can't be read but by receiving it, which makes it
+/// invisible for a while, and by letting it go again: both are allowed, on dead-letter queues alone.
+pub(crate) fn viewer_role(bundle: &Bundle) -> Map {
+    let registry = &bundle.registry;
+    let look = [
+        "sqs:ReceiveMessage",
+        "sqs:ChangeMessageVisibility",
+        "sqs:GetQueueAttributes",
+    ];
+    let mut statements = vec![
+        allow("LookAtDeadLetters", &look, dead_letter_queues(registry)),
+        allow("CountMessages", &["sqs:GetQueueAttributes"], queues(registry)),
+    ];
+    statements.extend(reading(bundle));
+    statements.push(reading_with_key());
+    Map::new().with("Type", "AWS::IAM::Role").with(
+        "Properties",
+        Map::new()
+            .with(
+                "Description",
+                "Looks at the stack: at events, views, dead letters and the outbox, and changes nothing",
+            )
+            .note("The longest there is: a console stays open for a working day.")
+            .with("MaxSessionDuration", LONGEST_SESSION.as_secs())
+            .with("AssumeRolePolicyDocument", document(vec![of_the_account()]))
+            .with("Policies", vec![policy("look", statements)]),
+    )
+}
+
+/// Whoever the account lets take the role.
+fn of_the_account() -> Map {
+    let account = substituted("arn:${AWS::Partition}:iam::${AWS::AccountId}:root");
+    Map::new()
+        .with("Effect", "Allow")
+        .with("Principal", Map::new().with("AWS", account))
+        .with("Action", "sts:AssumeRole")
+}
+
+fn queues(registry: &Registry) -> Vec<Yaml> {
+    let queues = registry.queues();
+    queues.iter().map(|name| substituted(queue_arn(name))).collect()
+}
+
+fn dead_letter_queues(registry: &Registry) -> Vec<Yaml> {
+    let deadlines = (!registry.deadlines().is_empty()).then_some(DEADLINES);
+    let queues = registry.queues().into_iter().chain(deadlines);
+    queues
+        .map(|name| substituted(queue_arn(&dead_letter_queue(name))))
+        .collect()
+}
+
+/// What people may read, whether they change anything or not.
+fn reading(bundle: &Bundle) -> Vec<Yaml> {
     // A stack without views is told by the queue that one would have.
-    let found_by = bundle.entrance().into_iter().chain(registry.view_queues().next());
+    let found_by = bundle
+        .entrance()
+        .into_iter()
+        .chain(bundle.registry.view_queues().next());
     let found_by = found_by.map(|name| substituted(queue_arn(name)));
     let read = [
         "dynamodb:Query",
@@ -75,10 +141,7 @@ pub(crate) fn operator_role(bundle: &Bundle) -> Map {
         "dynamodb:GetShardIterator",
         "dynamodb:GetRecords",
     ];
-    let mend = ["dynamodb:UpdateItem", "dynamodb:DeleteItem"];
-    let statements = vec![
-        allow("TakeDeadLetters", &take, dead_letters.collect()),
-        allow("SendThemAgain", &["sqs:SendMessage"], queues.collect()),
+    vec![
         allow("FindTheStack", &["sqs:GetQueueUrl"], found_by.collect()),
         allow("ReadEvents", &read, vec![arn(ids::EVENTS_TABLE)]),
         allow(
@@ -87,21 +150,7 @@ pub(crate) fn operator_role(bundle: &Bundle) -> Map {
             vec![attribute(ids::EVENTS_TABLE, "StreamArn")],
         ),
         allow("ListTheOutbox", &["dynamodb:Query"], vec![outbox_index()]),
-        allow("MendTheOutbox", &mend, vec![arn(ids::OUTBOX_TABLE)]),
-        use_of_key(),
-    ];
-    Map::new().with("Type", "AWS::IAM::Role").with(
-        "Properties",
-        Map::new()
-            .with(
-                "Description",
-                "Operates the stack: sends, reads events, mends what is in dead-letter queues and in the outbox",
-            )
-            .note("The longest there is: publishing a large table again takes hours, and ends with its session.")
-            .with("MaxSessionDuration", LONGEST_SESSION.as_secs())
-            .with("AssumeRolePolicyDocument", document(vec![trust]))
-            .with("Policies", vec![policy("operate", statements)]),
-    )
+    ]
 }
 
 /// What an operator does with views: asks them, and makes them anew. A policy beside the role: in one, the names of
@@ -109,12 +158,6 @@ pub(crate) fn operator_role(bundle: &Bundle) -> Map {
 ///
 /// Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
 pub(crate) fn views_of_operator(registry: &Registry) -> Map {
-    let tables = registry.views().map(|view| arn(&ids::view_table(view.name)));
-    let indexes = registry.views().flat_map(|view| {
-        let table = ids::view_table(view.name);
-        let index = move |index: &Index| substituted(format!("${{{table}.Arn}}/index/{}", index.name));
-        view.indexes.iter().map(index)
-    });
     let rows = [
         "dynamodb:GetItem",
         "dynamodb:BatchGetItem",
@@ -122,18 +165,49 @@ pub(crate) fn views_of_operator(registry: &Registry) -> Map {
         "dynamodb:PutItem",
     ];
     let statements = vec![
-        allow("AskAndRebuildViews", &rows, tables.collect()),
-        allow("AskIndexes", &["dynamodb:Query"], indexes.collect()),
+        allow("AskAndRebuildViews", &rows, view_tables(registry)),
+        allow("AskIndexes", &["dynamodb:Query"], view_indexes(registry)),
         use_of_key(),
     ];
+    policy_beside(ids::OPERATOR_ROLE, "Asks views, and makes them anew", statements)
+}
+
+/// What whoever only looks does with views: asks them.
+pub(crate) fn views_of_viewer(registry: &Registry) -> Map {
+    let rows = ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Scan"];
+    let statements = vec![
+        allow("AskViews", &rows, view_tables(registry)),
+        allow("AskIndexes", &["dynamodb:Query"], view_indexes(registry)),
+        reading_with_key(),
+    ];
+    policy_beside(ids::VIEWER_ROLE, "Asks views", statements)
+}
+
+fn view_tables(registry: &Registry) -> Vec<Yaml> {
+    registry
+        .views()
+        .map(|view| arn(&ids::view_table(view.name)))
+        .collect()
+}
+
+fn view_indexes(registry: &Registry) -> Vec<Yaml> {
+    let indexes = registry.views().flat_map(|view| {
+        let table = ids::view_table(view.name);
+        let index = move |index: &Index| substituted(format!("${{{table}.Arn}}/index/{}", index.name));
+        view.indexes.iter().map(index)
+    });
+    indexes.collect()
+}
+
+fn policy_beside(role: &str, about: &str, statements: Vec<Yaml>) -> Map {
     Map::new()
         .with("Type", "AWS::IAM::ManagedPolicy")
         .with("Condition", WITH_VIEWS)
         .with(
             "Properties",
             Map::new()
-                .with("Description", "Asks views, and makes them anew")
-                .with("Roles", inline([reference(ids::OPERATOR_ROLE)]))
+                .with("Description", about)
+                .with("Roles", inline([reference(role)]))
                 .with("PolicyDocument", document(statements)),
         )
 }

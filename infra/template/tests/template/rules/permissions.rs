@@ -133,6 +133,37 @@ fn an_operator_may_do_what_the_operators_command_does() {
 }
 
 #[test]
+fn a_viewer_may_read_what_an_operator_may_and_change_nothing() {
+    let (registry, document) = document();
+    let of = |role: &str| {
+        let mut granted = granted(&document, role);
+        granted.extend(attached(&document, role));
+        granted
+    };
+    let (viewer, operator) = (of("ViewerRole"), of("OperatorRole"));
+    // Receiving is how a dead letter is read, and letting it go is how it is left there.
+    let looks = |action: &str, resource: &str| {
+        let is_dead_letter_queue = resource.ends_with("-dlq");
+        matches!(action, "sqs:ReceiveMessage" | "sqs:ChangeMessageVisibility") && is_dead_letter_queue
+    };
+    let reads = |action: &str| {
+        let (_, verb) = action.split_once(':').expect("an action has a service");
+        let reading = ["Get", "BatchGet", "Describe", "Query", "Scan", "Decrypt"];
+        reading.iter().any(|reading| verb.starts_with(reading))
+    };
+    let is_read = |(action, resource): &&(String, String)| looks(action, resource) || reads(action);
+    let changes: Vec<_> = viewer.iter().filter(|permission| !is_read(permission)).collect();
+    assert!(changes.is_empty(), "a viewer may {changes:?}");
+    let read: Permissions = operator.iter().filter(is_read).cloned().collect();
+    assert_eq!(viewer, read);
+    let arn = "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:${AWS::StackName}-";
+    for queue in registry.queues() {
+        let count = ("sqs:GetQueueAttributes".to_owned(), format!("{arn}{queue}"));
+        assert!(viewer.contains(&count), "{count:?}");
+    }
+}
+
+#[test]
 fn policies_fit_for_the_longest_name_of_a_stack() {
     let (_, document) = document();
     let names: BTreeMap<_, _> = document
