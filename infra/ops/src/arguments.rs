@@ -20,6 +20,12 @@ pub(crate) struct Which {
     pub(crate) ids: Vec<String>,
     #[command(flatten)]
     pub(crate) wait: Wait,
+    /// Those that SQS moved by itself, and no function: they have no code.
+    #[arg(skip)]
+    pub(crate) without_code: bool,
+    /// Those with this error text.
+    #[arg(skip)]
+    pub(crate) error: Option<String>,
 }
 
 /// How long to wait for messages that another reader holds.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use aws_adapters::{
     DEADLINES, MAX_BATCH, MAX_MESSAGE_BYTES, Outgoing, QueueError, Received, dead_letter_queue, source_queue,
 };
+use bundle::Function;
 use clap::Args;
 use eventsourcing::{Clock, Form, Timestamp, ids_of, sendable, written};
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -76,7 +77,10 @@ impl Which {
             .code
             .as_deref()
             .is_none_or(|code| letters::code(letter) == Some(code));
-        code && (self.ids.is_empty() || self.ids.contains(&letter.message_id))
+        let of_sqs = !self.without_code || letters::code(letter).is_none();
+        let error = self.error.as_deref();
+        let error = error.is_none_or(|error| letters::error(letter) == error);
+        code && of_sqs && error && (self.ids.is_empty() || self.ids.contains(&letter.message_id))
     }
 
     fn check(&self) -> Result<(), Failure> {
@@ -204,8 +208,7 @@ async fn look_at_all(stack: &Stack, limit: usize) -> Result<Vec<(String, Look)>,
         let look = if counts.unwrap_or_default().all() == 0 {
             None
         } else {
-            let hidden = ProgressBar::hidden();
-            letters::look(stack, &dead_letter_queue, limit, LOOK, Duration::ZERO, &hidden).await?
+            look_at(stack, &dead_letter_queue, limit).await?
         };
         bar.inc(1);
         Ok::<_, Failure>((dead_letter_queue, look.unwrap_or_default()))
@@ -217,6 +220,16 @@ async fn look_at_all(stack: &Stack, limit: usize) -> Result<Vec<(String, Look)>,
     bar.finish_and_clear();
     looks.retain(|(_, look)| look.of() > 0);
     Ok(looks)
+}
+
+/// Looks at up to `limit` messages of a dead-letter queue as they are now; none if there is no such queue.
+pub(crate) async fn look_at(
+    stack: &Stack,
+    dead_letter_queue: &str,
+    limit: usize,
+) -> Result<Option<Look>, Failure> {
+    let hidden = ProgressBar::hidden();
+    letters::look(stack, dead_letter_queue, limit, LOOK, Duration::ZERO, &hidden).await
 }
 
 impl Summary {
@@ -405,16 +418,16 @@ fn all_held(queue: &str, look: &Look) -> Failure {
 }
 
 /// The messages of a dead-letter queue that are meant.
-struct Meant {
-    letters: Vec<Received>,
+pub(crate) struct Meant {
+    pub(crate) letters: Vec<Received>,
     /// How many messages may be meant and could not be received, and what to know of them.
-    held: usize,
-    about_held: String,
+    pub(crate) held: usize,
+    pub(crate) about_held: String,
 }
 
 /// All messages of a dead-letter queue that are meant. There is no telling where in a queue a message
 /// is, so all are received, and those that are not meant are let go with the rest in the end.
-async fn meant(stack: &Stack, dead_letter_queue: &str, which: &Which) -> Result<Meant, Failure> {
+pub(crate) async fn meant(stack: &Stack, dead_letter_queue: &str, which: &Which) -> Result<Meant, Failure> {
     which.check()?;
     let look = look(stack, dead_letter_queue, usize::MAX, WORK, which.wait).await?;
     let queue = stack.names.of_function(dead_letter_queue);
@@ -462,7 +475,10 @@ async fn meant(stack: &Stack, dead_letter_queue: &str, which: &Which) -> Result<
 
 /// What became of the messages that were meant.
 #[derive(Serialize)]
-struct Outcome {
+pub(crate) struct Outcome {
+    /// What was done with them, as in "sent back".
+    #[serde(skip)]
+    what: &'static str,
     queue: String,
     /// Where they were sent; none if they were dropped.
     to: Option<String>,
@@ -514,10 +530,26 @@ impl Report for Outcome {
 }
 
 impl Outcome {
-    fn print(self, format: Format, what: &str) -> Result<(), Failure> {
+    fn print(&self, format: Format) -> Result<(), Failure> {
+        format.print(self)?;
+        self.verdict()
+    }
+
+    /// What was done, in words; a failure if that is not all that was asked.
+    pub(crate) fn told(&self) -> Result<String, Failure> {
+        let mut text = Vec::new();
+        self.show(&mut text)?;
+        let text = String::from_utf8_lossy(&text).trim_end().to_owned();
+        match self.verdict() {
+            Ok(()) => Ok(text),
+            Err(failure) => Err(Failure::Failed(format!("{text}\n{failure}"))),
+        }
+    }
+
+    fn verdict(&self) -> Result<(), Failure> {
+        let what = self.what;
         let unknown = self.messages.iter().filter(|message| message.is_unknown).count();
         let failed = self.messages.len() - self.done - unknown;
-        format.print(&self)?;
         let mut wrong = Vec::new();
         if self.interrupted {
             let untouched = self.of - self.messages.len();
@@ -566,10 +598,20 @@ pub(crate) async fn redrive(stack: &Stack, format: Format, redrive: Redrive) -> 
             "--body-from mends one message; name it with one --id".into(),
         ));
     }
+    let mended = mended.as_ref().map(|mended| (mended, &redrive as &dyn Allowed));
+    let sent_back = sent_back(stack, queue, &redrive.which, mended).await?;
+    sent_back.print(format)
+}
+
+/// Sends the messages of a queue back that are meant; in place of the one that is, what somebody wrote.
+pub(crate) async fn sent_back(
+    stack: &Stack,
+    queue: &str,
+    which: &Which,
+    mended: Option<(&Mended, &dyn Allowed)>,
+) -> Result<Outcome, Failure> {
     let check = |original: Option<&str>| {
-        let checked = mended
-            .as_ref()
-            .map(|mended| mended.checked(stack, queue, &redrive, original));
+        let checked = mended.map(|(mended, allowed)| mended.checked(stack, queue, allowed, original));
         checked.transpose()
     };
     let mut body = check(None)?;
@@ -578,7 +620,7 @@ pub(crate) async fn redrive(stack: &Stack, format: Format, redrive: Redrive) -> 
         letters,
         held,
         about_held,
-    } = meant(stack, &dead_letter_queue, &redrive.which).await?;
+    } = meant(stack, &dead_letter_queue, which).await?;
     if let [letter] = letters.as_slice() {
         body = check(Some(&letter.body))?;
     }
@@ -600,7 +642,8 @@ pub(crate) async fn redrive(stack: &Stack, format: Format, redrive: Redrive) -> 
         bar.set_position(messages.len() as u64);
     }
     bar.finish_and_clear();
-    let outcome = Outcome {
+    Ok(Outcome {
+        what: "sent back",
         queue: stack.names.of_function(&dead_letter_queue),
         to: Some(if queue == DEADLINES {
             "the queues that they are for".to_owned()
@@ -613,12 +656,11 @@ pub(crate) async fn redrive(stack: &Stack, format: Format, redrive: Redrive) -> 
         messages,
         held,
         about_held,
-    };
-    outcome.print(format, "sent back")
+    })
 }
 
 /// What somebody wrote in place of a letter's body.
-struct Mended {
+pub(crate) struct Mended {
     text: String,
     /// Where it stands.
     file: String,
@@ -634,7 +676,25 @@ fn read_mended(file: &Path) -> Result<Mended, Failure> {
     Ok(Mended { text, file })
 }
 
+/// What there is to say of a mended body.
+enum Reviewed<'s> {
+    /// It is not one message, and why.
+    NoMessage(String),
+    /// It is one, and nobody can say more of it.
+    Unread,
+    /// The message that it makes, and what is wrong with it in the eyes of its function.
+    Read(String, &'s Function, Problems),
+}
+
 impl Mended {
+    /// What was written at a place.
+    pub(crate) fn of(text: &str, place: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            file: place.to_owned(),
+        }
+    }
+
     /// The body to send. Refused is one that the function would refuse again, or that has fields which
     /// neither the function knows nor the `original` had: those that its sender adds are no mistake of
     /// whoever mends it.
@@ -642,33 +702,74 @@ impl Mended {
         &self,
         stack: &Stack,
         queue: &str,
-        redrive: &Redrive,
+        allowed: &dyn Allowed,
         original: Option<&str>,
     ) -> Result<String, Failure> {
-        let Self { text, file } = self;
-        let fits = |body: String| {
-            if body.len() > MAX_MESSAGE_BYTES {
-                let bytes = body.len();
-                let why = format!("{file} makes a message of {bytes} bytes; expected 1 MiB at most");
-                return Err(Failure::Usage(why));
-            }
-            Ok(sendable(body))
+        let fits = |body: String| match self.too_large(&body) {
+            Some(why) => Err(Failure::Usage(why)),
+            None => Ok(sendable(body)),
         };
-        if redrive.no_check {
-            return fits(text.clone());
+        if allowed.everything() {
+            return fits(self.text.clone());
         }
-        let refused = |why: String| {
-            let why = format!("{why}; nothing was done (--no-check sends it all the same)");
-            Err(Failure::Usage(why))
+        match self.reviewed(stack, queue, allowed, original) {
+            Reviewed::NoMessage(why) => Err(Failure::Usage(format!(
+                "{why}; nothing was done (--no-check sends it all the same)"
+            ))),
+            Reviewed::Unread => fits(self.text.clone()),
+            Reviewed::Read(body, function, problems) => {
+                problems.none(function, "nothing was done")?;
+                fits(body)
+            }
+        }
+    }
+
+    /// All that is wrong with it, if that is looked at.
+    pub(crate) fn faults(
+        &self,
+        stack: &Stack,
+        queue: &str,
+        allowed: &dyn Allowed,
+        original: &str,
+    ) -> Vec<String> {
+        if self.text.is_empty() {
+            return vec![format!("{} is empty; a message has 1 byte to 1 MiB", self.file)];
+        }
+        let (body, mut faults) = if allowed.everything() {
+            (self.text.clone(), Vec::new())
+        } else {
+            match self.reviewed(stack, queue, allowed, Some(original)) {
+                Reviewed::NoMessage(why) => (self.text.clone(), vec![why]),
+                Reviewed::Unread => (self.text.clone(), Vec::new()),
+                Reviewed::Read(body, _, problems) => (body, problems.told()),
+            }
         };
+        faults.extend(self.too_large(&body));
+        faults
+    }
+
+    fn too_large(&self, body: &str) -> Option<String> {
+        let (file, bytes) = (&self.file, body.len());
+        (bytes > MAX_MESSAGE_BYTES)
+            .then(|| format!("{file} makes a message of {bytes} bytes; expected 1 MiB at most"))
+    }
+
+    fn reviewed<'s>(
+        &self,
+        stack: &'s Stack,
+        queue: &str,
+        allowed: &dyn Allowed,
+        original: Option<&str>,
+    ) -> Reviewed<'s> {
+        let Self { text, file } = self;
         let mut pieces = written(text);
         let piece = match (pieces.pop(), pieces.len()) {
-            (None, _) => return refused(format!("{file} holds no message, but blanks")),
+            (None, _) => return Reviewed::NoMessage(format!("{file} holds no message, but blanks")),
             (Some(Ok(piece)), 0) => piece,
             (last, others) => {
                 let broken = pieces.into_iter().chain(last).filter_map(Result::err);
                 let broken: Vec<_> = broken.map(|error| format!("{file}, {error}")).collect();
-                return refused(match broken.as_slice() {
+                return Reviewed::NoMessage(match broken.as_slice() {
                     [] => format!("{file} holds {} messages; one letter takes one", others + 1),
                     _ => broken.join("\n  "),
                 });
@@ -677,12 +778,12 @@ impl Mended {
         let function = stack.bundle.registry.function(queue);
         let draft = function.and_then(|function| Some((function, function.draft(piece.json, Form::Either)?)));
         let Some((function, mut draft)) = draft else {
-            return fits(text.clone());
+            return Reviewed::Unread;
         };
         if draft.faults.is_empty() {
             let of_sender = original.and_then(|original| function.draft(original, Form::Message));
             let Some(of_sender) = of_sender else {
-                return fits(draft.body);
+                return Reviewed::Read(draft.body, function, Problems::default());
             };
             // By its path in the message; of bare fields, the path in what was written begins further in.
             let is_of_sender = |path: &str| {
@@ -692,11 +793,10 @@ impl Mended {
             draft.unknown.retain(|field| !is_of_sender(field.path()));
         }
         let mut problems = Problems::default();
-        problems.add(&draft, redrive, |path| {
+        problems.add(&draft, allowed, |path| {
             format!("{file}, line {}", piece.line_of(path))
         });
-        problems.none(function, "nothing was done")?;
-        fits(draft.body)
+        Reviewed::Read(draft.body, function, problems)
     }
 }
 
@@ -796,6 +896,21 @@ pub(crate) async fn drop(stack: &Stack, format: Format, drop: DropLetters) -> Re
         ))
         .await?;
     }
+    let meant = Meant {
+        letters,
+        held,
+        about_held,
+    };
+    dropped(stack, &dead_letter_queue, meant).await.print(format)
+}
+
+/// Deletes the messages of a dead-letter queue that are meant.
+pub(crate) async fn dropped(stack: &Stack, dead_letter_queue: &str, meant: Meant) -> Outcome {
+    let Meant {
+        letters,
+        held,
+        about_held,
+    } = meant;
     let bar = progress(Some(letters.len() as u64), "dropping messages");
     let (mut messages, mut interrupted) = (Vec::with_capacity(letters.len()), false);
     stack.interruption.mind();
@@ -805,7 +920,7 @@ pub(crate) async fn drop(stack: &Stack, format: Format, drop: DropLetters) -> Re
             break;
         }
         let these: Vec<_> = batch.iter().collect();
-        let deleted = letters::delete(stack, &dead_letter_queue, &these);
+        let deleted = letters::delete(stack, dead_letter_queue, &these);
         let settled = |(letter, deleted): (&Received, Result<(), QueueError>)| Settled {
             message_id: letter.message_id.clone(),
             new_message_id: None,
@@ -821,8 +936,9 @@ pub(crate) async fn drop(stack: &Stack, format: Format, drop: DropLetters) -> Re
         bar.set_position(messages.len() as u64);
     }
     bar.finish_and_clear();
-    let outcome = Outcome {
-        queue: name,
+    Outcome {
+        what: "dropped",
+        queue: stack.names.of_function(dead_letter_queue),
         to: None,
         of: letters.len(),
         done: messages.iter().filter(|message| message.failed.is_none()).count(),
@@ -830,6 +946,5 @@ pub(crate) async fn drop(stack: &Stack, format: Format, drop: DropLetters) -> Re
         messages,
         held,
         about_held,
-    };
-    outcome.print(format, "dropped")
+    }
 }

@@ -144,6 +144,20 @@ pub(crate) async fn list(
     Ok(())
 }
 
+/// The entries of a state that are due first, `limit` at most.
+pub(crate) async fn entries(
+    stack: &Stack,
+    delivery: Delivery,
+    limit: usize,
+) -> Result<Vec<OutboxEntry>, Failure> {
+    of(stack).list(delivery, limit).await.map_err(failed)
+}
+
+/// How many entries are in a state.
+pub(crate) async fn counted(stack: &Stack, delivery: Delivery) -> Result<u64, Failure> {
+    of(stack).count(delivery).await.map_err(failed)
+}
+
 /// Entries that are not published, `limit` of each state at most.
 pub(crate) async fn unpublished(stack: &Stack, limit: usize) -> Result<Vec<Entry>, Failure> {
     let outbox = of(stack);
@@ -177,7 +191,7 @@ async fn meant(outbox: &Outbox, which: &WhichEntries) -> Result<Vec<CommitRef>, 
 
 /// What became of the entries that were meant.
 #[derive(Serialize)]
-struct Outcome {
+pub(crate) struct Outcome {
     #[serde(skip)]
     what: &'static str,
     /// How many were meant.
@@ -235,6 +249,21 @@ impl Outcome {
 
     fn print(&self, format: Format) -> Result<(), Failure> {
         format.print(self)?;
+        self.verdict()
+    }
+
+    /// What was done, in words; a failure if that is not all that was asked.
+    pub(crate) fn told(&self) -> Result<String, Failure> {
+        let mut text = Vec::new();
+        self.show(&mut text)?;
+        let text = String::from_utf8_lossy(&text).trim_end().to_owned();
+        match self.verdict() {
+            Ok(()) => Ok(text),
+            Err(failure) => Err(Failure::Failed(format!("{text}\n{failure}"))),
+        }
+    }
+
+    fn verdict(&self) -> Result<(), Failure> {
         if self.interrupted {
             let untouched = self.of - self.done - self.failed.len();
             return Err(Failure::Interrupted(format!(
@@ -256,12 +285,17 @@ impl Outcome {
 
 /// Makes entries due at once; the sweeper sends them within its minute.
 pub(crate) async fn redrive(stack: &Stack, format: Format, which: &WhichEntries) -> Result<(), Failure> {
+    let commits = meant(&of(stack), which).await?;
+    redriven(stack, &commits).await.print(format)
+}
+
+/// Makes the entries of these commits due at once.
+pub(crate) async fn redriven(stack: &Stack, commits: &[CommitRef]) -> Outcome {
     let outbox = of(stack);
-    let commits = meant(&outbox, which).await?;
     let bar = progress(Some(commits.len() as u64), "making entries due");
     let mut results = Vec::with_capacity(commits.len());
     stack.interruption.mind();
-    for commit in &commits {
+    for commit in commits {
         if stack.interruption.came() {
             break;
         }
@@ -272,12 +306,8 @@ pub(crate) async fn redrive(stack: &Stack, format: Format, which: &WhichEntries)
         bar.inc(1);
     }
     bar.finish_and_clear();
-    Outcome::of(
-        "due; the sweeper takes them at its next run, within a minute",
-        &commits,
-        results,
-    )
-    .print(format)
+    let what = "due; the sweeper takes them at its next run, within a minute";
+    Outcome::of(what, commits, results)
 }
 
 /// Removes entries, after a confirmation.
@@ -288,8 +318,7 @@ pub(crate) async fn drop(
     yes: bool,
 ) -> Result<(), Failure> {
     let asks = may_ask(yes)?;
-    let outbox = of(stack);
-    let commits = meant(&outbox, which).await?;
+    let commits = meant(&of(stack), which).await?;
     if asks {
         let entries = count(commits.len(), "entry", "entries");
         confirm(&format!(
@@ -297,10 +326,16 @@ pub(crate) async fn drop(
         ))
         .await?;
     }
+    dropped(stack, &commits).await.print(format)
+}
+
+/// Removes the entries of these commits.
+pub(crate) async fn dropped(stack: &Stack, commits: &[CommitRef]) -> Outcome {
+    let outbox = of(stack);
     let bar = progress(Some(commits.len() as u64), "dropping entries");
     let mut results = Vec::with_capacity(commits.len());
     stack.interruption.mind();
-    for commit in &commits {
+    for commit in commits {
         if stack.interruption.came() {
             break;
         }
@@ -311,7 +346,7 @@ pub(crate) async fn drop(
         bar.inc(1);
     }
     bar.finish_and_clear();
-    Outcome::of("dropped", &commits, results).print(format)
+    Outcome::of("dropped", commits, results)
 }
 
 // Takes the error as `map_err` hands it on.

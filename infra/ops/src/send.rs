@@ -279,7 +279,12 @@ const SHOWN: usize = 50;
 
 impl Problems {
     /// Adds what is wrong with a command that stands at a place, by the path of the field.
-    pub(crate) fn add(&mut self, draft: &Draft, allowed: &impl Allowed, place: impl Fn(&str) -> String) {
+    pub(crate) fn add(
+        &mut self,
+        draft: &Draft,
+        allowed: &(impl Allowed + ?Sized),
+        place: impl Fn(&str) -> String,
+    ) {
         if allowed.everything() {
             return;
         }
@@ -296,6 +301,11 @@ impl Problems {
     fn add_other(&mut self, fault: String) {
         self.faults = true;
         self.told.push(fault);
+    }
+
+    /// All of them, in words.
+    pub(crate) fn told(self) -> Vec<String> {
+        self.told
     }
 
     /// Fails if there are any.
