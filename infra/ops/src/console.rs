@@ -85,7 +85,12 @@ impl std::fmt::Debug for Console {
 }
 
 /// Serves the console of a stack on this port of 127.0.0.1 until it is interrupted.
-pub(crate) async fn serve(bundle: Arc<Bundle>, stack: &str, port: u16) -> Result<(), Failure> {
+pub(crate) async fn serve(
+    bundle: Arc<Bundle>,
+    stack: &str,
+    port: u16,
+    read_only: bool,
+) -> Result<(), Failure> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let listener = TcpListener::bind(address).await.map_err(|error| {
         Failure::Failed(format!(
@@ -93,7 +98,7 @@ pub(crate) async fn serve(bundle: Arc<Bundle>, stack: &str, port: u16) -> Result
         ))
     })?;
     let address = listener.local_addr()?;
-    let console = Console::of_stack(bundle, stack)?;
+    let console = Console::of_stack(bundle, stack, read_only)?;
     console.worker.find().await?;
     let routes = console
         .routes()
@@ -123,20 +128,24 @@ impl Console {
             async move {
                 let (proxies, never) = (Proxies::default(), Interruption::never());
                 let stack = Stack::find(bundle, &name, &environment, &proxies, never).await?;
-                Ok(Pages::of(stack, Some(local), token))
+                Ok(Pages::of(stack, Some(local), false, token))
             }
             .boxed_local()
         })
     }
 
     /// The console of the stack of that name where the environment points to.
-    fn of_stack(bundle: Arc<Bundle>, name: &str) -> io::Result<Self> {
+    fn of_stack(bundle: Arc<Bundle>, name: &str, read_only: bool) -> io::Result<Self> {
         let name = name.to_owned();
         Self::of(move |token| {
             let (bundle, name) = (bundle.clone(), name.clone());
             async move {
                 let stack = Stack::open_for_long(bundle, &name).await?;
-                Ok(Pages::of(stack, None, token))
+                let read_only = read_only || !stack.may_change().await;
+                if read_only {
+                    note!("it is read-only: it shows and changes nothing");
+                }
+                Ok(Pages::of(stack, None, read_only, token))
             }
             .boxed_local()
         })

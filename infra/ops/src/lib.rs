@@ -140,6 +140,9 @@ enum Command {
         /// The port on 127.0.0.1; 0 takes any free one
         #[arg(long, default_value_t = 8080, allow_negative_numbers = true)]
         port: u16,
+        /// Shows and changes nothing, even if the credentials would let it
+        #[arg(long)]
+        read_only: bool,
     },
     /// Says, before a deployment, what in the account would be in its way, and what to do
     ///
@@ -296,8 +299,8 @@ async fn open_and_carry_out(bundle: Bundle, arguments: Arguments) -> Result<(), 
         // There need not be a stack yet.
         return preflight::check(&bundle, format, &arguments.stack).await;
     }
-    if let Command::Console { port } = arguments.command {
-        return console::serve(Arc::new(bundle), &arguments.stack, port).await;
+    if let Command::Console { port, read_only } = arguments.command {
+        return console::serve(Arc::new(bundle), &arguments.stack, port, read_only).await;
     }
     let stack = Stack::open(Arc::new(bundle), &arguments.stack).await?;
     let outcome = tokio::select! {
@@ -330,7 +333,9 @@ async fn carry_out(stack: &Stack, format: Format, command: Command) -> Result<()
         Command::Outbox(OutboxCommand::Drop { which, yes }) => outbox::drop(stack, format, &which, yes).await,
         Command::Republish(command) => republish::republish(stack, format, command).await,
         Command::Rebuild(command) => rebuild::rebuild(stack, format, command).await,
-        Command::Console { port } => console::serve(stack.bundle.clone(), stack.names.stack(), port).await,
+        Command::Console { port, read_only } => {
+            console::serve(stack.bundle.clone(), stack.names.stack(), port, read_only).await
+        }
         Command::Preflight => preflight::check(&stack.bundle, format, stack.names.stack()).await,
         Command::View(asked) => views::show(stack, format, &asked).await,
     }

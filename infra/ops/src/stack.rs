@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws_adapters::{
-    Connection, DEADLINES, Environment, Names, Proxies, Queues, Receive, Received, Routes, kebab_case,
-    pascal_case, reason, source_queue,
+    Connection, DEADLINES, Environment, Names, Proxies, Queues, Receive, Received, Routes, dead_letter_queue,
+    kebab_case, pascal_case, reason, source_queue,
 };
 use aws_sdk_sqs::error::ProvideErrorMetadata;
 use bundle::{Bundle, Function, Trigger, ViewTableForm};
@@ -110,6 +110,21 @@ impl Stack {
             held: Arc::default(),
             receiving: Arc::default(),
         })
+    }
+
+    /// Whether whoever asks may change something: whether a message may be deleted that there can't be. What refuses
+    /// it says no of the right, before it looks at the message.
+    pub(crate) async fn may_change(&self) -> bool {
+        let queue = dead_letter_queue(&self.entrance);
+        let request = self.connection.sqs.delete_message();
+        let request = request
+            .queue_url(self.queues.url(&queue))
+            .receipt_handle("whether-this-is-refused");
+        let refused = request.send().await.err();
+        let code = refused
+            .as_ref()
+            .and_then(|error| error.as_service_error()?.code());
+        !code.is_some_and(is_denied)
     }
 
     /// The same stack for one more request: it holds messages of its own, and shows the time by what the service's
@@ -274,6 +289,18 @@ impl Stack {
     }
 }
 
+/// Whether a code of SQS says that there is no right to do what was asked; in front of it the service's name may stand,
+/// as the older protocol has it.
+///
+/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/CommonErrors.html>
+fn is_denied(code: &str) -> bool {
+    let code = code.rsplit('.').next().unwrap_or(code);
+    matches!(
+        code.strip_suffix("Exception").unwrap_or(code),
+        "AccessDenied" | "NotAuthorized"
+    )
+}
+
 /// The one of the names that may be meant, as a question; nothing if none is like it.
 fn did_you_mean<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> String {
     nearest(name, known).map_or_else(String::new, |meant| format!(" did you mean {meant}?"))
@@ -355,6 +382,16 @@ async fn has_views(connection: &Connection, names: &Names, bundle: &Bundle) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_missing_right_is_told_from_a_receipt_that_is_none() {
+        for code in ["AccessDenied", "AccessDeniedException", "NotAuthorized"] {
+            assert!(is_denied(code), "{code}");
+        }
+        for code in ["ReceiptHandleIsInvalid", "InvalidAddress", "RequestThrottled"] {
+            assert!(!is_denied(code), "{code}");
+        }
+    }
 
     #[test]
     fn a_type_and_its_queue_name_each_other() {

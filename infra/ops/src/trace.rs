@@ -10,11 +10,12 @@ mod spanned;
 pub(crate) mod subject;
 mod whole_table;
 
+use aws_adapters::Received;
 use clap::Args;
 
 use crate::arguments::at_least_one;
 use crate::failure::Failure;
-use crate::kinds::Kinds;
+use crate::kinds::{Key, Kinds};
 use crate::output::Format;
 use crate::spanning::By;
 use crate::stack::Stack;
@@ -24,6 +25,11 @@ pub(crate) use leftovers::{Leftovers, Stuck};
 pub(crate) use report::{Sources, Trace};
 use subject::Streams;
 pub(crate) use subject::{Found, Traced};
+
+/// The things that a dead letter names, and those whose ids are computed from theirs.
+pub(crate) fn named_by(letter: &Received, kinds: &Kinds<'_>) -> Vec<Key> {
+    named::Named::by(letter, kinds).keys.into_iter().collect()
+}
 
 /// What is traced, and how.
 #[derive(Clone, Debug, Args)]

@@ -14,6 +14,10 @@ use crate::output::age;
 /// For how long a part of a page waits for the stack.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(4);
 
+/// Why a page of a read-only console has no buttons.
+pub(crate) const READ_ONLY: &str = "This console is read-only: it shows and changes nothing. Nothing was done. To change \
+     something, start it without --read-only and as the stack's operator (the role of the output OperatorRoleArn).";
+
 /// A page with the way to the others. `place` is the name of the one that it is, or is below of.
 pub(crate) fn page(pages: &Pages, place: &str, title: &str, content: &Markup) -> Markup {
     let stack = pages.stack.names.stack();
@@ -34,7 +38,7 @@ pub(crate) fn page(pages: &Pages, place: &str, title: &str, content: &Markup) ->
                         input type="search" name="id" aria-label="Find by an id" placeholder="id of whatever" size="22" autocomplete="off" required;
                         button { "Find" }
                     }
-                    @if pages.is_read_only() { span.tag { "read-only" } }
+                    @if pages.is_read_only() { span.tag title=(READ_ONLY) { "read-only" } }
                     span #live role="status" {}
                 }
                 main #content { h1 { (title) } (content) }
@@ -129,12 +133,14 @@ pub(crate) fn problem(why: &str) -> Markup {
     html! { p.problem role="alert" { (why) } }
 }
 
-/// A form that changes something: a button, and what is sent with it.
+/// A form that changes something: a button, and what is sent with it. Where nothing can be changed there is none.
 pub(crate) fn form(pages: &Pages, action: &str, content: &Markup) -> Markup {
     html! {
-        form method="post" action=(action) {
-            input type="hidden" name=(TOKEN) value=(pages.token);
-            (content)
+        @if !pages.is_read_only() {
+            form method="post" action=(action) {
+                input type="hidden" name=(TOKEN) value=(pages.token);
+                (content)
+            }
         }
     }
 }

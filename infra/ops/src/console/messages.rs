@@ -2,7 +2,7 @@
 //! to copy. On a stack on this machine a command can be sent from here, as `cargo ops send` sends it: its function's
 //! own reader reads it first.
 
-mod example;
+pub(super) mod example;
 
 use std::rc::Rc;
 

@@ -49,6 +49,10 @@ pub(crate) struct Pages {
     waiting: Rc<Kept<Counts>>,
     /// What is open of each view, by its name.
     open: BTreeMap<&'static str, Rc<Kept<PhaseCounts>>>,
+    /// What was seen of dead letters.
+    pub(crate) letters: stuck::Letters,
+    /// Whether whoever looks here may change nothing.
+    read_only: bool,
     /// What was done, by the number that the next page asks for it with.
     said: RefCell<VecDeque<(u64, Said)>>,
     pub(crate) story: story::Kept,
@@ -62,7 +66,12 @@ pub(crate) struct Said {
 }
 
 impl Pages {
-    pub(crate) fn of(stack: Stack, local: Option<Arc<dyn LocalStack>>, token: String) -> Self {
+    pub(crate) fn of(
+        stack: Stack,
+        local: Option<Arc<dyn LocalStack>>,
+        read_only: bool,
+        token: String,
+    ) -> Self {
         let at = stack.at.clone();
         let least = if local.is_some() { HERE } else { ON_AWS };
         let views = stack.bundle.registry.views();
@@ -75,6 +84,8 @@ impl Pages {
             pulse: Rc::default(),
             waiting: Kept::new(least),
             open,
+            letters: stuck::Letters::default(),
+            read_only,
             said: RefCell::default(),
             story: story::Kept::default(),
         }
@@ -114,7 +125,7 @@ impl Pages {
 
     /// Whether nothing can be changed here.
     pub(crate) fn is_read_only(&self) -> bool {
-        false
+        self.read_only
     }
 
     /// The pages that there are: name, title, address.
@@ -149,6 +160,11 @@ impl Pages {
             }
             ["icon.svg"] => return Answer::file("image/svg+xml", include_str!("assets/icon.svg")),
             _ => {}
+        }
+        if self.read_only && asked.changes() {
+            let content = layout::problem(layout::READ_ONLY);
+            let page = layout::page(self, "", "Nothing was done", &content);
+            return Answer::with(StatusCode::FORBIDDEN, page);
         }
         let stack = match tokio::time::timeout(layout::PATIENCE, self.stack.anew()).await {
             Ok(Ok(stack)) => stack,
@@ -213,6 +229,11 @@ impl Pages {
     /// Shows another page with what became of a change. It is not said in the address: whoever reads that would
     /// learn it, and whoever writes it could say anything.
     pub(crate) fn done(&self, parts: &[&str], outcome: Result<String, Failure>) -> Answer {
+        self.done_at(&address(parts.iter().copied()), outcome)
+    }
+
+    /// The same for a page that an address of the console names.
+    pub(crate) fn done_at(&self, page: &str, outcome: Result<String, Failure>) -> Answer {
         let said = match outcome {
             Ok(text) => Said { well: true, text },
             Err(failure) => Said {
@@ -227,7 +248,8 @@ impl Pages {
         if all.len() > KEPT_WORDS {
             all.pop_front();
         }
-        Answer::see(format!("{}?said={number}", address(parts.iter().copied())))
+        let mark = if page.contains('?') { '&' } else { '?' };
+        Answer::see(format!("{page}{mark}said={number}"))
     }
 }
 

@@ -1,6 +1,7 @@
 //! `cargo ops` of the library: a loan that is out, one that was refused, one that could not be delivered. The package
 //! `ops` builds the program: a test is told the path of a program only by the program's own package.
 
+mod console;
 mod preflight;
 mod profiles;
 
