@@ -4,5 +4,6 @@
 mod carts;
 mod deletions;
 mod help;
+mod story;
 mod streams;
 mod support;

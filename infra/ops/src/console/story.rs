@@ -282,17 +282,19 @@ impl<'k> Story<'k> {
         let asks = main
             .filter(|_| self.trace.ending.is_none() && self.is_open())
             .and_then(|key| forms(pages, self.kinds, key));
+        // What is over and takes long to read is not asked for again and again.
+        let live = self.is_open() || self.sources.members() <= READ;
         let content = html! {
-            div #state data-live { (self.head()) }
+            div #state data-live[live] { (self.head(&lanes.1)) }
             @if !self.heard.is_empty() {
-                (layout::section("members", "Members", true, &members::grid(self.kinds, &self.heard)))
+                (layout::section("members", "Members", live, &members::grid(self.kinds, &self.heard)))
             }
-            (layout::section("picture", "What happened", true, &self.picture(&lanes)))
+            (layout::section("picture", "What happened", live, &self.picture(&lanes)))
             div.beside {
-                (layout::section("outstanding", "Outstanding", true, &outstanding))
-                (layout::section("stuck", "Stuck", true, &stuck))
+                (layout::section("outstanding", "Outstanding", live, &outstanding))
+                (layout::section("stuck", "Stuck", live, &stuck))
             }
-            (layout::section("events", "Events", true, &events))
+            (layout::section("events", "Events", live, &events))
             @if let Some(asks) = asks { (layout::section("asks", "What can be asked of it", false, &asks)) }
             @if let Some(key) = main.or_else(|| self.traced.keys().first()) {
                 p.quiet { "The same in a terminal: " code { "cargo ops trace " (key) } }
@@ -304,10 +306,12 @@ impl<'k> Story<'k> {
     }
 
     /// How it stands, and what its view says of it.
-    fn head(&self) -> Markup {
+    fn head(&self, lanes: &Lanes) -> Markup {
         let deadline = self.deadline();
         let state = self.trace.state().replace('_', " ");
         let phase = self.row.as_ref().and_then(|(_, row)| row.phase());
+        let late = lanes.marks.iter().filter(|mark| mark.late).count();
+        let (letters, entries) = (self.trace.dead_letters.len(), self.trace.outbox.len());
         html! {
             p.state {
                 @if self.trace.ending.is_some() {
@@ -317,6 +321,9 @@ impl<'k> Story<'k> {
                 }
                 " " strong { @if let (None, Some(phase)) = (self.trace.ending, phase) { (phase.replace('_', " ")) } @else { (state) } }
                 @if let Some(reason) = &self.trace.reason { " " span.quiet { "“" (plain(reason.as_str())) "”" } }
+                @if late > 0 { " " span.tag.warn { (late) " too late" } }
+                @if letters > 0 { " " a.tag.bad href="#stuck" { (count(letters, "dead letter", "dead letters")) } }
+                @if entries > 0 { " " a.tag.warn href="#stuck" { (entries) " not delivered" } }
             }
             dl.facts {
                 @if let Some(at) = deadline {

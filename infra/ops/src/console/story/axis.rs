@@ -40,8 +40,10 @@ const USUAL: i64 = 56;
 /// The least and the most that two moments which follow each other stand apart.
 const LEAST: i64 = 22;
 const MOST: i64 = 168;
-/// How many times the usual wait is folded, and how far apart its ends stand then.
+/// How many times the usual wait is folded, if it is one that anybody would notice, and how far apart its ends stand
+/// then.
 const MUCH_LONGER: u128 = 6;
+const NOTICED: Duration = Duration::from_millis(300);
 const FOLDED: i64 = 104;
 /// How near to its end a fold is drawn.
 const NEAR: i32 = 30;
@@ -62,7 +64,8 @@ impl Axis {
         let mut ends: BTreeMap<usize, i32> = BTreeMap::new();
         for (moment, points) in columns {
             let wait = before.map(|before| moment.0.since(before));
-            let is_folded = wait.is_some_and(|wait| wait.as_millis() > usual.as_millis() * MUCH_LONGER);
+            let is_long = |wait: Duration| wait.as_millis() > usual.as_millis() * MUCH_LONGER;
+            let is_folded = wait.is_some_and(|wait| wait >= NOTICED && is_long(wait));
             let from = x;
             if let Some(wait) = wait {
                 x += if is_folded {
@@ -194,6 +197,12 @@ mod tests {
         let xs = xs(&axis);
         assert_eq!(xs[1] - xs[0], xs[2] - xs[1]);
         assert!(xs[3] - xs[2] > xs[2] - xs[1]);
+    }
+
+    #[test]
+    fn a_wait_that_nobody_would_notice_is_not_folded() {
+        let axis = Axis::of(&[0, 1, 2, 3, 40].map(|millis| point(millis, 0)), 0);
+        assert!(axis.folds.is_empty());
     }
 
     #[test]

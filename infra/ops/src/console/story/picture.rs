@@ -19,8 +19,8 @@ const TOP: i32 = 22;
 const BOTTOM: i32 = 26;
 const RADIUS: i32 = 6;
 /// How many commits are drawn; of more, the first and the last.
-const FIRST: usize = 15;
-const LAST: usize = 30;
+const FIRST: usize = 10;
+const LAST: usize = 20;
 /// How many texts a mark has; of more, the first.
 const TEXTS: usize = 4;
 
@@ -86,6 +86,7 @@ impl Picture<'_> {
         let layout = Layout::of(self);
         html! {
             div.lanes tabindex="0" role="region" aria-label="The picture, which scrolls sideways" { (layout.svg()) }
+            (layout.left_out())
             (layout.legend())
         }
     }
@@ -302,6 +303,11 @@ impl<'a> Layout<'a> {
                     @for (x, text) in self.axis.ticks() { text x=(x - RADIUS) y=(self.height - 8) { (text) } }
                 }
             }
+        }
+    }
+
+    fn left_out(&self) -> Markup {
+        html! {
             @if self.drawn.len() < self.picture.lanes.marks.len() {
                 p.quiet {
                     "Of " (count(self.picture.lanes.marks.len(), "commit", "commits")) " the first " (FIRST)
