@@ -403,49 +403,21 @@ fn of_fields(function: &Function, command: &Send) -> Result<Ready, Failure> {
     Ok(ready(function, &told.body))
 }
 
-/// A command that was sent.
-#[derive(Debug)]
-pub(crate) struct Sent {
-    pub(crate) id: String,
-    pub(crate) message_id: String,
-    /// The stream that it is for.
-    pub(crate) stream_id: Option<String>,
-}
-
-/// Sends one command of these fields, if nothing is wrong with it.
-pub(crate) async fn send_fields(
-    stack: &Stack,
+/// One command of these fields; or all that is wrong with it.
+pub(crate) fn checked_fields<'f>(
     function: &Function,
-    fields: impl IntoIterator<Item = (&str, &str)>,
-) -> Result<Sent, Failure> {
+    fields: impl IntoIterator<Item = (&'f str, &'f str)>,
+) -> Result<Ready, Vec<String>> {
     let fields = fields.into_iter();
     let fields = fields.map(|(name, value)| (name.to_owned(), Candidate::of(value)));
-    let told = draft_of(function, fields.collect());
-    let faults = told.faults.iter().map(ToString::to_string);
-    let faults: Vec<_> = faults
-        .chain(told.unknown.iter().map(ToString::to_string))
-        .collect();
-    if !faults.is_empty() {
-        return Err(Failure::Usage(format!(
-            "what was given is no {}; nothing was sent:\n  {}",
-            pascal_case(&function.name),
-            faults.join("\n  ")
-        )));
-    }
-    let ready = ready(function, &told.body);
-    let outgoing = Outgoing::now(&function.name, &ready.body, None);
-    let sent = stack.queues.send(&[outgoing]).await.into_iter().next();
-    match sent {
-        Some(Ok(message_id)) => Ok(Sent {
-            id: ready.id,
-            message_id,
-            stream_id: ready.stream_id,
-        }),
-        Some(Err(why)) => Err(Failure::Failed(format!(
-            "{} was not sent: {why}",
-            pascal_case(&function.name)
-        ))),
-        None => Err(Failure::Failed("SQS did not say whether it was sent".into())),
+    let draft = draft_of(function, fields.collect());
+    let faults = draft.faults.iter().map(ToString::to_string);
+    let unknown = draft.unknown.iter().map(ToString::to_string);
+    let told: Vec<_> = faults.chain(unknown).collect();
+    if told.is_empty() {
+        Ok(ready(function, &draft.body))
+    } else {
+        Err(told)
     }
 }
 

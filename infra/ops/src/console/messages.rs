@@ -12,6 +12,7 @@ use eventsourcing::{Field, FieldForm, Shape};
 use http::StatusCode;
 use maud::{Markup, html};
 
+pub(crate) use self::example::indented;
 use self::example::{example, text};
 use super::answer::Answer;
 use super::asked::{Asked, address};

@@ -29,9 +29,10 @@ use tokio::time::Instant;
 use super::answer::Answer;
 use super::asked::{Asked, address};
 use super::layout;
+use super::messages::indented;
 use super::pages::{Pages, nothing_here};
 use crate::dead_letters::ShownLetter;
-use crate::events::{ShownEvent, ShownFault};
+use crate::events::{Data, ShownEvent, ShownFault};
 use crate::failure::Failure;
 use crate::kinds::{Key, Kinds};
 use crate::outbox::Entry;
@@ -301,7 +302,10 @@ impl<'k> Story<'k> {
             }
         };
         let place = self.row.as_ref().map_or("", |(form, _)| form.listing.command);
-        let title = layout::capitalised(&self.trace.subject);
+        let title = match &self.traced {
+            Traced::Things(_) => layout::capitalised(&self.trace.subject),
+            Traced::Unknown(id) => plain(id),
+        };
         pages.page(asked, place, &title, &content)
     }
 
@@ -336,8 +340,8 @@ impl<'k> Story<'k> {
                 }
                 @if let (Some(first), Some(last)) = (self.trace.events.first(), self.trace.events.last()) {
                     div { dt { "began" } dd { (layout::time(first.committed_at, self.now)) } }
-                    @if last.committed_at > first.committed_at {
-                        div { dt { @if self.is_open() { "took so far" } @else { "took" } } dd { (axis::words(last.committed_at.since(first.committed_at))) } }
+                    @if !self.is_open() && last.committed_at > first.committed_at {
+                        div { dt { "took" } dd { (axis::words(last.committed_at.since(first.committed_at))) } }
                     }
                 }
             }
@@ -534,7 +538,7 @@ fn events(events: &[ShownEvent], lanes: Option<(&Lanes, bool)>, data: bool, aske
             thead { tr {
                 th scope="col" { "time" @if one_day { " on " (days.map_or_else(String::new, |(first, _)| day(first.committed_at))) } }
                 th scope="col" { "event" }
-                th scope="col" { "because of" }
+                @if lanes.is_some() { th scope="col" { "because of" } }
                 th scope="col" { "stream" }
                 th.number scope="col" { "rev." }
                 th scope="col" { "event id" }
@@ -549,14 +553,22 @@ fn events(events: &[ShownEvent], lanes: Option<(&Lanes, bool)>, data: bool, aske
                         @if let Some(cause) = event.cause { " (" (cause.replace('_', " ")) ")" }
                         @if let Some((lanes, _)) = lanes { (tags(lanes, event)) }
                     }
-                    td { @if let Some((lanes, is_whole)) = lanes { (because(lanes, event, is_whole)) } }
-                    td { (event.stream_id) }
+                    @if let Some((lanes, is_whole)) = lanes { td { (because(lanes, event, is_whole)) } }
+                    td.id { (event.stream_id) }
                     td.number { (event.revision) }
                     td.id { (event.event_id) }
                 }
-                @if data { tr.data { td colspan="6" { pre { (event.data()) } } } }
+                @if data { tr.data { td colspan="6" { pre { (held(event)) } } } }
             } }
         }
+    }
+}
+
+/// What an event holds, as it is stored: JSON on several lines, and what is none as it is.
+fn held(event: &ShownEvent) -> String {
+    match &event.data {
+        Some(Data::Json(json)) => indented(json.get()),
+        _ => event.data().to_owned(),
     }
 }
 

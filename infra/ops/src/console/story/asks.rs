@@ -9,7 +9,7 @@ use super::super::layout;
 use super::super::pages::Pages;
 use crate::failure::Failure;
 use crate::kinds::{Key, Kinds};
-use crate::send;
+use crate::send::{checked_fields, deliver};
 use crate::stack::Stack;
 
 /// The field of a form that names the command, the one that says that it is meant, and what begins the names of the
@@ -158,13 +158,19 @@ pub(super) async fn send(
         (!value.is_empty() && name != ask.id).then_some((name, value))
     });
     let fields = own.chain([(ask.id, key.id.as_str())]);
-    let sent = send::send_fields(stack, ask.function, fields).await?;
+    let ready = checked_fields(ask.function, fields)
+        .map_err(|faults| Failure::Usage(format!("nothing was sent:\n{}", faults.join("\n"))))?;
+    let sent = deliver(stack, ask.function, std::slice::from_ref(&ready)).await;
+    let sent = sent.into_iter().next();
+    let unknown = || Err("SQS did not say whether it was sent".to_owned());
+    let message_id = sent
+        .unwrap_or_else(unknown)
+        .map_err(|why| Failure::Failed(format!("{}: {why}", ask.command)))?;
     Ok(format!(
-        "{} was sent to {} as {} (message {}). What comes of it is seen below in a moment.",
+        "{} was sent to {} as {} (message {message_id}). What comes of it is seen below in a moment.",
         ask.command,
-        sent.stream_id.as_deref().unwrap_or("its stream"),
-        sent.id,
-        sent.message_id
+        ready.stream_id.as_deref().unwrap_or("its stream"),
+        ready.id,
     ))
 }
 

@@ -80,7 +80,7 @@ struct Layout<'a> {
 impl Picture<'_> {
     /// Draws it, with what its shapes mean.
     pub(super) fn draw(&self) -> Markup {
-        if self.lanes.marks.is_empty() && self.letters.is_empty() {
+        if self.names.is_empty() || (self.lanes.marks.is_empty() && self.letters.is_empty()) {
             return html! { p.quiet { "Nothing is recorded, so there is nothing to draw." } };
         }
         let layout = Layout::of(self);
