@@ -9,6 +9,7 @@ use aws_smithy_async::time::TimeSource;
 use embedded_sqs::WallClock;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// Wall time. Everything in a stack has to read the same clock: clones agree with each other.
@@ -38,16 +39,24 @@ enum Source {
 struct Followed {
     clock: WallClock,
     shown: Mutex<(SystemTime, Instant)>,
+    /// By how much this one was moved ahead of it.
+    ahead: watch::Sender<Duration>,
 }
 
 impl Followed {
+    /// The other clock, moved ahead. No move leads beyond what a time can be.
+    fn moved(&self) -> SystemTime {
+        let now = (self.clock)();
+        now.checked_add(*self.ahead.borrow()).unwrap_or(now)
+    }
+
     fn now(&self) -> SystemTime {
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         let (latest, at) = *shown;
         let instant = Instant::now();
         // Half speed leaves the other clock time to catch up.
         let least = latest.checked_add((instant - at) / 2).unwrap_or(latest);
-        let now = (self.clock)().max(least);
+        let now = self.moved().max(least);
         *shown = (now, instant);
         now
     }
@@ -76,7 +85,41 @@ impl Clock {
     /// A clock that follows another one, as it follows the system's otherwise.
     pub fn following(clock: WallClock) -> Self {
         let shown = Mutex::new((clock(), Instant::now()));
-        Self(Source::Followed(Arc::new(Followed { clock, shown })))
+        let ahead = watch::Sender::new(Duration::ZERO);
+        Self(Source::Followed(Arc::new(Followed { clock, shown, ahead })))
+    }
+
+    /// Moves a clock that follows another one ahead of it, for all who read it, by so much more; whether it did. One
+    /// that was given its moment moves with tokio's alone, and nothing is moved beyond the year 9999, the last that
+    /// timestamps can show.
+    ///
+    /// Timers don't move by themselves: see [`Clock::jumps`].
+    pub fn move_ahead(&self, by: Duration) -> bool {
+        let Source::Followed(followed) = &self.0 else {
+            return false;
+        };
+        let last = UNIX_EPOCH + Duration::from_secs(LAST_SECOND);
+        let is_before = self.now().checked_add(by).is_some_and(|then| then <= last);
+        if is_before {
+            followed.ahead.send_modify(|ahead| *ahead += by);
+        }
+        is_before
+    }
+
+    /// By how much it was moved ahead of the clock that it follows.
+    pub fn ahead(&self) -> Duration {
+        match &self.0 {
+            Source::Moved { .. } => Duration::ZERO,
+            Source::Followed(followed) => *followed.ahead.borrow(),
+        }
+    }
+
+    /// Tells of each time that it is moved ahead; none if it can't be.
+    pub(crate) fn moves(&self) -> Option<watch::Receiver<Duration>> {
+        match &self.0 {
+            Source::Moved { .. } => None,
+            Source::Followed(followed) => Some(followed.ahead.subscribe()),
+        }
     }
 
     /// The time it shows.
@@ -113,6 +156,9 @@ impl Clock {
         self.now().duration_since(UNIX_EPOCH).unwrap_or_default()
     }
 }
+
+/// 9999-12-31T23:59:59Z.
+const LAST_SECOND: u64 = 253_402_300_799;
 
 /// Less than this is how two clocks are read one after the other, and no jump.
 const LEAST_JUMP: Duration = Duration::from_secs(1);
@@ -239,6 +285,26 @@ mod tests {
         assert_eq!(clock.now(), system);
         set(&time, |now| now + HOUR);
         assert_eq!((clock.now(), jumps.since_last_asked()), (system, None));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_follows_another_one_can_be_moved_ahead_of_it_and_stays_there() {
+        let (time, clock) = system();
+        let (began, mut jumps) = (clock.now(), clock.jumps());
+        let other = clock.clone();
+        assert!(other.move_ahead(HOUR * 24));
+        assert!(other.move_ahead(MINUTE));
+        assert_eq!(clock.now(), began + HOUR * 24 + MINUTE);
+        assert_eq!(jumps.since_last_asked(), Some(HOUR * 24 + MINUTE));
+        pass(&time, HOUR).await;
+        assert_eq!(clock.now(), began + HOUR * 25 + MINUTE);
+        assert_eq!(
+            (jumps.since_last_asked(), clock.ahead()),
+            (None, HOUR * 24 + MINUTE)
+        );
+        let centuries = HOUR * 24 * 366 * 9000;
+        assert!(!clock.move_ahead(centuries) && !clock.move_ahead(Duration::MAX));
+        assert!(!Clock::starting_at(UNIX_EPOCH).move_ahead(HOUR));
     }
 
     #[tokio::test(start_paused = true)]

@@ -244,6 +244,7 @@ pub struct Status {
     stream: Arc<OnceLock<watch::Receiver<u64>>>,
     recent: Arc<Mutex<Option<String>>>,
     notices: Option<Notices>,
+    disabled: Arc<watch::Sender<bool>>,
 }
 
 /// The counters of a mapping.
@@ -277,6 +278,17 @@ impl Status {
             notices: Some(notices),
             ..Self::default()
         }
+    }
+
+    /// Switches a queue's mapping off, as with `Enabled` of Lambda's, or on again. What it has taken it finishes; other
+    /// messages stay in the queue.
+    pub fn enable(&self, enabled: bool) {
+        self.disabled.send_replace(!enabled);
+    }
+
+    /// Whether it is not switched off.
+    pub fn is_enabled(&self) -> bool {
+        !*self.disabled.borrow()
     }
 
     fn tell(&self, notice: Notice) {

@@ -31,7 +31,7 @@ use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use book::Book;
-pub use book::Totals;
+pub use book::{Pending, Totals};
 use file::Log;
 pub use file::ScheduleFileError;
 pub use protocol::Answer;
@@ -95,6 +95,26 @@ impl Scheduler {
     /// How many schedules have not sent their message yet that are for the queue of this name.
     pub fn pending_for(&self, queue: &str) -> usize {
         self.book().pending_for(queue)
+    }
+
+    /// When the next schedule sends its message, and to which queue; none if none waits.
+    pub fn next(&self) -> Option<(SystemTime, String)> {
+        let book = self.book();
+        let (at, key) = book.next()?;
+        let queue = book.get(&key)?.requested.queue().to_owned();
+        Some((at, queue))
+    }
+
+    /// What waits to be sent, the next first.
+    pub fn pending(&self) -> Vec<Pending> {
+        self.book().pending()
+    }
+
+    /// Deletes all schedules, but no group.
+    pub fn delete_all(&self) -> Result<(), ScheduleFileError> {
+        self.book().delete_all()?;
+        self.shared.changed.notify_one();
+        Ok(())
     }
 
     /// What has happened since this process began.

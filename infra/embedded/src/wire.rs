@@ -8,13 +8,17 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::UNIX_EPOCH;
 
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
 use bytes::Bytes;
 use embedded_sqs::Sqs;
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, DATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use serde_json::json;
 
+use crate::clock::Clock;
 use crate::dynamodb::{DynamoDb, error_body};
 use crate::scheduler::{self, Scheduler};
 
@@ -87,6 +91,7 @@ pub struct Wire {
     dynamodb: DynamoDb,
     sqs: Sqs,
     scheduler: Option<Scheduler>,
+    clock: Option<Clock>,
     /// Numbers for request ids: a run is then the same each time it is repeated.
     answered: Arc<AtomicU64>,
 }
@@ -98,6 +103,7 @@ impl Wire {
             dynamodb,
             sqs,
             scheduler: None,
+            clock: None,
             answered: Arc::default(),
         }
     }
@@ -107,6 +113,15 @@ impl Wire {
     pub fn with_scheduler(self, scheduler: Scheduler) -> Self {
         Self {
             scheduler: Some(scheduler),
+            ..self
+        }
+    }
+
+    /// The same, whose answers are dated by this clock. Without, a server dates them by the system's.
+    #[must_use]
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Self {
+            clock: Some(clock),
             ..self
         }
     }
@@ -140,6 +155,9 @@ impl Wire {
             None => other_service(headers),
         };
         answer.headers_mut().insert(REQUEST_ID, self.next_request_id());
+        if let Some(date) = self.clock.as_ref().and_then(date) {
+            answer.headers_mut().insert(DATE, date);
+        }
         answer
     }
 
@@ -192,6 +210,15 @@ impl fmt::Debug for Wire {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Wire").finish_non_exhaustive()
     }
+}
+
+/// What the clock shows, as HTTP writes it; nothing if there is no such date.
+///
+/// Source: <https://www.rfc-editor.org/rfc/rfc9110#field.date>
+fn date(clock: &Clock) -> Option<HeaderValue> {
+    let seconds = clock.now().duration_since(UNIX_EPOCH).ok()?.as_secs();
+    let now = DateTime::from_secs(i64::try_from(seconds).ok()?);
+    HeaderValue::try_from(now.fmt(Format::HttpDate).ok()?).ok()
 }
 
 /// An answer in AWS's shape for an error that no service was asked for.

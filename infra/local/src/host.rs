@@ -41,6 +41,13 @@ impl Hosted {
         self.instance.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Forgets what it keeps.
+    fn start_anew(&self) {
+        if let Some(started) = (self.start)() {
+            self.instance().1 = started;
+        }
+    }
+
     /// The instance for the next invocation.
     fn current(&self) -> Arc<dyn Handler> {
         let generation = self.generation.load(Ordering::Relaxed);
@@ -62,10 +69,8 @@ struct Running<'a> {
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        if !self.ended
-            && let Some(started) = (self.hosted.start)()
-        {
-            self.hosted.instance().1 = started;
+        if !self.ended {
+            self.hosted.start_anew();
         }
     }
 }
@@ -119,7 +124,11 @@ pub(crate) struct Intercepted {
 #[async_trait]
 impl Invoke for Intercepted {
     async fn invoke(&self, invocation: Invocation) -> Result<Value, InvokeError> {
-        self.by.invoke(&self.function, &self.code, invocation).await
+        let answer = self.by.invoke(&self.function, &self.code, invocation).await;
+        if matches!(answer, Err(InvokeError::Crashed(_))) {
+            self.code.start_anew();
+        }
+        answer
     }
 }
 

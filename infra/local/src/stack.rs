@@ -4,11 +4,11 @@
 //! out. Clock and transport are parameters: on a paused tokio clock hours pass at once, and a
 //! [`Faults`] decides what goes wrong with which call.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use aws_adapters::{
@@ -142,8 +142,10 @@ pub struct Stack {
     scheduler: Scheduler,
     transport: Transport,
     clock: Clock,
+    jumps: Arc<Mutex<Jumps>>,
     metrics: CollectedMetrics,
-    statuses: Vec<Status>,
+    /// Of all mappings but the relay's, by function.
+    statuses: BTreeMap<String, Status>,
     of_relays: Vec<Status>,
     republished: u64,
     mappings: JoinSet<Result<(), StackError>>,
@@ -179,7 +181,9 @@ impl Stack {
             .filter(|_| options.views != Views::LeftOut);
         let existed = tables::create(&dynamodb, &names, views)?;
         scheduler.create_group(&names.of_function(DEADLINES))?;
-        let wire = Wire::new(dynamodb, sqs).with_scheduler(scheduler.clone());
+        let wire = Wire::new(dynamodb, sqs)
+            .with_scheduler(scheduler.clone())
+            .with_clock(clock.clone());
         let transport = match &options.faults {
             Some(faults) => Transport::with_faults(wire.clone(), faults.clone()),
             None => Transport::new(wire.clone()),
@@ -190,9 +194,10 @@ impl Stack {
             wire,
             scheduler,
             transport,
+            jumps: Arc::new(Mutex::new(clock.jumps())),
             clock,
             metrics: CollectedMetrics::default(),
-            statuses: Vec::new(),
+            statuses: BTreeMap::new(),
             of_relays: Vec::new(),
             republished: 0,
             mappings: JoinSet::new(),
@@ -306,7 +311,10 @@ impl Stack {
     pub fn is_quiet(&self) -> bool {
         let sqs = self.wire.sqs();
         let mut queues = self.running().filter_map(Function::queue);
-        self.statuses.iter().chain(&self.of_relays).all(Status::is_quiet)
+        self.statuses
+            .values()
+            .chain(&self.of_relays)
+            .all(Status::is_quiet)
             && queues.all(|queue| {
                 let queue = self.names.of_function(queue);
                 let counts = sqs.counts(&queue);
@@ -432,12 +440,35 @@ impl Stack {
         self.watchers
             .spawn(tables::watch(dynamodb, events, outbox, notices, generation));
         if self.clock.follows() {
-            let (jumps, sqs, scheduler) = (
-                self.clock.jumps(),
-                self.wire.sqs().clone(),
-                self.scheduler.clone(),
-            );
-            self.watchers.spawn(follow(jumps, sqs, scheduler));
+            self.watchers.spawn(follow(self.following()));
+        }
+    }
+
+    /// What follows the clock when it jumps.
+    fn following(&self) -> Following {
+        Following {
+            jumps: self.jumps.clone(),
+            sqs: self.wire.sqs().clone(),
+            scheduler: self.scheduler.clone(),
+        }
+    }
+
+    /// What can be done with it by somebody beside it.
+    pub(crate) fn controls(&self) -> Controls {
+        Controls {
+            bundle: self.options.bundle.clone(),
+            names: self.names.clone(),
+            storage: self.options.storage.clone(),
+            views: self.shows_views(),
+            wire: self.wire.clone(),
+            scheduler: self.scheduler.clone(),
+            clock: self.clock.clone(),
+            following: self.following(),
+            mappings: self.statuses.clone(),
+            relays: self.of_relays.clone(),
+            generation: self.generation.clone(),
+            connection: self.observer(),
+            queue_url_prefix: self.queue_url_prefix(),
         }
     }
 
@@ -495,7 +526,7 @@ impl Stack {
     }
 
     async fn until_listening(&mut self) -> Result<(), StackError> {
-        let mappings: Vec<_> = self.statuses.iter().chain(&self.of_relays).cloned().collect();
+        let mappings: Vec<_> = self.statuses.values().chain(&self.of_relays).cloned().collect();
         for mapping in mappings {
             let mut activity = mapping.subscribe();
             tokio::select! {
@@ -521,12 +552,13 @@ impl Stack {
             clock: self.clock.clone(),
         };
         let status = Status::telling(self.notices.0.clone());
-        let (statuses, shutdown) = match function.trigger {
-            Trigger::EventStream => (&mut self.of_relays, &self.relays),
-            _ => (&mut self.statuses, &self.shutdown),
+        let shutdown = if function.trigger == Trigger::EventStream {
+            self.of_relays.push(status.clone());
+            self.relays.subscribe()
+        } else {
+            self.statuses.insert(name.to_owned(), status.clone());
+            self.shutdown.subscribe()
         };
-        statuses.push(status.clone());
-        let shutdown = shutdown.subscribe();
         let batching = function.batching;
         let running: BoxFuture<'static, Result<(), MappingError>> = match function.trigger {
             Trigger::EventStream => {
@@ -698,17 +730,54 @@ fn open(
     Ok((dynamodb, scheduler, Some(folder)))
 }
 
-/// Has queues follow a clock that jumps ahead, as it does when the machine was asleep: what was due meanwhile
-/// is due now.
-async fn follow(mut jumps: Jumps, sqs: Sqs, scheduler: Scheduler) {
-    loop {
-        tokio::time::sleep(Duration::from_secs(1)).await;
+/// Has queues and schedules follow a clock that jumps ahead, as it does when the machine was asleep, or when somebody
+/// moves it: what was due meanwhile is due now.
+#[derive(Clone)]
+pub(crate) struct Following {
+    jumps: Arc<Mutex<Jumps>>,
+    sqs: Sqs,
+    scheduler: Scheduler,
+}
+
+impl Following {
+    /// Has them follow now.
+    pub(crate) fn catch_up(&self) {
+        // Held to the end, so that nobody takes what is not done yet for done.
+        let mut jumps = self.jumps.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(jump) = jumps.since_last_asked() {
             tracing::info!("the clock jumped ahead by {jump:?}, and what waits in queues with it");
-            sqs.skip(jump);
-            scheduler.look_at_the_clock();
+            self.sqs.skip(jump);
+            self.scheduler.look_at_the_clock();
         }
     }
+}
+
+/// Looks each second whether the clock has jumped.
+async fn follow(following: Following) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        following.catch_up();
+    }
+}
+
+/// A running stack's parts, for somebody beside it who intervenes.
+pub(crate) struct Controls {
+    pub(crate) bundle: Arc<Bundle>,
+    pub(crate) names: Names,
+    pub(crate) storage: Storage,
+    /// Whether it has views.
+    pub(crate) views: bool,
+    pub(crate) wire: Wire,
+    pub(crate) scheduler: Scheduler,
+    pub(crate) clock: Clock,
+    pub(crate) following: Following,
+    /// Of all functions that run but the relay.
+    pub(crate) mappings: BTreeMap<String, Status>,
+    pub(crate) relays: Vec<Status>,
+    /// See [`Stack`].
+    pub(crate) generation: Arc<AtomicU64>,
+    pub(crate) connection: Connection,
+    pub(crate) queue_url_prefix: String,
 }
 
 fn environment(endpoint: &str) -> Environment {

@@ -29,6 +29,27 @@ pub(crate) fn create(
     Ok(existed)
 }
 
+/// Deletes them, with all that is in them.
+pub(crate) fn throw_away(
+    dynamodb: &DynamoDb,
+    names: &Names,
+    views: impl Iterator<Item = ViewTableForm>,
+) -> Result<(), StackError> {
+    let views = views.map(|form| names.view_table(form.name));
+    for table in views.chain([names.outbox_table(), names.events_table()]) {
+        let answer = dynamodb.handle(
+            "DeleteTable",
+            json!({ "TableName": table }).to_string().as_bytes(),
+        );
+        // Somebody else may have deleted it before.
+        let is_gone = answer.status == 200 || dynamodb.table_identity(&table).is_none();
+        if !is_gone {
+            return Err(refused(&answer.body));
+        }
+    }
+    Ok(())
+}
+
 /// Goes on for as long as it is polled: says that the outbox was deleted, which no mapping reads, and raises
 /// `generation` when the event table is another one, for then functions remember streams that never were.
 pub(crate) async fn watch(
@@ -151,11 +172,13 @@ fn create_table(dynamodb: &DynamoDb, definition: &Value) -> Result<bool, StackEr
     match answer.status {
         200 => Ok(true),
         _ if reason.contains("ResourceInUseException") => Ok(false),
-        _ => {
-            let error: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-            Err(StackError::Table(
-                error["message"].as_str().unwrap_or(&reason).to_owned(),
-            ))
-        }
+        _ => Err(refused(&answer.body)),
     }
+}
+
+/// What the database said against it.
+fn refused(body: &[u8]) -> StackError {
+    let error: Value = serde_json::from_slice(body).unwrap_or_default();
+    let said = error["message"].as_str().map(ToOwned::to_owned);
+    StackError::Table(said.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned()))
 }

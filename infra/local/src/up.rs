@@ -64,8 +64,10 @@ async fn serve(bundle: Arc<Bundle>, options: UpOptions) -> Result<(), UpError> {
     let (bounds, port) = listen(options.port, options.bind).await?;
     let url = format!("http://127.0.0.1:{port}");
     let is_kept = options.data.is_some();
+    let trouble = Arc::new(bench::Trouble::default());
     let mut stack = Stack::start(StackOptions {
         name: options.stack,
+        intercept: Some(trouble.clone()),
         base_url: url.clone(),
         storage: options.data.map_or(Storage::Memory, Storage::Folder),
         settings: options.settings,
@@ -95,7 +97,7 @@ async fn serve(bundle: Arc<Bundle>, options: UpOptions) -> Result<(), UpError> {
     let (stop, stopped) = watch::channel(());
     let mut serving = JoinSet::new();
     // It looks at the stack as any other client does, which the port answers when it is served.
-    let console = bench::console(&stack)?.routes();
+    let console = bench::console(&stack, trouble)?.routes();
     for bound in bounds {
         let mut stopped = stopped.clone();
         let (pages, wire) = (console.clone(), stack.wire().clone());

@@ -66,7 +66,9 @@ use guard::Guard;
 use pages::Pages;
 use worker::Worker;
 
-pub use local_stack::LocalStack;
+pub use local_stack::{
+    Due, Happened, LocalClock, LocalStack, Mishap, NotDone, PlayState, Played, WaitingMessage,
+};
 
 /// Where its pages are.
 pub const ROOT: &str = "/console";

@@ -54,7 +54,7 @@ pub use message::{
 };
 pub use message_attribute::MessageAttribute;
 pub use protocol::Answer;
-pub use queue::{Counts, IN_FLIGHT_LIMIT};
+pub use queue::{Counts, IN_FLIGHT_LIMIT, Seen};
 pub use receive::Receive;
 pub use service::{Settings, Sqs, WallClock};
 pub use totals::{BILLING_UNIT_BYTES, Operation, Totals};

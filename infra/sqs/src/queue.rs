@@ -44,6 +44,21 @@ pub struct Counts {
     pub delayed: usize,
 }
 
+/// A message that waits in a queue, as somebody sees it who only looks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Its id.
+    pub message_id: String,
+    /// The body.
+    pub body: String,
+    /// When it was sent, by the wall clock, in milliseconds since 1970.
+    pub sent_timestamp_ms: u64,
+    /// What the producer put next to the body.
+    pub message_attributes: BTreeMap<String, MessageAttribute>,
+    /// How long it can't be received for: it was sent with a delay, or somebody has received it. None if it can be.
+    pub hidden_for: Option<Duration>,
+}
+
 /// A message that some queue keeps.
 pub(crate) struct Message {
     body: String,
@@ -337,6 +352,48 @@ impl Queue {
         let message = self.messages.remove(&key)?;
         self.by_age.remove(&(message.sent_at.instant, key));
         Some(message)
+    }
+
+    /// All of them, in the order of sending.
+    pub(crate) fn seen(&self, now: Instant) -> Vec<Seen> {
+        let mut keys: Vec<_> = self.messages.keys().copied().collect();
+        keys.sort_unstable();
+        let messages = keys.iter().filter_map(|key| self.messages.get(key));
+        messages
+            .map(|message| Seen {
+                message_id: message.sent.message_id.clone(),
+                body: message.body.clone(),
+                sent_timestamp_ms: message.sent_at.unix_ms,
+                message_attributes: message.attributes.clone(),
+                hidden_for: match message.place {
+                    Place::Visible { .. } => None,
+                    Place::Delayed { until } | Place::InFlight { until, .. } => {
+                        Some(until.saturating_duration_since(now))
+                    }
+                },
+            })
+            .collect()
+    }
+
+    /// Takes the message of that id out; whether it was there.
+    pub(crate) fn take_out(&mut self, message_id: &str) -> bool {
+        let mut messages = self.messages.iter();
+        let found = messages.find(|(_, message)| message.sent.message_id == message_id);
+        let key = found.map(|(key, _)| *key);
+        key.is_some_and(|key| self.remove(key).is_some())
+    }
+
+    /// When the next delayed message is due. After [`Queue::settle`] that is later than now.
+    pub(crate) fn next_delayed(&self) -> Option<Instant> {
+        if self.delayed == 0 {
+            return None;
+        }
+        let is_delayed = |key: &MessageKey| {
+            let message = self.messages.get(key);
+            message.is_some_and(|message| matches!(message.place, Place::Delayed { .. }))
+        };
+        let mut hidden = self.hidden.iter();
+        hidden.find(|(_, key)| is_delayed(key)).map(|(due, _)| *due)
     }
 
     /// Takes every message out.

@@ -12,7 +12,7 @@ use crate::attributes::{Configuration, QueueAttributes};
 use crate::error::SqsError;
 use crate::message::{Outgoing, Received, Sent, check_batch_length};
 use crate::moment::Moment;
-use crate::queue::Counts;
+use crate::queue::{Counts, Seen};
 use crate::receive::Receive;
 use crate::state::State;
 use crate::totals::{Operation, Totals};
@@ -169,6 +169,46 @@ impl Sqs {
             .settled_queue(queue, moment)
             .ok()
             .map(|queue| queue.counts())
+    }
+
+    /// All messages of a queue as they wait, in the order of sending; nothing if there is no such queue. They stay as they
+    /// are: nothing is received. Not counted as a request.
+    pub fn look_at(&self, queue: &str) -> Vec<Seen> {
+        let moment = self.moment();
+        let mut state = self.state();
+        let queue = state.settled_queue(queue, moment);
+        queue.map(|queue| queue.seen(moment.instant)).unwrap_or_default()
+    }
+
+    /// Takes a message out of a queue by its id, wherever it is in it; whether it was there. Not counted as a request.
+    pub fn take_out(&self, queue: &str, message_id: &str) -> bool {
+        let moment = self.moment();
+        let mut state = self.state();
+        let queue = state.settled_queue(queue, moment);
+        queue.is_ok_and(|queue| queue.take_out(message_id))
+    }
+
+    /// Takes every message out of every queue. Not counted as a request.
+    pub fn purge_all(&self) {
+        for queue in self.state().queues.values_mut() {
+            queue.purge();
+        }
+    }
+
+    /// The queue whose delayed message is due next of all, and how long it is until then; none if nothing is delayed.
+    /// Not counted as a request.
+    pub fn next_delayed(&self) -> Option<(String, Duration)> {
+        let moment = self.moment();
+        let mut state = self.state();
+        let state = &mut *state;
+        let (totals, queues) = (&mut state.totals, state.queues.iter_mut());
+        let next = queues.filter_map(|(name, queue)| {
+            // What is due has to be told from what is not.
+            totals.expired += queue.settle(moment.instant);
+            Some((queue.next_delayed()?, name))
+        });
+        let (due, name) = next.min()?;
+        Some((name.clone(), due.saturating_duration_since(moment.instant)))
     }
 
     /// What was asked of the service since it started.

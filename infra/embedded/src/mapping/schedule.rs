@@ -6,11 +6,12 @@
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval_at, sleep};
 
 use super::{Function, MappingError, Shutdown, Status, check, new_request_id, told_to_stop};
-use crate::clock::to_the_second;
+use crate::clock::{Clock, to_the_second};
 
 /// Lambda's wait before each repetition of a failed asynchronous invocation
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html>).
@@ -71,8 +72,8 @@ impl Settings {
     }
 }
 
-/// Runs the schedule until `shutdown`; the first event comes after one period. Invocations may overlap,
-/// as EventBridge's do.
+/// Runs the schedule until `shutdown`; the first event comes after one period, and one comes whenever the clock was
+/// moved ahead by as much. Invocations may overlap, as EventBridge's do.
 pub async fn run(
     settings: Settings,
     function: Function,
@@ -81,12 +82,14 @@ pub async fn run(
 ) -> Result<(), MappingError> {
     settings.check()?;
     let mut ticks = interval_at(Instant::now() + settings.period, settings.period);
+    let mut moves = Moves::of(&function.clock);
     let mut running = JoinSet::new();
     status.update(|activity| activity.listening = true);
     loop {
         tokio::select! {
             biased;
             () = told_to_stop(&mut shutdown) => break,
+            () = moves.by(settings.period) => {}
             _ = ticks.tick() => {}
         }
         let event = settings.event(function.clock.now());
@@ -103,6 +106,36 @@ pub async fn run(
     while running.join_next().await.is_some() {}
     status.update(|activity| activity.listening = false);
     Ok(())
+}
+
+/// How far the clock has been moved ahead, of which timers know nothing.
+struct Moves {
+    /// None of a clock that can't be moved.
+    ahead: Option<watch::Receiver<Duration>>,
+    /// How far it was when the last event came for it.
+    seen: Duration,
+}
+
+impl Moves {
+    fn of(clock: &Clock) -> Self {
+        Self {
+            ahead: clock.moves(),
+            seen: clock.ahead(),
+        }
+    }
+
+    /// Resolves when the clock was moved by a period or more since this last did.
+    async fn by(&mut self, period: Duration) {
+        let Some(ahead) = &mut self.ahead else {
+            return std::future::pending().await;
+        };
+        let moved = ahead.wait_for(|ahead| *ahead >= self.seen + period).await;
+        match moved.map(|ahead| *ahead) {
+            Ok(ahead) => self.seen = ahead,
+            // The clock is gone, and nobody moves it.
+            Err(_) => std::future::pending().await,
+        }
+    }
 }
 
 /// Invokes the function until it succeeds or its attempts are used up.

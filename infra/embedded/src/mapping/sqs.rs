@@ -12,7 +12,7 @@ use std::time::Duration;
 use aws_smithy_types::base64;
 use embedded_sqs::{MessageAttribute, Receive, Received, Sqs, SqsError};
 use serde_json::{Map, Value, json};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
@@ -136,14 +136,20 @@ impl Poller {
         // handle stay visible.
         let limit = self.deliveries.settings.maximum_concurrency.unwrap_or(UNLIMITED);
         let slots = Arc::new(Semaphore::new(limit as usize));
+        let mut disabled = self.deliveries.status.disabled.subscribe();
         loop {
+            let slot = async {
+                switched(&mut disabled, false).await;
+                slots.clone().acquire_owned().await
+            };
             let slot = tokio::select! {
                 biased;
                 () = told_to_stop(shutdown) => return Ok(()),
-                slot = slots.clone().acquire_owned() => slot,
+                slot = slot => slot,
             };
-            let batch = match self.next_batch(shutdown).await {
-                Ok(batch) if batch.is_empty() => return Ok(()),
+            let batch = match self.next_batch(shutdown, &mut disabled).await {
+                // It is to end, or was switched off.
+                Ok(batch) if batch.is_empty() => continue,
                 Ok(batch) => batch,
                 Err(error) => {
                     let again = self.deliveries.until_readable(&error);
@@ -164,8 +170,12 @@ impl Poller {
     }
 
     /// The next batch, in a long poll and then for as long as the window lasts. It is empty only at
-    /// shutdown: what was gathered until then is still delivered.
-    async fn next_batch(&mut self, shutdown: &mut Shutdown) -> Result<Vec<Received>, SqsError> {
+    /// shutdown, or when it is switched off: what was gathered until then is still delivered.
+    async fn next_batch(
+        &mut self,
+        shutdown: &mut Shutdown,
+        disabled: &mut watch::Receiver<bool>,
+    ) -> Result<Vec<Received>, SqsError> {
         let settings = &self.deliveries.settings;
         let (largest, window) = (settings.batch_size as usize, settings.batching_window);
         let mut batch = Batch::of_at_most(largest);
@@ -180,6 +190,7 @@ impl Poller {
             let received = tokio::select! {
                 biased;
                 () = told_to_stop(shutdown) => break,
+                () = switched(disabled, true) => break,
                 received = self.deliveries.receive(most, left.min(LONG_POLL)) => match received {
                     Ok(received) => received,
                     // What was gathered is delivered first; the next look meets the same.
@@ -213,6 +224,12 @@ impl Poller {
             status.update(|activity| activity.pending -= 1);
         }
     }
+}
+
+/// Resolves when a mapping is switched off, or is not.
+async fn switched(disabled: &mut watch::Receiver<bool>, off: bool) {
+    // The sender is in the status, which the mapping holds.
+    drop(disabled.wait_for(|disabled| *disabled == off).await);
 }
 
 /// Messages for one event, within the limits of number and size.

@@ -22,6 +22,17 @@ pub struct Totals {
     pub dropped: u64,
 }
 
+/// A message that waits for its time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pending {
+    /// When it is sent.
+    pub at: SystemTime,
+    /// The queue's name.
+    pub queue: String,
+    /// The body.
+    pub body: String,
+}
+
 /// One that waits for its time, or for the next attempt.
 #[derive(Clone, Debug, Default)]
 struct Attempts {
@@ -135,6 +146,24 @@ impl Book {
 
     pub(super) fn pending_for(&self, queue: &str) -> usize {
         self.pending.get(queue).copied().unwrap_or_default()
+    }
+
+    /// All that fire, the next first.
+    pub(super) fn pending(&self) -> Vec<Pending> {
+        let due = self.due.iter().filter_map(|(at, key)| {
+            let requested = &self.schedules.get(key)?.requested;
+            Some(Pending {
+                at: *at,
+                queue: requested.queue().to_owned(),
+                body: requested.input.clone().unwrap_or_default(),
+            })
+        });
+        due.collect()
+    }
+
+    pub(super) fn delete_all(&mut self) -> Result<(), ScheduleFileError> {
+        let keys: Vec<_> = self.schedules.keys().cloned().collect();
+        keys.iter().try_for_each(|key| self.delete(key).map(drop))
     }
 
     /// The next that fires, and when.

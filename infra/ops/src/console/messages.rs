@@ -12,12 +12,12 @@ use eventsourcing::{Field, FieldForm, Shape};
 use http::StatusCode;
 use maud::{Markup, html};
 
-pub(crate) use self::example::indented;
 use self::example::{example, text};
+pub(crate) use self::example::{indented, value_in_sample};
 use super::answer::Answer;
 use super::asked::{Asked, address};
 use super::guard::TOKEN;
-use super::layout::{self, section};
+use super::layout::{self, capitalised, section};
 use super::pages::{Pages, nothing_here};
 use crate::failure::Failure;
 use crate::send::{checked, deliver};
@@ -247,7 +247,7 @@ fn all(stack: &Stack) -> Markup {
         @for kind in &stack.bundle.streams {
             @let messages: Vec<_> = Message::of(stack, kind).collect();
             @let (commands, events): (Vec<_>, Vec<_>) = messages.into_iter().partition(Message::is_command);
-            (section(&format!("of-{}", kind.category.name()), &capital(kind.noun()), false, &html! {
+            (section(&format!("of-{}", kind.category.name()), &capitalised(kind.noun()), false, &html! {
                 (table(stack, "command", ["sent by", "taken by"], &commands))
                 (table(stack, "event", ["recorded by", "told to"], &events))
             }))
@@ -397,14 +397,12 @@ fn one(
 
 /// One as it comes, its fields alone.
 fn sample(stack: &Stack, message: &Message<'_>) -> String {
-    match message.function {
-        Some(function) => example(&message.shape, [function].into_iter(), "command", None),
-        None => {
-            let functions = stack.bundle.registry.functions.iter();
-            let gets = |f: &&Function| matches!(f.trigger, Trigger::Events(types) if types.contains(&message.name()));
-            example(&message.shape, functions.filter(gets), "event", None)
-        }
+    if let Some(function) = message.function {
+        return example(&message.shape, [function].into_iter(), "command", None);
     }
+    let functions = stack.bundle.registry.functions.iter();
+    let gets = |f: &&Function| matches!(f.trigger, Trigger::Events(types) if types.contains(&message.name()));
+    example(&message.shape, functions.filter(gets), "event", None)
 }
 
 fn form(pages: &Pages, message: &Message<'_>, function: &Function, told: Option<(&str, Told<'_>)>) -> Markup {
@@ -500,14 +498,6 @@ fn takes(form: &FieldForm) -> String {
         },
         form => form.to_string(),
     }
-}
-
-fn capital(text: &str) -> String {
-    let mut text = text.to_owned();
-    if let Some(first) = text.get_mut(..1) {
-        first.make_ascii_uppercase();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -36,6 +36,22 @@ pub(super) fn example<'f>(
     indented(&json.unwrap_or_default())
 }
 
+/// What the function's sample holds in that field of its command, as somebody writes it into an input; nothing if it
+/// has none.
+pub(crate) fn value_in_sample(function: &Function, field: &str) -> String {
+    let mut samples = function.samples().into_iter();
+    let found = samples.find_map(|sample| {
+        let Comes::Message(body, _) = &sample.comes else {
+            return None;
+        };
+        let fields = Fields::of(body)?;
+        let command = Fields::of(fields.raw("command")?)?;
+        let text = command.get::<String>(field).ok();
+        text.or_else(|| Some(command.raw(field)?.to_owned()))
+    });
+    found.unwrap_or_default()
+}
+
 /// JSON with each field on a line of its own. It is not parsed: numbers and texts stay as they are written.
 pub(crate) fn indented(json: &str) -> String {
     let mut out = String::new();
@@ -58,7 +74,7 @@ pub(crate) fn indented(json: &str) -> String {
                 out.push(letter);
             }
             '{' | '[' => {
-                while letters.next_if(|next| next.is_ascii_whitespace()).is_some() {}
+                while letters.next_if(char::is_ascii_whitespace).is_some() {}
                 out.push(letter);
                 if let Some(end) = letters.next_if(|next| matches!(next, '}' | ']')) {
                     out.push(end);
