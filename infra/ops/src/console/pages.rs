@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_adapters::PhaseCounts;
 use bundle::ViewTableForm;
@@ -19,8 +20,13 @@ use super::pulse::{self, Pulse};
 use super::waiting::{self, Counts, HERE, ON_AWS};
 use super::{bench, messages, now, parked, rows, story, stuck};
 use crate::failure::Failure;
+use crate::kinds::Kinds;
 use crate::stack::Stack;
+use crate::trace::{Leftovers, Stuck};
 use crate::views::{Asked as AskedOfView, Found, View, answer as answer_of_view};
+
+/// How old may be what is known of what is stuck before it is looked for again.
+const STUCK: Duration = Duration::from_secs(15);
 
 /// How many words to the user are kept until they are read.
 const KEPT_WORDS: usize = 100;
@@ -49,13 +55,14 @@ pub(crate) struct Pages {
     waiting: Rc<Kept<Counts>>,
     /// What is open of each view, by its name.
     open: BTreeMap<&'static str, Rc<Kept<PhaseCounts>>>,
+    /// What is stuck.
+    stuck: Rc<Kept<Arc<Stuck>>>,
     /// What was seen of dead letters.
     pub(crate) letters: stuck::Letters,
     /// Whether whoever looks here may change nothing.
     read_only: bool,
     /// What was done, by the number that the next page asks for it with.
     said: RefCell<VecDeque<(u64, Said)>>,
-    pub(crate) story: story::Kept,
 }
 
 /// What became of a change, for its user.
@@ -84,10 +91,10 @@ impl Pages {
             pulse: Rc::default(),
             waiting: Kept::new(least),
             open,
+            stuck: Kept::new(STUCK),
             letters: stuck::Letters::default(),
             read_only,
             said: RefCell::default(),
-            story: story::Kept::default(),
         }
     }
 
@@ -121,6 +128,20 @@ impl Pages {
             }
         })
         .await
+    }
+
+    /// What is stuck. Who receives dead letters hides them from others for a moment, so they are looked at seldom.
+    pub(crate) async fn stuck(self: &Rc<Self>) -> Result<Known<Arc<Stuck>>, Failure> {
+        let pages = self.clone();
+        self.stuck
+            .get(|| async move {
+                let stack = pages.stack.anew().await?;
+                let kinds = Kinds::of(&pages.stack.bundle.streams);
+                let found = Leftovers::in_stack(&stack, &kinds).await;
+                stack.let_go().await;
+                found.map(|leftovers| leftovers.stuck())
+            })
+            .await
     }
 
     /// Whether nothing can be changed here.
@@ -242,6 +263,7 @@ impl Pages {
             },
         };
         self.forget();
+        self.stuck.forget();
         let mut all = self.said.borrow_mut();
         let number = all.back().map_or(1, |(last, _)| last + 1);
         all.push_back((number, said));

@@ -4,9 +4,6 @@
 //! | --- | --- |
 //! | `/console/of/KIND/ID` | that thing, or what it is a part of |
 //! | `/console/of?id=ID` | what the id names, looked for as the command looks for it; links if that is several things |
-//!
-//! What is stuck is looked for at most every quarter of a minute: who receives dead letters hides them from others for
-//! a moment, and the page asks every other second.
 
 mod asks;
 mod axis;
@@ -23,8 +20,6 @@ use bundle::ViewTableForm;
 use eventsourcing::standing::{Deadline, StoredStream};
 use eventsourcing::{Clock, Column, ColumnKind, DUE_AT, PHASE, Read, RecordedEvent, TextForm, Timestamp};
 use maud::{Markup, html};
-use tokio::sync::Mutex;
-use tokio::time::Instant;
 
 use super::answer::Answer;
 use super::asked::{Asked, address};
@@ -48,42 +43,14 @@ use picture::{LaneTitle, Picture, row};
 
 /// For how long a page waits for what happened.
 const PATIENCE: Duration = Duration::from_secs(8);
-/// For how long it waits for what is stuck, and how long that is good for.
+/// For how long it waits for what is stuck.
 const LETTERS_PATIENCE: Duration = Duration::from_secs(4);
-const FRESH: Duration = Duration::from_secs(15);
 /// Of how many members the streams are read, and drawn.
 const READ: usize = 100;
 const DRAWN: usize = 20;
 /// How many events are told; of more, the first and the last.
 const FIRST: usize = 50;
 const LAST: usize = 150;
-
-/// What was found stuck, and when. Whoever asks meanwhile waits for it, rather than see nothing because others hold it.
-#[derive(Default)]
-pub(crate) struct Kept(Mutex<Option<(Instant, Arc<Stuck>)>>);
-
-impl Kept {
-    async fn get(&self, stack: &Stack, kinds: &Kinds<'_>) -> Arc<Stuck> {
-        let mut kept = self.0.lock().await;
-        if let Some((at, found)) = &*kept
-            && at.elapsed() < FRESH
-        {
-            return found.clone();
-        }
-        let looked = tokio::time::timeout(LETTERS_PATIENCE, Leftovers::in_stack(stack, kinds)).await;
-        let why = match looked {
-            Ok(Ok(leftovers)) => {
-                *kept = Some((Instant::now(), leftovers.stuck()));
-                return leftovers.stuck();
-            }
-            Ok(Err(failure)) => failure.to_string(),
-            Err(_) => format!("no answer within {}", age(LETTERS_PATIENCE)),
-        };
-        Arc::new(Stuck::unsearched(format!(
-            "dead letters and the outbox could not be searched: {why}"
-        )))
-    }
-}
 
 /// Answers what was asked of it.
 pub(crate) async fn answer(
@@ -146,6 +113,18 @@ async fn look_for(
     }
 }
 
+/// What is stuck, or that it can't be told.
+async fn stuck_now(pages: &Rc<Pages>) -> Arc<Stuck> {
+    let why = match tokio::time::timeout(LETTERS_PATIENCE, pages.stuck()).await {
+        Ok(Ok(known)) => return known.value.as_ref().clone(),
+        Ok(Err(failure)) => failure.to_string(),
+        Err(_) => format!("no answer within {}", age(LETTERS_PATIENCE)),
+    };
+    Arc::new(Stuck::unsearched(format!(
+        "dead letters and the outbox could not be searched: {why}"
+    )))
+}
+
 /// What the id names, as the command finds it.
 async fn find(
     pages: &Rc<Pages>,
@@ -154,7 +133,7 @@ async fn find(
     asked: &Asked,
     id: &str,
 ) -> Result<Answer, Failure> {
-    let leftovers = Leftovers::found(pages.story.get(stack, kinds).await, kinds);
+    let leftovers = Leftovers::found(stuck_now(pages).await, kinds);
     let is_searched = asked.path().len() == 1;
     let found = match subject::search(stack, id, kinds, &leftovers).await? {
         Found::Several(candidates) => {
@@ -312,7 +291,9 @@ impl<'k> Story<'k> {
     /// How it stands, and what its view says of it.
     fn head(&self, lanes: &Lanes) -> Markup {
         let deadline = self.deadline();
-        let state = self.trace.state().replace('_', " ");
+        let state = self.trace.state();
+        // A reason in its sender's words stays as it is.
+        let state = if self.data { state } else { state.replace('_', " ") };
         let phase = self.row.as_ref().and_then(|(_, row)| row.phase());
         let late = lanes.marks.iter().filter(|mark| mark.late).count();
         let (letters, entries) = (self.trace.dead_letters.len(), self.trace.outbox.len());
@@ -324,7 +305,6 @@ impl<'k> Story<'k> {
                     span.tag.warn[deadline.is_some_and(|at| at < self.now)] { "open" }
                 }
                 " " strong { @if let (None, Some(phase)) = (self.trace.ending, phase) { (phase.replace('_', " ")) } @else { (state) } }
-                @if let Some(reason) = &self.trace.reason { " " span.quiet { "“" (plain(reason.as_str())) "”" } }
                 @if late > 0 { " " span.tag.warn { (late) " too late" } }
                 @if letters > 0 { " " a.tag.bad href="#stuck" { (count(letters, "dead letter", "dead letters")) } }
                 @if entries > 0 { " " a.tag.warn href="#stuck" { (entries) " not delivered" } }

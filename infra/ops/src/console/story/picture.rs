@@ -227,7 +227,7 @@ impl<'a> Layout<'a> {
                 right: widest(&letter_texts(stuck.letter)),
             });
         }
-        for (_, lane, at) in &self.dues {
+        for (lane, _, at) in &self.dues {
             points.push(Point {
                 at: *at,
                 nth: 0,
@@ -343,7 +343,7 @@ impl<'a> Layout<'a> {
             g.due {
                 title { "Deadline at " (clock(at)) @if passed { ", which has passed" } }
                 path d={ "M" (x) " " (top) "V" (below) } {}
-                text x=(x + 4) y=(below - 2) { "deadline" }
+                text x=(x + 4) y=(top + 6) { "deadline" }
             }
         }
     }
@@ -403,7 +403,7 @@ impl<'a> Layout<'a> {
                     text x=(x - RADIUS) y=(up(place)) { (text) }
                 }
                 @for (place, note) in notes.iter().enumerate() {
-                    text.note x=(x - RADIUS) y=(down(place)) { (note) }
+                    text.note x=(x + 4) y=(down(place)) { (note) }
                 }
             }
         }
