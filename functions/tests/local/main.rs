@@ -2,6 +2,7 @@
 //! program only by the program's own package.
 
 mod carts;
+mod console;
 mod deletions;
 mod help;
 mod story;

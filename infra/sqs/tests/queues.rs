@@ -1121,3 +1121,43 @@ async fn whoever_waits_for_a_queue_hears_when_it_is_made() {
     waiting.await.unwrap();
     sqs.until_exists("jobs").await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn whoever_only_looks_sees_all_messages_and_takes_none() {
+    let sqs = service_with_jobs();
+    sqs.create_queue("later", QueueAttributes::default()).unwrap();
+    let delayed = |minutes| Outgoing {
+        delay: Some(Duration::from_mins(minutes)),
+        ..message("delayed")
+    };
+    sqs.send("jobs", message("in flight")).unwrap();
+    receive_one(&sqs, "jobs").await;
+    let visible = sqs.send("jobs", message("visible")).unwrap();
+    sqs.send("jobs", delayed(15)).unwrap();
+    assert_eq!(
+        sqs.next_delayed(),
+        Some(("jobs".to_owned(), Duration::from_mins(15)))
+    );
+    sqs.send("later", delayed(10)).unwrap();
+    pass(10).await;
+    let seen = sqs.look_at("jobs");
+    let shown: Vec<_> = seen
+        .iter()
+        .map(|seen| (seen.body.as_str(), seen.hidden_for.map(|hidden| hidden.as_secs())))
+        .collect();
+    assert_eq!(
+        shown,
+        [("in flight", Some(20)), ("visible", None), ("delayed", Some(890))]
+    );
+    assert_eq!(seen, sqs.look_at("jobs"));
+    assert_eq!(
+        sqs.next_delayed(),
+        Some(("later".to_owned(), Duration::from_secs(590)))
+    );
+    assert!(sqs.take_out("jobs", &visible.message_id));
+    assert!(!sqs.take_out("jobs", &visible.message_id));
+    assert_eq!(sqs.receive("jobs", TEN).await.unwrap(), []);
+    sqs.purge_all();
+    assert_eq!((sqs.look_at("jobs"), sqs.next_delayed()), (vec![], None));
+    assert_eq!(sqs.look_at("nothing"), []);
+}

@@ -549,3 +549,29 @@ async fn delete(stack: &Stack) {
         200
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_mapping_that_is_switched_off_leaves_messages_in_the_queue_and_finishes_what_it_has() {
+    let stack = stack();
+    let probe = Probe::new(|_, _| Reply::After(seconds(20)));
+    let mapping = start(&stack, Settings::of(QUEUE), &probe);
+    stack.send_many(QUEUE, 2);
+    mapping.until(|| probe.invocations().len() == 1).await;
+    assert!(mapping.status.is_enabled());
+    mapping.status.enable(false);
+    stack.send_many(QUEUE, 3);
+    sleep(seconds(600)).await;
+    assert_eq!(probe.invocations().len(), 1);
+    assert_eq!(
+        (stack.held_by(QUEUE), mapping.status.activity().invocations),
+        (3, 1)
+    );
+    // Off and on again at once ends nothing.
+    for enabled in [true, false, true] {
+        mapping.status.enable(enabled);
+    }
+    mapping.until(|| stack.held_by(QUEUE) == 0).await;
+    assert_eq!(probe.invocations().len(), 2);
+    mapping.status.enable(false);
+    mapping.stop().await.unwrap();
+}

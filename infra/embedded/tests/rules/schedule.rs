@@ -3,9 +3,11 @@
 //! <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html>.
 
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
-use embedded_aws::mapping::MappingError;
+use embedded_aws::Clock;
 use embedded_aws::mapping::schedule::{Settings, run};
+use embedded_aws::mapping::{Function, MappingError};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
@@ -95,4 +97,30 @@ async fn a_rate_is_of_whole_minutes() {
         assert!(error.contains("whole minutes"), "{error}");
     }
     every(120).check().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_moved_ahead_by_a_period_brings_an_event_at_once() {
+    let probe = Probe::content();
+    let began = Instant::now();
+    let clock = Clock::following(Arc::new(move || {
+        UNIX_EPOCH + seconds(1_800_000_000) + began.elapsed()
+    }));
+    let function = Function {
+        clock: clock.clone(),
+        ..probe.function(&Stack::new())
+    };
+    let mapping = Running::start(|status, shutdown| run(every(3_600), function, status, shutdown));
+    mapping.until(|| mapping.status.activity().listening).await;
+    assert!(clock.move_ahead(seconds(1_800)));
+    sleep(seconds(10)).await;
+    assert_eq!(probe.invocations().len(), 0);
+    assert!(clock.move_ahead(seconds(1_800)));
+    mapping.until(|| probe.invocations().len() == 1).await;
+    assert!(clock.move_ahead(seconds(86_400)));
+    mapping.until(|| probe.invocations().len() == 2).await;
+    assert!(began.elapsed() < seconds(60));
+    // What comes by itself comes as before.
+    mapping.until(|| probe.invocations().len() == 3).await;
+    assert_eq!(began.elapsed().as_secs(), 3_600);
 }

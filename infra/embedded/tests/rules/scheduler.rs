@@ -462,3 +462,28 @@ async fn a_line_that_a_kill_cut_short_is_left_out_and_a_file_of_something_else_i
     assert!(error.contains("holds no schedules in line 1"), "{error}");
     assert_eq!(fs::read_to_string(&path).unwrap(), "dear all\n");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_is_told_in_the_order_of_its_times_and_can_be_thrown_away_at_once() {
+    let scene = Scene::new();
+    assert_eq!(scene.scheduler.next(), None);
+    scene.created("later", &schedule(&at(&scene, HOUR * 2))).await;
+    scene.created("sooner", &schedule(&at(&scene, HOUR))).await;
+    let pending = scene.scheduler.pending();
+    assert_eq!(pending.len(), 2);
+    assert_eq!(
+        (pending[0].queue.as_str(), pending[0].body.as_str()),
+        ("jobs", "{\"job\":1}")
+    );
+    assert_eq!(pending[1].at.duration_since(pending[0].at).unwrap(), HOUR);
+    assert_eq!(scene.scheduler.next(), Some((pending[0].at, "jobs".to_owned())));
+    scene.scheduler.delete_all().unwrap();
+    assert_eq!(
+        (scene.scheduler.next(), scene.scheduler.pending()),
+        (None, vec![])
+    );
+    tokio::time::sleep(HOUR * 3).await;
+    assert_eq!(scene.received("jobs").await.len(), 0);
+    // The group is still there.
+    scene.created("again", &schedule(&at(&scene, HOUR))).await;
+}

@@ -133,3 +133,19 @@ async fn another_method_or_place_is_no_operation() {
         assert!(refused.body().starts_with(b"<UnknownOperationException/>"));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn answers_are_dated_by_the_clock_that_the_wire_was_given() {
+    let stack = Stack::new();
+    let request = || {
+        Request::get("/")
+            .body(Bytes::new())
+            .expect("a request that is right")
+    };
+    let without = stack.wire().handle(request()).await;
+    assert!(!without.headers().contains_key("date"));
+    let dated = stack.wire().with_clock(stack.clock.clone());
+    tokio::time::advance(std::time::Duration::from_millis(61_250)).await;
+    let answer = dated.handle(request()).await;
+    assert_eq!(answer.headers()["date"], "Thu, 01 Jan 2026 00:01:01 GMT");
+}

@@ -401,8 +401,7 @@ fn sample(stack: &Stack, message: &Message<'_>) -> String {
         return example(&message.shape, [function].into_iter(), "command", None);
     }
     let functions = stack.bundle.registry.functions.iter();
-    let gets = |f: &&Function| matches!(f.trigger, Trigger::Events(types) if types.contains(&message.name()));
-    example(&message.shape, functions.filter(gets), "event", None)
+    example(&message.shape, functions, "event", None)
 }
 
 fn form(pages: &Pages, message: &Message<'_>, function: &Function, told: Option<(&str, Told<'_>)>) -> Markup {

@@ -5,8 +5,9 @@ use bundle::{Comes, Function};
 use eventsourcing::{Fields, Shape};
 use maud::{Markup, html};
 
-/// The fields of such a message, from the first of these functions that has a sample of it under `inside`. What begins
-/// a thing of its own is about a new one each time: its id ends with `fresh`, if there is any.
+/// The fields of such a message, from the first of these functions that has a sample of it: one that comes, with its
+/// fields under `inside`, or an event that stands in the tables before. What begins a thing of its own is about a new
+/// one each time: its id ends with `fresh`, if there is any.
 pub(super) fn example<'f>(
     shape: &Shape,
     functions: impl Iterator<Item = &'f Function>,
@@ -15,6 +16,11 @@ pub(super) fn example<'f>(
 ) -> String {
     let samples = functions.flat_map(Function::samples);
     let mut found = samples.filter_map(|sample| {
+        let given = sample.given.iter().flat_map(|commit| &commit.events);
+        let mut given = given.filter(|event| event.event_type == shape.message_type);
+        if let Some(event) = given.next() {
+            return Some(event.data.clone());
+        }
         let Comes::Message(body, stream) = &sample.comes else {
             return None;
         };
