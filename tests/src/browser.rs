@@ -38,7 +38,7 @@ impl Browser<'_> {
             let own = form.split("</form>").next().unwrap_or_default();
             own.contains(&format!("action=\"{action}\""))
         });
-        let form = form.unwrap_or_else(|| panic!("{page} has no form for {action}: {html}"));
+        let form = form.unwrap_or_else(|| panic!("{page} has no form for {action}"));
         let form = form.split("</form>").next().unwrap_or_default();
         let inputs = form
             .split("<input")
@@ -62,6 +62,14 @@ impl Browser<'_> {
             .chain(fields.iter().copied())
             .collect();
         self.post(action, &all)
+    }
+
+    /// What a page's forms hold to be known as the console's own.
+    pub fn token(&self, page: &str) -> String {
+        let html = self.get(page).html;
+        let token = html.split("name=\"token\" value=\"").nth(1);
+        let token = token.and_then(|token| token.split('"').next());
+        token.unwrap_or_else(|| panic!("{page} has no form")).to_owned()
     }
 
     /// Sends a form of these fields from a page of the console.

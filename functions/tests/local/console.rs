@@ -7,6 +7,11 @@ use crate::support::{Up, program, until};
 const BENCH: &str = "/console/bench";
 const FINALIZE: &str = "/console/messages/FinalizeCart";
 
+fn browser(up: &Up) -> Browser<'_> {
+    let address = &up.address;
+    Browser { address }
+}
+
 fn up() -> Up {
     let up = Up::start(program(&["up", "--port", "0"]));
     let fields = [("function", "simulate-payment-gateway"), ("takes", "no")];
@@ -97,7 +102,20 @@ fn a_payment_is_answered_by_hand_with_what_the_event_tells_and_what_somebody_wri
     let said = answer(&up, &message, "complete-payment", "once", &[]);
     assert!(said.contains("CompletePayment was sent."), "{said}");
     until_events(&up, &payment, &["PaymentRequested", "PaymentCompleted"]);
-    let again = answer(&up, &message, "complete-payment", "once", &[]);
+    // As from a page that is open since before.
+    let fields = [
+        ("token", browser(&up).token(BENCH)),
+        ("queue", "payment-gateway".to_owned()),
+        ("id", message),
+        ("command", "complete-payment".to_owned()),
+        ("how", "once".to_owned()),
+    ];
+    let fields: Vec<_> = fields
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    let again = browser(&up).post(&format!("{BENCH}/answer"), &fields);
+    let again = browser(&up).get(&again.location.expect("it leads on")).text();
     assert!(again.contains("answered or dropped before"), "{again}");
 
     let (payment, message) = requested(&up, "c-2");

@@ -57,9 +57,7 @@ fn a_message_with_faults_is_kept_with_all_of_them_and_not_sent() {
     let up = up();
     let wrong = "{\"loan_id\": 7,\n\"book\": \"moby-dick\"}";
     for action in [LEND.to_owned(), format!("{LEND}/check")] {
-        let token = browser(&up).get(LEND).html;
-        let token = token.split("name=\"token\" value=\"").nth(1).expect("a token");
-        let token = token.split('"').next().unwrap_or_default().to_owned();
+        let token = browser(&up).token(LEND);
         let refused = browser(&up).post(&action, &[("token", &token), ("message", wrong)]);
         assert_eq!(refused.status, 422);
         assert_eq!(written(&refused.html), wrong);
@@ -275,11 +273,10 @@ fn a_stack_whose_tables_are_kept_does_not_start_over() {
     lend(&up, "l-1");
     let page = browser(&up).get(BENCH).html;
     assert!(!page.contains("/console/bench/start-over"), "no button for it");
-    let token = page.split("name=\"token\" value=\"").nth(1).expect("a token");
-    let token = token.split('"').next().unwrap_or_default();
+    let token = browser(&up).token(BENCH);
     let sent = browser(&up).post(
         &format!("{BENCH}/start-over"),
-        &[("token", token), ("sure", "yes")],
+        &[("token", &token), ("sure", "yes")],
     );
     let said = browser(&up).get(&sent.location.expect("it leads on")).text();
     assert!(said.contains("to be kept"), "{said}");
