@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout)] // Figures for whoever runs it with --nocapture.
 
 mod clocks;
+mod console;
 mod dead_letters;
 mod environment;
 mod finding;

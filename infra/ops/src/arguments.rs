@@ -23,9 +23,9 @@ pub(crate) struct Which {
     /// Those that SQS moved by itself, and no function: they have no code.
     #[arg(skip)]
     pub(crate) without_code: bool,
-    /// Those with this error text.
+    /// Those with one of these error texts; whatever it is if none is given.
     #[arg(skip)]
-    pub(crate) error: Option<String>,
+    pub(crate) errors: Vec<String>,
 }
 
 /// How long to wait for messages that another reader holds.

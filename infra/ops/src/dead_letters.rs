@@ -78,8 +78,8 @@ impl Which {
             .as_deref()
             .is_none_or(|code| letters::code(letter) == Some(code));
         let of_sqs = !self.without_code || letters::code(letter).is_none();
-        let error = self.error.as_deref();
-        let error = error.is_none_or(|error| letters::error(letter) == error);
+        let own = letters::error(letter);
+        let error = self.errors.is_empty() || self.errors.iter().any(|error| error == own);
         code && of_sqs && error && (self.ids.is_empty() || self.ids.contains(&letter.message_id))
     }
 

@@ -214,6 +214,35 @@ async fn take(
     Ok(letters)
 }
 
+/// Receives messages of a queue until the one comes that has this id, and holds them for `time`; none if all that could
+/// be received are others.
+pub(crate) async fn find(
+    stack: &Stack,
+    queue: &str,
+    id: &str,
+    time: Duration,
+) -> Result<Option<Received>, Failure> {
+    let how = Receive {
+        visibility: Some(time),
+        wait: Duration::from_secs(1),
+        ..Receive::default()
+    };
+    let mut seen = BTreeSet::new();
+    loop {
+        let received = stack.receive(queue, how).await?;
+        let mut news = false;
+        for letter in received {
+            if letter.message_id == id {
+                return Ok(Some(letter));
+            }
+            news |= seen.insert(letter.message_id);
+        }
+        if !news {
+            return Ok(None);
+        }
+    }
+}
+
 /// Deletes messages; of each, what went wrong if anything did.
 pub(crate) async fn delete(stack: &Stack, queue: &str, letters: &[&Received]) -> Vec<Result<(), QueueError>> {
     let receipts: Vec<_> = letters.iter().map(|letter| letter.receipt.as_str()).collect();

@@ -109,8 +109,9 @@ fn more(shown: usize, all: u64) -> Markup {
 fn table(pages: &Pages, stack: &Stack, entries: &[OutboxEntry]) -> Markup {
     let now = stack.clock.now();
     let kinds = Kinds::of(&stack.bundle.streams);
+    let is_parked = entries.iter().all(|entry| entry.delivery == Delivery::Parked);
     html! {
-        table.letters {
+        table.letters.entries {
             thead {
                 tr {
                     th scope="col" { "stream" }
@@ -119,7 +120,7 @@ fn table(pages: &Pages, stack: &Stack, entries: &[OutboxEntry]) -> Markup {
                     th.number scope="col" { "attempts" }
                     th scope="col" { "first" }
                     th scope="col" { "last" }
-                    th scope="col" { "next" }
+                    th scope="col" { @if is_parked { "parked" } @else { "next" } }
                     th scope="col" { "what to do" }
                 }
             }
@@ -134,12 +135,12 @@ fn row(pages: &Pages, kinds: &Kinds<'_>, entry: &OutboxEntry, now: Timestamp) ->
     html! {
         tr {
             td.id { (stream(kinds, &entry.commit.stream)) }
-            td.number { (entry.commit.revision) }
+            td.number data-title="revision" { (entry.commit.revision) }
             td.why.error { (entry.last_error) @if !to.is_empty() { p.quiet { "not sent to " (to.join(", ")) } } }
-            td.number { (entry.attempts) }
-            td.when { (layout::time(entry.first_attempt_at, now)) }
-            td.when { (layout::time(entry.last_attempt_at, now)) }
-            td.when { (next(entry, now)) }
+            td.number data-title="attempts" { (entry.attempts) }
+            td.when data-title="first" { (layout::time(entry.first_attempt_at, now)) }
+            td.when data-title="last" { (layout::time(entry.last_attempt_at, now)) }
+            td.when data-title=(if entry.delivery == Delivery::Parked { "parked" } else { "next" }) { (next(entry, now)) }
             td.actions {
                 (doing(pages, "redrive", "Send again", None, (ENTRY, &this)))
                 (doing(pages, "drop", "Drop…", Some("danger"), (ENTRY, &this)))
@@ -148,13 +149,12 @@ fn row(pages: &Pages, kinds: &Kinds<'_>, entry: &OutboxEntry, now: Timestamp) ->
     }
 }
 
-/// When it is tried again.
+/// When it is tried again; of one that is not, since when.
 fn next(entry: &OutboxEntry, now: Timestamp) -> Markup {
     html! {
         @match entry.delivery {
-            Delivery::Pending if entry.next_attempt_at > now => (layout::time(entry.next_attempt_at, now)),
-            Delivery::Pending => { span.tag.warn { "due" } }
-            _ => { span.tag.bad { "never" } }
+            Delivery::Pending if entry.next_attempt_at <= now => { span.tag.warn { "due" } }
+            _ => (layout::time(entry.next_attempt_at, now)),
         }
     }
 }
@@ -251,7 +251,7 @@ fn sure(pages: &Pages, stack: &Stack, asked: &Asked, entries: &[OutboxEntry]) ->
                     input type="hidden" name=(TOKEN) value=(pages.token);
                     input type="hidden" name=(SURE) value="1";
                     @for entry in entries { input type="hidden" name=(ENTRY) value=(named(&entry.commit)); }
-                    button.danger name=(DO) value="drop" { "Drop " (these) }
+                    button.danger.sure name=(DO) value="drop" { "Drop " (these) }
                 }
                 a.do href=(address(["outbox"])) { "Keep " (if entries.len() == 1 { "it" } else { "them" }) }
             }

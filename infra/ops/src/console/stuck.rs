@@ -11,6 +11,7 @@ mod looking;
 mod queue;
 mod words;
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use aws_adapters::dead_letter_queue;
@@ -62,11 +63,14 @@ async fn change_group(
     let mut which = filter.which();
     if let Some(mark) = &filter.error {
         let letters = pages.letters.of_queue(pages, queue).await?;
-        let mut errors = letters.letters.iter().map(|letter| &letter.shown.error);
-        let error = errors.find(|error| error_mark(error) == *mark);
-        which.error = Some(error.cloned().ok_or_else(|| {
-            Failure::NotFound("no letter of this queue has that error any more; nothing was done".into())
-        })?);
+        let errors = letters.letters.iter().map(|letter| &letter.shown.error);
+        let errors: BTreeSet<_> = errors.filter(|error| error_mark(error) == *mark).collect();
+        if errors.is_empty() {
+            return Err(Failure::NotFound(
+                "no letter of this queue has that error any more; nothing was done".into(),
+            ));
+        }
+        which.errors = errors.into_iter().cloned().collect();
     }
     let back = filter.address(queue);
     match asked.field(DO) {

@@ -91,7 +91,7 @@ fn sure(pages: &Pages, stack: &Stack, asked: &Asked, queue: &str, meant: &Meant,
                         input type="hidden" name=(name) value=(value);
                     }
                     @for letter in &letters { input type="hidden" name=(ID) value=(letter.shown.message_id); }
-                    button.danger name=(DO) value="drop" { "Drop " (these) }
+                    button.danger.sure name=(DO) value="drop" { "Drop " (these) }
                 }
                 a.do href=(back) { "Keep " (if letters.len() == 1 { "it" } else { "them" }) }
             }
@@ -111,7 +111,7 @@ fn listed(stack: &Stack, letters: &[SeenLetter]) -> Markup {
                     tr {
                         td.number { (group.letters.len()) }
                         td { (code(group.code)) }
-                        td.error { (short(group.error, ERROR)) }
+                        td.error { (short(&group.error, ERROR)) }
                     }
                 }
             }

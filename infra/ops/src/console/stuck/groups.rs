@@ -15,23 +15,33 @@ pub(super) const NO_CODE: &str = "none";
 /// What it says of codes.
 const CODES: [&str; 4] = ["malformed", "rejected", "exhausted", NO_CODE];
 
-/// Letters that have a code and an error in common.
+/// Letters that have a code and an error in common, but for the ids and numbers in it.
 pub(super) struct Group<'l> {
     pub(super) code: Option<&'l str>,
-    pub(super) error: &'l str,
+    /// What they have in common of it; the whole error if they have it.
+    pub(super) error: String,
     pub(super) letters: Vec<&'l SeenLetter>,
 }
 
 impl<'l> Group<'l> {
     /// All groups, the largest first.
     pub(super) fn all(letters: impl IntoIterator<Item = &'l SeenLetter>) -> Vec<Self> {
-        let mut groups: BTreeMap<(Option<&str>, &str), Vec<&SeenLetter>> = BTreeMap::new();
+        let mut groups: BTreeMap<(Option<&str>, String), Vec<&SeenLetter>> = BTreeMap::new();
         for letter in letters {
             let shown = &letter.shown;
-            let key = (shown.error_code.as_deref(), shown.error.as_str());
+            let key = (shown.error_code.as_deref(), in_common(&shown.error));
             groups.entry(key).or_default().push(letter);
         }
-        let group = |((code, error), letters)| Group { code, error, letters };
+        let group = |((code, in_common), letters): (_, Vec<&'l SeenLetter>)| {
+            let mut errors = letters.iter().map(|letter| &letter.shown.error);
+            let first = errors.next();
+            let whole = first.filter(|first| errors.all(|error| error == *first));
+            Group {
+                code,
+                error: whole.cloned().unwrap_or(in_common),
+                letters,
+            }
+        };
         let mut groups: Vec<_> = groups.into_iter().map(group).collect();
         groups.sort_by_key(|group| std::cmp::Reverse(group.letters.len()));
         groups
@@ -50,12 +60,35 @@ impl<'l> Group<'l> {
     }
 }
 
-/// Names an error in an address, which is not to hold its text.
+/// What errors of the same kind have in common: what has a digit in it is an id, a place or an amount.
+fn in_common(error: &str) -> String {
+    let is_of_word = |letter: char| letter.is_alphanumeric() || matches!(letter, '-' | '_' | '~');
+    let mut common = String::with_capacity(error.len());
+    let mut rest = error;
+    while !rest.is_empty() {
+        let end = rest.find(|letter| !is_of_word(letter)).unwrap_or(rest.len());
+        let (word, after) = rest.split_at(end);
+        common.push_str(if word.contains(|letter: char| letter.is_ascii_digit()) {
+            "…"
+        } else {
+            word
+        });
+        let next = after.find(is_of_word).unwrap_or(after.len());
+        let (between, after) = after.split_at(next);
+        common.push_str(between);
+        rest = after;
+    }
+    common
+}
+
+/// Names errors of a kind in an address, which is not to hold their text.
 pub(super) fn error_mark(error: &str) -> String {
     // FNV-1a, <https://datatracker.ietf.org/doc/html/draft-eastlake-fnv>: it is the same in every process.
-    let mixed = error.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-    });
+    let mixed = in_common(error)
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+        });
     format!("{mixed:016x}")
 }
 
@@ -155,6 +188,20 @@ mod tests {
             Filter::of(Some(fields[0].1), Some(fields[1].1)).expect("a filter"),
             filter
         );
+    }
+
+    #[test]
+    fn errors_of_a_kind_differ_in_ids_and_numbers_alone() {
+        let error = "line 2: field `items[0].price` of o-12, ünd7 is missing";
+        assert_eq!(
+            in_common(error),
+            "line …: field `items[…].price` of …, … is missing"
+        );
+        assert_eq!(error_mark("loan l-1 is there"), error_mark("loan l-2 is there"));
+        assert_ne!(error_mark("loan l-1 is there"), error_mark("book l-1 is there"));
+        for same in ["", "no digit, and no id", "…"] {
+            assert_eq!(in_common(same), same);
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use aws_adapters::dead_letter_queue;
+use aws_adapters::{Received, dead_letter_queue};
 use eventsourcing::Clock;
 use maud::{Markup, html};
 
@@ -10,15 +10,15 @@ use super::super::answer::Answer;
 use super::super::asked::{Asked, address};
 use super::super::guard::TOKEN;
 use super::super::layout;
-use super::super::pages::{Pages, nothing_here};
+use super::super::pages::Pages;
 use super::list::code;
 use super::looking::SeenLetter;
 use super::queue::about;
 use super::words::{advice, indented, size};
 use super::{DO, doing, whole_name};
-use crate::arguments::Which;
-use crate::dead_letters::{Mended, meant};
+use crate::dead_letters::Mended;
 use crate::failure::Failure;
+use crate::letters;
 use crate::send::Allowed;
 use crate::stack::Stack;
 
@@ -44,33 +44,36 @@ pub(super) async fn page(
     let content = if let Some(letter) = known.next() {
         shown(pages, stack, asked, queue, letter, None)
     } else {
-        // It is received by itself: for its body, or because it was not among those that were seen.
-        let alone = pages.letters.alone(queue).await;
-        let which = Which {
-            ids: vec![id.to_owned()],
-            ..Which::default()
-        };
-        let dead_letter_queue = dead_letter_queue(queue);
-        let found = meant(stack, &dead_letter_queue, &which).await;
-        stack.let_go().await;
-        drop(alone);
-        let found = found.map_err(|failure| match failure {
-            Failure::NotFound(_) => Failure::NotFound(format!(
-                "{id} is not in {} any more: it was sent back or dropped, or never was there",
-                whole_name(pages, queue)
-            )),
-            other => other,
-        })?;
-        // There is one: that none is there is an error.
-        let Some(letter) = found.letters.first() else {
-            return Err(nothing_here());
-        };
+        // For its body, or because it was not among those that were seen.
+        let letter = receive(pages, stack, queue, id).await?;
         let body = with_data.then_some(letter.body.as_str());
-        let letter = SeenLetter::of(stack, &dead_letter_queue, letter);
+        let letter = SeenLetter::of(stack, &dead_letter_queue(queue), &letter);
         shown(pages, stack, asked, queue, &letter, body)
     };
     let title = format!("A dead letter of {queue}");
     Ok(pages.page(asked, "letters", &title, &content))
+}
+
+/// Receives a letter, and lets it go again.
+async fn receive(pages: &Pages, stack: &Stack, queue: &str, id: &str) -> Result<Received, Failure> {
+    let dead_letter_queue = dead_letter_queue(queue);
+    let _alone = pages.letters.alone(queue).await;
+    let found = letters::find(stack, &dead_letter_queue, id, letters::LOOK).await;
+    stack.let_go().await;
+    if let Some(letter) = found? {
+        return Ok(letter);
+    }
+    let name = whole_name(pages, queue);
+    let counts = letters::counts(stack, &dead_letter_queue).await?;
+    Err(match counts.map_or(0, |counts| counts.held) {
+        0 => Failure::NotFound(format!(
+            "{id} is not in {name} any more: it was sent back or dropped, or never was there"
+        )),
+        held => Failure::NotFound(format!(
+            "{id} is not among what can be received from {name}: it was sent back or dropped, or is one of {held} that \
+             another reader holds and that come back by themselves"
+        )),
+    })
 }
 
 fn shown(

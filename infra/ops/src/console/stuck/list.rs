@@ -1,6 +1,6 @@
 //! All dead-letter queues that hold anything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use super::looking::{Counted, Seen};
 use super::words::{OF_SQS, advice, short};
 use super::{doing, whole_name};
 use crate::failure::Failure;
-use crate::output::{age, count};
+use crate::output::{age, count, one_or_more};
 use crate::stack::Stack;
 
 /// For how long the list waits for a look at a queue; the look goes on.
@@ -127,6 +127,7 @@ pub(super) fn unseen(seen: &Seen) -> Markup {
 fn groups(pages: &Pages, queue: &str, seen: &Seen, now: Timestamp) -> Markup {
     let groups = Group::all(&seen.letters);
     let (shown, others) = groups.split_at(SHOWN.min(groups.len()));
+    let mut advised = BTreeSet::new();
     let mut codes: BTreeMap<Option<&str>, Vec<&Group<'_>>> = BTreeMap::new();
     for group in others {
         codes.entry(group.code).or_default().push(group);
@@ -137,19 +138,19 @@ fn groups(pages: &Pages, queue: &str, seen: &Seen, now: Timestamp) -> Markup {
                 tr {
                     th.number scope="col" { "letters" }
                     th scope="col" { "why" }
-                    th scope="col" { "first" }
-                    th scope="col" { "last" }
+                    th scope="col" { "first came" }
+                    th scope="col" { "last came" }
                     th.number scope="col" title="How often each was received since it is here, looks included" { "receives" }
                     th scope="col" { "what to do" }
                 }
             }
             tbody {
-                @for group in shown { (row(pages, queue, group, now)) }
+                @for group in shown { (row(pages, queue, group, advised.insert(group.code), now)) }
                 @for (of, groups) in codes {
                     @let letters: usize = groups.iter().map(|group| group.letters.len()).sum();
                     @let filter = Filter::of_group(of, None);
-                    tr {
-                        td.number { (letters) }
+                    tr.others {
+                        td.number data-unit="letters" { (letters) }
                         td.why { (code(of)) " with " (count(groups.len(), "other error", "other errors")) }
                         td {} td {} td {}
                         td.actions { a.do href=(filter.address(queue)) { "Look at all " (of.unwrap_or(OF_SQS)) } }
@@ -160,8 +161,9 @@ fn groups(pages: &Pages, queue: &str, seen: &Seen, now: Timestamp) -> Markup {
     }
 }
 
-fn row(pages: &Pages, queue: &str, group: &Group<'_>, now: Timestamp) -> Markup {
-    let filter = Filter::of_group(group.code, Some(group.error));
+/// A group. What its code means is said once.
+fn row(pages: &Pages, queue: &str, group: &Group<'_>, advises: bool, now: Timestamp) -> Markup {
+    let filter = Filter::of_group(group.code, Some(&group.error));
     let page = filter.address(queue);
     let itself = match group.letters.as_slice() {
         [letter] => address(["letters", queue, &letter.shown.message_id]),
@@ -170,16 +172,16 @@ fn row(pages: &Pages, queue: &str, group: &Group<'_>, now: Timestamp) -> Markup 
     let (fewest, most) = group.receives();
     html! {
         tr {
-            td.number { a href=(itself) { (group.letters.len()) } }
-            td.why { (code(group.code)) " " a.error href=(itself) { (short(group.error, ERROR)) } p.quiet { (advice(queue, group.code)) } }
+            td.number data-unit=(one_or_more(group.letters.len(), "letter", "letters")) { a href=(itself) { (group.letters.len()) } }
+            td.why { (code(group.code)) " " a.error href=(itself) { (short(&group.error, ERROR)) } @if advises { p.quiet { (advice(queue, group.code)) } } }
             @match group.sent() {
                 Some((first, last)) => {
-                    td.when { (layout::time(first, now)) }
-                    td.when { @if first == last { "–" } @else { (layout::time(last, now)) } }
+                    td.when data-title="first came" { (layout::time(first, now)) }
+                    td.when data-title="last came" { @if first == last { "–" } @else { (layout::time(last, now)) } }
                 }
                 None => { td { "–" } td { "–" } }
             }
-            td.number { (fewest) @if most > fewest { "–" (most) } }
+            td.number data-title="receives" { (fewest) @if most > fewest { "–" (most) } }
             td.actions { (actions(pages, queue, group.code, group.letters.len(), &itself, &filter)) }
         }
     }
@@ -203,7 +205,7 @@ pub(super) fn actions(
     let is_mended = code == Some("malformed");
     let plain = (!is_mended && code != Some("rejected")).then_some("primary");
     html! {
-        @if is_mended { a.do.primary href=(mending) { @if letters == 1 { "Mend…" } @else { "Mend one by one…" } } }
+        @if is_mended && !pages.is_read_only() { a.do.primary href=(mending) { @if letters == 1 { "Mend…" } @else { "Mend one by one…" } } }
         (doing(pages, &at, "redrive", &all("Send back", ""), plain, &fields))
         (doing(pages, &at, "drop", &all("Drop", "…"), Some("danger"), &fields))
     }

@@ -65,7 +65,7 @@ fn shown(pages: &Pages, asked: &Asked, queue: &str, filter: &Filter, seen: &Seen
     let shared = groups
         .iter()
         .filter(|group| groups.len() > 1 && group.letters.len() > 1);
-    let shared: BTreeSet<_> = shared.map(|group| group.error).collect();
+    let shared: BTreeSet<_> = shared.map(|group| error_mark(&group.error)).collect();
     let number = asked.param("page").and_then(|page| page.parse::<usize>().ok());
     let last = letters.len().div_ceil(ON_A_PAGE).max(1);
     let number = number.unwrap_or(1).clamp(1, last);
@@ -140,7 +140,8 @@ fn meant(
     let codes: BTreeSet<_> = letters.iter().map(code_of).collect();
     let one_code = codes.first().filter(|_| codes.len() == 1);
     let one_code = one_code.map(String::as_str);
-    let error = filter.error.as_ref().and_then(|_| letters.first());
+    let groups = Group::all(letters.iter().copied());
+    let error = filter.error.as_ref().and(groups.first());
     let mending = match letters {
         [letter] => address(["letters", queue, &letter.shown.message_id]),
         _ => String::new(),
@@ -150,8 +151,8 @@ fn meant(
             p.empty { "No letter of this queue is like that any more. " a href=(address(["letters", queue])) { "All of them" } }
         } @else {
             div.meant {
-                @if let Some(letter) = error {
-                    p { "With the error " q.error { (letter.shown.error) } " "
+                @if let Some(group) = error {
+                    p { "With the error " q.error { (group.error) } " "
                         a href=(asked.with(&[("error", None), ("page", None), ("said", None)])) { "whatever the error" } }
                 }
                 @if let Some(code) = one_code {
@@ -196,14 +197,11 @@ fn of_all(
     actions(pages, queue, code, letters, mending, filter)
 }
 
-fn row(asked: &Asked, queue: &str, letter: &SeenLetter, shared: &BTreeSet<&str>, now: Timestamp) -> Markup {
+fn row(asked: &Asked, queue: &str, letter: &SeenLetter, shared: &BTreeSet<String>, now: Timestamp) -> Markup {
     let shown = &letter.shown;
     let id = shown.message_id.as_str();
-    let of_error = asked.with(&[
-        ("error", Some(&error_mark(&shown.error))),
-        ("page", None),
-        ("said", None),
-    ]);
+    let mark = error_mark(&shown.error);
+    let of_error = asked.with(&[("error", Some(&mark)), ("page", None), ("said", None)]);
     html! {
         tr {
             td.id { a href=(address(["letters", queue, id])) { (id) } }
@@ -213,7 +211,7 @@ fn row(asked: &Asked, queue: &str, letter: &SeenLetter, shared: &BTreeSet<&str>,
             td { (about(letter)) }
             td.error {
                 (short(&shown.error, ERROR))
-                @if shared.contains(shown.error.as_str()) { " " a.quiet href=(of_error) { "all like this" } }
+                @if shared.contains(&mark) { " " a.quiet href=(of_error) { "all like this" } }
             }
         }
     }
