@@ -182,7 +182,10 @@ fn scenarios(pages: &Pages, local: &dyn LocalStack) -> Markup {
             ul.scenarios {
                 @for (number, scenario) in scenarios.iter().enumerate() {
                     li {
-                        (button(pages, &at("play"), "Play", &[("number", &number.to_string())]))
+                        (form(pages, &at("play"), &html! {
+                            input type="hidden" name="number" value=(number);
+                            button aria-label={ "Play: " (scenario.title) } { "Play" }
+                        }))
                         span { (scenario.title) " " span.quiet { "(" (scenario.subject.name) ")" } }
                     }
                 }

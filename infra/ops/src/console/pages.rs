@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use aws_adapters::PhaseCounts;
 use bundle::ViewTableForm;
+use eventsourcing::{Clock, Timestamp};
 use http::StatusCode;
 use maud::{Markup, html};
 
@@ -101,7 +102,14 @@ impl Pages {
     /// Begins what goes on beside the pages.
     pub(crate) fn begin(self: &Rc<Self>) {
         let pages = self.clone();
-        tokio::task::spawn_local(async move { pulse::follow(&pages.stack, &pages.pulse).await });
+        tokio::task::spawn_local(async move { pulse::follow(&pages).await });
+    }
+
+    /// What the service's clock shows, for whoever goes on beside the pages. That of a stack on this machine can be
+    /// moved.
+    pub(crate) fn now(&self) -> Timestamp {
+        let local = self.local.as_ref();
+        local.map_or_else(|| self.stack.clock.now(), |local| local.clock().now)
     }
 
     /// How many messages there are in each queue.

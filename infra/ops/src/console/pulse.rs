@@ -3,17 +3,16 @@
 //! It is counted here, and nowhere kept: a console that begins reads the day that the stream holds first. How a thing
 //! ended is told by the rule of its view on the events themselves, as the view's own function has it.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
 use aws_adapters::ViewRow;
 use bundle::ViewTableForm;
-use eventsourcing::{Clock, Commit, PHASE, Timestamp, assemble};
+use eventsourcing::{Commit, PHASE, Timestamp, assemble};
 use tokio::time::Instant;
 
+use super::pages::Pages;
 use crate::failure::Failure;
-use crate::stack::Stack;
 use crate::tail::{Follower, Place, Streamed, TableStream};
 
 /// How far the stream reaches back.
@@ -265,22 +264,23 @@ fn piece_before(now: Timestamp, time: Duration) -> i64 {
 }
 
 /// Follows the stream for as long as anybody looks. What the stream does not answer is asked again.
-pub(crate) async fn follow(stack: &Stack, pulse: &RefCell<Pulse>) {
+pub(crate) async fn follow(pages: &Pages) {
     loop {
-        let Err(failure) = follow_once(stack, pulse).await;
-        pulse.borrow_mut().trouble = Some(failure.to_string());
+        let Err(failure) = follow_once(pages).await;
+        pages.pulse.borrow_mut().trouble = Some(failure.to_string());
         tokio::time::sleep(AGAIN).await;
     }
 }
 
-async fn follow_once(stack: &Stack, pulse: &RefCell<Pulse>) -> Result<std::convert::Infallible, Failure> {
+async fn follow_once(pages: &Pages) -> Result<std::convert::Infallible, Failure> {
+    let (stack, pulse) = (&pages.stack, &pages.pulse);
     let source = TableStream::of(stack).await?;
-    let began = stack.clock.now();
+    let began = pages.now();
     let mut follower = Follower::begin(source, Place::Oldest, began, Instant::now()).await?;
     *pulse.borrow_mut() = Pulse::of(stack.bundle.registry.views());
     loop {
         let round = follower.round(Instant::now()).await?;
-        let now = stack.clock.now();
+        let now = pages.now();
         {
             let mut pulse = pulse.borrow_mut();
             pulse.trouble = round.news.last().cloned();

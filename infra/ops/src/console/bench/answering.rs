@@ -136,9 +136,9 @@ impl<'b> Queue<'b> {
                                         required[missing.required] title=(missing.form);
                                 }
                             }
-                            button name="how" value="once" { "once" }
-                            button name="how" value="twice" { "twice" }
-                            button name="how" value="late" title="Moves the clock past the deadline that is set, then answers" { "late" }
+                            button name="how" value="once" aria-label={ (shape.message_type) " once" } { "once" }
+                            button name="how" value="twice" aria-label={ (shape.message_type) " twice" } { "twice" }
+                            button name="how" value="late" aria-label={ (shape.message_type) " late" } title="Moves the clock past the deadline that is set, then answers" { "late" }
                         }))
                     }
                 }
