@@ -186,6 +186,8 @@ pub fn program(arguments: &[&str]) -> Command {
         program.env_remove(name);
     }
     program
+        // As the alias `cargo ops` has it run, whoever runs the tests.
+        .env("CARGO_PKG_NAME", "ops")
         // Whoever runs the tests may have profiles.
         .env("AWS_CONFIG_FILE", "/dev/null")
         .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")

@@ -20,8 +20,10 @@ use crate::arguments::{Wait, Which, name_of, read_input};
 use crate::confirmation::{confirm, may_ask};
 use crate::failure::Failure;
 use crate::letters::{self, LOOK, Look, WORK, with_id};
-use crate::output::{Format, Report, age, count, narrow, one_or_more, progress, table, write_table};
+use crate::output::{Format, Report, age, count, one_or_more, progress};
+use crate::patching::Patch;
 use crate::send::{Allowed, Problems};
+use crate::sheet::{Cell, Kind, Sheet, Tone, say};
 use crate::stack::Stack;
 
 /// How many messages of each queue `list` looks at to tell the reasons.
@@ -39,13 +41,18 @@ pub(crate) struct Redrive {
     which: Which,
     /// Sends what this file holds in place of the message's body (`-` is standard input), a whole message or
     /// the fields of a command as for `send`; for one message, named with --id
-    #[arg(long, value_name = "FILE", requires = "ids")]
+    #[arg(long, value_name = "FILE", requires = "ids", group = "mending")]
     body_from: Option<PathBuf>,
+    /// Mends each message by this JSON merge patch (RFC 7396) of its body before it is sent back (`-` is standard
+    /// input): {"command":{"FIELD":VALUE}} sets a field, null takes one away, and all else stays as it was written.
+    /// Each is checked by the function's own reader, and none is sent if it would refuse one again
+    #[arg(long, value_name = "FILE", group = "mending")]
+    patch: Option<PathBuf>,
     /// Sends fields of a mended body that the function does not know, and ignores
-    #[arg(long, requires = "body_from")]
+    #[arg(long, requires = "mending")]
     allow_unknown_fields: bool,
     /// Sends a mended body even if the function will refuse it
-    #[arg(long, requires = "body_from")]
+    #[arg(long, requires = "mending")]
     no_check: bool,
 }
 
@@ -98,10 +105,23 @@ impl Which {
 struct Group {
     error_code: Option<String>,
     count: usize,
+    oldest_sent_at: Option<Timestamp>,
+    newest_sent_at: Option<Timestamp>,
     /// The most frequent reason.
     error: String,
     /// How many others there are.
     other_errors: usize,
+    /// All of them, the most frequent first.
+    errors: Vec<Counted>,
+}
+
+/// How many messages have one error.
+#[derive(Serialize)]
+struct Counted {
+    error: String,
+    count: usize,
+    oldest_sent_at: Option<Timestamp>,
+    newest_sent_at: Option<Timestamp>,
 }
 
 #[derive(Serialize)]
@@ -113,6 +133,7 @@ struct Summary {
     /// How many of them could not be looked at, because another reader holds them.
     held: usize,
     oldest_sent_at: Option<Timestamp>,
+    newest_sent_at: Option<Timestamp>,
     groups: Vec<Group>,
 }
 
@@ -120,6 +141,8 @@ struct Summary {
 struct List {
     messages: usize,
     queues: Vec<Summary>,
+    #[serde(skip)]
+    now: Timestamp,
 }
 
 impl Report for List {
@@ -127,24 +150,30 @@ impl Report for List {
         if self.queues.is_empty() {
             return writeln!(out, "no dead-letter queue holds a message");
         }
-        let mut table = table(&["dead-letter queue", "messages", "error code", "error"]);
-        narrow(&mut table, 3, 80);
+        let mut sheet = Sheet::new([
+            ("dead-letter queue", Kind::Whole),
+            ("messages", Kind::Whole),
+            ("oldest", Kind::Whole),
+            ("newest", Kind::Whole),
+            ("error code", Kind::Whole),
+            ("error", Kind::Words),
+        ]);
+        let old = |at: Option<Timestamp>| at.map(|at| age(self.now.since(at)));
         for queue in &self.queues {
             for group in &queue.groups {
-                let others = match group.other_errors {
-                    0 => String::new(),
-                    others => format!(" (and {})", count(others, "other error", "other errors")),
-                };
-                let code = group.error_code.clone().unwrap_or_else(|| "-".into());
-                table.add_row([
-                    queue.queue.clone(),
-                    group.count.to_string(),
-                    code,
-                    group.error.clone() + &others,
-                ]);
+                for error in &group.errors {
+                    sheet.add([
+                        queue.queue.clone().into(),
+                        error.count.to_string().into(),
+                        old(error.oldest_sent_at).into(),
+                        old(error.newest_sent_at).into(),
+                        Cell::bad(group.error_code.clone()),
+                        error.error.clone().into(),
+                    ]);
+                }
             }
         }
-        write_table(out, &table)?;
+        sheet.write(out)?;
         for queue in self
             .queues
             .iter()
@@ -163,10 +192,8 @@ impl Report for List {
             };
             let were = one_or_more(*looked_at, "was", "were");
             let messages = count(*messages, "message", "messages");
-            writeln!(
-                out,
-                "{queue}: {looked_at} of about {messages} {were} looked at{held}"
-            )?;
+            let told = format!("{queue}: {looked_at} of about {messages} {were} looked at{held}");
+            say(out, Tone::Plain, &told)?;
         }
         let queues = count(self.queues.len(), "queue", "queues");
         writeln!(out, "{} in {queues}", count(self.messages, "message", "messages"))
@@ -188,6 +215,7 @@ pub(crate) async fn list(stack: &Stack, format: Format) -> Result<(), Failure> {
     format.print(&List {
         messages: queues.iter().map(|queue| queue.messages).sum(),
         queues,
+        now: stack.clock.now(),
     })?;
     Ok(())
 }
@@ -236,37 +264,51 @@ impl Summary {
     /// A queue of which nothing could be looked at is listed all the same.
     fn with_a_group(mut self) -> Self {
         if self.groups.is_empty() {
-            self.groups.push(Group {
-                error_code: None,
-                count: self.messages,
+            let error = Counted {
                 error: "held by another reader at the moment".into(),
-                other_errors: 0,
-            });
+                count: self.messages,
+                oldest_sent_at: None,
+                newest_sent_at: None,
+            };
+            self.groups.push(Group::of(None, vec![error]));
         }
         self
     }
 }
 
-fn summary(stack: &Stack, queue: &str, letters: &[Received]) -> Summary {
-    let mut codes: BTreeMap<Option<&str>, BTreeMap<&str, usize>> = BTreeMap::new();
-    for letter in letters {
-        *codes
-            .entry(letters::code(letter))
-            .or_default()
-            .entry(letters::error(letter))
-            .or_default() += 1;
-    }
-    let group = |(code, errors): (Option<&str>, BTreeMap<&str, usize>)| {
-        let most = errors
-            .iter()
-            .max_by_key(|(_, count)| **count)
-            .map(|(error, _)| (*error).to_owned());
-        Group {
-            error_code: code.map(str::to_owned),
-            count: errors.values().sum(),
-            error: most.unwrap_or_default(),
+impl Group {
+    fn of(error_code: Option<String>, mut errors: Vec<Counted>) -> Self {
+        // Stable: those that are as frequent stay in the order of their texts.
+        errors.sort_by_key(|error| std::cmp::Reverse(error.count));
+        Self {
+            error_code,
+            count: errors.iter().map(|error| error.count).sum(),
+            oldest_sent_at: errors.iter().filter_map(|error| error.oldest_sent_at).min(),
+            newest_sent_at: errors.iter().filter_map(|error| error.newest_sent_at).max(),
+            error: errors
+                .first()
+                .map(|error| error.error.clone())
+                .unwrap_or_default(),
             other_errors: errors.len().saturating_sub(1),
+            errors,
         }
+    }
+}
+
+fn summary(stack: &Stack, queue: &str, letters: &[Received]) -> Summary {
+    let mut codes: BTreeMap<Option<&str>, BTreeMap<&str, Vec<&Received>>> = BTreeMap::new();
+    for letter in letters {
+        let errors = codes.entry(letters::code(letter)).or_default();
+        errors.entry(letters::error(letter)).or_default().push(letter);
+    }
+    let counted = |(error, letters): (&str, Vec<&Received>)| Counted {
+        error: error.to_owned(),
+        count: letters.len(),
+        oldest_sent_at: letters.iter().filter_map(|letter| letter.sent_at).min(),
+        newest_sent_at: letters.iter().filter_map(|letter| letter.sent_at).max(),
+    };
+    let group = |(code, errors): (Option<&str>, BTreeMap<&str, Vec<&Received>>)| {
+        Group::of(code.map(str::to_owned), errors.into_iter().map(counted).collect())
     };
     Summary {
         queue: stack.names.of_function(queue),
@@ -274,6 +316,7 @@ fn summary(stack: &Stack, queue: &str, letters: &[Received]) -> Summary {
         looked_at: letters.len(),
         held: 0,
         oldest_sent_at: letters.iter().filter_map(|letter| letter.sent_at).min(),
+        newest_sent_at: letters.iter().filter_map(|letter| letter.sent_at).max(),
         groups: codes.into_iter().map(group).collect(),
     }
 }
@@ -334,22 +377,25 @@ impl Report for Letters {
                 _ => Ok(()),
             };
         }
-        let mut table = table(&["message id", "error code", "age", "receives", "stream", "error"]);
-        narrow(&mut table, 5, 80);
+        let mut sheet = Sheet::new([
+            ("message id", Kind::Whole),
+            ("error code", Kind::Whole),
+            ("age", Kind::Whole),
+            ("receives", Kind::Whole),
+            ("stream", Kind::Yields),
+            ("error", Kind::Words),
+        ]);
         for message in &self.messages {
-            let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".into());
-            table.add_row([
-                message.message_id.clone(),
-                text(&message.error_code),
-                message
-                    .sent_at
-                    .map_or_else(|| "-".into(), |at| age(self.now.since(at))),
-                message.receive_count.to_string(),
-                text(&message.stream_id),
-                message.error.clone(),
+            sheet.add([
+                message.message_id.clone().into(),
+                Cell::bad(message.error_code.clone()),
+                message.sent_at.map(|at| age(self.now.since(at))).into(),
+                message.receive_count.to_string().into(),
+                message.stream_id.clone().into(),
+                message.error.clone().into(),
             ]);
         }
-        write_table(out, &table)?;
+        sheet.write(out)?;
         for message in &self.messages {
             if let Some(body) = &message.body {
                 writeln!(out, "\n{}\n{body}", message.message_id)?;
@@ -361,7 +407,11 @@ impl Report for Letters {
         }
         if self.held > 0 {
             let Self { held, about_held, .. } = self;
-            writeln!(out, "{held} more can't be received: {about_held}")?;
+            say(
+                out,
+                Tone::Plain,
+                &format!("{held} more can't be received: {about_held}"),
+            )?;
         }
         Ok(())
     }
@@ -598,6 +648,9 @@ pub(crate) async fn redrive(stack: &Stack, format: Format, redrive: Redrive) -> 
             "--body-from mends one message; name it with one --id".into(),
         ));
     }
+    if let Some(file) = &redrive.patch {
+        return patched_back(stack, queue, &redrive, file).await?.print(format);
+    }
     let mended = mended.as_ref().map(|mended| (mended, &redrive as &dyn Allowed));
     let sent_back = sent_back(stack, queue, &redrive.which, mended).await?;
     sent_back.print(format)
@@ -615,15 +668,68 @@ pub(crate) async fn sent_back(
         checked.transpose()
     };
     let mut body = check(None)?;
-    let dead_letter_queue = dead_letter_queue(queue);
+    let meant = meant(stack, &dead_letter_queue(queue), which).await?;
+    if let [letter] = meant.letters.as_slice() {
+        body = check(Some(&letter.body))?;
+    }
+    let bodies: Vec<_> = body.into_iter().collect();
+    Ok(all_sent_back(stack, queue, meant, &bodies).await)
+}
+
+/// How many messages that a patch does not mend are told.
+const UNMENDED: usize = 50;
+
+/// Sends the messages back that are meant, each mended by a patch; none if the function would refuse one of them again.
+async fn patched_back(
+    stack: &Stack,
+    queue: &str,
+    redrive: &Redrive,
+    file: &Path,
+) -> Result<Outcome, Failure> {
+    let (text, place) = (read_input(file)?, name_of(file));
+    let patch = Patch::read(&text);
+    let patch =
+        patch.map_err(|why| Failure::Usage(format!("{place} is no patch: {why}; nothing was done")))?;
+    let meant = meant(stack, &dead_letter_queue(queue), &redrive.which).await?;
+    let (mut bodies, mut told, mut unmended) = (Vec::with_capacity(meant.letters.len()), Vec::new(), 0);
+    for letter in &meant.letters {
+        let name = format!("message {}", letter.message_id);
+        let faults = match patch.apply(&letter.body) {
+            Err(why) => vec![format!("{name} can't be patched: {why}")],
+            Ok(text) => {
+                let mended = Mended::of(&text, &name);
+                let faults = mended.faults(stack, queue, redrive, &letter.body);
+                if faults.is_empty() {
+                    bodies.push(mended.checked(stack, queue, redrive, Some(&letter.body))?);
+                }
+                faults
+            }
+        };
+        unmended += usize::from(!faults.is_empty());
+        told.extend(faults);
+    }
+    if unmended == 0 {
+        return Ok(all_sent_back(stack, queue, meant, &bodies).await);
+    }
+    if told.len() > UNMENDED {
+        let more = told.split_off(UNMENDED).len();
+        told.push(format!("and {more} more"));
+    }
+    Err(Failure::Usage(format!(
+        "with {place}, {unmended} of {} would still be refused, so nothing was done; --id and --code leave messages out, \
+         and --no-check sends those whatever their function says that can be patched:\n  {}",
+        count(meant.letters.len(), "message", "messages"),
+        told.join("\n  ")
+    )))
+}
+
+/// Sends messages back, each with the body at its place in `bodies`, or its own.
+async fn all_sent_back(stack: &Stack, queue: &str, meant: Meant, bodies: &[String]) -> Outcome {
     let Meant {
         letters,
         held,
         about_held,
-    } = meant(stack, &dead_letter_queue, which).await?;
-    if let [letter] = letters.as_slice() {
-        body = check(Some(&letter.body))?;
-    }
+    } = meant;
     let bar = progress(Some(letters.len() as u64), "sending messages back");
     let (mut messages, mut interrupted) = (Vec::with_capacity(letters.len()), false);
     stack.interruption.mind();
@@ -632,7 +738,8 @@ pub(crate) async fn sent_back(
             interrupted = true;
             break;
         }
-        let sent = send_back(stack, queue, batch, body.as_deref());
+        let mended = bodies.get(messages.len()..).unwrap_or_default();
+        let sent = send_back(stack, queue, batch, mended);
         if let Some(sent) = stack.interruption.unless_twice(sent).await {
             messages.extend(sent);
         } else {
@@ -642,9 +749,9 @@ pub(crate) async fn sent_back(
         bar.set_position(messages.len() as u64);
     }
     bar.finish_and_clear();
-    Ok(Outcome {
+    Outcome {
         what: "sent back",
-        queue: stack.names.of_function(&dead_letter_queue),
+        queue: stack.names.of_function(&dead_letter_queue(queue)),
         to: Some(if queue == DEADLINES {
             "the queues that they are for".to_owned()
         } else {
@@ -656,7 +763,7 @@ pub(crate) async fn sent_back(
         messages,
         held,
         about_held,
-    })
+    }
 }
 
 /// What somebody wrote in place of a letter's body.
@@ -802,15 +909,16 @@ impl Mended {
 
 /// Sends a batch, then deletes those of it that were sent. Whatever happens in between, each message is
 /// on one of the two queues.
-async fn send_back(stack: &Stack, queue: &str, batch: &[Received], mended: Option<&str>) -> Vec<Settled> {
+async fn send_back(stack: &Stack, queue: &str, batch: &[Received], mended: &[String]) -> Vec<Settled> {
     let takes_commands = |queue: &str| {
         let function = stack.bundle.registry.function(queue);
         function.is_some_and(|function| function.read_command("").is_some())
     };
-    let outgoing = |(to, letter): &(&str, &Received)| {
+    let outgoing = |(to, place, letter): &(&str, usize, &Received)| {
+        let body = mended.get(*place).unwrap_or(&letter.body);
         let unchanged = Outgoing {
             attributes: letters::attributes_of_sender(letter),
-            ..Outgoing::now(*to, mended.unwrap_or(&letter.body), letter.trace.clone())
+            ..Outgoing::now(*to, body, letter.trace.clone())
         };
         let (id, _) = ids_of(&letter.body, &letter.message_id);
         let named = Outgoing {
@@ -828,9 +936,9 @@ async fn send_back(stack: &Stack, queue: &str, batch: &[Received], mended: Optio
         .iter()
         .map(|letter| letters::came_from(stack, queue, letter))
         .collect();
-    let known = homes.iter().zip(batch);
+    let known = homes.iter().zip(batch).enumerate();
     let known: Vec<_> = known
-        .filter_map(|(home, letter)| Some((*home.as_ref().ok()?, letter)))
+        .filter_map(|(place, (home, letter))| Some((*home.as_ref().ok()?, place, letter)))
         .collect();
     let messages: Vec<_> = known.iter().map(outgoing).collect();
     let mut sent = stack.queues.send(&messages).await.into_iter();

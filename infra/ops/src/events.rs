@@ -15,7 +15,8 @@ use serde_json::value::RawValue;
 use crate::failure::Failure;
 use crate::help;
 use crate::kinds::Kinds;
-use crate::output::{Format, Report, table, write_table};
+use crate::output::{Format, Report};
+use crate::sheet::{Cell, Kind, Sheet, Tone, say};
 use crate::stack::Stack;
 
 /// Reads a stream from the table, whatever is wrong with it.
@@ -169,25 +170,26 @@ struct StreamReport {
 
 impl Report for StreamReport {
     fn show(&self, out: &mut dyn Write) -> io::Result<()> {
-        let mut table = table(&[
-            "revision",
-            "type",
-            "committed at",
-            "event id",
-            "correlation id",
-            "causation id",
+        let mut sheet = Sheet::new([
+            ("revision", Kind::Whole),
+            ("type", Kind::Whole),
+            ("committed at", Kind::Whole),
+            ("event id", Kind::Whole),
+            ("correlation id", Kind::Whole),
+            ("causation id", Kind::Whole),
         ]);
         for event in &self.events {
-            table.add_row([
+            let cells = [
                 event.revision.to_string(),
                 event.title(),
                 event.committed_at.to_string(),
                 event.event_id.clone(),
                 event.correlation_id.clone(),
                 event.causation_id.clone(),
-            ]);
+            ];
+            sheet.add(cells.map(Cell::from));
         }
-        write_table(out, &table)?;
+        sheet.write(out)?;
         for event in self.events.iter().filter(|event| event.data.is_some()) {
             writeln!(out, "\n{} {}\n{}", event.revision, event.event_type, event.data())?;
         }
@@ -197,11 +199,11 @@ impl Report for StreamReport {
 
 pub(crate) fn show_faults(out: &mut dyn Write, faults: &[ShownFault]) -> io::Result<()> {
     for fault in faults {
-        writeln!(
-            out,
+        let told = format!(
             "BROKEN  {} at revision {}: {}",
             fault.stream_id, fault.revision, fault.fault
-        )?;
+        );
+        say(out, Tone::Bad, &told)?;
     }
     Ok(())
 }

@@ -121,9 +121,10 @@ impl Look {
         );
         format!(
             "another reader holds {it} (or {is} gone, and SQS's count lags behind, by up to a minute). Unless \
-             that reader deletes {it}, {comes}: within {} minutes if it is cargo ops, after {} if it is one that \
+             that reader deletes {it}, {comes}: within {} minutes if it is {}, after {} if it is one that \
              sets no time of its own, after 12 hours at the latest; --wait SECONDS waits for {it}",
             WORK.as_secs() / 60,
+            crate::called::name(),
             age(self.counts.visibility_timeout),
         )
     }

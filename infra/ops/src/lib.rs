@@ -27,12 +27,16 @@
 //! | [`console`] | all of it in a browser |
 //! | `preflight`, `service` | what would be in a deployment's way; services that are asked for it |
 //! | `place` | where the stack is, and as whom it is operated: variables, profiles, single sign-on |
+//! | `patching` | merge patches of messages, digit by digit |
 //! | `stack`, `letters` | the stack that is operated; messages that are looked at and let go |
+//! | `called`, `manual` | what the program is called; completions and pages of the manual |
 //! | `kinds`, `help` | what the business calls its things, in ids and in `--help` |
 //! | `arguments`, `confirmation`, `interruption` | what people type, confirm and interrupt |
-//! | `output`, `failure`, `clock` | tables and documents; why it failed, and the exit code; the service's clock |
+//! | `output`, `sheet` | documents and progress; tables that fit the terminal |
+//! | `failure`, `clock` | why it failed, and the exit code; the service's clock |
 
 mod arguments;
+mod called;
 mod clock;
 mod confirmation;
 pub mod console;
@@ -45,8 +49,10 @@ mod kinds;
 mod letters;
 #[cfg(test)]
 mod made_up;
+mod manual;
 mod outbox;
 mod output;
+mod patching;
 mod place;
 mod preflight;
 mod rebuild;
@@ -54,6 +60,7 @@ mod republish;
 mod resuming;
 mod send;
 mod service;
+mod sheet;
 mod spanning;
 mod stack;
 mod tail;
@@ -61,7 +68,7 @@ mod trace;
 mod views;
 
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bundle::Bundle;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -150,6 +157,12 @@ enum Command {
     /// are in use, and changes nothing. It takes the rights of whoever deploys; what can't be asked is told.
     /// --stack gives the name that the stack has or will have.
     Preflight,
+    /// Prints what completes commands in a shell
+    ///
+    /// Of bash, once: cargo ops completions bash > ~/.local/share/bash-completion/completions/ops
+    Completions(manual::Completions),
+    /// Prints the page of the manual, or writes one for each command
+    Man(manual::Pages),
     #[command(skip)]
     View(Box<views::Asked>),
 }
@@ -172,6 +185,8 @@ impl Command {
             Self::Rebuild(command) => command.doing(),
             Self::Console { .. } => "serving the console",
             Self::Preflight => "looking at the account",
+            Self::Completions(_) => "making completions",
+            Self::Man(_) => "making pages of the manual",
             Self::View(_) => "reading the view",
         }
     }
@@ -241,7 +256,8 @@ fn stack_name(name: &str) -> Result<String, String> {
 impl Arguments {
     /// The command that they belong to, in words of this business and with a command for each of its views.
     fn of_business(bundle: &Bundle) -> clap::Command {
-        views::with_commands(bundle, help::speaking_of(bundle, Self::command()))
+        let command = Self::command().version(version());
+        views::with_commands(bundle, help::speaking_of(bundle, command))
     }
 
     fn from_matches(bundle: &Bundle, matches: &ArgMatches) -> Result<Self, clap::Error> {
@@ -259,13 +275,22 @@ impl Arguments {
 
 /// Does what the process's arguments ask for, with a stack of that business.
 pub fn run(bundle: Bundle) -> ExitCode {
-    let matches = Arguments::of_business(&bundle).get_matches();
+    let command = called::renamed(Arguments::of_business(&bundle), called::name());
+    let matches = command.get_matches();
     let arguments = Arguments::from_matches(&bundle, &matches).unwrap_or_else(|error| error.exit());
     let goes_on = match &arguments.command {
         Command::Tail(_) | Command::Console { .. } => true,
         Command::View(asked) => asked.watch,
         _ => false,
     };
+    let printed = match &arguments.command {
+        Command::Completions(asked) => Some(manual::complete(Arguments::of_business(&bundle), asked)),
+        Command::Man(asked) => Some(manual::show(Arguments::of_business(&bundle), asked)),
+        _ => None,
+    };
+    if let Some(printed) = printed {
+        return ended(printed);
+    }
     if !goes_on {
         output::tell_progress(arguments.command.doing());
     }
@@ -276,13 +301,31 @@ pub fn run(bundle: Bundle) -> ExitCode {
         runtime.shutdown_background();
         outcome
     });
+    ended(outcome)
+}
+
+/// Which one it is: its version, and of a release that was built in its repository the commit.
+fn version() -> &'static str {
+    // Its value is known when it is compiled, so it is made once.
+    static VERSION: LazyLock<String> = LazyLock::new(|| {
+        let version = env!("CARGO_PKG_VERSION");
+        option_env!("OPS_COMMIT").map_or_else(
+            || version.to_owned(),
+            |commit| format!("{version} (commit {commit})"),
+        )
+    });
+    &VERSION
+}
+
+/// Tells what went wrong, if anything did.
+fn ended(outcome: Result<(), Failure>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if terminal::reader_left() {
                 return ExitCode::from(terminal::CUT_OFF);
             }
-            note!("error: {failure}");
+            note!("{} {failure}", sheet::error_mark());
             failure.code()
         }
     }
@@ -337,6 +380,8 @@ async fn carry_out(stack: &Stack, format: Format, command: Command) -> Result<()
             console::serve(stack.bundle.clone(), stack.names.stack(), port, read_only).await
         }
         Command::Preflight => preflight::check(&stack.bundle, format, stack.names.stack()).await,
+        Command::Completions(asked) => manual::complete(Arguments::of_business(&stack.bundle), &asked),
+        Command::Man(asked) => manual::show(Arguments::of_business(&stack.bundle), &asked),
         Command::View(asked) => views::show(stack, format, &asked).await,
     }
 }

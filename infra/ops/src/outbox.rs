@@ -9,7 +9,8 @@ use serde::Serialize;
 
 use crate::confirmation::{confirm, may_ask};
 use crate::failure::Failure;
-use crate::output::{Format, Report, age, count, narrow, progress, table, write_table};
+use crate::output::{Format, Report, age, count, progress};
+use crate::sheet::{Cell, Kind, Sheet};
 use crate::stack::Stack;
 
 /// Which entries are meant; all that are parked if nothing is said.
@@ -90,19 +91,27 @@ struct List {
 impl Report for List {
     fn show(&self, out: &mut dyn Write) -> io::Result<()> {
         if !self.entries.is_empty() {
-            let mut table = table(&["stream", "revision", "delivery", "attempts", "age", "last error"]);
-            narrow(&mut table, 5, 80);
+            let mut sheet = Sheet::new([
+                ("stream", Kind::Whole),
+                ("revision", Kind::Whole),
+                ("delivery", Kind::Whole),
+                ("attempts", Kind::Whole),
+                ("age", Kind::Whole),
+                ("last error", Kind::Words),
+            ]);
             for entry in &self.entries {
-                table.add_row([
-                    entry.stream_id.clone(),
-                    entry.revision.to_string(),
-                    entry.delivery.to_owned(),
-                    entry.attempts.to_string(),
-                    age(self.now.since(entry.first_attempt_at)),
-                    entry.last_error.clone(),
+                let delivery = Cell::from(entry.delivery);
+                let is_parked = entry.delivery == Delivery::Parked.as_str();
+                sheet.add([
+                    entry.stream_id.clone().into(),
+                    entry.revision.to_string().into(),
+                    if is_parked { Cell::bad(delivery) } else { delivery },
+                    entry.attempts.to_string().into(),
+                    age(self.now.since(entry.first_attempt_at)).into(),
+                    entry.last_error.clone().into(),
                 ]);
             }
-            write_table(out, &table)?;
+            sheet.write(out)?;
         }
         let Self {
             pending,

@@ -6,9 +6,11 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
+use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle, WeakProgressBar};
 use serde::Serialize;
+
+use crate::sheet::Look;
 
 /// Something that can be shown to people and to programs.
 pub(crate) trait Report: Serialize {
@@ -30,7 +32,7 @@ impl Format {
     pub(crate) fn print(self, report: &impl Report) -> io::Result<()> {
         let mut out = terminal::out();
         match self {
-            Self::People => report.show(&mut out)?,
+            Self::People => Look::printing(|| report.show(&mut out))?,
             Self::Json => writeln!(out, "{}", serde_json::to_string(report)?)?,
         }
         out.flush()
@@ -45,13 +47,6 @@ pub(crate) fn table(header: &[&str]) -> Table {
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(header.iter().map(|name| name.to_uppercase()));
     table
-}
-
-/// Has a column break its lines, where it would be the one that makes the table too wide to read.
-pub(crate) fn narrow(table: &mut Table, column: usize, characters: u16) {
-    if let Some(column) = table.column_mut(column) {
-        column.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(characters)));
-    }
 }
 
 /// Writes a table without the blanks at the ends of its lines.

@@ -317,10 +317,11 @@ impl Rebuilt {
             let rows = count(self.wrong() - to_renew, "row", "rows");
             told.push(match self.purpose {
                 Purpose::Verify => format!(
-                    "{rows} of {} {} not what the streams amount to; cargo ops rebuild {} puts those that are \
+                    "{rows} of {} {} not what the streams amount to; {} rebuild {} puts those that are \
                      missing, behind or different",
                     self.table,
                     one_or_more(self.wrong(), "is", "are"),
+                    crate::called::name(),
                     self.view
                 ),
                 Purpose::Rebuild | Purpose::DryRun => format!(

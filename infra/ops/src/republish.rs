@@ -221,8 +221,9 @@ pub(crate) async fn republish(stack: &Stack, format: Format, command: Republish)
             count(some, "commit", "commits")
         ))),
         (some, false) => Err(Failure::Failed(format!(
-            "{} could not be published; see cargo ops outbox list",
-            count(some, "commit", "commits")
+            "{} could not be published; see {} outbox list",
+            count(some, "commit", "commits"),
+            crate::called::name()
         ))),
     }
 }

@@ -18,7 +18,8 @@ use uuid::Uuid;
 use crate::arguments::{name_of, read_input};
 use crate::failure::Failure;
 use crate::letters::with_id;
-use crate::output::{Format, Report, count, progress, table, write_table};
+use crate::output::{Format, Report, count, progress};
+use crate::sheet::{Kind, Sheet, Tone, say};
 use crate::stack::Stack;
 
 /// How many batches are under way at once: a stack that is hard at work takes its time for each, and would do so two
@@ -94,20 +95,20 @@ impl Row {
 
 impl Report for Outcome {
     fn show(&self, out: &mut dyn Write) -> io::Result<()> {
-        let mut table = table(&["queue", "message id", "id", "stream"]);
+        let columns = ["queue", "message id", "id", "stream"];
+        let mut sheet = Sheet::new(columns.map(|title| (title, Kind::Whole)));
         for row in &self.sent {
-            let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".into());
-            table.add_row([
-                self.queue.clone(),
-                text(&row.message_id),
-                row.id.clone(),
-                text(&row.stream_id),
+            sheet.add([
+                self.queue.clone().into(),
+                row.message_id.clone().into(),
+                row.id.clone().into(),
+                row.stream_id.clone().into(),
             ]);
         }
-        write_table(out, &table)?;
+        sheet.write(out)?;
         for row in &self.sent {
             if let Some(error) = &row.error {
-                writeln!(out, "{}: {error}", row.id)?;
+                say(out, Tone::Bad, &format!("{}: {error}", row.id))?;
             }
         }
         Ok(())

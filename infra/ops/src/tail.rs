@@ -18,9 +18,9 @@ use crate::events::{ShownEvent, ShownFault, show_faults};
 use crate::failure::Failure;
 use crate::kinds::Kinds;
 use crate::output::{Format, count, plain};
+use crate::sheet::width;
 use crate::spanning::By;
 use crate::stack::Stack;
-use crate::views::width;
 
 use belonging::Belonging;
 pub(crate) use follow::{Follower, Place, Streamed};
@@ -55,11 +55,10 @@ fn within_reach(text: &str) -> Result<Duration, String> {
     if since <= KEPT {
         return Ok(since);
     }
-    Err(
-        "the table stream keeps 24 hours: expected at most 24h; `cargo ops stream` and `cargo ops trace` show what is \
-         older"
-            .to_owned(),
-    )
+    let ops = crate::called::name();
+    Err(format!(
+        "the table stream keeps 24 hours: expected at most 24h; `{ops} stream` and `{ops} trace` show what is older"
+    ))
 }
 
 /// Shows what comes, until it is interrupted.

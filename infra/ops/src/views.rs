@@ -9,11 +9,12 @@ use std::io::{self, IsTerminal};
 
 use crate::failure::Failure;
 use crate::output::Format;
+use crate::sheet::width;
 use crate::stack::Stack;
 
 pub(crate) use ask::{Asked, Place, askable, asked, option, with_commands};
 pub(crate) use read::{Answer, Found, View, answer};
-pub(crate) use show::{Shown, amount, width};
+pub(crate) use show::{Shown, amount};
 
 /// Shows what was asked for.
 pub(crate) async fn show(stack: &Stack, format: Format, asked: &Asked) -> Result<(), Failure> {

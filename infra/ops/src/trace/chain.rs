@@ -15,15 +15,17 @@ use indicatif::ProgressBar;
 use serde::Serialize;
 
 use super::leftovers::Leftovers;
-use super::report::{Trace, read_all, write_events, write_letters, write_outbox};
+use super::report::{Trace, headline, read_all, write_events, write_letters, write_outbox};
 use super::subject::{self, Traced};
 use super::whole_table::table;
+use crate::called;
 use crate::dead_letters::ShownLetter;
 use crate::events::{self, ShownEvent, ShownFault, show_faults};
 use crate::failure::Failure;
 use crate::kinds::{Key, Kinds};
 use crate::outbox::Entry;
 use crate::output::{Report, count, progress};
+use crate::sheet::{Tone, say};
 use crate::stack::Stack;
 use crate::views::View;
 
@@ -82,24 +84,27 @@ impl Report for Chain {
         show_faults(out, &self.faults)?;
         let is_stuck = !self.outbox.is_empty() || !self.dead_letters.is_empty();
         for thing in &self.things {
-            writeln!(out, "\n{}: {}", thing.subject, thing.state)?;
+            let headline = headline(&thing.subject, &thing.state, thing.ending.is_some());
+            writeln!(out, "\n{headline}")?;
             for one in &thing.outstanding {
-                writeln!(out, "outstanding: {one}")?;
+                say(out, Tone::Plain, &format!("outstanding: {one}"))?;
             }
             if thing.outstanding.is_empty() && !is_stuck {
                 writeln!(out, "nothing is outstanding")?;
             }
-            writeln!(out, "all that happened to it:  cargo ops trace {}", thing.name)?;
+            let ops = called::name();
+            writeln!(out, "all that happened to it:  {ops} trace {}", thing.name)?;
         }
         write_outbox(out, &self.outbox)?;
         write_letters(out, &self.dead_letters)?;
         for unsearched in &self.unsearched {
-            writeln!(out, "\n{unsearched}")?;
+            say(out, Tone::Bad, &format!("\n{unsearched}"))?;
         }
         if !self.scanned {
-            writeln!(
+            say(
                 out,
-                "\nwhat is open or stuck led here; if the chain went through other things, --scan finds them"
+                Tone::Plain,
+                "\nwhat is open or stuck led here; if the chain went through other things, --scan finds them",
             )?;
         }
         Ok(())

@@ -16,7 +16,8 @@ use crate::events::{self, ShownEvent, ShownFault, show_faults};
 use crate::failure::Failure;
 use crate::kinds::Kinds;
 use crate::outbox::Entry;
-use crate::output::{Report, count, narrow, progress, table, write_table};
+use crate::output::{Report, count, progress};
+use crate::sheet::{Cell, Kind, Look, Sheet, Tone, say};
 use crate::stack::Stack;
 
 /// How many streams are read at once: something may have thousands of members.
@@ -54,7 +55,11 @@ pub(crate) struct Trace {
 
 impl Report for Trace {
     fn show(&self, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "{}: {}", self.subject, self.state())?;
+        writeln!(
+            out,
+            "{}",
+            headline(&self.subject, &self.state(), self.ended.is_some())
+        )?;
         write_events(out, &self.events)?;
         show_faults(out, &self.faults)?;
         for UnknownEvent {
@@ -65,13 +70,11 @@ impl Report for Trace {
             ..
         } in &self.unknown_events
         {
-            writeln!(
-                out,
-                "UNKNOWN  {stream_id} at revision {revision}, {event_type}: {why}"
-            )?;
+            let told = format!("UNKNOWN  {stream_id} at revision {revision}, {event_type}: {why}");
+            say(out, Tone::Bad, &told)?;
         }
         for unsearched in &self.unsearched {
-            writeln!(out, "\n{unsearched}")?;
+            say(out, Tone::Bad, &format!("\n{unsearched}"))?;
         }
         if self.outstanding.is_empty() && self.dead_letters.is_empty() && self.outbox.is_empty() {
             let as_far = if self.unsearched.is_empty() {
@@ -79,7 +82,7 @@ impl Report for Trace {
             } else {
                 ", as far as could be searched"
             };
-            return writeln!(out, "\nnothing is outstanding{as_far}");
+            return say(out, Tone::Plain, &format!("\nnothing is outstanding{as_far}"));
         }
         write_outstanding(out, &self.outstanding)?;
         write_outbox(out, &self.outbox)?;
@@ -101,9 +104,16 @@ impl Trace {
     }
 }
 
+/// What it is about, and what has become of it.
+pub(super) fn headline(subject: &str, state: &str, has_ended: bool) -> String {
+    let look = Look::now();
+    let tone = if has_ended { Tone::Good } else { Tone::Plain };
+    format!("{}: {}", look.paint(Tone::Bold, subject), look.paint(tone, state))
+}
+
 fn write_outstanding(out: &mut dyn Write, outstanding: &[Outstanding]) -> io::Result<()> {
     for one in outstanding {
-        writeln!(out, "\noutstanding: {one}")?;
+        say(out, Tone::Plain, &format!("\noutstanding: {one}"))?;
     }
     Ok(())
 }
@@ -117,10 +127,8 @@ pub(super) fn write_outbox(out: &mut dyn Write, entries: &[Entry]) -> io::Result
         ..
     } in entries
     {
-        writeln!(
-            out,
-            "\nnot delivered: {stream_id} at {revision}, {delivery}: {last_error}"
-        )?;
+        let told = format!("\nnot delivered: {stream_id} at {revision}, {delivery}: {last_error}");
+        say(out, Tone::Bad, &told)?;
     }
     Ok(())
 }
@@ -130,16 +138,21 @@ pub(super) fn write_events(out: &mut dyn Write, events: &[ShownEvent]) -> io::Re
         return Ok(());
     }
     writeln!(out)?;
-    let mut table = table(&["committed at", "stream", "revision", "type"]);
+    let mut sheet = Sheet::new([
+        ("committed at", Kind::Whole),
+        ("stream", Kind::Yields),
+        ("revision", Kind::Whole),
+        ("type", Kind::Whole),
+    ]);
     for event in events {
-        table.add_row([
-            event.committed_at.to_string(),
-            event.stream_id.clone(),
-            event.revision.to_string(),
-            event.title(),
+        sheet.add([
+            event.committed_at.to_string().into(),
+            event.stream_id.clone().into(),
+            event.revision.to_string().into(),
+            event.title().into(),
         ]);
     }
-    write_table(out, &table)?;
+    sheet.write(out)?;
     for event in events.iter().filter(|event| event.data.is_some()) {
         let ShownEvent {
             stream_id,
@@ -158,18 +171,21 @@ pub(super) fn write_letters(out: &mut dyn Write, letters: &[ShownLetter]) -> io:
     }
     let number = count(letters.len(), "message", "messages");
     writeln!(out, "\n{number} in dead-letter queues:")?;
-    let mut table = table(&["queue", "message id", "error code", "error"]);
-    narrow(&mut table, 3, 80);
+    let mut sheet = Sheet::new([
+        ("queue", Kind::Whole),
+        ("message id", Kind::Whole),
+        ("error code", Kind::Whole),
+        ("error", Kind::Words),
+    ]);
     for letter in letters {
-        let code = letter.error_code.clone().unwrap_or_else(|| "-".into());
-        table.add_row([
-            letter.queue.clone(),
-            letter.message_id.clone(),
-            code,
-            letter.error.clone(),
+        sheet.add([
+            letter.queue.clone().into(),
+            letter.message_id.clone().into(),
+            Cell::bad(letter.error_code.clone()),
+            letter.error.clone().into(),
         ]);
     }
-    write_table(out, &table)
+    sheet.write(out)
 }
 
 /// The streams that tell of what is traced.

@@ -4,12 +4,14 @@ use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 
+use crate::called;
 use crate::failure::Failure;
 use crate::kinds::Kinds;
 use crate::output::{Format, Report};
+use crate::sheet::width;
 use crate::spanning::{By, Span, spans};
 use crate::stack::Stack;
-use crate::views::{Asked, Shown, View, answer, width};
+use crate::views::{Asked, Shown, View, answer};
 
 /// The things of one that spans them, by view.
 #[derive(Serialize)]
@@ -67,7 +69,8 @@ pub(crate) async fn show(
             .kind(asked.form.category)
             .map_or("", |kind| kind.category.name());
         hints.push(format!(
-            "cargo ops trace {name}/ID shows all that happened to one {}",
+            "{} trace {name}/ID shows all that happened to one {}",
+            called::name(),
             asked.form.listing.one
         ));
         views.push(Shown {

@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::leftovers::Leftovers;
 use super::report::READS;
 use super::whole_table;
+use crate::called;
 use crate::events;
 use crate::failure::Failure;
 use crate::kinds::{Key, Kinds};
@@ -382,7 +383,8 @@ pub(crate) async fn nothing(
         && exists(stack, &stream).await?
     {
         return Ok(Failure::Usage(format!(
-            "{stream} is a stream of a kind that trace knows nothing of; cargo ops stream {stream} shows it"
+            "{stream} is a stream of a kind that trace knows nothing of; {} stream {stream} shows it",
+            called::name()
         )));
     }
     let nowhere = format!(

@@ -140,8 +140,9 @@ impl<'a> View<'a> {
         let Some(row) = row else {
             let (one, table) = (self.form.listing.one, self.reader.table());
             return Err(Failure::NotFound(format!(
-                "there is no {one} {id} in table {table}; a row is a moment behind its events, and `cargo ops trace \
-                 {id}` shows those"
+                "there is no {one} {id} in table {table}; a row is a moment behind its events, and `{} trace {id}` shows \
+                 those",
+                crate::called::name()
             )));
         };
         Ok(Found::One(row))

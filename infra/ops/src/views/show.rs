@@ -13,13 +13,9 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::output::{Report, age, count, plain, table, write_table};
+use crate::sheet::{Cell, Kind, Look, Sheet};
 use crate::views::ask::{Asked, Place};
 use crate::views::read::{Answer, Found};
-
-/// How many characters a line of the terminal has; none if standard output is no terminal.
-pub(crate) fn width() -> Option<u16> {
-    console::Term::stdout().size_checked().map(|(_, columns)| columns)
-}
 
 /// An answer to what was asked.
 pub(crate) struct Shown<'a> {
@@ -143,8 +139,7 @@ impl Shown<'_> {
         }
     }
 
-    /// The rows in columns, as many of them as the terminal has room for. What has none stands below its row, whole:
-    /// whoever copies an id needs it on one line.
+    /// The rows in columns, as many of them as the terminal has room for.
     fn write_rows(&self, out: &mut dyn Write, rows: &[ViewRow]) -> io::Result<()> {
         let form = &self.asked.form;
         let payload = form.listing.payload.iter().filter(|_| self.asked.data);
@@ -159,46 +154,24 @@ impl Shown<'_> {
             .chain(payload)
             .filter(has_any);
         let columns: Vec<_> = columns.collect();
-        let fits = |lines: &[String]| {
-            let width = lines.iter().map(|line| console::measure_text_width(line)).max();
-            self.width
-                .is_none_or(|room| width.unwrap_or_default() <= room.into())
+        let kind = |column: &Column| match column.kind {
+            ColumnKind::Number | ColumnKind::Amount => Kind::Number,
+            _ => Kind::Whole,
         };
-        let mut number = columns.len();
-        let mut lines = self.lines(rows, &columns);
-        while number > 1 && !fits(&lines) {
-            number -= 1;
-            lines = self.lines(rows, &columns[..number]);
-        }
-        let mut lines = lines.iter();
-        if let Some(header) = lines.next() {
-            writeln!(out, "{header}")?;
-        }
-        for (line, row) in lines.zip(rows) {
-            writeln!(out, "{line}")?;
-            for column in &columns[number..] {
-                if let Some(value) = self.cell(row, column) {
-                    writeln!(out, "   {} {value}", column.title)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// A header and a line for each row.
-    fn lines(&self, rows: &[ViewRow], columns: &[Column]) -> Vec<String> {
-        let titles: Vec<_> = columns.iter().map(|column| column.title).collect();
-        let mut table = table(&titles);
+        let mut sheet = Sheet::new(columns.iter().map(|column| (column.title, kind(column))));
         for row in rows {
-            let cell = |column: &Column| self.cell(row, column).unwrap_or_else(|| "-".to_owned());
-            table.add_row(columns.iter().map(cell));
+            let cell = |column: &Column| {
+                let cell = Cell::from(self.cell(row, column));
+                match (column.kind, row.time(column.attribute)) {
+                    (ColumnKind::Due, Some(at)) if at < self.answer.now => Cell::bad(cell),
+                    _ => cell,
+                }
+            };
+            sheet.add(columns.iter().map(cell));
         }
-        for (place, column) in columns.iter().enumerate() {
-            if matches!(column.kind, ColumnKind::Number | ColumnKind::Amount) {
-                right(&mut table, place);
-            }
-        }
-        table.lines().map(|line| line.trim_end().to_owned()).collect()
+        let colours = self.width.is_some() && Look::now().colours;
+        let width = self.width;
+        sheet.write_as(out, Look { width, colours })
     }
 
     fn cell(&self, row: &ViewRow, column: &Column) -> Option<String> {

@@ -7,9 +7,10 @@ use eventsourcing::Timestamp;
 
 use crate::failure::Failure;
 use crate::output::Report;
+use crate::sheet;
 use crate::views::ask::Asked;
 use crate::views::read::{self, View};
-use crate::views::show::{self, Shown};
+use crate::views::show::Shown;
 
 /// How long a picture stands.
 const EVERY: Duration = Duration::from_secs(2);
@@ -55,7 +56,7 @@ pub(crate) async fn watch(view: &View<'_>, asked: &Asked) -> Result<(), Failure>
 async fn picture(view: &View<'_>, asked: &Asked) -> Result<String, Failure> {
     let answer = read::answer(view, asked, asked.limit_in(false)).await?;
     let now = answer.now;
-    let width = show::width();
+    let width = sheet::width();
     let mut text = Vec::new();
     Shown { answer, asked, width }.show(&mut text)?;
     Ok(with_time(&String::from_utf8_lossy(&text), now))

@@ -1,7 +1,9 @@
 //! `cargo ops` of the library: a loan that is out, one that was refused, one that could not be delivered. The package
-//! `ops` builds the program: a test is told the path of a program only by the program's own package.
+//! `ops-under-test` builds the program: a test is told the path of a program only by the program's own package.
 
 mod console;
+mod installed;
+mod mending;
 mod preflight;
 mod profiles;
 
@@ -91,6 +93,8 @@ fn program(arguments: &[&str]) -> Command {
         program.env_remove(name);
     }
     program
+        // Whether cargo runs the tests or not, the program is called by its own name.
+        .env_remove("CARGO_PKG_NAME")
         .env("AWS_CONFIG_FILE", "/dev/null")
         .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
     program
