@@ -45,9 +45,11 @@ use picture::{LaneTitle, Picture, row};
 const PATIENCE: Duration = Duration::from_secs(8);
 /// For how long it waits for what is stuck.
 const LETTERS_PATIENCE: Duration = Duration::from_secs(4);
-/// Of how many members the streams are read, and drawn.
-const READ: usize = 100;
+/// Of how many members the streams are read, and drawn. Of more, those that nothing was heard of are read, if those
+/// are so few.
 const DRAWN: usize = 20;
+/// With how many members what is over takes too long to read to be read again and again.
+const MANY: usize = 500;
 /// How many events are told; of more, the first and the last.
 const FIRST: usize = 50;
 const LAST: usize = 150;
@@ -220,7 +222,7 @@ impl<'k> Story<'k> {
         asked: &Asked,
     ) -> Result<Self, Failure> {
         let data = asked.param("data") == Some("1");
-        let sources = Sources::read(stack, kinds, traced, READ).await?;
+        let sources = Sources::read(stack, kinds, traced, DRAWN).await?;
         let heard = traced.heard(kinds, &sources.own);
         let row = match traced.main(kinds) {
             Some(key) => row_of(stack, key).await?,
@@ -262,8 +264,7 @@ impl<'k> Story<'k> {
         let asks = main
             .filter(|_| self.trace.ending.is_none() && self.is_open())
             .and_then(|key| forms(pages, self.kinds, key));
-        // What is over and takes long to read is not asked for again and again.
-        let live = self.is_open() || self.sources.members() <= READ;
+        let live = self.is_open() || self.sources.members() <= MANY;
         let content = html! {
             div #state data-live[live] { (self.head(&lanes.1)) }
             @if !self.heard.is_empty() {
@@ -305,7 +306,7 @@ impl<'k> Story<'k> {
                     span.tag.warn[deadline.is_some_and(|at| at < self.now)] { "open" }
                 }
                 " " strong { @if let (None, Some(phase)) = (self.trace.ending, phase) { (phase.replace('_', " ")) } @else { (state) } }
-                @if late > 0 { " " span.tag.warn { (late) " too late" } }
+                @if late > 0 { " " span.tag.warn { (late) " came too late" } }
                 @if letters > 0 { " " a.tag.bad href="#stuck" { (count(letters, "dead letter", "dead letters")) } }
                 @if entries > 0 { " " a.tag.warn href="#stuck" { (entries) " not delivered" } }
             }
@@ -458,7 +459,7 @@ impl<'k> Story<'k> {
                     }
                 } } }
             }
-            @if self.sources.members() > self.sources.of_members().len() {
+            @if self.is_open() && self.sources.members() > self.sources.of_members().len() {
                 p.quiet { "Told by what has been recorded here. The streams of the members are read by " code { "cargo ops trace" } "." }
             }
             @for unknown in unknown_events {

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use domain::Deadlines;
 use domain::group_checkout::{
-    GroupCheckout, GroupCheckoutEvent, GroupCheckoutInitiated, InitiateGroupCheckout,
+    GroupCheckout, GroupCheckoutEvent, GroupCheckoutInitiated, GroupCheckoutState, GuestOutcome, Heard,
+    InitiateGroupCheckout,
 };
-use eventsourcing::Timestamp;
+use eventsourcing::{Decider, Timestamp};
 
 use crate::given::given;
 use crate::hotel::{
@@ -496,4 +497,28 @@ fn the_deadline_is_recorded_as_it_is_set_and_a_repeat_with_another_changes_nothi
         .set(a_second())
         .when(initiate(&["ada"]))
         .nothing();
+}
+
+#[test]
+fn what_a_group_has_heard_of_each_guest_is_told_in_its_order_and_what_came_too_late_counts_for_nothing() {
+    let heard = |more: &[GroupCheckoutEvent]| {
+        let events = out_of_time().into_iter().chain(more.iter().cloned());
+        let state = events.fold(GroupCheckoutState::default(), |state, event| {
+            GroupCheckout::evolve(state, &event)
+        });
+        let GroupCheckoutState::Initiated(group) = state else {
+            panic!("it is initiated")
+        };
+        group.heard().map(|(_, heard)| heard).collect::<Vec<_>>()
+    };
+    let (completed, failed) = (
+        Heard::Counted(GuestOutcome::Completed),
+        Heard::Counted(GuestOutcome::Failed),
+    );
+    assert_eq!(heard(&[]), [completed, failed, Heard::Nothing]);
+    let late = [
+        recorded_late("eve", Ok(()), before()),
+        recorded_late("bob", Ok(()), before()),
+    ];
+    assert_eq!(heard(&late), [completed, failed, Heard::Late]);
 }
