@@ -172,7 +172,7 @@ async fn dead_letters_are_told_by_code_and_error_and_what_they_hold_only_if_aske
         let pages = [(); 4].map(|()| scope.spawn(move || browser.get(page).text()));
         for page in pages {
             let shown = page.join().expect("a page");
-            assert!(shown.contains("Send the mended letter back"), "{shown}");
+            assert!(shown.contains("Send back mended"), "{shown}");
         }
     });
     assert!(!console.text(OF_DESK).contains("held"));

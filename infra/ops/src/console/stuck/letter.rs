@@ -238,7 +238,7 @@ fn form(pages: &Pages, queue: &str, id: &str, written: &Written) -> Markup {
             label.box { input type="checkbox" name="unknown_fields" value=(TICKED) checked[written.unknown_fields]; " Send fields that the function does not know, and ignores" }
             label.box { input type="checkbox" name="everything" value=(TICKED) checked[written.everything]; " Send it unchecked, even if it ends here again" }
             div.actions {
-                button.primary name=(DO) value="mend" { "Send the mended letter back" }
+                button.primary name=(DO) value="mend" { "Send back mended" }
                 button name=(DO) value="check" formaction=(checking) { "Check" }
             }
         }

@@ -169,6 +169,11 @@ fn row(pages: &Pages, queue: &str, group: &Group<'_>, advises: bool, now: Timest
         [letter] => address(["letters", queue, &letter.shown.message_id]),
         _ => page.clone(),
     };
+    // To mend it is to ask for what it holds.
+    let mending = match group.letters.as_slice() {
+        [_] => format!("{itself}?data=1"),
+        _ => itself.clone(),
+    };
     let (fewest, most) = group.receives();
     html! {
         tr {
@@ -182,7 +187,7 @@ fn row(pages: &Pages, queue: &str, group: &Group<'_>, advises: bool, now: Timest
                 None => { td { "–" } td { "–" } }
             }
             td.number data-title="receives" { (fewest) @if most > fewest { "–" (most) } }
-            td.actions { (actions(pages, queue, group.code, group.letters.len(), &itself, &filter)) }
+            td.actions { (actions(pages, queue, group.code, group.letters.len(), &mending, &filter)) }
         }
     }
 }

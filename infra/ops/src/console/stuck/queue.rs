@@ -143,7 +143,7 @@ fn meant(
     let groups = Group::all(letters.iter().copied());
     let error = filter.error.as_ref().and(groups.first());
     let mending = match letters {
-        [letter] => address(["letters", queue, &letter.shown.message_id]),
+        [letter] => format!("{}?data=1", address(["letters", queue, &letter.shown.message_id])),
         _ => String::new(),
     };
     html! {
