@@ -223,14 +223,14 @@ async fn whoever_interrupts_a_send_twice_is_told_which_commands_may_have_been_se
     let told = held.ended();
     assert_eq!(told.code, 130, "{told:?}");
     let document = told.json();
-    let sent = document["sent"].as_array().expect("a list");
-    assert_eq!(sent.len(), 160, "those of the batches under way");
+    let rows = document["sent"].as_array().expect("a list");
+    assert_eq!(rows.len(), 160, "those of the batches under way");
     let is_unknown = |row: &Value| {
         row["error"]
             .as_str()
             .is_some_and(|why| why.starts_with("it is not known"))
     };
-    assert!(sent.iter().all(is_unknown), "{document}");
+    assert!(rows.iter().all(is_unknown), "{document}");
     assert!(
         told.err
             .contains("0 of 205 commands sent, 160 not sent or not known to be, 45 not come to"),

@@ -286,9 +286,9 @@ async fn a_file_of_hundreds_of_commands_goes_in_batches_of_ten_each_sent_once() 
         .collect();
     let gate = Gate::after(usize::MAX, "AmazonSQS.SendMessageBatch");
     let front = Front::gated(&up.url, None, gate.clone());
-    let mut send = program(&["send", "FinalizeCart", "--file", "-", "--json"]);
-    send.env("AWS_ENDPOINT_URL", &front.url);
-    let sent = run(send, &carts.join("\n")).done().json();
+    let mut through_front = program(&["send", "FinalizeCart", "--file", "-", "--json"]);
+    through_front.env("AWS_ENDPOINT_URL", &front.url);
+    let sent = run(through_front, &carts.join("\n")).done().json();
     assert_eq!((gate.came(), up.visible("finalize-cart")), (31, 305));
     let streams = sent["sent"].as_array().expect("a list").iter();
     let streams: Vec<_> = streams
