@@ -7,9 +7,10 @@ use embedded_sqs::{MessageAttribute, Outgoing};
 use functions::domain::values::{CartId, OrderId, PaymentId, ShipmentId};
 use serde_json::{Value, json};
 
+use crate::front::{Front, Gate};
 use crate::outbox::entry;
 use crate::showing::item;
-use crate::support::{Ran, Up, cart};
+use crate::support::{Ran, Up, cart, program, run};
 
 fn order_of(cart_id: &str) -> OrderId {
     OrderId::of_cart(&cart_id.parse::<CartId>().expect("it is an id"))
@@ -346,4 +347,26 @@ async fn a_stream_of_a_kind_that_is_not_known_is_not_called_nothing() {
 fn cart_finalized(id: &str) -> String {
     let fields = cart(id, "19.90");
     fields.replacen('{', r#"{"confirmed_at":"2026-11-23T08:00:00.000Z","#, 1)
+}
+
+/// How many queues are asked at once: a stack that is hard at work takes its time for each.
+const QUEUES: usize = 32;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dozens_of_queues_are_asked_at_once() {
+    let up = Up::without_functions().await;
+    up.ops(&["send", "FinalizeCart", "--command", &cart("c-1", "19.90")])
+        .done();
+    let gate = Gate::after(0, "AmazonSQS.GetQueueAttributes");
+    let front = Front::gated(&up.url, None, gate.clone());
+    let mut trace = program(&["trace", "c-1"]);
+    trace.env("AWS_ENDPOINT_URL", &front.url);
+    let trace = std::thread::spawn(move || run(trace, ""));
+    up.until("as many as may be are asked", || {
+        (gate.came() == QUEUES).then_some(())
+    })
+    .await;
+    gate.open();
+    let told = trace.join().expect("it ends");
+    assert_eq!(told.code, 3, "there is no event yet: {told:?}");
 }
