@@ -8,7 +8,7 @@
 //! | --- | --- |
 //! | `worker` | where pages are made: on a thread of their own |
 //! | `guard` | who may ask: this machine's browser, and no other site's page |
-//! | `pages` | all of them, and what they share |
+//! | `routes`, `pages` | which page answers; what all are made of |
 //! | `asked`, `answer` | one request, and what is answered |
 //! | `layout` | what all pages have; parts of a page that may fail or be late by themselves |
 //! | `pulse`, `waiting` | what happens each minute, from the table stream; how much waits in each queue |
@@ -33,6 +33,7 @@ mod now;
 mod pages;
 mod parked;
 mod pulse;
+mod routes;
 mod rows;
 mod story;
 mod stuck;
@@ -52,7 +53,7 @@ use axum::routing::any;
 use bundle::Bundle;
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
-use http::Request;
+use http::{Request, StatusCode};
 use terminal::note;
 use tokio::net::TcpListener;
 
@@ -61,17 +62,16 @@ use crate::interruption::Interruption;
 use crate::output;
 use crate::stack::Stack;
 
+use answer::Answer;
 use asked::Asked;
 use guard::Guard;
 use pages::Pages;
 use worker::Worker;
 
+pub use asked::ROOT;
 pub use local_stack::{
     Due, Happened, LocalClock, LocalStack, Mishap, NotDone, PlayState, Played, WaitingMessage,
 };
-
-/// Where its pages are.
-pub const ROOT: &str = "/console";
 
 /// The console of a stack.
 #[derive(Clone)]
@@ -180,12 +180,12 @@ async fn handle(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request<Body>,
 ) -> Response {
-    let answer = match console.guard.refuse(&request, peer) {
+    let answer = match guard::refused(&request, peer) {
         Some(refused) => refused,
         None => match Asked::read(request).await {
             Ok(asked) if asked.changes() && !console.guard.knows(&asked) => guard::stale(),
             Ok(asked) => console.worker.answer(asked).await,
-            Err(refused) => refused,
+            Err(why) => Answer::refused(StatusCode::PAYLOAD_TOO_LARGE, &why),
         },
     };
     answer.into_response()

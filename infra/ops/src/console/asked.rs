@@ -3,12 +3,15 @@
 use std::fmt::Write;
 
 use axum::body::Body;
-use http::{Method, Request, StatusCode};
+use http::{Method, Request};
 use http_body_util::{BodyExt, Limited};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
-use super::ROOT;
-use super::answer::Answer;
+/// Where the console's pages are.
+pub const ROOT: &str = "/console";
+
+/// The field of a form that holds the token.
+pub(crate) const TOKEN: &str = "token";
 
 /// The largest form: a message of 1 MiB, of which each byte may take three.
 const LARGEST_FORM: usize = 4 * 1024 * 1024;
@@ -38,17 +41,14 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    /// Reads a request with its form.
-    pub(crate) async fn read(request: Request<Body>) -> Result<Self, Answer> {
+    /// Reads a request with its form; or says why that can't be done.
+    pub(crate) async fn read(request: Request<Body>) -> Result<Self, String> {
         let (parts, body) = request.into_parts();
         let body = Limited::new(body, LARGEST_FORM)
             .collect()
             .await
             .map_err(|error| {
-                Answer::refused(
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    &format!("The form did not arrive, or is larger than 4 MiB ({error}). Nothing was done."),
-                )
+                format!("The form did not arrive, or is larger than 4 MiB ({error}). Nothing was done.")
             })?;
         let path = parts.uri.path().strip_prefix(ROOT).unwrap_or_default();
         let decoded = |part: &str| percent_decode_str(part).decode_utf8_lossy().into_owned();

@@ -2,16 +2,16 @@
 //! fail as they are told, scenarios are played, and all of it starts over.
 
 mod answering;
+mod parts;
 
 use std::rc::Rc;
 use std::time::Duration;
 
 use bundle::{Scenario, Trigger};
-use eventsourcing::StreamId;
 use maud::{Markup, html};
 
 use super::answer::Answer;
-use super::asked::{Asked, address};
+use super::asked::Asked;
 use super::layout::{button, form, relative, section, time};
 use super::local_stack::{LocalStack, Mishap, NotDone, PlayState, Played};
 use super::pages::{Pages, nothing_here};
@@ -19,6 +19,8 @@ use super::pulse::Pulse;
 use crate::failure::Failure;
 use crate::output::age;
 use crate::stack::Stack;
+
+use parts::{at, field, story};
 
 impl From<NotDone> for Failure {
     fn from(not_done: NotDone) -> Self {
@@ -50,16 +52,6 @@ pub(crate) async fn answer(
         _ => return Err(nothing_here()),
     };
     Ok(pages.done(&["bench"], outcome))
-}
-
-fn at(action: &str) -> String {
-    address(["bench", action])
-}
-
-/// What the form holds under that name.
-fn field<'a>(asked: &'a Asked, name: &str) -> Result<&'a str, Failure> {
-    let missing = || Failure::Usage(format!("the form has no field {name}"));
-    asked.field(name).ok_or_else(missing)
 }
 
 fn all(pages: &Pages, local: &dyn LocalStack) -> Markup {
@@ -100,10 +92,10 @@ fn clock(pages: &Pages, local: &dyn LocalStack) -> Markup {
             "Moves the clock of tables, queues, schedules and functions ahead. Whatever is due by then is handled at once."
         }
         @for (minutes, label) in [("15", "15 minutes"), ("1440", "A day")] {
-            (button(pages, &at("clock"), label, &[("minutes", minutes)]))
+            (button(&pages.frame, &at("clock"), label, &[("minutes", minutes)]))
         }
-        (button(pages, &at("clock"), "To the next deadline", &[("to", "next")]))
-        (form(pages, &at("clock"), &html! {
+        (button(&pages.frame, &at("clock"), "To the next deadline", &[("to", "next")]))
+        (form(&pages.frame, &at("clock"), &html! {
             label for="minutes" { "Minutes" }
             input #minutes .minutes type="number" name="minutes" min="1" max=(MOST_MINUTES) required value="60";
             button { "Move" }
@@ -182,7 +174,7 @@ fn scenarios(pages: &Pages, local: &dyn LocalStack) -> Markup {
             ul.scenarios {
                 @for (number, scenario) in scenarios.iter().enumerate() {
                     li {
-                        (form(pages, &at("play"), &html! {
+                        (form(&pages.frame, &at("play"), &html! {
                             input type="hidden" name="number" value=(number);
                             button aria-label={ "Play: " (scenario.title) } { "Play" }
                         }))
@@ -231,18 +223,6 @@ fn played_row(pages: &Pages, played: &Played, now: eventsourcing::Timestamp) -> 
     }
 }
 
-/// A link to what happened in a stream.
-fn story(pages: &Pages, stream: &StreamId) -> Markup {
-    let kinds = &pages.stack.bundle.streams;
-    let kind = kinds
-        .iter()
-        .find(|kind| kind.category.name() == stream.category());
-    let noun = kind.map_or(stream.category(), |kind| kind.noun());
-    html! {
-        a href=(address(["of", stream.category(), stream.id()])) title=(stream) { (noun) }
-    }
-}
-
 fn play(pages: &Pages, local: &dyn LocalStack, asked: &Asked) -> Result<String, Failure> {
     let number = field(asked, "number")?.parse::<usize>().ok();
     let again = uuid::Uuid::new_v4().simple().to_string();
@@ -267,7 +247,7 @@ fn trouble(pages: &Pages, local: &dyn LocalStack) -> Markup {
                 @for (function, mishap) in &set {
                     li {
                         code { (function) } ": its next invocation " (mishap.about()) ". "
-                        (button(pages, &at("mishap"), "Call it off", &[("function", function), ("mishap", "none")]))
+                        (button(&pages.frame, &at("mishap"), "Call it off", &[("function", function), ("mishap", "none")]))
                     }
                 }
             }
@@ -286,7 +266,7 @@ fn trouble(pages: &Pages, local: &dyn LocalStack) -> Markup {
             "Messages whose function fails or is killed come again when their visibility timeout ends, after 3 minutes: "
             "move the clock to have them at once. Whatever happens, each effect has to come about once."
         }
-        (form(pages, &at("mishap"), &html! {
+        (form(&pages.frame, &at("mishap"), &html! {
             label for="function" { "The next invocation of" }
             select #function name="function" {
                 @for function in functions { option value=(function.name) { (function.name) } }
@@ -331,7 +311,7 @@ fn beginning(pages: &Pages, local: &dyn LocalStack) -> Markup {
                 "and delete the folder."
             }
         } @else {
-            (form(pages, &at("start-over"), &html! {
+            (form(&pages.frame, &at("start-over"), &html! {
                 label { input type="checkbox" name="sure" value="yes" required; " Yes, throw everything away" }
                 button.danger { "Start over" }
             }))

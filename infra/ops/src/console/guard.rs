@@ -14,12 +14,9 @@ use http::{Method, Request, StatusCode};
 use uuid::Uuid;
 
 use super::answer::Answer;
-use super::asked::Asked;
+use super::asked::{Asked, TOKEN};
 
-/// The field of a form that holds the token.
-pub(crate) const TOKEN: &str = "token";
-
-/// Lets requests in, or refuses them.
+/// Knows which changes a page of the console asks for.
 pub(crate) struct Guard {
     token: String,
 }
@@ -35,52 +32,52 @@ impl Guard {
         &self.token
     }
 
-    /// The answer to a request that may not be made; none if it may.
-    pub(crate) fn refuse(&self, request: &Request<Body>, peer: SocketAddr) -> Option<Answer> {
-        let header = |name: &str| {
-            request
-                .headers()
-                .get(name)
-                .map(|value| value.to_str().unwrap_or("?"))
-        };
-        let host = header("host");
-        if !peer.ip().to_canonical().is_loopback() || !host.is_some_and(is_this_machine) {
-            return Some(Answer::refused(
-                StatusCode::FORBIDDEN,
-                "The console answers this machine alone, as 127.0.0.1 or localhost. From elsewhere, forward its port, \
-                 such as with ssh -L.",
-            ));
-        }
-        let is_followed = request.method() == Method::GET && header("sec-fetch-mode") == Some("navigate");
-        let is_from_here = matches!(header("sec-fetch-site"), None | Some("same-origin" | "none"));
-        if !is_from_here && !is_followed {
-            return Some(Answer::refused(
-                StatusCode::FORBIDDEN,
-                "Another site's page asked for this, and may not.",
-            ));
-        }
-        match *request.method() {
-            Method::GET | Method::HEAD => None,
-            Method::POST => {
-                let origin = header("origin").and_then(|origin| origin.strip_prefix("http://"));
-                (origin.is_none() || origin != host).then(|| {
-                    Answer::refused(
-                        StatusCode::FORBIDDEN,
-                        "What changes something is sent by a page of the console itself: its Origin has to be the \
-                         console's.",
-                    )
-                })
-            }
-            _ => Some(Answer::refused(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "The console takes GET and POST.",
-            )),
-        }
-    }
-
     /// Whether what is asked holds the token.
     pub(crate) fn knows(&self, asked: &Asked) -> bool {
         asked.field(TOKEN) == Some(self.token.as_str())
+    }
+}
+
+/// The answer to a request that may not be made; none if it may.
+pub(crate) fn refused(request: &Request<Body>, peer: SocketAddr) -> Option<Answer> {
+    let header = |name: &str| {
+        request
+            .headers()
+            .get(name)
+            .map(|value| value.to_str().unwrap_or("?"))
+    };
+    let host = header("host");
+    if !peer.ip().to_canonical().is_loopback() || !host.is_some_and(is_this_machine) {
+        return Some(Answer::refused(
+            StatusCode::FORBIDDEN,
+            "The console answers this machine alone, as 127.0.0.1 or localhost. From elsewhere, forward its port, \
+             such as with ssh -L.",
+        ));
+    }
+    let is_followed = request.method() == Method::GET && header("sec-fetch-mode") == Some("navigate");
+    let is_from_here = matches!(header("sec-fetch-site"), None | Some("same-origin" | "none"));
+    if !is_from_here && !is_followed {
+        return Some(Answer::refused(
+            StatusCode::FORBIDDEN,
+            "Another site's page asked for this, and may not.",
+        ));
+    }
+    match *request.method() {
+        Method::GET | Method::HEAD => None,
+        Method::POST => {
+            let origin = header("origin").and_then(|origin| origin.strip_prefix("http://"));
+            (origin.is_none() || origin != host).then(|| {
+                Answer::refused(
+                    StatusCode::FORBIDDEN,
+                    "What changes something is sent by a page of the console itself: its Origin has to be the \
+                     console's.",
+                )
+            })
+        }
+        _ => Some(Answer::refused(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "The console takes GET and POST.",
+        )),
     }
 }
 
@@ -114,7 +111,7 @@ mod tests {
         }
         let request = request.body(Body::empty()).expect("a request");
         let peer = peer.parse().expect("an address");
-        Guard::new().refuse(&request, peer).is_some()
+        super::refused(&request, peer).is_some()
     }
 
     #[test]

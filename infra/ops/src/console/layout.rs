@@ -5,9 +5,7 @@ use std::time::Duration;
 use eventsourcing::Timestamp;
 use maud::{DOCTYPE, Markup, html};
 
-use super::asked::address;
-use super::guard::TOKEN;
-use super::pages::Pages;
+use super::asked::{TOKEN, address};
 use crate::failure::Failure;
 use crate::output::age;
 
@@ -18,9 +16,24 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(4);
 pub(crate) const READ_ONLY: &str = "This console is read-only: it shows and changes nothing. Nothing was done. To change \
      something, start it without --read-only and as the stack's operator (the role of the output OperatorRoleArn).";
 
+/// What stands around each page.
+#[derive(Debug)]
+pub(crate) struct Frame {
+    /// The stack's name.
+    pub(crate) stack: String,
+    /// Where it is, for people.
+    pub(crate) at: String,
+    /// The pages that there are: name, title, address.
+    pub(crate) ways: Vec<(String, String, String)>,
+    /// What a form has to hold.
+    pub(crate) token: String,
+    /// Whether whoever looks here may change nothing.
+    pub(crate) is_read_only: bool,
+}
+
 /// A page with the way to the others. `place` is the name of the one that it is, or is below of.
-pub(crate) fn page(pages: &Pages, place: &str, title: &str, content: &Markup) -> Markup {
-    let stack = pages.stack.names.stack();
+pub(crate) fn page(frame: &Frame, place: &str, title: &str, content: &Markup) -> Markup {
+    let stack = &frame.stack;
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -28,17 +41,17 @@ pub(crate) fn page(pages: &Pages, place: &str, title: &str, content: &Markup) ->
             body {
                 a.skip href="#content" { "To the content" }
                 header {
-                    a.stack href=(address([])) { strong { (stack) } " " span { (pages.at) } }
+                    a.stack href=(address([])) { strong { (stack) } " " span { (frame.at) } }
                     nav aria-label="Pages" {
-                        @for (name, title, href) in pages.ways() {
-                            a href=(href) aria-current=[(name == place).then_some("page")] { (title) }
+                        @for (name, title, href) in &frame.ways {
+                            a href=(href) aria-current=[(*name == place).then_some("page")] { (title) }
                         }
                     }
                     form.search method="get" action=(address(["of"])) role="search" {
                         input type="search" name="id" aria-label="Find by an id" placeholder="id of whatever" size="22" autocomplete="off" required;
                         button { "Find" }
                     }
-                    @if pages.is_read_only() { span.tag title=(READ_ONLY) { "read-only" } }
+                    @if frame.is_read_only { span.tag title=(READ_ONLY) { "read-only" } }
                     span #live role="status" {}
                 }
                 main #content { h1 { (title) } (content) }
@@ -134,11 +147,11 @@ pub(crate) fn problem(why: &str) -> Markup {
 }
 
 /// A form that changes something: a button, and what is sent with it. Where nothing can be changed there is none.
-pub(crate) fn form(pages: &Pages, action: &str, content: &Markup) -> Markup {
+pub(crate) fn form(frame: &Frame, action: &str, content: &Markup) -> Markup {
     html! {
-        @if !pages.is_read_only() {
+        @if !frame.is_read_only {
             form method="post" action=(action) {
-                input type="hidden" name=(TOKEN) value=(pages.token);
+                input type="hidden" name=(TOKEN) value=(frame.token);
                 (content)
             }
         }
@@ -146,12 +159,12 @@ pub(crate) fn form(pages: &Pages, action: &str, content: &Markup) -> Markup {
 }
 
 /// A button alone that does something at that address, with hidden fields.
-pub(crate) fn button(pages: &Pages, action: &str, label: &str, fields: &[(&str, &str)]) -> Markup {
+pub(crate) fn button(frame: &Frame, action: &str, label: &str, fields: &[(&str, &str)]) -> Markup {
     let content = html! {
         @for (name, value) in fields { input type="hidden" name=(name) value=(value); }
         button { (label) }
     };
-    form(pages, action, &content)
+    form(frame, action, &content)
 }
 
 /// A moment, with how long ago it was or how long it takes until then.

@@ -15,8 +15,7 @@ use maud::{Markup, html};
 use self::example::{example, text};
 pub(crate) use self::example::{indented, value_in_sample};
 use super::answer::Answer;
-use super::asked::{Asked, address};
-use super::guard::TOKEN;
+use super::asked::{Asked, TOKEN, address};
 use super::layout::{self, capitalised, section};
 use super::pages::{Pages, nothing_here};
 use crate::failure::Failure;
@@ -389,7 +388,7 @@ fn one(
     if is_refused {
         return Answer::with(
             StatusCode::UNPROCESSABLE_ENTITY,
-            layout::page(pages, "messages", name, &content),
+            layout::page(&pages.frame, "messages", name, &content),
         );
     }
     pages.page(asked, "messages", name, &content)
@@ -413,7 +412,7 @@ fn form(pages: &Pages, message: &Message<'_>, function: &Function, told: Option<
     };
     html! {
         form.block.send method="post" action=(address(["messages", name])) data-check=(check) {
-            input type="hidden" name=(TOKEN) value=(pages.token);
+            input type="hidden" name=(TOKEN) value=(pages.frame.token);
             p.quiet {
                 "Its fields, or a whole message with " code { "command" } ", " code { "id" } " and "
                 code { "metadata" } ". " code { (function.name) } "'s own reader reads it before it is sent: if "

@@ -1,4 +1,4 @@
-//! All pages, and what they share.
+//! What all pages are made of, and share.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -9,17 +9,16 @@ use std::time::Duration;
 use aws_adapters::PhaseCounts;
 use bundle::ViewTableForm;
 use eventsourcing::{Clock, Timestamp};
-use http::StatusCode;
 use maud::{Markup, html};
 
 use super::answer::Answer;
 use super::asked::{Asked, address};
 use super::kept::{Kept, Known};
-use super::layout;
+use super::layout::{self, Frame};
 use super::local_stack::LocalStack;
-use super::pulse::{self, Pulse};
+use super::pulse::Pulse;
+use super::stuck::looking::Letters;
 use super::waiting::{self, Counts, HERE, ON_AWS};
-use super::{bench, messages, now, parked, rows, story, stuck};
 use crate::failure::Failure;
 use crate::kinds::Kinds;
 use crate::stack::Stack;
@@ -32,24 +31,13 @@ const STUCK: Duration = Duration::from_secs(15);
 /// How many words to the user are kept until they are read.
 const KEPT_WORDS: usize = 100;
 
-/// What all pages have, then what some have alone.
-const STYLE: &str = concat!(
-    include_str!("assets/style.css"),
-    include_str!("assets/story.css"),
-    include_str!("assets/stuck.css"),
-    include_str!("assets/messages.css"),
-    include_str!("assets/bench.css"),
-);
-
 /// What pages are made of.
 pub(crate) struct Pages {
-    pub(crate) stack: Stack,
+    pub(crate) stack: Rc<Stack>,
     /// What can be done with it if it runs in this process.
     pub(crate) local: Option<Arc<dyn LocalStack>>,
-    /// What a form has to hold.
-    pub(crate) token: String,
-    /// Where the stack is, for people.
-    pub(crate) at: String,
+    /// What stands around each.
+    pub(crate) frame: Frame,
     /// What happened within the last day.
     pub(crate) pulse: Rc<RefCell<Pulse>>,
     /// How many messages there are in each queue.
@@ -59,9 +47,7 @@ pub(crate) struct Pages {
     /// What is stuck.
     stuck: Rc<Kept<Arc<Stuck>>>,
     /// What was seen of dead letters.
-    pub(crate) letters: stuck::Letters,
-    /// Whether whoever looks here may change nothing.
-    read_only: bool,
+    pub(crate) letters: Rc<Letters>,
     /// What was done, by the number that the next page asks for it with.
     said: RefCell<VecDeque<(u64, Said)>>,
 }
@@ -80,29 +66,28 @@ impl Pages {
         read_only: bool,
         token: String,
     ) -> Self {
-        let at = stack.at.clone();
+        let stack = Rc::new(stack);
+        let frame = Frame {
+            stack: stack.names.stack().to_owned(),
+            at: stack.at.clone(),
+            ways: ways(&stack, local.is_some()),
+            token,
+            is_read_only: read_only,
+        };
         let least = if local.is_some() { HERE } else { ON_AWS };
         let views = stack.bundle.registry.views();
         let open = views.map(|form| (form.name, Kept::new(least))).collect();
         Self {
+            letters: Letters::of(stack.clone(), local.is_some()),
             stack,
             local,
-            token,
-            at,
+            frame,
             pulse: Rc::default(),
             waiting: Kept::new(least),
             open,
             stuck: Kept::new(STUCK),
-            letters: stuck::Letters::default(),
-            read_only,
             said: RefCell::default(),
         }
-    }
-
-    /// Begins what goes on beside the pages.
-    pub(crate) fn begin(self: &Rc<Self>) {
-        let pages = self.clone();
-        tokio::task::spawn_local(async move { pulse::follow(&pages).await });
     }
 
     /// What the service's clock shows, for whoever goes on beside the pages. That of a stack on this machine can be
@@ -154,85 +139,7 @@ impl Pages {
 
     /// Whether nothing can be changed here.
     pub(crate) fn is_read_only(&self) -> bool {
-        self.read_only
-    }
-
-    /// The pages that there are: name, title, address.
-    pub(crate) fn ways(&self) -> Vec<(String, String, String)> {
-        let way = |name: &str, title: &str, href: String| (name.to_owned(), title.to_owned(), href);
-        let mut ways = vec![way("now", "Now", address([]))];
-        for form in self.stack.bundle.registry.views() {
-            let command = form.listing.command;
-            let title = layout::capitalised(form.listing.many);
-            ways.push(way(command, &title, address(["view", command])));
-        }
-        ways.push(way("letters", "Dead letters", address(["letters"])));
-        ways.push(way("outbox", "Outbox", address(["outbox"])));
-        ways.push(way("messages", "Messages", address(["messages"])));
-        if self.local.is_some() {
-            ways.push(way("bench", "This machine", address(["bench"])));
-        }
-        ways
-    }
-
-    /// Answers what was asked.
-    pub(crate) async fn answer(self: &Rc<Self>, asked: &Asked) -> Answer {
-        match asked.path().as_slice() {
-            ["style.css"] => {
-                return Answer::file("text/css; charset=utf-8", STYLE);
-            }
-            ["console.js"] => {
-                return Answer::file(
-                    "text/javascript; charset=utf-8",
-                    include_str!("assets/console.js"),
-                );
-            }
-            ["icon.svg"] => return Answer::file("image/svg+xml", include_str!("assets/icon.svg")),
-            _ => {}
-        }
-        if self.read_only && asked.changes() {
-            let content = layout::problem(layout::READ_ONLY);
-            let page = layout::page(self, "", "Nothing was done", &content);
-            return Answer::with(StatusCode::FORBIDDEN, page);
-        }
-        let stack = match tokio::time::timeout(layout::PATIENCE, self.stack.anew()).await {
-            Ok(Ok(stack)) => stack,
-            Ok(Err(failure)) => return self.failed(&failure),
-            Err(_) => return self.failed(&Failure::Failed(layout::no_answer())),
-        };
-        let answer = self.answer_with(&stack, asked).await;
-        stack.let_go().await;
-        match answer {
-            Ok(answer) => answer,
-            Err(failure) => self.failed(&failure),
-        }
-    }
-
-    async fn answer_with(self: &Rc<Self>, stack: &Stack, asked: &Asked) -> Result<Answer, Failure> {
-        let path = asked.path();
-        let (first, rest) = path
-            .split_first()
-            .map_or(("", &[][..]), |(first, rest)| (*first, rest));
-        match first {
-            "" => now::answer(self, stack, asked).await,
-            "view" => rows::answer(self, stack, asked, rest).await,
-            "of" => story::answer(self, stack, asked, rest).await,
-            "letters" => stuck::answer(self, stack, asked, rest).await,
-            "outbox" => parked::answer(self, stack, asked, rest).await,
-            "messages" => messages::answer(self, stack, asked, rest).await,
-            "bench" => bench::answer(self, stack, asked, rest).await,
-            _ => Err(nothing_here()),
-        }
-    }
-
-    fn failed(&self, failure: &Failure) -> Answer {
-        let (status, title) = match failure {
-            Failure::NotFound(_) => (StatusCode::NOT_FOUND, "Not found"),
-            Failure::Usage(_) => (StatusCode::BAD_REQUEST, "Not as it was asked for"),
-            _ => (StatusCode::BAD_GATEWAY, "The stack gives no answer"),
-        };
-        let content = layout::problem(&failure.to_string());
-        Answer::with(status, layout::page(self, "", title, &content))
+        self.frame.is_read_only
     }
 
     /// A page with what was said to its user before.
@@ -246,7 +153,7 @@ impl Pages {
             }
             (content)
         };
-        Answer::page(layout::page(self, place, title, &content))
+        Answer::page(layout::page(&self.frame, place, title, &content))
     }
 
     /// Has the next page find out how things stand: something was done.
@@ -281,6 +188,24 @@ impl Pages {
         let mark = if page.contains('?') { '&' } else { '?' };
         Answer::see(format!("{page}{mark}said={number}"))
     }
+}
+
+/// The pages that there are: name, title, address.
+fn ways(stack: &Stack, is_local: bool) -> Vec<(String, String, String)> {
+    let way = |name: &str, title: &str, href: String| (name.to_owned(), title.to_owned(), href);
+    let mut ways = vec![way("now", "Now", address([]))];
+    for form in stack.bundle.registry.views() {
+        let command = form.listing.command;
+        let title = layout::capitalised(form.listing.many);
+        ways.push(way(command, &title, address(["view", command])));
+    }
+    ways.push(way("letters", "Dead letters", address(["letters"])));
+    ways.push(way("outbox", "Outbox", address(["outbox"])));
+    ways.push(way("messages", "Messages", address(["messages"])));
+    if is_local {
+        ways.push(way("bench", "This machine", address(["bench"])));
+    }
+    ways
 }
 
 /// There is no such page.

@@ -9,8 +9,7 @@ use futures::future::try_join;
 use maud::{Markup, html};
 
 use super::answer::Answer;
-use super::asked::{Asked, address};
-use super::guard::TOKEN;
+use super::asked::{Asked, TOKEN, address};
 use super::layout;
 use super::pages::{Pages, nothing_here};
 use crate::failure::Failure;
@@ -174,7 +173,7 @@ fn doing(pages: &Pages, what: &str, label: &str, class: Option<&str>, (name, val
         input type="hidden" name=(name) value=(value);
         button class=[class] name=(DO) value=(what) { (label) }
     };
-    layout::form(pages, &address(["outbox"]), &content)
+    layout::form(&pages.frame, &address(["outbox"]), &content)
 }
 
 fn named(commit: &CommitRef) -> String {
@@ -248,7 +247,7 @@ fn sure(pages: &Pages, stack: &Stack, asked: &Asked, entries: &[OutboxEntry]) ->
                 code { "cargo ops republish" } " sends them then." }
             div.actions {
                 form method="post" action=(address(["outbox"])) {
-                    input type="hidden" name=(TOKEN) value=(pages.token);
+                    input type="hidden" name=(TOKEN) value=(pages.frame.token);
                     input type="hidden" name=(SURE) value="1";
                     @for entry in entries { input type="hidden" name=(ENTRY) value=(named(&entry.commit)); }
                     button.danger.sure name=(DO) value="drop" { "Drop " (these) }

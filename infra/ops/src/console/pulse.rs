@@ -3,6 +3,7 @@
 //! It is counted here, and nowhere kept: a console that begins reads the day that the stream holds first. How a thing
 //! ended is told by the rule of its view on the events themselves, as the view's own function has it.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
@@ -11,8 +12,8 @@ use bundle::ViewTableForm;
 use eventsourcing::{Commit, PHASE, Timestamp, assemble};
 use tokio::time::Instant;
 
-use super::pages::Pages;
 use crate::failure::Failure;
+use crate::stack::Stack;
 use crate::tail::{Follower, Place, Streamed, TableStream};
 
 /// How far the stream reaches back.
@@ -160,7 +161,7 @@ impl Pulse {
 
     /// How many events there were in each of the last minutes, the oldest first.
     pub(crate) fn by_minute(&self, now: Timestamp, minutes: u32) -> Vec<u64> {
-        let pieces = MINUTE.as_millis() as i64 / PIECE;
+        let pieces = millis(MINUTE) / PIECE;
         let last = now.millis().div_euclid(PIECE);
         let in_minute = |minute: i64| {
             let to = last - minute * pieces;
@@ -259,28 +260,34 @@ impl Watched {
 }
 
 fn piece_before(now: Timestamp, time: Duration) -> i64 {
-    let millis = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
-    now.millis().saturating_sub(millis).div_euclid(PIECE)
+    now.millis().saturating_sub(millis(time)).div_euclid(PIECE)
+}
+
+fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Follows the stream for as long as anybody looks. What the stream does not answer is asked again.
-pub(crate) async fn follow(pages: &Pages) {
+pub(crate) async fn follow(stack: &Stack, pulse: &RefCell<Pulse>, now: impl Fn() -> Timestamp) {
     loop {
-        let Err(failure) = follow_once(pages).await;
-        pages.pulse.borrow_mut().trouble = Some(failure.to_string());
+        let Err(failure) = follow_once(stack, pulse, &now).await;
+        pulse.borrow_mut().trouble = Some(failure.to_string());
         tokio::time::sleep(AGAIN).await;
     }
 }
 
-async fn follow_once(pages: &Pages) -> Result<std::convert::Infallible, Failure> {
-    let (stack, pulse) = (&pages.stack, &pages.pulse);
+async fn follow_once(
+    stack: &Stack,
+    pulse: &RefCell<Pulse>,
+    clock: impl Fn() -> Timestamp,
+) -> Result<std::convert::Infallible, Failure> {
     let source = TableStream::of(stack).await?;
-    let began = pages.now();
+    let began = clock();
     let mut follower = Follower::begin(source, Place::Oldest, began, Instant::now()).await?;
     *pulse.borrow_mut() = Pulse::of(stack.bundle.registry.views());
     loop {
         let round = follower.round(Instant::now()).await?;
-        let now = pages.now();
+        let now = clock();
         {
             let mut pulse = pulse.borrow_mut();
             pulse.trouble = round.news.last().cloned();

@@ -1,24 +1,22 @@
 //! Dead letters: what is in all queues and why, one queue's, one letter; mended, sent back, dropped.
 //!
 //! A letter can't be read without receiving it, and is invisible to others meanwhile. So a queue is looked at by one
-//! request at a time, seldom, and what was seen is kept ([`Letters`]); what is done with letters receives them anew.
+//! request at a time, seldom, and what was seen is kept ([`looking::Letters`]); what is done with letters receives them anew.
 
 mod dropping;
 mod groups;
 mod letter;
 mod list;
-mod looking;
+pub(crate) mod looking;
+mod parts;
 mod queue;
 mod words;
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use aws_adapters::dead_letter_queue;
-
 use super::answer::Answer;
 use super::asked::{Asked, address};
-use super::layout;
 use super::pages::{Pages, nothing_here};
 use crate::arguments::Which;
 use crate::dead_letters;
@@ -27,10 +25,7 @@ use crate::send::Allowed;
 use crate::stack::Stack;
 
 use groups::{Filter, error_mark};
-pub(crate) use looking::Letters;
-
-/// The name of the field that says what is to be done.
-const DO: &str = "do";
+use parts::DO;
 
 /// Answers what was asked of it.
 pub(crate) async fn answer(
@@ -62,7 +57,7 @@ async fn change_group(
     let filter = Filter::of_form(asked)?;
     let mut which = filter.which();
     if let Some(mark) = &filter.error {
-        let letters = pages.letters.of_queue(pages, queue).await?;
+        let letters = pages.letters.of_queue(queue).await?;
         let errors = letters.letters.iter().map(|letter| &letter.shown.error);
         let errors: BTreeSet<_> = errors.filter(|error| error_mark(error) == *mark).collect();
         if errors.is_empty() {
@@ -127,25 +122,4 @@ async fn send_back(
     pages.letters.forget(queue);
     drop(alone);
     Ok(pages.done_at(back, outcome.and_then(|outcome| outcome.told())))
-}
-
-/// The name of a dead-letter queue in the stack.
-fn whole_name(pages: &Pages, queue: &str) -> String {
-    pages.stack.names.of_function(&dead_letter_queue(queue))
-}
-
-/// A button that does something at an address, as a form with hidden fields.
-fn doing(
-    pages: &Pages,
-    action: &str,
-    what: &str,
-    label: &str,
-    class: Option<&str>,
-    fields: &[(&str, &str)],
-) -> maud::Markup {
-    let content = maud::html! {
-        @for (name, value) in fields { input type="hidden" name=(name) value=(value); }
-        button class=[class] name=(DO) value=(what) { (label) }
-    };
-    layout::form(pages, action, &content)
 }

@@ -15,6 +15,7 @@ use tokio::task::LocalSet;
 use super::answer::Answer;
 use super::asked::Asked;
 use super::pages::Pages;
+use super::routes;
 use crate::failure::Failure;
 
 type Job = Box<dyn FnOnce(Rc<OnceCell<Rc<Pages>>>) -> LocalBoxFuture<'static, ()> + Send>;
@@ -54,7 +55,7 @@ impl Worker {
         let answer = self.do_there(move |pages| {
             async move {
                 match found(&*open, &pages).await {
-                    Ok(pages) => pages.answer(&asked).await,
+                    Ok(pages) => routes::answer(&pages, &asked).await,
                     Err(failure) => Answer::refused(StatusCode::BAD_GATEWAY, &failure.to_string()),
                 }
             }
@@ -90,7 +91,7 @@ const GONE: &str =
 async fn found(open: &Open, pages: &OnceCell<Rc<Pages>>) -> Result<Rc<Pages>, Failure> {
     let found = pages.get_or_try_init(async || {
         let pages = Rc::new(open().await?);
-        pages.begin();
+        routes::begin(&pages);
         Ok::<_, Failure>(pages)
     });
     Ok(found.await?.clone())

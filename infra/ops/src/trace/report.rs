@@ -10,7 +10,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::Serialize;
 
 use super::leftovers::Leftovers;
-use super::subject::Traced;
+use super::subject::{READS, Traced};
 use crate::dead_letters::ShownLetter;
 use crate::events::{self, ShownEvent, ShownFault, show_faults};
 use crate::failure::Failure;
@@ -19,9 +19,6 @@ use crate::outbox::Entry;
 use crate::output::{Report, count, progress};
 use crate::sheet::{Cell, Kind, Look, Sheet, Tone, say};
 use crate::stack::Stack;
-
-/// How many streams are read at once: something may have thousands of members.
-pub(super) const READS: usize = 16;
 
 #[derive(Serialize)]
 pub(crate) struct Trace {

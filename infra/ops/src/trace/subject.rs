@@ -12,7 +12,6 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::Serialize;
 
 use super::leftovers::Leftovers;
-use super::report::READS;
 use super::whole_table;
 use crate::called;
 use crate::events;
@@ -20,6 +19,9 @@ use crate::failure::Failure;
 use crate::kinds::{Key, Kinds};
 use crate::output::{Format, Report, count};
 use crate::stack::Stack;
+
+/// How many streams are read at once: something may have thousands of members.
+pub(super) const READS: usize = 16;
 
 /// What is traced.
 #[derive(Clone, Debug, PartialEq, Eq)]

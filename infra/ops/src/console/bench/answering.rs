@@ -13,7 +13,7 @@ use super::super::layout::{button, form, relative, section};
 use super::super::local_stack::{LocalStack, WaitingMessage};
 use super::super::messages::value_in_sample;
 use super::super::pages::Pages;
-use super::{at, field, story};
+use super::parts::{at, field, story};
 use crate::failure::Failure;
 use crate::output::age;
 use crate::send::{checked, deliver};
@@ -79,11 +79,11 @@ impl<'b> Queue<'b> {
                 @match self.simulator {
                     Some((function, true)) => {
                         span.tag { "answers by itself" } " " span.quiet { (function.about) ". " }
-                        (button(pages, &at("takes"), "Let it wait for me", &[("function", &function.name), ("takes", "no")]))
+                        (button(&pages.frame, &at("takes"), "Let it wait for me", &[("function", &function.name), ("takes", "no")]))
                     }
                     Some((function, false)) => {
                         span.tag.warn { "waits for you" } " "
-                        (button(pages, &at("takes"), "Let it answer by itself", &[("function", &function.name), ("takes", "yes")]))
+                        (button(&pages.frame, &at("takes"), "Let it answer by itself", &[("function", &function.name), ("takes", "yes")]))
                     }
                     None => { span.tag { "nobody reads it here" } }
                 }
@@ -125,7 +125,7 @@ impl<'b> Queue<'b> {
                 }
                 @if let Some(event) = &event {
                     @for (function, shape) in event.answers(&pages.stack) {
-                        (form(pages, &at("answer"), &html! {
+                        (form(&pages.frame, &at("answer"), &html! {
                             @for (name, value) in hidden { input type="hidden" name=(name) value=(value); }
                             input type="hidden" name="command" value=(function.name);
                             strong { (shape.message_type) }
@@ -142,7 +142,7 @@ impl<'b> Queue<'b> {
                         }))
                     }
                 }
-                (form(pages, &at("answer"), &html! {
+                (form(&pages.frame, &at("answer"), &html! {
                     @for (name, value) in hidden { input type="hidden" name=(name) value=(value); }
                     button name="how" value="never" title="Takes the message out of the queue" { "Never answer" }
                 }))

@@ -88,7 +88,7 @@ impl<'b> Ask<'b> {
         html! {
             details.ask id={ "ask-" (self.command) } {
                 summary { (self.command) @if !self.about.is_empty() { " " span.quiet { (self.about) } } }
-                (layout::form(pages, action, &content))
+                (layout::form(&pages.frame, action, &content))
             }
         }
     }

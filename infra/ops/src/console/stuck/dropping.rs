@@ -7,15 +7,14 @@ use eventsourcing::Clock;
 use maud::{Markup, html};
 
 use super::super::answer::Answer;
-use super::super::asked::{Asked, address};
-use super::super::guard::TOKEN;
+use super::super::asked::{Asked, TOKEN, address};
 use super::super::layout;
 use super::super::pages::Pages;
 use super::groups::Group;
 use super::list::code;
 use super::looking::SeenLetter;
+use super::parts::{DO, whole_name};
 use super::words::short;
-use super::{DO, whole_name};
 use crate::arguments::Which;
 use crate::dead_letters::{self, Meant};
 use crate::failure::Failure;
@@ -86,7 +85,7 @@ fn sure(pages: &Pages, stack: &Stack, asked: &Asked, queue: &str, meant: &Meant,
             p { "They are deleted for good: nothing brings them back, and what they ask for is not done." }
             div.actions {
                 form method="post" action=(address(asked.path())) {
-                    input type="hidden" name=(TOKEN) value=(pages.token);
+                    input type="hidden" name=(TOKEN) value=(pages.frame.token);
                     @for (name, value) in asked.fields().filter(|(name, _)| ["code", "error"].contains(name)) {
                         input type="hidden" name=(name) value=(value);
                     }

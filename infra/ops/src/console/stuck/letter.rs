@@ -7,15 +7,14 @@ use eventsourcing::Clock;
 use maud::{Markup, html};
 
 use super::super::answer::Answer;
-use super::super::asked::{Asked, address};
-use super::super::guard::TOKEN;
+use super::super::asked::{Asked, TOKEN, address};
 use super::super::layout;
 use super::super::pages::Pages;
 use super::list::code;
 use super::looking::SeenLetter;
+use super::parts::{DO, doing, whole_name};
 use super::queue::about;
 use super::words::{advice, indented, size};
-use super::{DO, doing, whole_name};
 use crate::dead_letters::Mended;
 use crate::failure::Failure;
 use crate::letters;
@@ -36,8 +35,8 @@ pub(super) async fn page(
     let seen = if with_data {
         None
     } else {
-        pages.letters.counted(pages, stack).await;
-        Some(pages.letters.of_queue(pages, queue).await?)
+        pages.letters.counted(stack).await;
+        Some(pages.letters.of_queue(queue).await?)
     };
     let known = seen.iter().flat_map(|seen| &seen.letters);
     let mut known = known.filter(|letter| letter.shown.message_id == id);
@@ -219,7 +218,7 @@ fn form(pages: &Pages, queue: &str, id: &str, written: &Written) -> Markup {
     let lines = written.body.lines().count().clamp(6, 30);
     html! {
         form.block.mend method="post" action=(itself) data-check=(checking) {
-            input type="hidden" name=(TOKEN) value=(pages.token);
+            input type="hidden" name=(TOKEN) value=(pages.frame.token);
             input type="hidden" name="original" value=(written.original);
             label for="mended" { "The message as it will be sent" }
             // The first line break of what is in there is not part of it.

@@ -14,8 +14,8 @@ use super::super::layout;
 use super::super::pages::Pages;
 use super::groups::{Filter, Group};
 use super::looking::{Counted, Seen};
+use super::parts::{doing, whole_name};
 use super::words::{OF_SQS, advice, short};
-use super::{doing, whole_name};
 use crate::failure::Failure;
 use crate::output::{age, count, one_or_more};
 use crate::stack::Stack;
@@ -35,7 +35,7 @@ pub(super) async fn page(pages: &Rc<Pages>, stack: &Stack, asked: &Asked) -> Ans
 }
 
 async fn shown(pages: &Rc<Pages>, stack: &Stack, asked: &Asked) -> Result<Markup, Failure> {
-    let counted = pages.letters.counted(pages, stack).await;
+    let counted = pages.letters.counted(stack).await;
     let looks = counted.iter().map(|counted| look(pages, counted));
     let looks: Vec<_> = join_all(looks).await.into_iter().flatten().collect();
     let letters: usize = counted.iter().map(Counted::all).sum();
@@ -75,7 +75,7 @@ async fn look<'c>(
         Ok(_) if counted.all() == 0 => return None,
         Ok(_) => {}
     }
-    let seen = pages.letters.of_queue(pages, &counted.queue);
+    let seen = pages.letters.of_queue(&counted.queue);
     let seen = match tokio::time::timeout(PATIENCE, seen).await {
         Ok(seen) => seen.map_err(|failure| failure.to_string()),
         Err(_) => Err(format!(

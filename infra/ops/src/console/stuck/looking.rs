@@ -13,7 +13,6 @@ use futures::stream::{self, StreamExt};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::Instant;
 
-use super::super::pages::Pages;
 use crate::dead_letters::{self, ShownLetter};
 use crate::failure::Failure;
 use crate::kinds::{Key, Kinds};
@@ -38,8 +37,10 @@ const UNCHANGED: Duration = Duration::from_mins(5);
 const CALLS: usize = 8;
 
 /// What is known of the dead letters of a stack.
-#[derive(Default)]
 pub(crate) struct Letters {
+    stack: Rc<Stack>,
+    /// For how long counts are good enough.
+    good: Duration,
     /// Held by whoever receives letters of that queue, until they are let go: another page would find them held by
     /// another reader.
     locks: RefCell<BTreeMap<String, Arc<Mutex<()>>>>,
@@ -120,6 +121,17 @@ impl Seen {
 }
 
 impl Letters {
+    /// Nothing is known of them yet.
+    pub(crate) fn of(stack: Rc<Stack>, is_local: bool) -> Rc<Self> {
+        Rc::new(Self {
+            stack,
+            good: if is_local { COUNTED_HERE } else { COUNTED },
+            locks: RefCell::default(),
+            seen: RefCell::default(),
+            counted: RefCell::default(),
+        })
+    }
+
     /// Waits until nobody else receives letters of that queue, here.
     pub(super) async fn alone(&self, queue: &str) -> OwnedMutexGuard<()> {
         let lock = self
@@ -143,14 +155,9 @@ impl Letters {
     }
 
     /// How many messages each dead-letter queue holds. It receives none.
-    pub(super) async fn counted(&self, pages: &Pages, stack: &Stack) -> Rc<Vec<Counted>> {
-        let good = if pages.local.is_some() {
-            COUNTED_HERE
-        } else {
-            COUNTED
-        };
+    pub(super) async fn counted(&self, stack: &Stack) -> Rc<Vec<Counted>> {
         if let Some((at, counted)) = &*self.counted.borrow()
-            && at.elapsed() < good
+            && at.elapsed() < self.good
         {
             return counted.clone();
         }
@@ -169,24 +176,24 @@ impl Letters {
 
     /// What is known of a queue, after a look if it is not known well enough. The look goes on if nobody waits for it
     /// any more, so that what it receives is let go.
-    pub(super) async fn of_queue(&self, pages: &Rc<Pages>, queue: &str) -> Result<Rc<Seen>, Failure> {
+    pub(super) async fn of_queue(self: &Rc<Self>, queue: &str) -> Result<Rc<Seen>, Failure> {
         let counts = self.counts_of(queue);
         let known = self.seen.borrow().get(queue).cloned();
         if let Some(seen) = known.filter(|seen| seen.is_good(counts)) {
             return Ok(seen);
         }
-        let (pages, queue) = (pages.clone(), queue.to_owned());
+        let (this, queue) = (self.clone(), queue.to_owned());
         let looking = tokio::task::spawn_local(async move {
-            let alone = pages.letters.alone(&queue).await;
-            let of_another = pages.letters.seen.borrow().get(&queue).cloned();
+            let alone = this.alone(&queue).await;
+            let of_another = this.seen.borrow().get(&queue).cloned();
             if let Some(seen) = of_another.filter(|seen| seen.is_good(counts)) {
                 return Ok(seen);
             }
-            let stack = pages.stack.anew().await?;
+            let stack = this.stack.anew().await?;
             let seen = look(&stack, &queue).await;
             stack.let_go().await;
             let seen = Rc::new(seen?);
-            pages.letters.seen.borrow_mut().insert(queue, seen.clone());
+            this.seen.borrow_mut().insert(queue, seen.clone());
             drop(alone);
             Ok(seen)
         });

@@ -13,6 +13,7 @@ use super::super::pages::Pages;
 use super::groups::{Filter, Group, NO_CODE, error_mark};
 use super::list::{actions, code, unseen};
 use super::looking::{LOOKED_AT, Seen, SeenLetter};
+use super::parts::doing;
 use super::words::{OF_SQS, advice, short};
 use crate::failure::Failure;
 use crate::kinds::Key;
@@ -34,8 +35,8 @@ pub(super) async fn page(
     let filter = Filter::of_address(asked)?;
     let part = layout::part("letters", "Letters", true, async {
         // For whether they have changed since the last look.
-        pages.letters.counted(pages, stack).await;
-        let seen = pages.letters.of_queue(pages, queue).await?;
+        pages.letters.counted(stack).await;
+        let seen = pages.letters.of_queue(queue).await?;
         Ok(shown(pages, asked, queue, &filter, &seen, stack.clock.now()))
     });
     let about = stack
@@ -183,8 +184,8 @@ fn of_all(
         let at = address(["letters", queue]);
         let fields = filter.fields();
         return html! {
-            (super::doing(pages, &at, "redrive", "Send back all of these", None, &fields))
-            (super::doing(pages, &at, "drop", "Drop all of these…", Some("danger"), &fields))
+            (doing(pages, &at, "redrive", "Send back all of these", None, &fields))
+            (doing(pages, &at, "drop", "Drop all of these…", Some("danger"), &fields))
         };
     }
     // Several that can't be read are mended one by one, and of different codes nothing helps all.
