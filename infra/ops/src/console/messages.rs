@@ -375,7 +375,10 @@ fn one(
             (section("from", if is_command { "Sent by" } else { "Recorded by" }, false, &parties(&from, false)))
             (section("to", if is_command { "Taken by" } else { "Told to" }, false, &parties(&to, true)))
         }
-        (section("fields", "Fields", false, &fields(&message.shape)))
+        (section("fields", "Fields", false, &html! {
+            // A window may be too narrow for it, and then it is moved by keyboard as well.
+            div.wide tabindex="0" role="region" aria-label="The fields" { (fields(&message.shape)) }
+        }))
         @if let (true, Some(function)) = (pages.local.is_some(), message.function) {
             (section("send", "Send", false, &form(pages, message, function, told)))
         } @else {
