@@ -125,7 +125,7 @@ def test_the_first_page_says_what_is_wrong_and_how_much_goes_on(browser, played)
         time.sleep(0.2)
     assert "dead letter" in text
     assert "orders completed" in text and "orders cancelled (payment failed)" in text
-    assert "begun within a minute" in text and "from begin to end" in text
+    assert "begun in the last minute" in text and "from begin to end" in text
     assert {"problems", "today", "orders", "groups", "flow"} <= set(Page(text).live)
 
 

@@ -212,9 +212,9 @@ pub(crate) async fn draw(pages: &Rc<Pages>, stack: &Stack) -> Result<Markup, Fai
     let others = others(&stack.bundle, &counts);
     Ok(html! {
         p.quiet {
-            "A box is a command's queue, with what waits in it, what is held back (a deadline, a retry, or in a \
-             function's hands) and what is dead; below are the events that come of \
-             them, with how many there were within a minute. A line is a step, with what waits for it."
+            "Boxes are queues of commands: what waits, what is held back (a deadline, a retry, or in a function's \
+             hands), what is dead. Below them are their events, with how many came in the last minute. A line is a step: \
+             it leads from an event to the command that it sends."
         }
         @for drawn in drawn { (drawn) }
         (others)

@@ -157,7 +157,7 @@ async fn of_view(pages: &Rc<Pages>, stack: &Stack, form: &ViewTableForm) -> Resu
     let list = |query: &str| format!("{}{query}", address(["view", form.listing.command]));
     Ok(html! {
         div.cards {
-            a.card href=(list("?all=1")) { b { (begun) } span { "begun within a minute" } }
+            a.card href=(list("?all=1")) { b { (begun) } span { "begun in the last minute" } }
             @for phase in phases {
                 @let counted = counts.value.of(phase.name);
                 a.card.bad[counted.overdue > 0] href=(list(&format!("?phase={}", phase.name))) {
@@ -170,8 +170,8 @@ async fn of_view(pages: &Rc<Pages>, stack: &Stack, form: &ViewTableForm) -> Resu
                 }
             }
             @if let Some(took) = pages.pulse.borrow().took(now, form.name) {
-                div.card { b { (short(took.p50)) } span { "from begin to end: half of " (took.of) } }
-                div.card { b { (short(took.p95)) } span { "95 of 100 within" } }
+                div.card { b { (short(took.p50)) } span { "p50 from begin to end, of " (took.of) } }
+                div.card { b { (short(took.p95)) } span { "p95" } }
             }
         }
         @if counts.age > OLD { p.quiet { "What is open was counted " (age(counts.age)) " ago: that takes a while, and is not done at once again." } }
@@ -209,7 +209,7 @@ fn today(pages: &Pages, stack: &Stack, views: &[ViewTableForm]) -> Markup {
         @match (pulse.read_to, is_whole) {
             (None, _) => p.quiet { "The day's events are being read …" },
             (Some(read), false) => p.quiet { "The day's events are being read: so far up to " (clock_time(read)) },
-            (Some(_), true) => p.quiet { "Events a minute within the hour. What ended within 24 hours is counted from the table's stream, which goes back that far." },
+            (Some(_), true) => p.quiet { "Bars: events in each minute of the last hour. Endings are those of the last 24 hours, as far as the table's stream goes back." },
         }
     }
 }
