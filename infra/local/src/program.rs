@@ -20,7 +20,7 @@ use crate::up::{self, UpOptions};
 /// Runs the bundle on this machine, on an embedded DynamoDB and SQS
 #[allow(clippy::doc_markdown)] // It is the text of --help, not documentation.
 #[derive(Debug, Parser)]
-#[command(name = "cargo local", bin_name = "cargo local")]
+#[command(name = "cargo local", bin_name = "cargo local", version)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

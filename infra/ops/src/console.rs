@@ -170,6 +170,7 @@ impl Console {
     pub fn routes(&self) -> Router {
         Router::new()
             .route(ROOT, any(handle))
+            .route("/console/", any(handle))
             .route("/console/{*page}", any(handle))
             .with_state(self.clone())
     }

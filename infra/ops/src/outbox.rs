@@ -167,6 +167,24 @@ pub(crate) async fn counted(stack: &Stack, delivery: Delivery) -> Result<u64, Fa
     of(stack).count(delivery).await.map_err(failed)
 }
 
+/// How many commits are not delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Undelivered {
+    /// Sent again by the sweeper.
+    pub(crate) pending: u64,
+    /// Left to a person.
+    pub(crate) parked: u64,
+}
+
+/// Counts them.
+pub(crate) async fn undelivered(stack: &Stack) -> Result<Undelivered, Failure> {
+    let outbox = of(stack);
+    Ok(Undelivered {
+        pending: outbox.count(Delivery::Pending).await.map_err(failed)?,
+        parked: outbox.count(Delivery::Parked).await.map_err(failed)?,
+    })
+}
+
 /// Entries that are not published, `limit` of each state at most.
 pub(crate) async fn unpublished(stack: &Stack, limit: usize) -> Result<Vec<Entry>, Failure> {
     let outbox = of(stack);

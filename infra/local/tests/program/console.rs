@@ -186,7 +186,8 @@ fn a_deadline_passes_when_the_clock_is_moved_to_it_and_all_answers_are_dated_by_
     assert!(year(&date(&up)).expect("a year") > before);
     until("what goes on now is told by that clock, too", || {
         let now = browser(&up).get("/console").text();
-        now.contains("Events a minute within the hour").then_some(())
+        now.contains("events in each minute of the last hour")
+            .then_some(())
     });
     for wrong in ["0", "-5", "soon", "99999999999999999999"] {
         let refused = press(&up, "clock", &[("minutes", wrong)]);

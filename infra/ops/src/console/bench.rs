@@ -44,7 +44,7 @@ pub(crate) async fn answer(
     }
     let outcome = match path {
         ["clock"] => move_clock(local, asked),
-        ["takes"] => take_messages(local, asked),
+        ["takes"] => take_messages(stack, local, asked),
         ["answer"] => answering::answer(stack, local, asked).await,
         ["mishap"] => set_mishap(local, asked),
         ["play"] => play(pages, local, asked),
@@ -149,9 +149,16 @@ fn move_clock(local: &dyn LocalStack, asked: &Asked) -> Result<String, Failure> 
     Ok(format!("The clock is {} further{why}: {now}.", age(by)))
 }
 
-fn take_messages(local: &dyn LocalStack, asked: &Asked) -> Result<String, Failure> {
+fn take_messages(stack: &Stack, local: &dyn LocalStack, asked: &Asked) -> Result<String, Failure> {
     let function = field(asked, "function")?;
     let takes = field(asked, "takes")? == "yes";
+    let registry = &stack.bundle.registry;
+    let simulates = registry.function(function).map(|function| function.trigger);
+    if !matches!(simulates, Some(Trigger::Outbound(_))) {
+        return Err(Failure::Usage(format!(
+            "{function} answers for no system outside; expected a simulator, as the page lists them"
+        )));
+    }
     local.take_messages(function, takes)?;
     Ok(if takes {
         format!("{function} answers by itself again.")
@@ -295,8 +302,19 @@ fn set_mishap(local: &dyn LocalStack, asked: &Asked) -> Result<String, Failure> 
     }
     let mishap = Mishap::ALL.into_iter().find(|mishap| mishap.name() == name);
     let mishap = mishap.ok_or_else(|| Failure::Usage(format!("{name} is nothing that can happen")))?;
+    let mishaps = local.mishaps();
+    let before = mishaps.iter().find(|(known, _)| known == function);
+    let instead = before.map_or_else(String::new, |(_, before)| {
+        format!(
+            " That takes the place of what was set before: {}.",
+            before.about()
+        )
+    });
     local.set_mishap(function, Some(mishap))?;
-    Ok(format!("The next invocation of {function} {}.", mishap.about()))
+    Ok(format!(
+        "The next invocation of {function} {}.{instead}",
+        mishap.about()
+    ))
 }
 
 fn beginning(pages: &Pages, local: &dyn LocalStack) -> Markup {

@@ -85,7 +85,8 @@ pub(crate) fn refused(request: &Request<Body>, peer: SocketAddr) -> Option<Answe
 pub(crate) fn stale() -> Answer {
     Answer::refused(
         StatusCode::FORBIDDEN,
-        "This page is older than the console's process: nothing was done. Load it again, then send it.",
+        "The form has no token of this process: it comes from a page that is older, or from none of the console's. \
+         Nothing was done. Load the page again, then send it.",
     )
 }
 

@@ -3,7 +3,6 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use aws_adapters::Delivery;
 use bundle::ViewTableForm;
 use eventsourcing::{Clock, Read, Timestamp};
 use maud::{Markup, html};
@@ -11,12 +10,12 @@ use maud::{Markup, html};
 use super::answer::Answer;
 use super::asked::{Asked, address};
 use super::flow;
+use super::kept::Known;
 use super::layout::{capitalised, part, section};
 use super::pages::Pages;
 use super::pulse::is_behind;
 use crate::failure::Failure;
-use crate::outbox;
-use crate::output::{age, count};
+use crate::output::{age, count, one_or_more};
 use crate::stack::Stack;
 use crate::views::View;
 
@@ -62,6 +61,13 @@ async fn problems(pages: &Rc<Pages>, stack: &Stack, views: &[ViewTableForm]) -> 
     let (mut problems, mut missing) = (Vec::new(), Vec::new());
     match pages.waiting().await {
         Ok(counts) => {
+            for (queue, since) in pages.busy.for_long(&counts.value) {
+                problems.push(Problem {
+                    what: format!("{queue} has not been empty for {}", age(since)),
+                    href: format!("{}#flow", address([])),
+                    is_bad: false,
+                });
+            }
             let dead: usize = counts.value.values().map(|queued| queued.dead).sum();
             if dead > 0 {
                 problems.push(Problem {
@@ -73,20 +79,22 @@ async fn problems(pages: &Rc<Pages>, stack: &Stack, views: &[ViewTableForm]) -> 
         }
         Err(failure) => missing.push(failure.to_string()),
     }
-    let outbox = outbox::of(stack);
-    for (state, is_bad, what) in [
-        (Delivery::Parked, true, "parked in the outbox, for a person"),
-        (Delivery::Pending, false, "in the outbox, sent again by itself"),
-    ] {
-        match outbox.count(state).await {
-            Ok(0) => {}
-            Ok(number) => problems.push(Problem {
-                what: format!("{} {what}", count(number, "commit", "commits")),
-                href: address(["outbox"]),
-                is_bad,
-            }),
-            Err(error) => missing.push(error.to_string()),
+    match pages.undelivered().await {
+        Ok(Known { value, .. }) => {
+            for (number, is_bad, what) in [
+                (value.parked, true, "parked in the outbox, for a person"),
+                (value.pending, false, "in the outbox, sent again by itself"),
+            ] {
+                if number > 0 {
+                    problems.push(Problem {
+                        what: format!("{} {what}", count(number, "commit", "commits")),
+                        href: address(["outbox"]),
+                        is_bad,
+                    });
+                }
+            }
         }
+        Err(failure) => missing.push(failure.to_string()),
     }
     for form in views {
         match late(pages, stack, form).await {
@@ -200,7 +208,8 @@ fn today(pages: &Pages, stack: &Stack, views: &[ViewTableForm]) -> Markup {
                 @for (how, number) in pulse.ended(now, form.name) {
                     @let phase = how.split(' ').next().unwrap_or_default();
                     a.card href=(format!("{}?phase={phase}", address(["view", form.listing.command]))) {
-                        b { (number) } span { (form.listing.many) " " (how.replace('_', " ")) }
+                        b { (number) }
+                        span { (one_or_more(number, form.listing.one, form.listing.many)) " " (how.replace('_', " ")) }
                     }
                 }
             }

@@ -18,9 +18,10 @@ use super::layout::{self, Frame};
 use super::local_stack::LocalStack;
 use super::pulse::Pulse;
 use super::stuck::looking::Letters;
-use super::waiting::{self, Counts, HERE, ON_AWS};
+use super::waiting::{self, Busy, Counts, HERE, ON_AWS};
 use crate::failure::Failure;
 use crate::kinds::Kinds;
+use crate::outbox::{self, Undelivered};
 use crate::stack::Stack;
 use crate::trace::{Leftovers, Stuck};
 use crate::views::{Asked as AskedOfView, Found, View, answer as answer_of_view};
@@ -42,6 +43,10 @@ pub(crate) struct Pages {
     pub(crate) pulse: Rc<RefCell<Pulse>>,
     /// How many messages there are in each queue.
     waiting: Rc<Kept<Counts>>,
+    /// Which queues are never empty.
+    pub(crate) busy: Busy,
+    /// How much the outbox holds.
+    undelivered: Rc<Kept<Undelivered>>,
     /// What is open of each view, by its name.
     open: BTreeMap<&'static str, Rc<Kept<PhaseCounts>>>,
     /// What is stuck.
@@ -84,6 +89,8 @@ impl Pages {
             frame,
             pulse: Rc::default(),
             waiting: Kept::new(least),
+            busy: Busy::default(),
+            undelivered: Kept::new(least),
             open,
             stuck: Kept::new(STUCK),
             said: RefCell::default(),
@@ -102,6 +109,14 @@ impl Pages {
         let pages = self.clone();
         self.waiting
             .get(|| async move { waiting::ask(&pages.stack).await })
+            .await
+    }
+
+    /// How much the outbox holds that is not delivered.
+    pub(crate) async fn undelivered(self: &Rc<Self>) -> Result<Known<Undelivered>, Failure> {
+        let pages = self.clone();
+        self.undelivered
+            .get(|| async move { outbox::undelivered(&pages.stack).await })
             .await
     }
 
@@ -159,6 +174,7 @@ impl Pages {
     /// Has the next page find out how things stand: something was done.
     fn forget(&self) {
         self.waiting.forget();
+        self.undelivered.forget();
         self.open.values().for_each(|open| open.forget());
     }
 

@@ -2,6 +2,7 @@
 
 use aws_adapters::reason;
 
+use crate::called;
 use crate::output::count;
 use crate::stack::Stack;
 
@@ -33,7 +34,8 @@ pub(crate) async fn advice(stack: &Stack) -> String {
         Err(why) => format!("how large that is can't be told: {why}"),
     };
     format!(
-        "if it is a correlation id, nothing that is open or stuck leads to its chain; --scan looks for it through the \
-         whole event table ({size})"
+        "if it is a correlation id, nothing that is open or stuck leads to its chain; {} trace ID --scan looks for it \
+         through the whole event table ({size})",
+        called::name()
     )
 }

@@ -18,6 +18,7 @@ use super::words::{advice, indented, size};
 use crate::dead_letters::Mended;
 use crate::failure::Failure;
 use crate::letters;
+use crate::output::plain;
 use crate::send::Allowed;
 use crate::stack::Stack;
 
@@ -209,6 +210,12 @@ pub(super) fn check(pages: &Pages, asked: &Asked, queue: &str, id: &str) -> Answ
     pages.page(asked, "letters", &title, &content)
 }
 
+/// The text without what is not shown as it is, line by line.
+fn plain_lines(text: &str) -> String {
+    let lines = text.split('\n').map(|line| plain(line.trim_end_matches('\r')));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 fn form(pages: &Pages, queue: &str, id: &str, written: &Written) -> Markup {
     let faults = written.faults(pages, queue);
     let itself = address(["letters", queue, id]);
@@ -223,6 +230,12 @@ fn form(pages: &Pages, queue: &str, id: &str, written: &Written) -> Markup {
             label for="mended" { "The message as it will be sent" }
             // The first line break of what is in there is not part of it.
             textarea #mended name="body" rows=(lines) spellcheck="false" autocomplete="off" { "\n" (written.body) }
+            @if plain_lines(&written.original) != written.original {
+                p.problem {
+                    "It holds characters that are not shown, or that turn text around: what you see may not be what is \
+                     sent. Written as \\u escapes they are seen."
+                }
+            }
             div #faults.problem[!faults.is_empty()] role="status" {
                 @if !faults.is_empty() {
                     ul { @for fault in &faults { li { (fault) } } }
