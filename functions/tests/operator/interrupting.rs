@@ -75,6 +75,13 @@ impl Held {
         }
     }
 
+    fn interrupted_twice(mut self) -> Ran {
+        self.interrupt();
+        self.heard();
+        self.interrupt();
+        self.ended()
+    }
+
     fn interrupted_once(mut self) -> Ran {
         self.interrupt();
         self.heard();
@@ -141,11 +148,9 @@ async fn an_interrupted_drop_tells_how_many_are_gone() {
 async fn whoever_interrupts_twice_does_not_wait_and_is_told_what_is_not_known() {
     let up = with_letters(11).await;
     let redrive = ["dlq", "redrive", "finalize-cart", "--json"];
-    let mut held = Held::at(&up, Gate::after(0, SEND), &redrive).await;
-    held.interrupt();
-    held.heard();
-    held.interrupt();
-    let told = held.ended();
+    let told = Held::at(&up, Gate::after(0, SEND), &redrive)
+        .await
+        .interrupted_twice();
     assert_eq!(told.code, 130, "{told:?}");
     let document = told.json();
     assert_eq!((&document["done"], &document["of"]), (&json!(0), &json!(11)));
@@ -216,11 +221,9 @@ async fn whoever_interrupts_a_send_twice_is_told_which_commands_may_have_been_se
     let up = Up::without_functions().await;
     let (_folder, file) = carts_in_a_file(205);
     let send = ["send", "FinalizeCart", "--json", "--file", &file];
-    let mut held = Held::at(&up, Gate::after(0, SEND), &send).await;
-    held.interrupt();
-    held.heard();
-    held.interrupt();
-    let told = held.ended();
+    let told = Held::at(&up, Gate::after(0, SEND), &send)
+        .await
+        .interrupted_twice();
     assert_eq!(told.code, 130, "{told:?}");
     let document = told.json();
     let rows = document["sent"].as_array().expect("a list");
@@ -289,4 +292,18 @@ async fn an_interrupted_drop_from_the_outbox_tells_how_many_entries_are_gone() {
         told.err
     );
     assert_eq!(up.ops(&["outbox", "list", "--json"]).done().json()["parked"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interruption_while_the_stack_is_looked_for_ends_the_search() {
+    let up = Up::without_functions().await;
+    let search = Gate::after(0, "AmazonSQS.GetQueueUrl");
+    let held = Held::at(&up, search, &["dlq", "list"]).await;
+    held.interrupt();
+    // The gate stays closed: the answer is not waited for.
+    let told = held.ended();
+    assert!(
+        told.out.is_empty() && !told.err.contains("does not answer"),
+        "{told:?}"
+    );
 }

@@ -128,8 +128,7 @@ impl Console {
             let (bundle, name, environment) = (bundle.clone(), name.clone(), environment.clone());
             let local = local.clone();
             async move {
-                let (proxies, never) = (Proxies::default(), Interruption::never());
-                let stack = Stack::find(bundle, &name, &environment, &proxies, never).await?;
+                let stack = Stack::find(bundle, &name, &environment, &Proxies::default()).await?;
                 Ok(Pages::of(stack, Some(local), false, token))
             }
             .boxed_local()

@@ -52,27 +52,29 @@ impl Held {
 }
 
 impl Stack {
-    /// Finds the stack of that name where the environment points to.
+    /// Finds the stack of that name where the environment points to, for a command that can be interrupted.
     pub(crate) async fn open(bundle: Arc<Bundle>, name: &str) -> Result<Self, Failure> {
-        let proxies = Proxies::from_process()?;
-        let environment = place::find(&proxies).await?.environment;
-        Self::find(bundle, name, &environment, &proxies, Interruption::listen()?).await
+        let found = Self::open_for_long(bundle, name).await?;
+        Ok(Self {
+            // Not before: whoever interrupts a search for the stack ends the process.
+            interruption: Interruption::listen()?,
+            ..found
+        })
     }
 
     /// The same for a process that goes on until it is ended.
     pub(crate) async fn open_for_long(bundle: Arc<Bundle>, name: &str) -> Result<Self, Failure> {
         let proxies = Proxies::from_process()?;
         let environment = place::find(&proxies).await?.environment;
-        Self::find(bundle, name, &environment, &proxies, Interruption::never()).await
+        Self::find(bundle, name, &environment, &proxies).await
     }
 
-    /// Finds the stack of that name in that place.
+    /// Finds the stack of that name in that place. Nobody interrupts what is done with it.
     pub(crate) async fn find(
         bundle: Arc<Bundle>,
         name: &str,
         environment: &Environment,
         proxies: &Proxies,
-        interruption: Interruption,
     ) -> Result<Self, Failure> {
         let connection = Connection::open_through(environment, proxies);
         let names = Names::of(name);
@@ -105,7 +107,7 @@ impl Stack {
             at,
             views,
             clock: date.clock(),
-            interruption,
+            interruption: Interruption::never(),
             entrance,
             held: Arc::default(),
             receiving: Arc::default(),
