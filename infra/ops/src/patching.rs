@@ -5,10 +5,7 @@
 //!
 //! Source: <https://www.rfc-editor.org/rfc/rfc7396#section-2>
 
-use std::fmt;
-
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::Value;
+use eventsourcing::WrittenField;
 use serde_json::value::RawValue;
 
 /// A patch: what a JSON text says.
@@ -40,73 +37,44 @@ impl<'a> Patch<'a> {
 }
 
 fn check(patch: &RawValue) -> Result<(), String> {
-    let Some(fields) = object(patch) else {
+    let Some(fields) = WrittenField::all(patch.get()) else {
         return Ok(());
     };
-    for (place, (name, value)) in fields.iter().enumerate() {
-        if fields[..place].iter().any(|(other, _)| other == name) {
-            return Err(format!("field {name:?} comes twice"));
+    for (place, field) in fields.iter().enumerate() {
+        if fields[..place].iter().any(|other| other.name == field.name) {
+            return Err(format!("field {:?} comes twice", field.name));
         }
-        check(value)?;
+        check(field.value)?;
     }
     Ok(())
 }
 
 fn merged(target: Option<&RawValue>, patch: &RawValue) -> String {
-    let Some(changes) = object(patch) else {
+    let Some(changes) = WrittenField::all(patch.get()) else {
         return patch.get().to_owned();
     };
-    let mut fields: Vec<(String, String)> = Vec::new();
-    let target = target.and_then(object).unwrap_or_default();
-    for (name, value) in &target {
-        match changes.iter().find(|(changed, _)| changed == name) {
-            None => fields.push((name.clone(), value.get().to_owned())),
-            Some((_, change)) if is_null(change) => {}
-            Some((_, change)) => fields.push((name.clone(), merged(Some(value), change))),
+    let mut fields: Vec<String> = Vec::new();
+    let mut put = |field: &WrittenField<'_>, value: &str| fields.push(format!("{}:{value}", field.written));
+    let target = target
+        .and_then(|target| WrittenField::all(target.get()))
+        .unwrap_or_default();
+    for field in &target {
+        match changes.iter().find(|change| change.name == field.name) {
+            None => put(field, field.value.get()),
+            Some(change) if is_null(change.value) => {}
+            Some(change) => put(field, &merged(Some(field.value), change.value)),
         }
     }
-    for (name, change) in &changes {
-        if !is_null(change) && target.iter().all(|(known, _)| known != name) {
-            fields.push((name.clone(), merged(None, change)));
+    for change in &changes {
+        if !is_null(change.value) && target.iter().all(|known| known.name != change.name) {
+            put(change, &merged(None, change.value));
         }
     }
-    let fields = fields.iter();
-    let fields = fields.map(|(name, value)| format!("{}:{value}", Value::from(name.as_str())));
-    format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
+    format!("{{{}}}", fields.join(","))
 }
 
 fn is_null(value: &RawValue) -> bool {
     value.get() == "null"
-}
-
-/// The fields of an object in their order; none of what is no object.
-fn object(value: &RawValue) -> Option<Vec<(String, &RawValue)>> {
-    let fields: Option<InOrder<'_>> = serde_json::from_str(value.get()).ok();
-    fields.map(|fields| fields.0)
-}
-
-struct InOrder<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for InOrder<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Fields;
-        impl<'de> Visitor<'de> for Fields {
-            type Value = InOrder<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<InOrder<'de>, A::Error> {
-                let mut fields = Vec::new();
-                while let Some(field) = map.next_entry()? {
-                    fields.push(field);
-                }
-                Ok(InOrder(fields))
-            }
-        }
-        deserializer.deserialize_map(Fields)
-    }
 }
 
 #[cfg(test)]
@@ -146,6 +114,15 @@ mod tests {
         assert_eq!(
             patched(text, r#"{"command":{"who":"7","more":2.50}}"#),
             r#"{"command":{"price":19.90,"big":123456789012345678901234567890.10,"who":"7","e":1e-2,"more":2.50},"id":"\u00e4"}"#
+        );
+    }
+
+    #[test]
+    fn a_name_that_no_text_can_hold_is_kept_as_it_is_written_with_all_that_stands_beside_it() {
+        let text = r#"{"id":"l-1","\ud800":1,"command":{"who":7,"w\u00e9":[2.50]}}"#;
+        assert_eq!(
+            patched(text, r#"{"command":{"who":"7"}}"#),
+            r#"{"id":"l-1","\ud800":1,"command":{"who":"7","w\u00e9":[2.50]}}"#
         );
     }
 

@@ -74,7 +74,8 @@ pub struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// The fields of the object that `json` is; none if it is no JSON object.
     pub fn of(json: &'a str) -> Option<Self> {
-        let ByName(fields) = serde_json::from_str(json).ok()?;
+        let entries = WrittenField::all(json)?.into_iter();
+        let fields = entries.map(|entry| (entry.name, entry.value)).collect();
         Some(Self { json, fields })
     }
 
@@ -106,30 +107,47 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Values by their names. Names are read as texts are: one that no text can hold is nobody's field, and no
-/// reason to refuse the others.
-struct ByName<'a>(BTreeMap<Cow<'a, str>, &'a RawValue>);
+/// A field as it stands in the text of its object.
+#[derive(Clone, Debug)]
+pub struct WrittenField<'a> {
+    /// The name, read as texts are: one that no text can hold is nobody's field, and no reason to refuse the others.
+    pub name: Cow<'a, str>,
+    /// The name as it is written, with its quotes.
+    pub written: &'a RawValue,
+    /// The value, be it `null`.
+    pub value: &'a RawValue,
+}
 
-impl<'de> Deserialize<'de> for ByName<'de> {
+impl<'a> WrittenField<'a> {
+    /// The fields of the object that `json` is, in its order; none if it is no JSON object.
+    pub fn all(json: &'a str) -> Option<Vec<Self>> {
+        let Entries(entries) = serde_json::from_str(json).ok()?;
+        Some(entries)
+    }
+}
+
+struct Entries<'a>(Vec<WrittenField<'a>>);
+
+impl<'de> Deserialize<'de> for Entries<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Entries;
-        impl<'de> Visitor<'de> for Entries {
-            type Value = ByName<'de>;
+        struct InOrder;
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Entries<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ByName<'de>, A::Error> {
-                let mut fields = BTreeMap::new();
-                while let Some((name, value)) = map.next_entry::<&'de RawValue, &'de RawValue>()? {
-                    let name = text(name.get()).ok_or_else(|| A::Error::custom("a name is a string"))?;
-                    fields.insert(name, value);
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<'de>, A::Error> {
+                let mut entries = Vec::new();
+                while let Some((written, value)) = map.next_entry::<&'de RawValue, &'de RawValue>()? {
+                    let name = text(written.get()).ok_or_else(|| A::Error::custom("a name is a string"))?;
+                    entries.push(WrittenField { name, written, value });
                 }
-                Ok(ByName(fields))
+                Ok(Entries(entries))
             }
         }
-        deserializer.deserialize_map(Entries)
+        deserializer.deserialize_map(InOrder)
     }
 }
 

@@ -63,7 +63,7 @@ pub use envelope::{
     Announced, CommandEnvelope, EventEnvelope, Malformed, Metadata, encode_command, encode_event, ids_of,
 };
 pub use field_error::FieldError;
-pub use fields::{FieldValue, Fields, Text};
+pub use fields::{FieldValue, Fields, Text, WrittenField};
 pub use form::{Characters, DecimalForm, Field, FieldForm, Shape, TextForm};
 pub use ids::{Category, NAMESPACE, StreamId, command_id, computed_id, event_id};
 pub use listing::{Column, ColumnKind, ListedPhase, Listing};
