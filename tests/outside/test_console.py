@@ -146,6 +146,11 @@ def test_lists_are_chosen_by_their_address(browser, played):
         assert status == 400 and expected in text, f"{wrong}: {status} {text[-400:]}"
 
 
+def test_what_is_not_there_says_how_to_look_further(browser, played):
+    status, _, text = browser.ask("/console/of?id=nothing-of-that-name")
+    assert status == 404 and "cargo ops trace ID --scan" in text, text[-600:]
+
+
 def test_another_sites_page_gets_nothing(browser, up):
     page = browser.page("/console/messages/FinalizeCart")
     for headers in [{"Host": "evil.example"}, {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "no-cors"}]:

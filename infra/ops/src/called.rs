@@ -3,7 +3,7 @@
 
 use std::ffi::OsStr;
 use std::path::Path;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use clap::Command;
 use clap::builder::StyledStr;
@@ -12,15 +12,20 @@ use clap::builder::StyledStr;
 const WRITTEN: &str = "cargo ops";
 
 static PROGRAM: LazyLock<String> = LazyLock::new(|| stem(std::env::args_os().next().as_deref()));
-static NAME: LazyLock<String> = LazyLock::new(|| {
-    // `cargo run`, which the alias is short for, tells the program of which package it is.
-    let package = std::env::var_os("CARGO_PKG_NAME");
-    called(&PROGRAM, package.as_deref())
-});
+static NAME: OnceLock<String> = OnceLock::new();
+
+/// This process is the program. Others, such as a stack on this machine with its console, speak of it as well.
+pub(crate) fn is_this_process() {
+    NAME.get_or_init(|| {
+        // `cargo run`, which the alias is short for, tells the program of which package it is.
+        let package = std::env::var_os("CARGO_PKG_NAME");
+        called(&PROGRAM, package.as_deref())
+    });
+}
 
 /// What people type to run it.
 pub(crate) fn name() -> &'static str {
-    &NAME
+    NAME.get().map_or(WRITTEN, String::as_str)
 }
 
 /// The file that it is, as it is called where it is installed.

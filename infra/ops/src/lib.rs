@@ -275,6 +275,7 @@ impl Arguments {
 
 /// Does what the process's arguments ask for, with a stack of that business.
 pub fn run(bundle: Bundle) -> ExitCode {
+    called::is_this_process();
     let command = called::renamed(Arguments::of_business(&bundle), called::name());
     let matches = command.get_matches();
     let arguments = Arguments::from_matches(&bundle, &matches).unwrap_or_else(|error| error.exit());

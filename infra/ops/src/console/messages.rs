@@ -18,6 +18,7 @@ use super::answer::Answer;
 use super::asked::{Asked, TOKEN, address};
 use super::layout::{self, capitalised, section};
 use super::pages::{Pages, nothing_here};
+use crate::called;
 use crate::failure::Failure;
 use crate::send::{checked, deliver};
 use crate::stack::Stack;
@@ -331,7 +332,8 @@ fn sendable<'b>(pages: &Pages, message: &Message<'b>) -> Result<&'b Function, Fa
     let name = message.name();
     if pages.local.is_none() {
         return Err(Failure::Usage(format!(
-            "messages are sent from here on a stack on this machine alone; `cargo ops send {name}` sends one to any"
+            "messages are sent from here on a stack on this machine alone; `{} send {name}` sends one to any",
+            called::name()
         )));
     }
     message
@@ -385,7 +387,7 @@ fn one(
             (section("example", "One to copy", false, &html! { pre tabindex="0" { (sample(stack, message)) } }))
         }
         @if is_command && pages.local.is_none() {
-            p.quiet { "To send one: " code { "cargo ops send " (name) " FIELD=VALUE …" } }
+            p.quiet { "To send one: " code { (called::name()) " send " (name) " FIELD=VALUE …" } }
         }
     };
     if is_refused {

@@ -12,6 +12,7 @@ use super::answer::Answer;
 use super::asked::{Asked, TOKEN, address};
 use super::layout;
 use super::pages::{Pages, nothing_here};
+use crate::called;
 use crate::failure::Failure;
 use crate::kinds::Kinds;
 use crate::outbox;
@@ -244,7 +245,7 @@ fn sure(pages: &Pages, stack: &Stack, asked: &Asked, entries: &[OutboxEntry]) ->
                 }
             }
             p { "Their events stay in the event table, and are not sent: what follows from them does not happen. Only "
-                code { "cargo ops republish" } " sends them then." }
+                code { (called::name()) " republish" } " sends them then." }
             div.actions {
                 form method="post" action=(address(["outbox"])) {
                     input type="hidden" name=(TOKEN) value=(pages.frame.token);

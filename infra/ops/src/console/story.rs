@@ -26,6 +26,7 @@ use super::asked::{Asked, address};
 use super::layout;
 use super::messages::indented;
 use super::pages::{Pages, nothing_here};
+use crate::called;
 use crate::dead_letters::ShownLetter;
 use crate::events::{Data, ShownEvent, ShownFault};
 use crate::failure::Failure;
@@ -195,7 +196,7 @@ fn chain_page(pages: &Rc<Pages>, asked: &Asked, chain: &Chain, now: Timestamp) -
         (layout::section("stuck", "Stuck", true, &stuck(pages, &chain.dead_letters, &chain.outbox, now)))
         p.quiet {
             "What is open or stuck led here. If the chain went through other things, "
-            code { "cargo ops trace " (chain.correlation_id) " --scan" } " finds them."
+            code { (called::name()) " trace " (chain.correlation_id) " --scan" } " finds them."
         }
     };
     pages.page(asked, "", &title, &content)
@@ -278,7 +279,7 @@ impl<'k> Story<'k> {
             (layout::section("events", "Events", live, &events))
             @if let Some(asks) = asks { (layout::section("asks", "What can be asked of it", false, &asks)) }
             @if let Some(key) = main.or_else(|| self.traced.keys().first()) {
-                p.quiet { "The same in a terminal: " code { "cargo ops trace " (key) } }
+                p.quiet { "The same in a terminal: " code { (called::name()) " trace " (key) } }
             }
         };
         let place = self.row.as_ref().map_or("", |(form, _)| form.listing.command);
@@ -460,7 +461,7 @@ impl<'k> Story<'k> {
                 } } }
             }
             @if self.is_open() && self.sources.members() > self.sources.of_members().len() {
-                p.quiet { "Told by what has been recorded here. The streams of the members are read by " code { "cargo ops trace" } "." }
+                p.quiet { "Told by what has been recorded here. The streams of the members are read by " code { (called::name()) " trace" } "." }
             }
             @for unknown in unknown_events {
                 p.problem { (unknown.stream_id) " at revision " (unknown.revision) ", " (unknown.event_type) ": " (unknown.why) }

@@ -16,6 +16,7 @@ use super::groups::{Filter, Group};
 use super::looking::{Counted, Seen};
 use super::parts::{doing, whole_name};
 use super::words::{OF_SQS, advice, short};
+use crate::called;
 use crate::failure::Failure;
 use crate::output::{age, count, one_or_more};
 use crate::stack::Stack;
@@ -117,7 +118,7 @@ pub(super) fn unseen(seen: &Seen) -> Markup {
                 " Another reader has received "
                 (if seen.held == 1 { "one letter" } else { "these" })
                 ", or it is gone and the count lags behind. What that reader does not delete comes back by itself, within \
-                 15 minutes if it is cargo ops."
+                 15 minutes if it is " (called::name()) "."
             }
         }
         @if left > 0 { p.quiet { (shown) " of about " (seen.of) " were looked at." } }
