@@ -57,17 +57,10 @@ pub(crate) fn operator_role(bundle: &Bundle) -> Map {
     ];
     statements.extend(reading(bundle));
     statements.push(use_of_key());
-    Map::new().with("Type", "AWS::IAM::Role").with(
-        "Properties",
-        Map::new()
-            .with(
-                "Description",
-                "Operates the stack: sends, reads events, mends what is in dead-letter queues and in the outbox",
-            )
-            .note("The longest there is: publishing a large table again takes hours, and ends with its session.")
-            .with("MaxSessionDuration", LONGEST_SESSION.as_secs())
-            .with("AssumeRolePolicyDocument", document(vec![of_the_account()]))
-            .with("Policies", vec![policy("operate", statements)]),
+    role_of_people(
+        "Operates the stack: sends, reads events, mends what is in dead-letter queues and in the outbox",
+        "The longest there is: publishing a large table again takes hours, and ends with its session.",
+        policy("operate", statements),
     )
 }
 
@@ -86,17 +79,23 @@ pub(crate) fn viewer_role(bundle: &Bundle) -> Map {
     ];
     statements.extend(reading(bundle));
     statements.push(reading_with_key());
+    role_of_people(
+        "Looks at the stack: at events, views, dead letters and the outbox, and changes nothing",
+        "The longest there is: a console stays open for a working day.",
+        policy("look", statements),
+    )
+}
+
+/// A role that people take, for as long as may be, and why so long.
+fn role_of_people(about: &str, why_so_long: &str, policy: Map) -> Map {
     Map::new().with("Type", "AWS::IAM::Role").with(
         "Properties",
         Map::new()
-            .with(
-                "Description",
-                "Looks at the stack: at events, views, dead letters and the outbox, and changes nothing",
-            )
-            .note("The longest there is: a console stays open for a working day.")
+            .with("Description", about)
+            .note(why_so_long)
             .with("MaxSessionDuration", LONGEST_SESSION.as_secs())
             .with("AssumeRolePolicyDocument", document(vec![of_the_account()]))
-            .with("Policies", vec![policy("look", statements)]),
+            .with("Policies", vec![policy]),
     )
 }
 
