@@ -153,7 +153,11 @@ async fn late(pages: &Pages, stack: &Stack, form: &ViewTableForm) -> Result<Opti
     let view = View::of(stack, form);
     let row = view.reader.row(&newest.id, Read::Consistent).await;
     let row = row.map_err(|error| view.failed(error))?;
-    Ok(is_behind(&newest, row.as_ref()).then_some(late))
+    if is_behind(&newest, row.as_ref()) {
+        return Ok(Some(late));
+    }
+    pages.pulse.borrow_mut().is_shown(form.name, &newest);
+    Ok(None)
 }
 
 /// What is open of a view, by phase.
