@@ -180,13 +180,7 @@ impl LocalStack for Bench {
                 "no deadline is set for {id}, so that nothing can be late for it"
             ))
         })?;
-        // A second more, so that it has passed wherever it is compared in whole seconds.
-        let left = if due.at > self.now() {
-            due.at.since(self.now())
-        } else {
-            Duration::ZERO
-        };
-        self.move_clock(left + Duration::from_secs(1))?;
+        self.move_clock(due.passed_in(self.now()))?;
         let what = format!("{} has handled that its deadline is over", due.queue);
         until(&what, DEADLINE_PATIENCE, || {
             let left = self.deadlines_of(id);

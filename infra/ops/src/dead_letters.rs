@@ -19,8 +19,8 @@ use terminal::note;
 use crate::arguments::{Wait, Which, name_of, read_input};
 use crate::confirmation::{confirm, may_ask};
 use crate::failure::Failure;
-use crate::letters::{self, LOOK, Look, WORK, with_id};
-use crate::output::{Format, Report, age, count, one_or_more, progress};
+use crate::letters::{self, Look, Purpose, with_id};
+use crate::output::{Change, Format, Report, age, count, one_or_more, progress};
 use crate::patching::Patch;
 use crate::send::{Allowed, Problems};
 use crate::sheet::{Cell, Kind, Sheet, Tone, say};
@@ -257,7 +257,15 @@ pub(crate) async fn look_at(
     limit: usize,
 ) -> Result<Option<Look>, Failure> {
     let hidden = ProgressBar::hidden();
-    letters::look(stack, dead_letter_queue, limit, LOOK, Duration::ZERO, &hidden).await
+    letters::look(
+        stack,
+        dead_letter_queue,
+        limit,
+        Purpose::Look,
+        Duration::ZERO,
+        &hidden,
+    )
+    .await
 }
 
 impl Summary {
@@ -427,7 +435,7 @@ pub(crate) async fn show(
     wait: Wait,
 ) -> Result<(), Failure> {
     let dead_letter_queue = dead_letter_queue(stack.queue(queue)?);
-    let look = look(stack, &dead_letter_queue, limit, LOOK, wait).await?;
+    let look = look(stack, &dead_letter_queue, limit, Purpose::Look, wait).await?;
     let shown = Letters {
         queue: stack.names.of_function(&dead_letter_queue),
         messages: look
@@ -447,9 +455,15 @@ pub(crate) async fn show(
     Ok(())
 }
 
-async fn look(stack: &Stack, queue: &str, limit: usize, time: Duration, wait: Wait) -> Result<Look, Failure> {
+async fn look(
+    stack: &Stack,
+    queue: &str,
+    limit: usize,
+    purpose: Purpose,
+    wait: Wait,
+) -> Result<Look, Failure> {
     let bar = progress(None, "receiving messages");
-    let look = letters::look(stack, queue, limit, time, wait.into(), &bar).await?;
+    let look = letters::look(stack, queue, limit, purpose, wait.into(), &bar).await?;
     bar.finish_and_clear();
     look.ok_or_else(|| {
         Failure::NotFound(format!(
@@ -479,7 +493,7 @@ pub(crate) struct Meant {
 /// is, so all are received, and those that are not meant are let go with the rest in the end.
 pub(crate) async fn meant(stack: &Stack, dead_letter_queue: &str, which: &Which) -> Result<Meant, Failure> {
     which.check()?;
-    let look = look(stack, dead_letter_queue, usize::MAX, WORK, which.wait).await?;
+    let look = look(stack, dead_letter_queue, usize::MAX, Purpose::Work, which.wait).await?;
     let queue = stack.names.of_function(dead_letter_queue);
     if look.letters.is_empty() && look.held() > 0 {
         return Err(all_held(&queue, &look));
@@ -579,23 +593,7 @@ impl Report for Outcome {
     }
 }
 
-impl Outcome {
-    fn print(&self, format: Format) -> Result<(), Failure> {
-        format.print(self)?;
-        self.verdict()
-    }
-
-    /// What was done, in words; a failure if that is not all that was asked.
-    pub(crate) fn told(&self) -> Result<String, Failure> {
-        let mut text = Vec::new();
-        self.show(&mut text)?;
-        let text = String::from_utf8_lossy(&text).trim_end().to_owned();
-        match self.verdict() {
-            Ok(()) => Ok(text),
-            Err(failure) => Err(Failure::Failed(format!("{text}\n{failure}"))),
-        }
-    }
-
+impl Change for Outcome {
     fn verdict(&self) -> Result<(), Failure> {
         let what = self.what;
         let unknown = self.messages.iter().filter(|message| message.is_unknown).count();

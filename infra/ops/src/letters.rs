@@ -16,11 +16,24 @@ use crate::failure::Failure;
 use crate::output::{age, one_or_more};
 use crate::stack::Stack;
 
-/// For how long messages are held that are only looked at.
-pub(crate) const LOOK: Duration = Duration::from_mins(2);
+/// What messages are received for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// They are only looked at.
+    Look,
+    /// Something is done with them, after a person's answer if need be.
+    Work,
+}
 
-/// For how long messages are held that something is done with, a person's answer included.
-pub(crate) const WORK: Duration = Duration::from_mins(15);
+impl Purpose {
+    /// For how long they are held.
+    const fn time(self) -> Duration {
+        match self {
+            Self::Look => Duration::from_mins(2),
+            Self::Work => Duration::from_mins(15),
+        }
+    }
+}
 
 /// How often is looked whether messages have come back.
 const POLL: Duration = Duration::from_secs(1);
@@ -123,20 +136,20 @@ impl Look {
             "another reader holds {it} (or {is} gone, and SQS's count lags behind, by up to a minute). Unless \
              that reader deletes {it}, {comes}: within {} minutes if it is {}, after {} if it is one that \
              sets no time of its own, after 12 hours at the latest; --wait SECONDS waits for {it}",
-            WORK.as_secs() / 60,
+            Purpose::Work.time().as_secs() / 60,
             crate::called::name(),
             age(self.counts.visibility_timeout),
         )
     }
 }
 
-/// Receives up to `limit` messages of a queue and holds them for `time`, after it has waited for up to
-/// `wait` until nobody else holds any; none if there is no such queue.
+/// Receives up to `limit` messages of a queue, after it has waited for up to `wait` until nobody else holds any; none
+/// if there is no such queue.
 pub(crate) async fn look(
     stack: &Stack,
     queue: &str,
     limit: usize,
-    time: Duration,
+    purpose: Purpose,
     wait: Duration,
     progress: &ProgressBar,
 ) -> Result<Option<Look>, Failure> {
@@ -145,7 +158,7 @@ pub(crate) async fn look(
     };
     progress.set_length(counts.all().min(limit) as u64);
     progress.set_message("receiving messages");
-    let letters = take(stack, queue, limit, time, counts, progress).await?;
+    let letters = take(stack, queue, limit, purpose, counts, progress).await?;
     Ok(Some(Look {
         to_the_end: letters.len() < limit,
         letters,
@@ -173,23 +186,26 @@ async fn come_back(
     }
 }
 
-/// Receives up to `limit` messages of a queue that holds so many, and holds them for `time`.
+/// Receives up to `limit` messages of a queue that holds so many.
 async fn take(
     stack: &Stack,
     queue: &str,
     limit: usize,
-    time: Duration,
+    purpose: Purpose,
     counts: Counts,
     progress: &ProgressBar,
 ) -> Result<Vec<Received>, Failure> {
     let mut letters = Vec::new();
     let mut seen = BTreeSet::new();
     // Whoever only looks has seen all, as far as anybody can tell; whoever does something with them looks on.
-    let all_that_is_counted = if time > LOOK { usize::MAX } else { counts.visible };
+    let all_that_is_counted = match purpose {
+        Purpose::Look => counts.visible,
+        Purpose::Work => usize::MAX,
+    };
     while letters.len() < limit {
         let how = Receive {
             limit: limit - letters.len(),
-            visibility: Some(time),
+            visibility: Some(purpose.time()),
             // All servers of the queue are asked, where a receive that does not wait asks a few. It waits in vain
             // where nothing is left.
             wait: if letters.len() < all_that_is_counted {
@@ -215,16 +231,11 @@ async fn take(
     Ok(letters)
 }
 
-/// Receives messages of a queue until the one comes that has this id, and holds them for `time`; none if all that could
-/// be received are others.
-pub(crate) async fn find(
-    stack: &Stack,
-    queue: &str,
-    id: &str,
-    time: Duration,
-) -> Result<Option<Received>, Failure> {
+/// Receives messages of a queue, to look at them, until the one comes that has this id; none if all that could be
+/// received are others.
+pub(crate) async fn find(stack: &Stack, queue: &str, id: &str) -> Result<Option<Received>, Failure> {
     let how = Receive {
-        visibility: Some(time),
+        visibility: Some(Purpose::Look.time()),
         wait: Duration::from_secs(1),
         ..Receive::default()
     };

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::confirmation::{confirm, may_ask};
 use crate::failure::Failure;
-use crate::output::{Format, Report, age, count, progress};
+use crate::output::{Change, Format, Report, age, count, progress};
 use crate::sheet::{Cell, Kind, Sheet};
 use crate::stack::Stack;
 
@@ -144,9 +144,9 @@ pub(crate) async fn list(
     }
     bar.finish_and_clear();
     format.print(&List {
-        pending: outbox.count(Delivery::Pending).await.map_err(failed)?,
-        parked: outbox.count(Delivery::Parked).await.map_err(failed)?,
-        published: outbox.count(Delivery::Published).await.map_err(failed)?,
+        pending: counted(stack, Delivery::Pending).await?,
+        parked: counted(stack, Delivery::Parked).await?,
+        published: counted(stack, Delivery::Published).await?,
         entries,
         now: stack.clock.now(),
     })?;
@@ -178,21 +178,18 @@ pub(crate) struct Undelivered {
 
 /// Counts them.
 pub(crate) async fn undelivered(stack: &Stack) -> Result<Undelivered, Failure> {
-    let outbox = of(stack);
     Ok(Undelivered {
-        pending: outbox.count(Delivery::Pending).await.map_err(failed)?,
-        parked: outbox.count(Delivery::Parked).await.map_err(failed)?,
+        pending: counted(stack, Delivery::Pending).await?,
+        parked: counted(stack, Delivery::Parked).await?,
     })
 }
 
 /// Entries that are not published, `limit` of each state at most.
 pub(crate) async fn unpublished(stack: &Stack, limit: usize) -> Result<Vec<Entry>, Failure> {
-    let outbox = of(stack);
-    let (parked, pending) = (
-        outbox.list(Delivery::Parked, limit),
-        outbox.list(Delivery::Pending, limit),
-    );
-    let (parked, pending) = futures::try_join!(parked, pending).map_err(failed)?;
+    let (parked, pending) = futures::try_join!(
+        entries(stack, Delivery::Parked, limit),
+        entries(stack, Delivery::Pending, limit)
+    )?;
     Ok(parked.into_iter().chain(pending).map(Entry::from).collect())
 }
 
@@ -273,23 +270,9 @@ impl Outcome {
             failed: failed.collect(),
         }
     }
+}
 
-    fn print(&self, format: Format) -> Result<(), Failure> {
-        format.print(self)?;
-        self.verdict()
-    }
-
-    /// What was done, in words; a failure if that is not all that was asked.
-    pub(crate) fn told(&self) -> Result<String, Failure> {
-        let mut text = Vec::new();
-        self.show(&mut text)?;
-        let text = String::from_utf8_lossy(&text).trim_end().to_owned();
-        match self.verdict() {
-            Ok(()) => Ok(text),
-            Err(failure) => Err(Failure::Failed(format!("{text}\n{failure}"))),
-        }
-    }
-
+impl Change for Outcome {
     fn verdict(&self) -> Result<(), Failure> {
         if self.interrupted {
             let untouched = self.of - self.done - self.failed.len();
@@ -319,20 +302,8 @@ pub(crate) async fn redrive(stack: &Stack, format: Format, which: &WhichEntries)
 /// Makes the entries of these commits due at once.
 pub(crate) async fn redriven(stack: &Stack, commits: &[CommitRef]) -> Outcome {
     let outbox = of(stack);
-    let bar = progress(Some(commits.len() as u64), "making entries due");
-    let mut results = Vec::with_capacity(commits.len());
-    stack.interruption.mind();
-    for commit in commits {
-        if stack.interruption.came() {
-            break;
-        }
-        let Some(done) = stack.interruption.unless_twice(outbox.redrive(commit)).await else {
-            break;
-        };
-        results.push(done);
-        bar.inc(1);
-    }
-    bar.finish_and_clear();
+    let redrive = async |commit: &CommitRef| outbox.redrive(commit).await;
+    let results = one_by_one(stack, commits, "making entries due", redrive).await;
     let what = "due; the sweeper takes them at its next run, within a minute";
     Outcome::of(what, commits, results)
 }
@@ -359,21 +330,33 @@ pub(crate) async fn drop(
 /// Removes the entries of these commits.
 pub(crate) async fn dropped(stack: &Stack, commits: &[CommitRef]) -> Outcome {
     let outbox = of(stack);
-    let bar = progress(Some(commits.len() as u64), "dropping entries");
+    let drop = async |commit: &CommitRef| outbox.drop_entry(commit).await;
+    let results = one_by_one(stack, commits, "dropping entries", drop).await;
+    Outcome::of("dropped", commits, results)
+}
+
+/// Does that with one entry after the other until it is interrupted; what became of those that it came to.
+async fn one_by_one<R>(
+    stack: &Stack,
+    commits: &[CommitRef],
+    doing: &str,
+    work: impl AsyncFn(&CommitRef) -> R,
+) -> Vec<R> {
+    let bar = progress(Some(commits.len() as u64), doing);
     let mut results = Vec::with_capacity(commits.len());
     stack.interruption.mind();
     for commit in commits {
         if stack.interruption.came() {
             break;
         }
-        let Some(done) = stack.interruption.unless_twice(outbox.drop_entry(commit)).await else {
+        let Some(done) = stack.interruption.unless_twice(work(commit)).await else {
             break;
         };
         results.push(done);
         bar.inc(1);
     }
     bar.finish_and_clear();
-    Outcome::of("dropped", commits, results)
+    results
 }
 
 // Takes the error as `map_err` hands it on.

@@ -6,16 +6,43 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use comfy_table::{ContentArrangement, Table, presets};
+use eventsourcing::Timestamp;
 use indicatif::{ProgressBar, ProgressStyle, WeakProgressBar};
 use serde::Serialize;
 
+use crate::failure::Failure;
 use crate::sheet::Look;
 
 /// Something that can be shown to people and to programs.
 pub(crate) trait Report: Serialize {
     /// Writes it for people.
     fn show(&self, out: &mut dyn Write) -> io::Result<()>;
+}
+
+/// What became of a change: it may be less than what was asked.
+pub(crate) trait Change: Report {
+    /// A failure if that is not all that was asked.
+    fn verdict(&self) -> Result<(), Failure>;
+
+    /// Prints it.
+    fn print(&self, format: Format) -> Result<(), Failure>
+    where
+        Self: Sized,
+    {
+        format.print(self)?;
+        self.verdict()
+    }
+
+    /// What was done, in words; a failure if that is not all that was asked.
+    fn told(&self) -> Result<String, Failure> {
+        let mut text = Vec::new();
+        self.show(&mut text)?;
+        let text = String::from_utf8_lossy(&text).trim_end().to_owned();
+        match self.verdict() {
+            Ok(()) => Ok(text),
+            Err(failure) => Err(Failure::Failed(format!("{text}\n{failure}"))),
+        }
+    }
 }
 
 /// How it is printed.
@@ -37,24 +64,6 @@ impl Format {
         }
         out.flush()
     }
-}
-
-/// A table with a header and without lines, so that what is in it can be copied.
-pub(crate) fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_header(header.iter().map(|name| name.to_uppercase()));
-    table
-}
-
-/// Writes a table without the blanks at the ends of its lines.
-pub(crate) fn write_table(out: &mut dyn Write, table: &Table) -> io::Result<()> {
-    for line in table.lines() {
-        writeln!(out, "{}", line.trim_end())?;
-    }
-    Ok(())
 }
 
 /// How long a command may take without a word, and how often it says then how far it has come.
@@ -140,6 +149,24 @@ pub(crate) fn age(age: Duration) -> String {
         (0, 0, _) => format!("{minutes} min {} s", seconds % 60),
         (0, _, _) => format!("{hours} h {minutes} min"),
         _ => format!("{days} d {hours} h"),
+    }
+}
+
+/// `5 s ago`, `in 2 h 3 min`.
+pub(crate) fn relative(at: Timestamp, now: Timestamp) -> String {
+    if at > now {
+        format!("in {}", age(at.since(now)))
+    } else {
+        format!("{} ago", age(now.since(at)))
+    }
+}
+
+/// How long something took: `120 ms`, `2.42 s`, `15 min 0 s`.
+pub(crate) fn took(time: Duration) -> String {
+    match time.as_millis() {
+        millis @ ..1_000 => format!("{millis} ms"),
+        millis @ ..10_000 => format!("{}.{:02} s", millis / 1_000, millis / 10 % 100),
+        _ => age(time),
     }
 }
 

@@ -16,8 +16,9 @@ use serde::Serialize;
 
 use crate::arguments::at_least_one;
 use crate::failure::Failure;
-use crate::output::{Format, Report, count, one_or_more, table, write_table};
+use crate::output::{Format, Report, count, one_or_more};
 use crate::resuming::{self, Walking, rate, segments, to_the_end};
+use crate::sheet::{Kind, Sheet};
 use crate::stack::Stack;
 
 /// Which view is made anew, and how.
@@ -187,17 +188,18 @@ fn word(found: Found) -> &'static str {
 
 impl Report for Rebuilt {
     fn show(&self, out: &mut dyn Write) -> io::Result<()> {
-        let mut listed = table(&["row", "is", "attributes"]);
+        let columns = ["row", "is", "attributes"];
+        let mut listed = Sheet::new(columns.map(|title| (title, Kind::Whole)));
         for difference in &self.differences {
             let attributes: Vec<_> = difference.attributes.iter().map(ShownAttribute::text).collect();
-            listed.add_row([
-                difference.id.clone(),
-                word(difference.found).to_owned(),
-                attributes.join(", "),
+            listed.add([
+                difference.id.clone().into(),
+                word(difference.found).into(),
+                attributes.join(", ").into(),
             ]);
         }
         if !self.differences.is_empty() {
-            write_table(out, &listed)?;
+            listed.write(out)?;
         }
         for Unread { stream_id, error } in &self.unreadable {
             writeln!(out, "UNREADABLE  {stream_id}: {error}")?;

@@ -15,8 +15,9 @@ use eventsourcing::{StreamId, Timestamp};
 use serde::Serialize;
 
 use crate::failure::Failure;
-use crate::output::{Format, Report, count, table, write_table};
+use crate::output::{Format, Report, count};
 use crate::resuming::{Walking, rate, segments, to_the_end};
+use crate::sheet::{Kind, Sheet};
 use crate::stack::Stack;
 use crate::{events, outbox, resuming};
 
@@ -99,14 +100,19 @@ impl fmt::Display for Counts {
 
 impl Report for Published {
     fn show(&self, out: &mut dyn Write) -> io::Result<()> {
-        let mut table = table(&["event type", "queue", "messages"]);
+        let columns = ["event type", "queue", "messages"];
+        let mut sheet = Sheet::new(columns.map(|title| (title, Kind::Whole)));
         for (event_type, queues) in &self.by_type {
             for (queue, count) in queues {
-                table.add_row([event_type.clone(), queue.clone(), count.to_string()]);
+                sheet.add([
+                    event_type.clone().into(),
+                    queue.clone().into(),
+                    count.to_string().into(),
+                ]);
             }
         }
         if self.messages > 0 {
-            write_table(out, &table)?;
+            sheet.write(out)?;
         }
         for Unpublished {
             stream_id,

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::slice;
 
 use aws_adapters::{MAX_BATCH, Outgoing, pascal_case};
 use bundle::Function;
@@ -206,6 +207,17 @@ pub(crate) async fn deliver(
     outcomes
         .map(|outcome| outcome.map_err(|why| format!("not sent: {why}")))
         .collect()
+}
+
+/// Sends one command; its message's id.
+pub(crate) async fn deliver_one(
+    stack: &Stack,
+    function: &Function,
+    ready: &Ready,
+) -> Result<String, Failure> {
+    let sent = deliver(stack, function, slice::from_ref(ready)).await.pop();
+    let unknown = || Err("SQS did not say whether it was sent".to_owned());
+    sent.unwrap_or_else(unknown).map_err(Failure::Failed)
 }
 
 /// One command as somebody wrote it, in the forms that a file holds; or all that is wrong with it, each with its line.

@@ -14,7 +14,7 @@ use crate::stack::Stack;
 
 pub(crate) use ask::{Asked, Place, askable, asked, option, with_commands};
 pub(crate) use read::{Answer, Found, View, answer};
-pub(crate) use show::{Shown, amount};
+pub(crate) use show::{Shown, amount, value};
 
 /// Shows what was asked for.
 pub(crate) async fn show(stack: &Stack, format: Format, asked: &Asked) -> Result<(), Failure> {

@@ -12,12 +12,12 @@ use maud::{Markup, html};
 
 use super::answer::Answer;
 use super::asked::Asked;
-use super::layout::{button, form, relative, section, time};
+use super::layout::{button, form, section, time};
 use super::local_stack::{LocalStack, Mishap, NotDone, PlayState, Played};
 use super::pages::{Pages, nothing_here};
 use super::pulse::Pulse;
 use crate::failure::Failure;
-use crate::output::age;
+use crate::output::{age, relative};
 use crate::stack::Stack;
 
 use parts::{at, field, story};
@@ -123,14 +123,8 @@ fn move_clock(local: &dyn LocalStack, asked: &Asked) -> Result<String, Failure> 
         let due = local
             .next_due()
             .ok_or_else(|| Failure::Failed("nothing waits for its time: no deadline is set".into()))?;
-        let left = if due.at > now {
-            due.at.since(now)
-        } else {
-            Duration::ZERO
-        };
-        // A second more, so that it is over wherever it is compared in whole seconds.
         (
-            left + Duration::from_secs(1),
+            due.passed_in(now),
             format!(", past the deadline of {}", due.queue),
         )
     } else {

@@ -7,7 +7,8 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::asked::{TOKEN, address};
 use crate::failure::Failure;
-use crate::output::age;
+use crate::kinds::Key;
+use crate::output::{age, relative};
 
 /// For how long a part of a page waits for the stack.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(4);
@@ -47,15 +48,23 @@ pub(crate) fn page(frame: &Frame, place: &str, title: &str, content: &Markup) ->
                             a href=(href) aria-current=[(*name == place).then_some("page")] { (title) }
                         }
                     }
-                    form.search method="get" action=(address(["of"])) role="search" {
-                        input type="search" name="id" aria-label="Find by an id" placeholder="id of whatever" size="22" autocomplete="off" required;
-                        button { "Find" }
-                    }
+                    (search_box())
                     @if frame.is_read_only { span.tag title=(READ_ONLY) { "read-only" } }
                     span #live role="status" {}
                 }
                 main #content { h1 { (title) } (content) }
             }
+        }
+    }
+}
+
+/// The form that looks for whatever has an id.
+pub(crate) fn search_box() -> Markup {
+    html! {
+        form.search method="get" action=(address(["of"])) role="search" {
+            input type="search" name="id" aria-label="Find by an id" placeholder="id of whatever" size="22"
+                autocomplete="off" spellcheck="false" required;
+            button { "Find" }
         }
     }
 }
@@ -112,11 +121,7 @@ pub(crate) async fn part_within(
 }
 
 /// What is said of a stack that gives none in time.
-pub(crate) fn no_answer() -> String {
-    no_answer_within(PATIENCE)
-}
-
-fn no_answer_within(patience: Duration) -> String {
+pub(crate) fn no_answer_within(patience: Duration) -> String {
     format!(
         "no answer within {}: the stack is slow or does not answer",
         age(patience)
@@ -167,19 +172,39 @@ pub(crate) fn button(frame: &Frame, action: &str, label: &str, fields: &[(&str, 
     form(frame, action, &content)
 }
 
+/// The name of the field that says which of a page's changes is asked for.
+pub(crate) const DO: &str = "do";
+
+/// A button alone for one of a page's changes, with hidden fields.
+pub(crate) fn doing(
+    frame: &Frame,
+    action: &str,
+    what: &str,
+    label: &str,
+    class: Option<&str>,
+    fields: &[(&str, &str)],
+) -> Markup {
+    let content = html! {
+        @for (name, value) in fields { input type="hidden" name=(name) value=(value); }
+        button class=[class] name=(DO) value=(what) { (label) }
+    };
+    form(frame, action, &content)
+}
+
+/// The page of a thing.
+pub(crate) fn page_of(key: &Key) -> String {
+    address(["of", key.category.name(), &key.id])
+}
+
+/// A word of the rules as people read it.
+pub(crate) fn in_words(word: &str) -> String {
+    word.replace('_', " ")
+}
+
 /// A moment, with how long ago it was or how long it takes until then.
 pub(crate) fn time(at: Timestamp, now: Timestamp) -> Markup {
     let text = at.to_string();
     html! { time datetime=(text) title=(text) { (relative(at, now)) } }
-}
-
-/// `5 s ago`, `in 2 h 3 min`.
-pub(crate) fn relative(at: Timestamp, now: Timestamp) -> String {
-    if at > now {
-        format!("in {}", age(at.since(now)))
-    } else {
-        format!("{} ago", age(now.since(at)))
-    }
 }
 
 #[cfg(test)]

@@ -80,6 +80,14 @@ pub struct Due {
     pub queue: String,
 }
 
+impl Due {
+    /// After how long it has passed: a second more than is left, so that it has wherever it is compared in whole
+    /// seconds.
+    pub fn passed_in(&self, now: Timestamp) -> Duration {
+        self.at.since(now) + Duration::from_secs(1)
+    }
+}
+
 /// A message in a queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WaitingMessage {

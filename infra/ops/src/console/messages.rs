@@ -20,7 +20,7 @@ use super::layout::{self, capitalised, section};
 use super::pages::{Pages, nothing_here};
 use crate::called;
 use crate::failure::Failure;
-use crate::send::{checked, deliver};
+use crate::send::{checked, deliver_one};
 use crate::stack::Stack;
 
 /// Answers what was asked of it.
@@ -52,12 +52,8 @@ pub(crate) async fn answer(
             };
             let (id, stream) = (ready.id.clone(), ready.stream_id.clone());
             let queue = stack.names.of_function(&function.name);
-            let sent = deliver(stack, function, &[ready]).await.pop();
-            let outcome = match sent {
-                Some(Ok(_)) => Ok(format!("{name} {id} is sent to {queue}.")),
-                Some(Err(why)) => Err(Failure::Failed(why)),
-                None => Err(Failure::Failed("nothing was sent: SQS answered nothing".into())),
-            };
+            let sent = deliver_one(stack, function, &ready).await;
+            let outcome = sent.map(|_| format!("{name} {id} is sent to {queue}."));
             let about = stream.as_deref().filter(|_| outcome.is_ok());
             let about = about.and_then(|stream| stream.split_once('-'));
             Ok(match about {

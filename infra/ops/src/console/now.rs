@@ -11,11 +11,11 @@ use super::answer::Answer;
 use super::asked::{Asked, address};
 use super::flow;
 use super::kept::Known;
-use super::layout::{capitalised, part, section};
+use super::layout::{capitalised, in_words, part, section};
 use super::pages::Pages;
 use super::pulse::is_behind;
 use crate::failure::Failure;
-use crate::output::{age, count, one_or_more};
+use crate::output::{age, count, one_or_more, took};
 use crate::stack::Stack;
 use crate::views::View;
 
@@ -175,28 +175,19 @@ async fn of_view(pages: &Rc<Pages>, stack: &Stack, form: &ViewTableForm) -> Resu
                 a.card.bad[counted.overdue > 0] href=(list(&format!("?phase={}", phase.name))) {
                     b { (counted.rows) }
                     span {
-                        (phase.name.replace('_', " "))
+                        (in_words(phase.name))
                         @if let Some(oldest) = counted.oldest { ", oldest " (age(now.since(oldest))) }
                         @if counted.overdue > 0 { ", " (counted.overdue) " overdue" }
                     }
                 }
             }
-            @if let Some(took) = pages.pulse.borrow().took(now, form.name) {
-                div.card { b { (short(took.p50)) } span { "p50 from begin to end, of " (took.of) } }
-                div.card { b { (short(took.p95)) } span { "p95" } }
+            @if let Some(times) = pages.pulse.borrow().took(now, form.name) {
+                div.card { b { (took(times.p50)) } span { "p50 from begin to end, of " (times.of) } }
+                div.card { b { (took(times.p95)) } span { "p95" } }
             }
         }
         @if counts.age > OLD { p.quiet { "What is open was counted " (age(counts.age)) " ago: that takes a while, and is not done at once again." } }
     })
-}
-
-/// `850 ms`, `12.3 s`, or as an age.
-pub(crate) fn short(time: Duration) -> String {
-    match time.as_millis() {
-        millis @ 0..1_000 => format!("{millis} ms"),
-        1_000..60_000 => format!("{:.1} s", time.as_secs_f64()),
-        _ => age(time),
-    }
 }
 
 /// What ended within the day, and how much happens.
@@ -213,7 +204,7 @@ fn today(pages: &Pages, stack: &Stack, views: &[ViewTableForm]) -> Markup {
                     @let phase = how.split(' ').next().unwrap_or_default();
                     a.card href=(format!("{}?phase={phase}", address(["view", form.listing.command]))) {
                         b { (number) }
-                        span { (one_or_more(number, form.listing.one, form.listing.many)) " " (how.replace('_', " ")) }
+                        span { (one_or_more(number, form.listing.one, form.listing.many)) " " (in_words(how)) }
                     }
                 }
             }

@@ -83,7 +83,7 @@ impl Pages {
         let views = stack.bundle.registry.views();
         let open = views.map(|form| (form.name, Kept::new(least))).collect();
         Self {
-            letters: Letters::of(stack.clone(), local.is_some()),
+            letters: Letters::of(stack.clone(), least),
             stack,
             local,
             frame,
@@ -176,6 +176,7 @@ impl Pages {
         self.waiting.forget();
         self.undelivered.forget();
         self.open.values().for_each(|open| open.forget());
+        self.stuck.forget();
     }
 
     /// Shows another page with what became of a change. It is not said in the address: whoever reads that would
@@ -194,7 +195,6 @@ impl Pages {
             },
         };
         self.forget();
-        self.stuck.forget();
         let mut all = self.said.borrow_mut();
         let number = all.back().map_or(1, |(last, _)| last + 1);
         all.push_back((number, said));

@@ -9,21 +9,18 @@ use futures::future::try_join;
 use maud::{Markup, html};
 
 use super::answer::Answer;
-use super::asked::{Asked, TOKEN, address};
+use super::asked::{Asked, address};
 use super::layout;
 use super::pages::{Pages, nothing_here};
 use crate::called;
 use crate::failure::Failure;
 use crate::kinds::Kinds;
 use crate::outbox;
-use crate::output::count;
+use crate::output::{Change, count};
 use crate::stack::Stack;
 
 /// How many entries of a state are shown.
 const SHOWN: usize = 100;
-
-/// The name of the field that says what is to be done.
-const DO: &str = "do";
 
 /// The field with an entry that is meant: its revision, a blank, its stream.
 const ENTRY: &str = "entry";
@@ -163,18 +160,14 @@ fn next(entry: &OutboxEntry, now: Timestamp) -> Markup {
 fn stream(kinds: &Kinds<'_>, stream: &str) -> Markup {
     html! {
         @match kinds.of_stream(stream) {
-            Some(key) => { a href=(address(["of", key.category.name(), &key.id])) { (stream) } }
+            Some(key) => { a href=(layout::page_of(&key)) { (stream) } }
             None => { (stream) }
         }
     }
 }
 
-fn doing(pages: &Pages, what: &str, label: &str, class: Option<&str>, (name, value): (&str, &str)) -> Markup {
-    let content = html! {
-        input type="hidden" name=(name) value=(value);
-        button class=[class] name=(DO) value=(what) { (label) }
-    };
-    layout::form(&pages.frame, &address(["outbox"]), &content)
+fn doing(pages: &Pages, what: &str, label: &str, class: Option<&str>, field: (&str, &str)) -> Markup {
+    layout::doing(&pages.frame, &address(["outbox"]), what, label, class, &[field])
 }
 
 fn named(commit: &CommitRef) -> String {
@@ -182,7 +175,7 @@ fn named(commit: &CommitRef) -> String {
 }
 
 async fn change(pages: &Pages, stack: &Stack, asked: &Asked) -> Result<Answer, Failure> {
-    let drops = match asked.field(DO) {
+    let drops = match asked.field(layout::DO) {
         Some("redrive") => false,
         Some("drop") => true,
         _ => return Err(nothing_here()),
@@ -247,12 +240,11 @@ fn sure(pages: &Pages, stack: &Stack, asked: &Asked, entries: &[OutboxEntry]) ->
             p { "Their events stay in the event table, and are not sent: what follows from them does not happen. Only "
                 code { (called::name()) " republish" } " sends them then." }
             div.actions {
-                form method="post" action=(address(["outbox"])) {
-                    input type="hidden" name=(TOKEN) value=(pages.frame.token);
+                (layout::form(&pages.frame, &address(["outbox"]), &html! {
                     input type="hidden" name=(SURE) value="1";
                     @for entry in entries { input type="hidden" name=(ENTRY) value=(named(&entry.commit)); }
-                    button.danger.sure name=(DO) value="drop" { "Drop " (these) }
-                }
+                    button.danger.sure name=(layout::DO) value="drop" { "Drop " (these) }
+                }))
                 a.do href=(address(["outbox"])) { "Keep " (if entries.len() == 1 { "it" } else { "them" }) }
             }
         }

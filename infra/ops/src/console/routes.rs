@@ -51,7 +51,12 @@ pub(crate) async fn answer(pages: &Rc<Pages>, asked: &Asked) -> Answer {
     let stack = match tokio::time::timeout(layout::PATIENCE, pages.stack.anew()).await {
         Ok(Ok(stack)) => stack,
         Ok(Err(failure)) => return failed(pages, &failure),
-        Err(_) => return failed(pages, &Failure::Failed(layout::no_answer())),
+        Err(_) => {
+            return failed(
+                pages,
+                &Failure::Failed(layout::no_answer_within(layout::PATIENCE)),
+            );
+        }
     };
     let answer = answer_with(pages, &stack, asked).await;
     stack.let_go().await;

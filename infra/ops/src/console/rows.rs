@@ -12,15 +12,16 @@ use maud::{Markup, html};
 
 use super::answer::Answer;
 use super::asked::{Asked, address};
-use super::layout::{PATIENCE, capitalised, part_within};
+use super::layout::{PATIENCE, capitalised, in_words, page_of, part_within};
 use super::pages::{Pages, nothing_here};
 use crate::arguments::long_ago;
 use crate::failure::Failure;
-use crate::output::{age, count, plain};
+use crate::kinds::Key;
+use crate::output::{age, count};
 use crate::stack::Stack;
 use crate::views::{
     Answer as AnswerOfView, Asked as AskedOfView, Found, Place, View, amount, answer as answer_of_view,
-    askable, option,
+    askable, option, value,
 };
 
 /// How many rows a page shows.
@@ -303,10 +304,7 @@ fn heading(asked: &Asked, sorted: Option<&Sorting>, column: &Column) -> Markup {
 fn cell(form: &ViewTableForm, row: &ViewRow, column: &Column, now: Timestamp) -> Markup {
     let name = column.attribute;
     let time = row.time(name);
-    let text = row
-        .text(name)
-        .map(plain)
-        .or_else(|| row.number(name).map(ToOwned::to_owned));
+    let text = value(row, name);
     let list = address(["view", form.listing.command]);
     let is_overdue = row.is_overdue(now);
     match (column.kind, time, text) {
@@ -318,10 +316,10 @@ fn cell(form: &ViewTableForm, row: &ViewRow, column: &Column, now: Timestamp) ->
         },
         (ColumnKind::Amount, _, Some(number)) => html! { (amount(&number)) },
         (_, _, Some(text)) if name == form.key => {
-            html! { a href=(address(["of", form.category.name(), &text])) { code { (text) } } }
+            html! { a href=(page_of(&Key::new(form.category, &text))) { code { (text) } } }
         }
         (_, _, Some(text)) if name == "phase" => html! {
-            span.tag.bad[is_overdue].good[!row.is_open()] { (text.replace('_', " ")) }
+            span.tag.bad[is_overdue].good[!row.is_open()] { (in_words(&text)) }
         },
         (_, _, Some(text)) => {
             let by = askable(form).find(|index| index.partition == name);

@@ -32,11 +32,11 @@ use crate::events::{Data, ShownEvent, ShownFault};
 use crate::failure::Failure;
 use crate::kinds::{Key, Kinds};
 use crate::outbox::Entry;
-use crate::output::{age, count, plain};
+use crate::output::{age, count, plain, took};
 use crate::stack::Stack;
 use crate::trace::subject;
 use crate::trace::{Chain, Found, Leftovers, Sources, Stuck, Trace, Traced, chain};
-use crate::views::{View, amount};
+use crate::views::{View, amount, value};
 use asks::{forms, send};
 use axis::clock;
 use lanes::{Lanes, Rules, Source};
@@ -79,23 +79,9 @@ pub(crate) async fn answer(
             _ => Err(nothing_here()),
         }
     };
-    tokio::time::timeout(PATIENCE, told).await.unwrap_or_else(|_| {
-        Err(Failure::Failed(format!(
-            "no answer within {}: the stack is slow or does not answer",
-            age(PATIENCE)
-        )))
-    })
-}
-
-/// The form that looks for whatever has an id.
-fn search_box() -> Markup {
-    html! {
-        form.search role="search" action=(address(["of"])) {
-            input type="search" name="id" aria-label="Find by id" placeholder="Find by id" autocomplete="off"
-                spellcheck="false" required;
-            button { "Find" }
-        }
-    }
+    tokio::time::timeout(PATIENCE, told)
+        .await
+        .unwrap_or_else(|_| Err(Failure::Failed(layout::no_answer_within(PATIENCE))))
 }
 
 async fn look_for(
@@ -109,7 +95,7 @@ async fn look_for(
         _ => {
             let content = html! {
                 p { "The id of " (kinds.titles()) ", a stream's name, or a correlation id:" }
-                (search_box())
+                (layout::search_box())
             };
             Ok(pages.page(asked, "", "Find", &content))
         }
@@ -149,7 +135,7 @@ async fn find(
         Found::One(traced @ Traced::Things(_)) => {
             let main = traced.main(kinds).or_else(|| traced.keys().first());
             if let (true, Some(key)) = (is_searched, main) {
-                return Ok(Answer::see(address(["of", key.category.name(), &key.id])));
+                return Ok(Answer::see(layout::page_of(key)));
             }
             let story = Story::of(stack, kinds, &leftovers, &traced, asked).await?;
             return Ok(story.page(pages, asked));
@@ -295,7 +281,11 @@ impl<'k> Story<'k> {
         let deadline = self.deadline();
         let state = self.trace.state();
         // A reason in its sender's words stays as it is.
-        let state = if self.data { state } else { state.replace('_', " ") };
+        let state = if self.data {
+            state
+        } else {
+            layout::in_words(&state)
+        };
         let phase = self.row.as_ref().and_then(|(_, row)| row.phase());
         let late = lanes.marks.iter().filter(|mark| mark.late).count();
         let (letters, entries) = (self.trace.dead_letters.len(), self.trace.outbox.len());
@@ -306,7 +296,7 @@ impl<'k> Story<'k> {
                 } @else if !self.trace.events.is_empty() {
                     span.tag.warn[deadline.is_some_and(|at| at < self.now)] { "open" }
                 }
-                " " strong { @if let (None, Some(phase)) = (self.trace.ending, phase) { (phase.replace('_', " ")) } @else { (state) } }
+                " " strong { @if let (None, Some(phase)) = (self.trace.ending, phase) { (layout::in_words(phase)) } @else { (state) } }
                 @if late > 0 { " " span.tag.warn { (late) " came too late" } }
                 @if letters > 0 { " " a.tag.bad href="#stuck" { (count(letters, "dead letter", "dead letters")) } }
                 @if entries > 0 { " " a.tag.warn href="#stuck" { (entries) " not delivered" } }
@@ -323,7 +313,7 @@ impl<'k> Story<'k> {
                 @if let (Some(first), Some(last)) = (self.trace.events.first(), self.trace.events.last()) {
                     div { dt { "began" } dd { (layout::time(first.committed_at, self.now)) } }
                     @if !self.is_open() && last.committed_at > first.committed_at {
-                        div { dt { "took" } dd { (axis::words(last.committed_at.since(first.committed_at))) } }
+                        div { dt { "took" } dd { (took(last.committed_at.since(first.committed_at))) } }
                     }
                 }
             }
@@ -336,15 +326,10 @@ impl<'k> Story<'k> {
         if is_payload || [form.key, PHASE, DUE_AT].contains(&name) {
             return None;
         }
-        let text = || {
-            row.text(name)
-                .map(plain)
-                .or_else(|| row.number(name).map(str::to_owned))
-        };
         match (column.kind, row.time(name)) {
             (ColumnKind::Age | ColumnKind::Due, Some(at)) => Some(layout::time(at, self.now)),
             (ColumnKind::Amount, _) => row.number(name).map(|number| html! { (amount(number)) }),
-            _ => text().map(|text| html! { (text.replace('_', " ")) }),
+            _ => value(row, name).map(|text| html! { (layout::in_words(&text)) }),
         }
     }
 
@@ -394,7 +379,7 @@ impl<'k> Story<'k> {
                 .filter(|kind| kind.events.contains(&event.event_type.as_str()));
             let cause = kinds.into_iter().find_map(|kind| (kind.cause)(event));
             match cause {
-                Some(cause) => format!("{} ({})", event.event_type, cause.replace('_', " ")),
+                Some(cause) => format!("{} ({})", event.event_type, layout::in_words(cause)),
                 None => event.event_type.clone(),
             }
         };
@@ -532,7 +517,7 @@ fn events(events: &[ShownEvent], lanes: Option<(&Lanes, bool)>, data: bool, aske
                     } }
                     td {
                         strong { (event.event_type) }
-                        @if let Some(cause) = event.cause { " (" (cause.replace('_', " ")) ")" }
+                        @if let Some(cause) = event.cause { " (" (layout::in_words(cause)) ")" }
                         @if let Some((lanes, _)) = lanes { (tags(lanes, event)) }
                     }
                     @if let Some((lanes, is_whole)) = lanes { td { (because(lanes, event, is_whole)) } }

@@ -17,15 +17,16 @@ use std::rc::Rc;
 
 use super::answer::Answer;
 use super::asked::{Asked, address};
+use super::layout;
 use super::pages::{Pages, nothing_here};
 use crate::arguments::Which;
 use crate::dead_letters;
 use crate::failure::Failure;
+use crate::output::Change;
 use crate::send::Allowed;
 use crate::stack::Stack;
 
 use groups::{Filter, error_mark};
-use parts::DO;
 
 /// Answers what was asked of it.
 pub(crate) async fn answer(
@@ -68,7 +69,7 @@ async fn change_group(
         which.errors = errors.into_iter().cloned().collect();
     }
     let back = filter.address(queue);
-    match asked.field(DO) {
+    match asked.field(layout::DO) {
         Some("redrive") => send_back(pages, stack, queue, &which, None, &back).await,
         Some("drop") => dropping::answer(pages, stack, asked, queue, which, &back).await,
         _ => Err(nothing_here()),
@@ -91,7 +92,7 @@ async fn change_one(
     if asked.param("check").is_some() {
         return Ok(letter::check(pages, asked, queue, id));
     }
-    match asked.field(DO) {
+    match asked.field(layout::DO) {
         Some("redrive") => send_back(pages, stack, queue, &which, None, &list).await,
         Some("drop") => dropping::answer(pages, stack, asked, queue, which, &itself).await,
         Some("mend") => {

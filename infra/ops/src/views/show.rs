@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use aws_adapters::{PhaseCount, PhaseCounts, ViewRow};
 use aws_sdk_dynamodb::types::AttributeValue;
-use comfy_table::{CellAlignment, Table};
 use eventsourcing::{Column, ColumnKind, OPEN_SHARD, Timestamp};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::output::{Report, age, count, plain, table, write_table};
+use crate::output::{Report, count, plain, relative};
 use crate::sheet::{Cell, Kind, Look, Sheet};
 use crate::views::ask::{Asked, Place};
 use crate::views::read::{Answer, Found};
@@ -53,19 +52,21 @@ impl Shown<'_> {
             plain(id),
             plain(phase)
         )?;
-        let mut table = table(&["attribute", "value"]);
+        let mut sheet = Sheet::new(["attribute", "value"].map(|title| (title, Kind::Whole)));
         for (name, value) in self.attributes(row) {
             let value = match (value, row.time(name)) {
-                (Shows::Text(text), Some(at)) => format!("{} ({})", plain(text), self.relative(at)),
+                (Shows::Text(text), Some(at)) => {
+                    format!("{} ({})", plain(text), relative(at, self.answer.now))
+                }
                 (Shows::Text(text), None) => plain(text),
                 (Shows::Number(number), _) => match self.column(name).map(|column| column.kind) {
                     Some(ColumnKind::Amount) => amount(number),
                     _ => number.to_owned(),
                 },
             };
-            table.add_row([name.to_owned(), value]);
+            sheet.add([name.into(), value.into()]);
         }
-        write_table(out, &table)
+        sheet.write(out)
     }
 
     fn column(&self, attribute: &str) -> Option<&'static Column> {
@@ -85,15 +86,6 @@ impl Shown<'_> {
             .collect();
         shown.sort_by_key(|(name, _)| (*name != form.key, *name));
         shown
-    }
-
-    fn relative(&self, at: Timestamp) -> String {
-        let now = self.answer.now;
-        if at > now {
-            format!("in {}", age(at.since(now)))
-        } else {
-            format!("{} ago", age(now.since(at)))
-        }
     }
 }
 
@@ -182,10 +174,7 @@ impl Shown<'_> {
             (ColumnKind::Due, Some(at)) if at >= now => Some(format!("in {}", short_age(at.since(now)))),
             (ColumnKind::Due, Some(at)) => Some(format!("{} ago", short_age(now.since(at)))),
             (ColumnKind::Amount, _) => row.number(name).map(amount),
-            _ => row
-                .text(name)
-                .map(plain)
-                .or_else(|| row.number(name).map(str::to_owned)),
+            _ => value(row, name),
         }
     }
 
@@ -229,20 +218,24 @@ impl Shown<'_> {
     fn show_counts(&self, out: &mut dyn Write, counts: &PhaseCounts) -> io::Result<()> {
         let listing = &self.asked.form.listing;
         let phases = self.phases(counts);
-        let mut table = table(&["phase", listing.many, "overdue", "oldest"]);
+        let mut sheet = Sheet::new([
+            ("phase", Kind::Whole),
+            (listing.many, Kind::Number),
+            ("overdue", Kind::Number),
+            ("oldest", Kind::Whole),
+        ]);
         for (phase, counted) in &phases {
             let oldest = counted.and_then(|count| count.oldest);
             let oldest = oldest.map(|at| short_age(self.answer.now.since(at)));
-            table.add_row([
-                plain(phase),
-                counted.map_or_else(|| "not counted".to_owned(), |count| count.rows.to_string()),
-                counted.map_or_else(|| "-".to_owned(), |count| count.overdue.to_string()),
-                oldest.unwrap_or_else(|| "-".to_owned()),
+            let rows = counted.map_or_else(|| "not counted".to_owned(), |count| count.rows.to_string());
+            sheet.add([
+                plain(phase).into(),
+                rows.into(),
+                counted.map(|count| count.overdue.to_string()).into(),
+                oldest.into(),
             ]);
         }
-        right(&mut table, 1);
-        right(&mut table, 2);
-        write_table(out, &table)?;
+        sheet.write(out)?;
         let (rows, open, overdue) = sums(counts);
         if self.asked.place() == Place::Open {
             writeln!(out, "{open} open, {overdue} overdue")?;
@@ -364,10 +357,10 @@ impl Shown<'_> {
 }
 
 /// Has a column of numbers end where its title ends.
-fn right(table: &mut Table, column: usize) {
-    if let Some(column) = table.column_mut(column) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
+/// What stands in a row under that name, as it is written.
+pub(crate) fn value(row: &ViewRow, name: &str) -> Option<String> {
+    let text = row.text(name).map(plain);
+    text.or_else(|| row.number(name).map(str::to_owned))
 }
 
 /// A duration in one unit, for a column: what it is about is seen at a glance.

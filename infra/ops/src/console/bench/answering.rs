@@ -9,13 +9,13 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::super::asked::Asked;
-use super::super::layout::{button, form, relative, section};
+use super::super::layout::{button, form, section};
 use super::super::local_stack::{LocalStack, WaitingMessage};
 use super::super::messages::value_in_sample;
 use super::super::pages::Pages;
 use super::parts::{at, field, story};
 use crate::failure::Failure;
-use crate::output::age;
+use crate::output::{age, relative};
 use crate::send::{checked, deliver};
 use crate::stack::Stack;
 

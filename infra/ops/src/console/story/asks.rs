@@ -4,12 +4,12 @@ use bundle::{Bundle, Function, Sender, Trigger};
 use eventsourcing::{Field, FieldForm, Form};
 use maud::{Markup, html};
 
-use super::super::asked::{Asked, address};
+use super::super::asked::Asked;
 use super::super::layout;
 use super::super::pages::Pages;
 use crate::failure::Failure;
 use crate::kinds::{Key, Kinds};
-use crate::send::{checked_fields, deliver};
+use crate::send::{checked_fields, deliver_one};
 use crate::stack::Stack;
 
 /// The field of a form that names the command, the one that says that it is meant, and what begins the names of the
@@ -131,7 +131,7 @@ pub(super) fn forms(pages: &Pages, kinds: &Kinds<'_>, key: &Key) -> Option<Marku
         return None;
     }
     let asks = asks(&pages.stack.bundle, kinds, key);
-    let action = address(["of", key.category.name(), &key.id]);
+    let action = layout::page_of(key);
     (!asks.is_empty()).then(|| html! { @for ask in &asks { (ask.form(pages, &action)) } })
 }
 
@@ -160,12 +160,7 @@ pub(super) async fn send(
     let fields = own.chain([(ask.id, key.id.as_str())]);
     let ready = checked_fields(ask.function, fields)
         .map_err(|faults| Failure::Usage(format!("nothing was sent:\n{}", faults.join("\n"))))?;
-    let sent = deliver(stack, ask.function, std::slice::from_ref(&ready)).await;
-    let sent = sent.into_iter().next();
-    let unknown = || Err("SQS did not say whether it was sent".to_owned());
-    let message_id = sent
-        .unwrap_or_else(unknown)
-        .map_err(|why| Failure::Failed(format!("{}: {why}", ask.command)))?;
+    let message_id = deliver_one(stack, ask.function, &ready).await?;
     Ok(format!(
         "{} was sent to {} as {} (message {message_id}). What comes of it is seen below in a moment.",
         ask.command,

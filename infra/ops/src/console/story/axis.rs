@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use eventsourcing::Timestamp;
 
-use crate::output::age;
+use crate::output::took;
 
 /// What stands on the axis: a mark in a lane, with the room that it takes on either side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +107,7 @@ impl Axis {
         for ((at, _), x) in &self.places {
             let text = match first {
                 None => clock(*at),
-                Some(first) => format!("+{}", words(at.since(first))),
+                Some(first) => format!("+{}", took(at.since(first))),
             };
             first.get_or_insert(*at);
             if *x > end {
@@ -152,15 +152,6 @@ pub(super) fn clock(at: Timestamp) -> String {
     time.trim_end_matches('Z').to_owned()
 }
 
-/// `120 ms`, `2.42 s`, `15 min 0 s`.
-pub(super) fn words(wait: Duration) -> String {
-    match wait.as_millis() {
-        millis @ ..1_000 => format!("{millis} ms"),
-        millis @ ..10_000 => format!("{}.{:02} s", millis / 1_000, millis / 10 % 100),
-        _ => age(wait),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,7 +174,7 @@ mod tests {
     fn a_wait_that_is_much_longer_than_the_others_is_folded_and_says_how_long_it_was() {
         let points = [0, 100, 220, 900_220, 900_300].map(|millis| point(millis, 0));
         let axis = Axis::of(&points, 10);
-        let waits: Vec<_> = axis.folds.iter().map(|fold| words(fold.wait)).collect();
+        let waits: Vec<_> = axis.folds.iter().map(|fold| took(fold.wait)).collect();
         assert_eq!(waits, ["15 min 0 s"]);
         let xs = xs(&axis);
         assert!(axis.folds[0].x > xs[2] && axis.folds[0].x < xs[3]);

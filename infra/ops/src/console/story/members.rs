@@ -6,7 +6,7 @@ use std::fmt::Write;
 use eventsourcing::standing::{Heard, HeardResult};
 use maud::{Markup, html};
 
-use super::super::asked::address;
+use super::super::layout;
 use crate::kinds::Kinds;
 
 /// Up to how many members have a cell that leads to them; more are drawn in one picture.
@@ -76,7 +76,7 @@ pub(super) fn grid(kinds: &Kinds<'_>, heard: &[Heard]) -> Markup {
 
 fn page_of(kinds: &Kinds<'_>, member: &str) -> Option<String> {
     let key = kinds.of_stream(member)?;
-    Some(address(["of", key.category.name(), &key.id]))
+    Some(layout::page_of(&key))
 }
 
 fn cells(kinds: &Kinds<'_>, heard: &[Heard]) -> Markup {

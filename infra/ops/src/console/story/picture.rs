@@ -3,11 +3,11 @@
 use eventsourcing::Timestamp;
 use maud::{Markup, html};
 
-use super::axis::{Axis, Point, clock, width_of, words};
+use super::axis::{Axis, Point, clock, width_of};
 use super::lanes::{Cause, Lanes, Mark};
 use crate::dead_letters::ShownLetter;
 use crate::outbox::Entry;
-use crate::output::count;
+use crate::output::{count, took};
 
 /// Where the lanes begin, beside their names.
 const START: i32 = 178;
@@ -286,9 +286,9 @@ impl<'a> Layout<'a> {
                 @for lane in 0..lanes { (self.lane(lane, width)) }
                 @for fold in &self.axis.folds {
                     g.fold {
-                        title { "A wait of " (words(fold.wait)) ", drawn shorter than it was" }
+                        title { "A wait of " (took(fold.wait)) ", drawn shorter than it was" }
                         path d=(wave(fold.x, TOP - 4, below)) {}
-                        text x=(fold.x) y=(TOP - 8) text-anchor="middle" { (words(fold.wait)) }
+                        text x=(fold.x) y=(TOP - 8) text-anchor="middle" { (took(fold.wait)) }
                     }
                 }
                 @if self.picture.is_open {

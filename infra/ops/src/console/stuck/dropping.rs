@@ -7,18 +7,18 @@ use eventsourcing::Clock;
 use maud::{Markup, html};
 
 use super::super::answer::Answer;
-use super::super::asked::{Asked, TOKEN, address};
+use super::super::asked::{Asked, address};
 use super::super::layout;
 use super::super::pages::Pages;
 use super::groups::Group;
 use super::list::code;
 use super::looking::SeenLetter;
-use super::parts::{DO, whole_name};
+use super::parts::whole_name;
 use super::words::short;
 use crate::arguments::Which;
 use crate::dead_letters::{self, Meant};
 use crate::failure::Failure;
-use crate::output::count;
+use crate::output::{Change, count};
 use crate::stack::Stack;
 
 /// The field with the id of a letter that was shown.
@@ -84,14 +84,13 @@ fn sure(pages: &Pages, stack: &Stack, asked: &Asked, queue: &str, meant: &Meant,
             }
             p { "They are deleted for good: nothing brings them back, and what they ask for is not done." }
             div.actions {
-                form method="post" action=(address(asked.path())) {
-                    input type="hidden" name=(TOKEN) value=(pages.frame.token);
+                (layout::form(&pages.frame, &address(asked.path()), &html! {
                     @for (name, value) in asked.fields().filter(|(name, _)| ["code", "error"].contains(name)) {
                         input type="hidden" name=(name) value=(value);
                     }
                     @for letter in &letters { input type="hidden" name=(ID) value=(letter.shown.message_id); }
-                    button.danger.sure name=(DO) value="drop" { "Drop " (these) }
-                }
+                    button.danger.sure name=(layout::DO) value="drop" { "Drop " (these) }
+                }))
                 a.do href=(back) { "Keep " (if letters.len() == 1 { "it" } else { "them" }) }
             }
         }

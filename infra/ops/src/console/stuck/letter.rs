@@ -12,7 +12,7 @@ use super::super::layout;
 use super::super::pages::Pages;
 use super::list::code;
 use super::looking::SeenLetter;
-use super::parts::{DO, doing, whole_name};
+use super::parts::whole_name;
 use super::queue::about;
 use super::words::{advice, indented, size};
 use crate::dead_letters::Mended;
@@ -58,7 +58,7 @@ pub(super) async fn page(
 async fn receive(pages: &Pages, stack: &Stack, queue: &str, id: &str) -> Result<Received, Failure> {
     let dead_letter_queue = dead_letter_queue(queue);
     let _alone = pages.letters.alone(queue).await;
-    let found = letters::find(stack, &dead_letter_queue, id, letters::LOOK).await;
+    let found = letters::find(stack, &dead_letter_queue, id).await;
     stack.let_go().await;
     if let Some(letter) = found? {
         return Ok(letter);
@@ -112,8 +112,8 @@ fn shown(
                         @if pages.is_read_only() { "Show what it holds" } @else { "Show what it holds, and mend it" }
                     }
                 }
-                (doing(pages, &itself, "redrive", "Send back as it is", primary, &[]))
-                (doing(pages, &itself, "drop", "Drop…", Some("danger"), &[]))
+                (layout::doing(&pages.frame, &itself, "redrive", "Send back as it is", primary, &[]))
+                (layout::doing(&pages.frame, &itself, "drop", "Drop…", Some("danger"), &[]))
             }
         }
         @if let Some(body) = body { (mending(pages, queue, &shown.message_id, body, asked)) }
@@ -250,8 +250,8 @@ fn form(pages: &Pages, queue: &str, id: &str, written: &Written) -> Markup {
             label.box { input type="checkbox" name="unknown_fields" value=(TICKED) checked[written.unknown_fields]; " Send fields that the function does not know, and ignores" }
             label.box { input type="checkbox" name="everything" value=(TICKED) checked[written.everything]; " Send it unchecked, even if it ends here again" }
             div.actions {
-                button.primary name=(DO) value="mend" { "Send back mended" }
-                button name=(DO) value="check" formaction=(checking) { "Check" }
+                button.primary name=(layout::DO) value="mend" { "Send back mended" }
+                button name=(layout::DO) value="check" formaction=(checking) { "Check" }
             }
         }
     }

@@ -14,7 +14,7 @@ use super::super::layout;
 use super::super::pages::Pages;
 use super::groups::{Filter, Group};
 use super::looking::{Counted, Seen};
-use super::parts::{doing, whole_name};
+use super::parts::whole_name;
 use super::words::{OF_SQS, advice, short};
 use crate::called;
 use crate::failure::Failure;
@@ -212,8 +212,8 @@ pub(super) fn actions(
     let plain = (!is_mended && code != Some("rejected")).then_some("primary");
     html! {
         @if is_mended && !pages.is_read_only() { a.do.primary href=(mending) { @if letters == 1 { "Mend…" } @else { "Mend one by one…" } } }
-        (doing(pages, &at, "redrive", &all("Send back", ""), plain, &fields))
-        (doing(pages, &at, "drop", &all("Drop", "…"), Some("danger"), &fields))
+        (layout::doing(&pages.frame, &at, "redrive", &all("Send back", ""), plain, &fields))
+        (layout::doing(&pages.frame, &at, "drop", &all("Drop", "…"), Some("danger"), &fields))
     }
 }
 

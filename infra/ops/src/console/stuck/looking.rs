@@ -23,10 +23,6 @@ use crate::trace::named_by;
 /// How many letters of a queue are looked at.
 pub(super) const LOOKED_AT: usize = 1_000;
 
-/// For how long counts are good enough: SQS bills each request, a stack on this machine none.
-const COUNTED: Duration = Duration::from_secs(10);
-const COUNTED_HERE: Duration = Duration::from_secs(1);
-
 /// For how long a look is good enough, whatever the counts say.
 const SELDOM: Duration = Duration::from_secs(15);
 
@@ -121,11 +117,11 @@ impl Seen {
 }
 
 impl Letters {
-    /// Nothing is known of them yet.
-    pub(crate) fn of(stack: Rc<Stack>, is_local: bool) -> Rc<Self> {
+    /// Nothing is known of them yet. Counts are asked for anew after `good`.
+    pub(crate) fn of(stack: Rc<Stack>, good: Duration) -> Rc<Self> {
         Rc::new(Self {
             stack,
-            good: if is_local { COUNTED_HERE } else { COUNTED },
+            good,
             locks: RefCell::default(),
             seen: RefCell::default(),
             counted: RefCell::default(),

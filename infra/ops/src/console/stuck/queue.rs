@@ -13,7 +13,6 @@ use super::super::pages::Pages;
 use super::groups::{Filter, Group, NO_CODE, error_mark};
 use super::list::{actions, code, unseen};
 use super::looking::{LOOKED_AT, Seen, SeenLetter};
-use super::parts::doing;
 use super::words::{OF_SQS, advice, short};
 use crate::failure::Failure;
 use crate::kinds::Key;
@@ -184,8 +183,8 @@ fn of_all(
         let at = address(["letters", queue]);
         let fields = filter.fields();
         return html! {
-            (doing(pages, &at, "redrive", "Send back all of these", None, &fields))
-            (doing(pages, &at, "drop", "Drop all of these…", Some("danger"), &fields))
+            (layout::doing(&pages.frame, &at, "redrive", "Send back all of these", None, &fields))
+            (layout::doing(&pages.frame, &at, "drop", "Drop all of these…", Some("danger"), &fields))
         };
     }
     // Several that can't be read are mended one by one, and of different codes nothing helps all.
@@ -230,8 +229,7 @@ pub(super) fn about(letter: &SeenLetter) -> Markup {
 }
 
 fn of(key: &Key) -> Markup {
-    let category = key.category.name();
-    html! { a href=(address(["of", category, &key.id])) { (category) "/" (key.id) } }
+    html! { a href=(layout::page_of(key)) { (key) } }
 }
 
 fn turning(asked: &Asked, number: usize, last: usize) -> Markup {
