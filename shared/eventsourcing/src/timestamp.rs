@@ -87,7 +87,12 @@ impl fmt::Display for Timestamp {
 impl FromStr for Timestamp {
     type Err = InvalidTimestamp;
 
+    /// Between date and time stands a `T`, in either case, or a space (RFC 3339, section 5.6). Its parser takes anything
+    /// there.
     fn from_str(text: &str) -> Result<Self, InvalidTimestamp> {
+        if !matches!(text.as_bytes().get(10), Some(b'T' | b't' | b' ')) {
+            return Err(InvalidTimestamp);
+        }
         let at = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| InvalidTimestamp)?;
         let ms = at.unix_timestamp_nanos().div_euclid(1_000_000);
         i64::try_from(ms)
@@ -149,6 +154,18 @@ mod tests {
             "2026-11-23T09:00:00+01:00".parse::<Timestamp>(),
             "2026-11-23T08:00:00Z".parse()
         );
+    }
+
+    #[test]
+    fn between_date_and_time_stands_a_t_or_a_space() {
+        for separator in ["T", "t", " "] {
+            let text = format!("2026-11-23{separator}08:00:00Z");
+            assert_eq!(text.parse::<Timestamp>(), "2026-11-23T08:00:00Z".parse());
+        }
+        for separator in ["_", "", "0", "ü", "T ", "\n"] {
+            let text = format!("2026-11-23{separator}08:00:00Z");
+            assert_eq!(text.parse::<Timestamp>(), Err(InvalidTimestamp), "{text:?}");
+        }
     }
 
     #[test]
