@@ -9,6 +9,7 @@
 //! | [`storm`] | everything goes wrong at once, over a whole bundle |
 //! | [`tap`] | the same for a single client, on any HTTP client, a real socket's too |
 //! | [`sampled`] | each function alone, played by its samples |
+//! | [`agreement`] | whether readers and schemas of messages agree |
 //! | [`malformed`] | all the ways in which a message can be wrong, and that each is refused |
 //! | [`fuzz`] | nonsense on every queue of a bundle |
 //! | [`instance`] | one function by itself, invoked with whatever a test likes |
@@ -21,6 +22,7 @@
 //! | [`stub`] | a service that answers as a test says, for those that the local stack has none of |
 //! | [`prices`] | AWS's list prices, in one place |
 
+pub mod agreement;
 pub mod browser;
 pub mod database;
 pub mod fuzz;

@@ -9,6 +9,7 @@
 
 mod bad_day;
 mod bad_messages;
+mod catalogue;
 mod ceilings;
 mod cost;
 mod cost_of_views;

@@ -21,7 +21,7 @@ mod queues;
 mod roles;
 mod tables;
 pub mod written;
-mod yaml;
+pub mod yaml;
 
 use aws_adapters::pascal_case;
 use bundle::{Bundle, Function, Registry, Sender, Trigger};

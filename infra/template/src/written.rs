@@ -93,9 +93,13 @@ impl Stale {
 
 /// The files below `root` that are not what the registry says.
 pub fn stale(bundle: &Bundle, root: &Path) -> io::Result<Vec<Stale>> {
-    let written = written(bundle, root)?;
+    stale_of(&written(bundle, root)?, root, SAMPLES)
+}
+
+/// The files below `root` that are not what is to be written there. Whatever JSON is in `folder` is written.
+pub fn stale_of(written: &BTreeMap<PathBuf, String>, root: &Path, folder: &str) -> io::Result<Vec<Stale>> {
     let mut stale = Vec::new();
-    for (path, new) in &written {
+    for (path, new) in written {
         match read(&root.join(path))? {
             None => stale.push(Stale::Missing(path.clone())),
             Some(old) if old != *new => {
@@ -104,10 +108,38 @@ pub fn stale(bundle: &Bundle, root: &Path) -> io::Result<Vec<Stale>> {
             Some(_) => {}
         }
     }
-    let left = samples_below(root, Path::new(SAMPLES))?;
+    let left = json_below(root, Path::new(folder))?;
     let left = left.into_iter().filter(|path| !written.contains_key(path));
     stale.extend(left.map(Stale::Left));
     Ok(stale)
+}
+
+/// Writes what is stale, and removes what is left over.
+pub fn renew(written: &BTreeMap<PathBuf, String>, root: &Path, stale: &[Stale]) -> io::Result<()> {
+    for file in stale {
+        match file {
+            Stale::Missing(path) | Stale::Otherwise(path, _) => {
+                let path_on_disk = root.join(path);
+                // A file lies in a folder.
+                fs::create_dir_all(path_on_disk.parent().unwrap_or(root))?;
+                fs::write(path_on_disk, &written[path])?;
+            }
+            Stale::Left(path) => fs::remove_file(root.join(path))?,
+        }
+    }
+    Ok(())
+}
+
+/// How many files were written and removed, in words.
+pub fn changes<'s>(stale: impl IntoIterator<Item = &'s Stale>) -> String {
+    let stale: Vec<_> = stale.into_iter().collect();
+    if stale.is_empty() {
+        return "unchanged".to_owned();
+    }
+    let removed = stale.iter().filter(|file| matches!(file, Stale::Left(_)));
+    let removed = removed.count();
+    let written = stale.len() - removed;
+    format!("{written} written, {removed} removed; look at `git status`")
 }
 
 /// The text of a file; none if it is not there.
@@ -124,8 +156,8 @@ fn first_difference(old: &str, new: &str) -> usize {
     1 + same.count()
 }
 
-/// All JSON in the folder of samples.
-fn samples_below(root: &Path, folder: &Path) -> io::Result<BTreeSet<PathBuf>> {
+/// All JSON in a folder.
+fn json_below(root: &Path, folder: &Path) -> io::Result<BTreeSet<PathBuf>> {
     let mut found = BTreeSet::new();
     let entries = match fs::read_dir(root.join(folder)) {
         Ok(entries) => entries,
@@ -135,10 +167,29 @@ fn samples_below(root: &Path, folder: &Path) -> io::Result<BTreeSet<PathBuf>> {
     for entry in entries {
         let path = folder.join(entry?.file_name());
         if root.join(&path).is_dir() {
-            found.extend(samples_below(root, &path)?);
+            found.extend(json_below(root, &path)?);
         } else if path.extension().is_some_and(|extension| extension == "json") {
             found.insert(path);
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_were_written_or_removed_are_counted() {
+        let path = || PathBuf::from("tests/events/open-door.json");
+        assert_eq!(changes([]), "unchanged");
+        assert_eq!(
+            changes(&[
+                Stale::Missing(path()),
+                Stale::Otherwise(path(), 3),
+                Stale::Left(path())
+            ]),
+            "2 written, 1 removed; look at `git status`"
+        );
+    }
 }

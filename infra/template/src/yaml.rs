@@ -8,7 +8,7 @@ const WIDTH: usize = 110;
 
 /// A value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Yaml {
+pub enum Yaml {
     /// Text; quoted where YAML would read it as something else, folded if it is a long sentence.
     Text(String),
     /// A number, or true or false, as it is written.
@@ -29,7 +29,7 @@ pub(crate) enum Yaml {
 
 /// Names and values, in order, with comments between them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Map {
+pub struct Map {
     entries: Vec<Entry>,
     apart: bool,
     pending: Vec<Comment>,
@@ -50,12 +50,12 @@ enum Comment {
 
 impl Map {
     /// An empty map.
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         Self::default()
     }
 
     /// An empty map that is written with empty lines between its entries.
-    pub(crate) fn apart() -> Self {
+    pub fn apart() -> Self {
         Self {
             apart: true,
             ..Self::default()
@@ -63,13 +63,15 @@ impl Map {
     }
 
     /// Adds an entry.
-    pub(crate) fn with(mut self, key: impl Into<String>, value: impl Into<Yaml>) -> Self {
+    #[must_use]
+    pub fn with(mut self, key: impl Into<String>, value: impl Into<Yaml>) -> Self {
         self.put(key, value);
         self
     }
 
     /// Adds an entry, if there is one.
-    pub(crate) fn maybe(self, key: &str, value: Option<impl Into<Yaml>>) -> Self {
+    #[must_use]
+    pub fn maybe(self, key: &str, value: Option<impl Into<Yaml>>) -> Self {
         match value {
             Some(value) => self.with(key, value),
             None => self,
@@ -77,19 +79,21 @@ impl Map {
     }
 
     /// Adds all entries of another map.
-    pub(crate) fn followed_by(mut self, other: Self) -> Self {
+    #[must_use]
+    pub fn followed_by(mut self, other: Self) -> Self {
         self.entries.extend(other.entries);
         self
     }
 
     /// Adds a comment before the next entry.
-    pub(crate) fn note(mut self, comment: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn note(mut self, comment: impl Into<String>) -> Self {
         self.remark(comment);
         self
     }
 
     /// As [`Self::with`], in place.
-    pub(crate) fn put(&mut self, key: impl Into<String>, value: impl Into<Yaml>) {
+    pub fn put(&mut self, key: impl Into<String>, value: impl Into<Yaml>) {
         self.entries.push(Entry {
             comments: std::mem::take(&mut self.pending),
             key: key.into(),
@@ -98,22 +102,22 @@ impl Map {
     }
 
     /// Whether it has no entries.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
     /// As [`Self::note`], in place.
-    pub(crate) fn remark(&mut self, comment: impl Into<String>) {
+    pub fn remark(&mut self, comment: impl Into<String>) {
         self.pending.push(Comment::Note(comment.into()));
     }
 
     /// Adds a heading before the next entry, in place.
-    pub(crate) fn heading(&mut self, heading: &str) {
+    pub fn heading(&mut self, heading: &str) {
         self.pending.push(Comment::Heading(heading.to_owned()));
     }
 
     /// The document that this is.
-    pub(crate) fn document(&self) -> String {
+    pub fn document(&self) -> String {
         let mut out = String::new();
         write_map(&mut out, self, 0);
         out
@@ -163,7 +167,7 @@ impl<T: Into<Yaml>> From<Vec<T>> for Yaml {
 }
 
 /// A list on one line.
-pub(crate) fn inline<T: Into<Yaml>>(items: impl IntoIterator<Item = T>) -> Yaml {
+pub fn inline<T: Into<Yaml>>(items: impl IntoIterator<Item = T>) -> Yaml {
     Yaml::Inline(items.into_iter().map(Into::into).collect())
 }
 

@@ -2,7 +2,10 @@
 //! tells how one stands. Nothing here is computed before somebody asks.
 
 use eventsourcing::standing::Subject;
-use eventsourcing::{Category, CommandSet, Decider, EventSet, RecordedEvent, Shape, StreamId, Unreadable};
+use eventsourcing::{
+    Announced, Category, CommandSet, Decider, EventSet, Malformed, RecordedEvent, Shape, StreamId, Timestamp,
+    Unreadable,
+};
 
 /// A kind of stream, by its rules.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +22,10 @@ pub struct StreamKind {
     pub commands: &'static [&'static str],
     /// What there is in those commands, and then in those events.
     pub shapes: fn() -> Vec<Shape>,
+    /// What there is in the messages that carry those events, whole as they stand on queues and on the event bus.
+    pub event_messages: fn() -> Vec<Shape>,
+    /// Reads such a message, as one who hears of several events does.
+    pub read_event_message: fn(&str) -> Result<(), Malformed>,
     /// The types of the events that end a stream, if its rules declare any.
     pub endings: &'static [&'static str],
     /// What it is a part of, and how that stands.
@@ -86,6 +93,12 @@ impl StreamKind {
                 let (mut shapes, events) = (D::Command::shapes(), D::Event::shapes());
                 shapes.extend(events);
                 shapes
+            },
+            event_messages: || Announced::shapes::<D::Event>(D::Event::TYPES),
+            read_event_message: |body| {
+                // The time is only for a message that does not say its own, and nobody asks for it here.
+                let now = Timestamp::from_millis(0);
+                Announced::read::<D::Event>(body, D::Event::TYPES, now).map(drop)
             },
             endings: D::ENDINGS,
             subject,

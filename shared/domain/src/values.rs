@@ -67,6 +67,7 @@ const MAX_WHOLE_DIGITS: u32 = 9;
 
 impl Money {
     const FORM: DecimalForm = DecimalForm {
+        name: "Money",
         least: 0,
         most: 10_i64.pow(MAX_WHOLE_DIGITS + 2) - 1,
         decimals: 2,

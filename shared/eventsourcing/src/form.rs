@@ -154,6 +154,8 @@ pub(crate) const ID_CHARACTERS: &str = "A-Z a-z 0-9 . _ ~ : -";
 /// A number with a fixed number of decimals, counted in units of the last one: exact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DecimalForm {
+    /// What it is called where it is declared.
+    pub name: &'static str,
     /// The least, in units of the last decimal.
     pub least: i64,
     /// The largest, in units of the last decimal.
@@ -268,6 +270,7 @@ mod tests {
     fn a_form_reads_as_the_end_of_a_sentence() {
         let text = |characters, least, most| FieldForm::Text(TextForm::of(characters, least, most));
         let money = DecimalForm {
+            name: "Money",
             least: 0,
             most: 99_999_999_999,
             decimals: 2,
