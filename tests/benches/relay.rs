@@ -56,6 +56,7 @@ fn parts(stack: &Stack) -> Parts {
             queue_url_prefix: sqs.queue_url(&stack.names().prefix()),
             scheduling: None,
             views: true,
+            event_bus: None,
             values: SettingValues::default(),
         },
         connection: stack.connection(bundle::RELAY),

@@ -21,6 +21,7 @@ pub fn instance(bundle: &Running, name: &str) -> Arc<dyn Handler> {
             queue_url_prefix: bundle.queue_url_prefix(),
             scheduling: bundle.stack.scheduling(function),
             views: true,
+            event_bus: None,
             values: SettingValues::default(),
         },
         connection: bundle.stack.connection(name),

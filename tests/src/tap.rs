@@ -27,11 +27,11 @@ pub enum Mishap {
     Twice,
     /// It is refused as one too many, and nothing happens.
     Throttle,
-    /// Of a batch to SQS, the entry at this place is refused as if by a fault of the service. For
+    /// Of a batch to SQS or to an event bus, the entry at this place is refused as if by a fault of the service. For
     /// services that check no signature only.
     RefuseEntry(usize),
-    /// Of a batch to SQS, the entry at this place is not carried out, and the answer says nothing about it.
-    /// For services that check no signature only.
+    /// Of a batch to SQS or to an event bus, the entry at this place is not carried out, and the answer says nothing
+    /// about it. For services that check no signature only. What a bus says of others, it says by their places.
     LeaveOutEntry(usize),
 }
 
@@ -151,6 +151,16 @@ impl HttpConnector for Connector {
                     inner.call(request).await
                 }
                 Some(Mishap::Throttle) => throttled(),
+                Some(Mishap::RefuseEntry(place)) if operation == "PutEvents" => {
+                    let refused =
+                        json!({ "ErrorCode": "InternalFailure", "ErrorMessage": "The entry was not taken." });
+                    let mut shown = without_entry(&inner, request, content, place).await?.0;
+                    if let Some(entries) = shown["Entries"].as_array_mut() {
+                        entries.insert(place, refused);
+                    }
+                    shown["FailedEntryCount"] = json!(1);
+                    answer(200, &shown)
+                }
                 Some(Mishap::RefuseEntry(place)) => {
                     let refused = |entry: &Value| {
                         json!([{
@@ -160,10 +170,13 @@ impl HttpConnector for Connector {
                             "SenderFault": false,
                         }])
                     };
-                    without_entry(&inner, request, content, place, refused).await
+                    let (mut shown, entry) = without_entry(&inner, request, content, place).await?;
+                    shown["Failed"] = refused(&entry);
+                    answer(200, &shown)
                 }
                 Some(Mishap::LeaveOutEntry(place)) => {
-                    without_entry(&inner, request, content, place, |_| json!([])).await
+                    let (shown, _) = without_entry(&inner, request, content, place).await?;
+                    answer(200, &shown)
                 }
             }
         })
@@ -180,14 +193,13 @@ fn throttled() -> Result<HttpResponse, ConnectorError> {
     )
 }
 
-/// Carries out the batch without the entry at `place`, and answers that `failed` of it failed.
+/// Carries out the batch without the entry at `place`: what is answered, and the entry.
 async fn without_entry(
     inner: &SharedHttpConnector,
     mut request: HttpRequest,
     mut content: Value,
     place: usize,
-    failed: impl Fn(&Value) -> Value,
-) -> Result<HttpResponse, ConnectorError> {
+) -> Result<(Value, Value), ConnectorError> {
     let entries = content["Entries"].as_array_mut();
     let entry = entries.map_or(Value::Null, |entries| entries.remove(place));
     let body = content.to_string();
@@ -196,10 +208,8 @@ async fn without_entry(
         .insert("content-length", body.len().to_string());
     *request.body_mut() = SdkBody::from(body);
     let answered = inner.call(request).await?;
-    let mut shown: Value =
-        serde_json::from_slice(answered.body().bytes().unwrap_or_default()).unwrap_or_default();
-    shown["Failed"] = failed(&entry);
-    answer(200, &shown)
+    let shown = serde_json::from_slice(answered.body().bytes().unwrap_or_default());
+    Ok((shown.unwrap_or_default(), entry))
 }
 
 fn answer(status: u16, body: &Value) -> Result<HttpResponse, ConnectorError> {

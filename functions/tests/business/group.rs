@@ -228,6 +228,7 @@ fn instance(bundle: &Running, name: &str) -> Arc<dyn Handler> {
             queue_url_prefix: bundle.queue_url_prefix(),
             scheduling: None,
             views: true,
+            event_bus: None,
             values: SettingValues::default(),
         },
         connection: bundle.stack.connection(name),

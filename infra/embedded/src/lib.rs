@@ -1,5 +1,5 @@
-//! What a Lambda bundle needs of AWS, embedded in one process: DynamoDB with its streams, SQS, one-time
-//! schedules of `EventBridge` Scheduler, and Lambda's event-source mappings.
+//! What a Lambda bundle needs of AWS, embedded in one process: DynamoDB with its streams, SQS, `EventBridge`, one-time
+//! schedules of its Scheduler, and Lambda's event-source mappings.
 //!
 //! The parts, from the inside out:
 //!
@@ -8,6 +8,7 @@
 //! | [`clock`] | wall time: the system's, or one that moves with tokio's clock |
 //! | [`dynamodb`] | DynamoDB and its streams, on SQLite, with a meter for capacity units |
 //! | [`scheduler`] | `EventBridge` Scheduler: messages that are sent to a queue at their time |
+//! | [`eventbridge`] | `EventBridge`: buses, and rules that pass events on to queues |
 //! | [`wire`] | the AWS protocols: one request in, one answer out |
 //! | [`transport`] | the HTTP client of the AWS SDK, without a socket, with faults on demand |
 //! | [`server`] | the same wire on a TCP port, for clients in other processes |
@@ -30,6 +31,8 @@
 
 pub mod clock;
 pub mod dynamodb;
+pub mod eventbridge;
+mod journal;
 pub mod mapping;
 pub mod scheduler;
 pub mod server;
@@ -39,6 +42,8 @@ pub mod wire;
 pub use clock::Clock;
 pub use dynamodb::DynamoDb;
 pub use embedded_sqs::Sqs;
+pub use eventbridge::EventBridge;
+pub use journal::JournalError;
 pub use scheduler::Scheduler;
 pub use transport::Transport;
 pub use wire::{Service, Wire};

@@ -14,11 +14,10 @@
 //! | `protocol` | paths and JSON, in and out |
 //! | `firing` | sending at the time, trying again, giving up |
 //! | `book` | the schedules and their groups |
-//! | `entry`, `file` | each change, and all of them in a file |
+//! | `entry` | each change, as it stands in a file |
 
 mod book;
 mod entry;
-mod file;
 mod firing;
 mod protocol;
 mod request;
@@ -30,10 +29,9 @@ use std::time::SystemTime;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
+use crate::journal::{self, Journal, JournalError};
 use book::Book;
 pub use book::{Pending, Totals};
-use file::Log;
-pub use file::ScheduleFileError;
 pub use protocol::Answer;
 pub(crate) use protocol::operation;
 
@@ -71,9 +69,9 @@ impl Scheduler {
 
     /// Schedules in a file, which is made if it is not there. They survive the process; what came due
     /// meanwhile fires as soon as they are run.
-    pub fn open(settings: Settings, path: &Path) -> Result<Self, ScheduleFileError> {
-        let book = Book::of(file::read(path)?);
-        let log = Log::anew(path, book.entries())?;
+    pub fn open(settings: Settings, path: &Path) -> Result<Self, JournalError> {
+        let book = Book::of(journal::read(path, "schedules")?);
+        let log = Journal::anew(path, book.entries())?;
         Ok(Self::with(settings, book.written_to(log)))
     }
 
@@ -88,7 +86,7 @@ impl Scheduler {
     }
 
     /// Makes a group, unless it is there.
-    pub fn create_group(&self, name: &str) -> Result<(), ScheduleFileError> {
+    pub fn create_group(&self, name: &str) -> Result<(), JournalError> {
         self.book().create_group(name).map(drop)
     }
 
@@ -111,7 +109,7 @@ impl Scheduler {
     }
 
     /// Deletes all schedules, but no group.
-    pub fn delete_all(&self) -> Result<(), ScheduleFileError> {
+    pub fn delete_all(&self) -> Result<(), JournalError> {
         self.book().delete_all()?;
         self.shared.changed.notify_one();
         Ok(())

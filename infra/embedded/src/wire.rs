@@ -1,5 +1,5 @@
-//! The AWS protocols: one HTTP request in, one answer out, for DynamoDB, its streams and SQS in AWS JSON, and for
-//! `EventBridge` Scheduler in REST.
+//! The AWS protocols: one HTTP request in, one answer out, for DynamoDB, its streams, SQS and
+//! `EventBridge` in AWS JSON, and for `EventBridge` Scheduler in REST.
 //!
 //! Both ways in use it, the SDK's transport in this process and the listener for others, so that what
 //! works on one works on the other. Signatures are not checked, but a request has to carry one, as AWS
@@ -20,10 +20,12 @@ use serde_json::json;
 
 use crate::clock::Clock;
 use crate::dynamodb::{DynamoDb, error_body};
+use crate::eventbridge::EventBridge;
 use crate::scheduler::{self, Scheduler};
 
-/// The content type of AWS JSON 1.0.
+/// The content types of AWS JSON 1.0 and 1.1.
 const AMZ_JSON: &str = "application/x-amz-json-1.0";
+const AMZ_JSON_1_1: &str = "application/x-amz-json-1.1";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const CRC32: HeaderName = HeaderName::from_static("x-amz-crc32");
 const QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
@@ -32,8 +34,8 @@ const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 
 /// What is said to a request that is for nobody here.
 const SUPPORTED: &str = "DynamoDB (X-Amz-Target: DynamoDB_20120810.*), DynamoDB Streams \
-                         (DynamoDBStreams_20120810.*) and SQS (AmazonSQS.*) are, in the AWS JSON protocol, and \
-                         EventBridge Scheduler (/schedules/*)";
+                         (DynamoDBStreams_20120810.*), SQS (AmazonSQS.*) and EventBridge (AWSEvents.*) are, in the AWS \
+                         JSON protocol, and EventBridge Scheduler (/schedules/*)";
 
 /// A service of AWS that is embedded here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,12 +46,20 @@ pub enum Service {
     DynamoDbStreams,
     /// SQS.
     Sqs,
+    /// `EventBridge`.
+    EventBridge,
     /// `EventBridge` Scheduler.
     Scheduler,
 }
 
 impl Service {
-    const ALL: [Self; 4] = [Self::DynamoDb, Self::DynamoDbStreams, Self::Sqs, Self::Scheduler];
+    const ALL: [Self; 5] = [
+        Self::DynamoDb,
+        Self::DynamoDbStreams,
+        Self::Sqs,
+        Self::EventBridge,
+        Self::Scheduler,
+    ];
 
     /// What the target of its operations begins with; none if method and path say what they are.
     fn target_prefix(self) -> Option<&'static str> {
@@ -57,6 +67,7 @@ impl Service {
             Self::DynamoDb => Some("DynamoDB_20120810."),
             Self::DynamoDbStreams => Some("DynamoDBStreams_20120810."),
             Self::Sqs => Some("AmazonSQS."),
+            Self::EventBridge => Some("AWSEvents."),
             Self::Scheduler => None,
         }
     }
@@ -80,6 +91,7 @@ impl fmt::Display for Service {
             Self::DynamoDb => "DynamoDB",
             Self::DynamoDbStreams => "DynamoDB Streams",
             Self::Sqs => "SQS",
+            Self::EventBridge => "EventBridge",
             Self::Scheduler => "EventBridge Scheduler",
         })
     }
@@ -91,6 +103,7 @@ pub struct Wire {
     dynamodb: DynamoDb,
     sqs: Sqs,
     scheduler: Option<Scheduler>,
+    eventbridge: Option<EventBridge>,
     clock: Option<Clock>,
     /// Numbers for request ids: a run is then the same each time it is repeated.
     answered: Arc<AtomicU64>,
@@ -103,6 +116,7 @@ impl Wire {
             dynamodb,
             sqs,
             scheduler: None,
+            eventbridge: None,
             clock: None,
             answered: Arc::default(),
         }
@@ -113,6 +127,15 @@ impl Wire {
     pub fn with_scheduler(self, scheduler: Scheduler) -> Self {
         Self {
             scheduler: Some(scheduler),
+            ..self
+        }
+    }
+
+    /// The same, with this one besides.
+    #[must_use]
+    pub fn with_eventbridge(self, eventbridge: EventBridge) -> Self {
+        Self {
+            eventbridge: Some(eventbridge),
             ..self
         }
     }
@@ -129,6 +152,11 @@ impl Wire {
     /// The scheduler behind the wire, if there is one.
     pub fn scheduler(&self) -> Option<&Scheduler> {
         self.scheduler.as_ref()
+    }
+
+    /// The `EventBridge` behind the wire, if there is one.
+    pub fn eventbridge(&self) -> Option<&EventBridge> {
+        self.eventbridge.as_ref()
     }
 
     /// The DynamoDB behind the wire.
@@ -150,6 +178,7 @@ impl Wire {
             _ if request.method() != Method::POST => not_an_operation(&request),
             Some(_) if !is_signed(&request) => unsigned(),
             Some((Service::Sqs, operation)) => self.ask_sqs(operation, request.body()).await,
+            Some((Service::EventBridge, operation)) => self.ask_eventbridge(operation, &request),
             Some((_, operation)) => self.ask_dynamodb(operation, request.body()),
             None if is_form(headers) => query_protocol(),
             None => other_service(headers),
@@ -185,6 +214,14 @@ impl Wire {
                 .insert(ERROR_TYPE, HeaderValue::from_static(error));
         }
         response
+    }
+
+    fn ask_eventbridge(&self, operation: &str, request: &Request<Bytes>) -> Response<Bytes> {
+        let Some(eventbridge) = &self.eventbridge else {
+            return other_service(request.headers());
+        };
+        let answer = eventbridge.handle(operation, request.body(), &self.sqs);
+        respond(answer.status, AMZ_JSON_1_1, answer.body.to_string())
     }
 
     async fn ask_sqs(&self, operation: &str, body: &[u8]) -> Response<Bytes> {

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use aws_adapters::RepublishError;
+use embedded_aws::JournalError;
 use embedded_aws::dynamodb::DynamoDbError;
 use embedded_aws::mapping::MappingError;
-use embedded_aws::scheduler::ScheduleFileError;
 use embedded_sqs::SqsError;
 
 use crate::folder::FolderError;
@@ -33,9 +33,9 @@ pub enum StackError {
     /// The database can't be used.
     #[error(transparent)]
     DynamoDb(#[from] DynamoDbError),
-    /// The file of schedules can't be used.
+    /// The file of schedules or of event buses can't be used.
     #[error(transparent)]
-    Schedules(#[from] ScheduleFileError),
+    Journal(#[from] JournalError),
     /// A table could not be created.
     #[error("a table could not be created: {0}")]
     Table(String),

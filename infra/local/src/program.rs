@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_adapters::{process_variable, stack_name_problem};
+use aws_adapters::{event_bus_name_problem, process_variable, stack_name_problem};
 use bundle::scenario::{Load, OwnInput};
 use bundle::{Bundle, Settings};
 use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, value_parser};
@@ -68,6 +68,9 @@ enum Command {
         /// Leaves the outbound queues to gateways of your own
         #[arg(long)]
         no_simulators: bool,
+        /// Puts each event on the event bus of this name, which is made, so that rules pass them on to queues
+        #[arg(long, value_name = "NAME", value_parser = event_bus_name)]
+        event_bus: Option<String>,
         /// Serves tables and queues alone; the functions run elsewhere, such as in `sam local`
         #[arg(long)]
         no_functions: bool,
@@ -88,6 +91,15 @@ fn stack_name(name: &str) -> Result<String, String> {
         None => Ok(name.to_owned()),
         Some(problem) => Err(format!(
             "it {problem}; expected a letter, then up to 39 letters, digits or dashes"
+        )),
+    }
+}
+
+fn event_bus_name(name: &str) -> Result<String, String> {
+    match event_bus_name_problem(name) {
+        None => Ok(name.to_owned()),
+        Some(problem) => Err(format!(
+            "it {problem}; expected the name of a bus, up to 256 letters, digits, dots, dashes and underscores"
         )),
     }
 }
@@ -203,6 +215,7 @@ fn obey(
             stack,
             data,
             no_simulators,
+            event_bus,
             no_functions,
         } => {
             up::run(
@@ -214,6 +227,7 @@ fn obey(
                     data,
                     settings,
                     simulators: !no_simulators,
+                    event_bus,
                     functions: !no_functions,
                 },
             )?;

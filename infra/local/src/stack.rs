@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use aws_adapters::{
-    Bus, Checkpoint, ClientParts, Connection, DEADLINES, Environment, MAX_RECEIVE_COUNT, Names, Outbox,
-    Publisher, Republisher, Routes, Scheduling, Selection,
+    Bus, Checkpoint, ClientParts, Connection, DEADLINES, Environment, EventBus, MAX_RECEIVE_COUNT, Names,
+    Outbox, Publisher, Republisher, Routes, Scheduling, Selection,
 };
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -26,7 +26,7 @@ use embedded_aws::dynamodb::StreamPosition;
 use embedded_aws::mapping::stream::{OnFailure, Order};
 use embedded_aws::mapping::{self, MappingError, Notice, Notices, Status};
 use embedded_aws::transport::Faults;
-use embedded_aws::{Clock, DynamoDb, Scheduler, Sqs, Transport, Wire, scheduler};
+use embedded_aws::{Clock, DynamoDb, EventBridge, Scheduler, Sqs, Transport, Wire, eventbridge, scheduler};
 use embedded_sqs::{QueueAttributes, RedrivePolicy};
 use eventsourcing::SettingValues;
 use futures::FutureExt;
@@ -100,6 +100,8 @@ pub struct StackOptions {
     /// Whether functions are told of schedules. Without, a deadline that is further off than a queue can hold it
     /// back goes from queue to queue.
     pub schedules: bool,
+    /// The bus of `EventBridge` that each event is put on, which is made; none if there is none.
+    pub event_bus: Option<String>,
     /// How often the outbox is swept, if not as often as on AWS: over days of a moved clock, a minute is
     /// thousands of times.
     pub sweep_interval: Option<Duration>,
@@ -128,6 +130,7 @@ impl StackOptions {
             order: Order::Arrival,
             relays: 1,
             schedules: true,
+            event_bus: None,
             sweep_interval: None,
             max_receive_count: MAX_RECEIVE_COUNT,
         }
@@ -166,7 +169,12 @@ impl Stack {
         let clock = options.clock.clone();
         let clock = clock.unwrap_or_else(|| Clock::starting_at(options.epoch));
         let names = Names::of(&options.name);
-        let (dynamodb, scheduler, folder) = open(&options, &names, &clock)?;
+        let Opened {
+            dynamodb,
+            scheduler,
+            eventbridge,
+            folder,
+        } = open(&options, &names, &clock)?;
         let dynamodb = dynamodb.at_home_in(REGION, ACCOUNT);
         let sqs = Sqs::new(embedded_sqs::Settings {
             region: REGION.into(),
@@ -181,8 +189,12 @@ impl Stack {
             .filter(|_| options.views != Views::LeftOut);
         let existed = tables::create(&dynamodb, &names, views)?;
         scheduler.create_group(&names.of_function(DEADLINES))?;
+        if let Some(bus) = &options.event_bus {
+            eventbridge.create_bus(bus)?;
+        }
         let wire = Wire::new(dynamodb, sqs)
             .with_scheduler(scheduler.clone())
+            .with_eventbridge(eventbridge)
             .with_clock(clock.clone());
         let transport = match &options.faults {
             Some(faults) => Transport::with_faults(wire.clone(), faults.clone()),
@@ -647,6 +659,7 @@ impl Stack {
             queue_url_prefix: self.queue_url_prefix(),
             scheduling: self.scheduling(function),
             views: self.shows_views(),
+            event_bus: self.options.event_bus.clone(),
             values: self.options.settings.clone(),
         };
         let (transport, endpoint, caller) = (
@@ -681,9 +694,12 @@ impl Stack {
     async fn republish(&self) -> Result<u64, StackError> {
         let connection = self.connection("republisher");
         let bus = Bus::new(connection.sqs.clone(), &self.queue_url_prefix());
+        let event_bus = self.options.event_bus.as_deref();
+        let event_bus =
+            event_bus.map(|name| EventBus::new(connection.eventbridge(), name, self.names.stack()));
         let republisher = Republisher::new(
             connection.dynamodb.clone(),
-            Publisher::new(self.routes(), bus),
+            Publisher::new(self.routes(), bus).with_event_bus(event_bus),
             Outbox::new(connection.dynamodb, self.names.outbox_table()),
             Arc::new(StackClock(self.clock.clone())),
         );
@@ -700,19 +716,32 @@ impl Stack {
     }
 }
 
-fn open(
-    options: &StackOptions,
-    names: &Names,
-    clock: &Clock,
-) -> Result<(DynamoDb, Scheduler, Option<Folder>), StackError> {
+/// What a stack keeps, in memory or in its folder.
+struct Opened {
+    dynamodb: DynamoDb,
+    scheduler: Scheduler,
+    eventbridge: EventBridge,
+    folder: Option<Folder>,
+}
+
+fn open(options: &StackOptions, names: &Names, clock: &Clock) -> Result<Opened, StackError> {
     let settings = scheduler::Settings {
         region: REGION.into(),
         account: ACCOUNT.into(),
         clock: clock.clone(),
     };
+    let of_buses = eventbridge::Settings {
+        region: REGION.into(),
+        account: ACCOUNT.into(),
+        clock: clock.clone(),
+    };
     let Storage::Folder(path) = &options.storage else {
-        let dynamodb = DynamoDb::in_memory(clock.clone())?;
-        return Ok((dynamodb, Scheduler::in_memory(settings), None));
+        return Ok(Opened {
+            dynamodb: DynamoDb::in_memory(clock.clone())?,
+            scheduler: Scheduler::in_memory(settings),
+            eventbridge: EventBridge::in_memory(of_buses),
+            folder: None,
+        });
     };
     let holder = format!("stack {} at {}", options.name, options.base_url);
     let folder = Folder::take(path, &holder)?;
@@ -726,8 +755,12 @@ fn open(
             asked: options.name.clone(),
         });
     }
-    let scheduler = Scheduler::open(settings, &folder.file("schedules.jsonl"))?;
-    Ok((dynamodb, scheduler, Some(folder)))
+    Ok(Opened {
+        dynamodb,
+        scheduler: Scheduler::open(settings, &folder.file("schedules.jsonl"))?,
+        eventbridge: EventBridge::open(of_buses, &folder.file("event-buses.jsonl"))?,
+        folder: Some(folder),
+    })
 }
 
 /// Has queues and schedules follow a clock that jumps ahead, as it does when the machine was asleep, or when somebody
@@ -787,6 +820,7 @@ fn environment(endpoint: &str) -> Environment {
         dynamodb_streams_endpoint: Some(endpoint.to_owned()),
         sqs_endpoint: Some(endpoint.to_owned()),
         scheduler_endpoint: Some(endpoint.to_owned()),
+        eventbridge_endpoint: Some(endpoint.to_owned()),
         credentials: SharedCredentialsProvider::new(Credentials::new(
             "local",
             "local",

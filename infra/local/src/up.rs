@@ -49,6 +49,8 @@ pub struct UpOptions {
     pub settings: SettingValues,
     /// Whether the simulators answer the outbound queues.
     pub simulators: bool,
+    /// The event bus that each event is put on, if any.
+    pub event_bus: Option<String>,
     /// Whether the functions run; without them, tables and queues are served to functions elsewhere.
     pub functions: bool,
 }
@@ -72,6 +74,7 @@ async fn serve(bundle: Arc<Bundle>, options: UpOptions) -> Result<(), UpError> {
         storage: options.data.map_or(Storage::Memory, Storage::Folder),
         settings: options.settings,
         simulators: options.simulators,
+        event_bus: options.event_bus.clone(),
         functions: options.functions,
         views: Views::Watched,
         clock: Some(Clock::real()),
@@ -90,6 +93,9 @@ async fn serve(bundle: Arc<Bundle>, options: UpOptions) -> Result<(), UpError> {
     }
     if let Some(warning) = options.bind.and_then(|address| warning(address, port)) {
         note!("{warning}");
+    }
+    if let Some(bus) = &options.event_bus {
+        note!("puts each event on the event bus {bus}, where rules of yours pass them on to queues of yours");
     }
     if !options.functions {
         note!("no functions run here: messages stay in their queues until something else takes them");

@@ -1,8 +1,9 @@
-//! The way to the services: what the environment says, clients, names of queues and tables, the queues
-//! and schedules themselves, and what a failed call comes to.
+//! The way to the services: what the environment says, clients, names of queues and tables, the queues,
+//! schedules and event bus themselves, and what a failed call comes to.
 
 pub(crate) mod connection;
 pub(crate) mod environment;
+pub(crate) mod event_bus;
 pub(crate) mod failure;
 pub(crate) mod jitter;
 pub(crate) mod message;

@@ -24,6 +24,7 @@
 //! | `client::names` | what things are called in a stack |
 //! | `client::queues`, `message` | the client of a stack's queues: [`Queues`]; messages going out and received |
 //! | `client::schedules` | messages that are due later than a queue can hold them back: [`Schedules`] |
+//! | `client::event_bus` | the `EventBridge` bus on which others subscribe: [`EventBus`] |
 //! | `client::failure`, `jitter` | what a failed call comes to, and how long to wait before the next |
 //! | `store::event_store`, `commit_ref` | appends and loads in the event table, and where a commit is in it |
 //! | `store::segments`, `batch_get`, `rebuild` | walking through a whole table; items by their keys; making a view anew, or comparing it with its streams |
@@ -47,6 +48,7 @@ mod store;
 
 pub use client::connection::{ClientParts, Connection, http_client_through, http_connector_through};
 pub use client::environment::{Environment, EnvironmentError, process_variable, url_problem};
+pub use client::event_bus::{BusEvent, EVENT_BUS, EventBus, MAX_PUT_BYTES, event_bus_name_problem};
 pub use client::failure::{FailureKind, reason};
 pub use client::message::{Attribute, MAX_ATTRIBUTES, MAX_DELAY, MAX_MESSAGE_BYTES, Outgoing, Received};
 pub use client::names::{
@@ -60,7 +62,7 @@ pub use delivery::outbox::{
     AfterFailure, Delivery, Due, OUTBOX_INDEX, OUTBOX_PATIENCE, Outbox, OutboxEntry, OutboxError,
     PUBLISHED_RETENTION,
 };
-pub use delivery::publisher::{Publisher, Routes};
+pub use delivery::publisher::{Messages, Publisher, Routes};
 pub use delivery::refusal::{Refusal, RefusalCode};
 pub use delivery::republish::{
     Checkpoint, Republication, RepublishError, Republisher, Selection, Tally, Unpublished,

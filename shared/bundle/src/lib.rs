@@ -44,7 +44,7 @@ pub use names::{RECOVERY, RELAY, SWEEPER, WATCHER};
 pub use registry::{Outbound, Registry};
 pub use sample::{Comes, Follows, Given, Sample, at};
 pub use scenario::{Demo, Scenario};
-pub use settings::{DEPLOY_VIEWS, InvalidSetting, Parts, Settings};
+pub use settings::{DEPLOY_VIEWS, EVENT_BUS_NAME, InvalidSetting, Parts, Settings};
 pub use streams::{Called, PartOf, StreamKind};
 pub use view_table_form::ViewTableForm;
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_adapters::{
-    Bus, Connection, DynamoDbEventStore, MetricSink, Names, Outbox, Publisher, Routes, Schedules, Scheduling,
-    ViewReader, ViewTable, stack_name_problem, url_problem,
+    Bus, Connection, DynamoDbEventStore, EventBus, MetricSink, Names, Outbox, Publisher, Routes, Schedules,
+    Scheduling, ViewReader, ViewTable, event_bus_name_problem, stack_name_problem, url_problem,
 };
 use eventsourcing::{Clock, EventStore, MAX_SETTING_SECONDS, Setting, SettingValues};
 
@@ -25,6 +25,8 @@ pub struct Settings {
     /// `DEPLOY_VIEWS`, `true` or `false`: whether the stack has views, and their queues get events. It has if nothing
     /// is said.
     pub views: bool,
+    /// `EVENT_BUS_NAME`: the `EventBridge` bus that each event is put on, if any.
+    pub event_bus: Option<String>,
     /// What the business can be set to, and how long messages are tried: each by its own variable, 1 to 31,536,000
     /// seconds (a year).
     pub values: SettingValues,
@@ -42,12 +44,17 @@ pub struct InvalidSetting {
 /// The variable that says whether the stack has views.
 pub const DEPLOY_VIEWS: &str = "DEPLOY_VIEWS";
 
+/// The variable that names the event bus.
+pub const EVENT_BUS_NAME: &str = "EVENT_BUS_NAME";
+
 const SECONDS: &str = "a whole number of seconds from 1 to 31536000";
 const ROLE_ARN: &str = "the ARN of the role that EventBridge Scheduler sends as, such as \
                         arn:aws:iam::123456789012:role/shop-scheduler; unset it and QUEUE_ARN_PREFIX to do without \
                         schedules";
 const ARN_PREFIX: &str = "what the queues' ARNs begin with, such as arn:aws:sqs:eu-central-1:123456789012:shop-; \
                           unset it and SCHEDULER_ROLE_ARN to do without schedules";
+const BUS_NAME: &str = "the name of an EventBridge bus of this account and region, up to 256 letters, digits, dots, dashes \
+                        and underscores; unset it to do without";
 const STACK_NAME: &str = "the stack's name: a letter, then up to 39 letters, digits or dashes";
 
 impl Settings {
@@ -80,6 +87,7 @@ impl Settings {
             )?,
             scheduling: Self::scheduling(&variable)?,
             views: Self::views(&variable)?,
+            event_bus: Self::event_bus(&variable)?,
             values: Self::values(declared, &variable)?,
         })
     }
@@ -92,6 +100,18 @@ impl Settings {
                 name: DEPLOY_VIEWS,
                 problem: format!("is {other:?}"),
                 expected: "true or false",
+            }),
+        }
+    }
+
+    fn event_bus(variable: impl Fn(&str) -> Option<String>) -> Result<Option<String>, InvalidSetting> {
+        let name = variable(EVENT_BUS_NAME).filter(|name| !name.is_empty());
+        match name.as_deref().and_then(event_bus_name_problem) {
+            None => Ok(name),
+            Some(problem) => Err(InvalidSetting {
+                name: EVENT_BUS_NAME,
+                problem,
+                expected: BUS_NAME,
             }),
         }
     }
@@ -184,7 +204,11 @@ impl Parts {
     }
 
     pub(crate) fn publisher(&self, routes: Routes) -> Publisher {
-        Publisher::new(routes, self.bus())
+        let event_bus = self.settings.event_bus.as_deref().map(|name| {
+            let client = self.connection.eventbridge();
+            EventBus::new(client, name, self.settings.names.stack())
+        });
+        Publisher::new(routes, self.bus()).with_event_bus(event_bus)
     }
 
     /// The command bus.
@@ -255,6 +279,25 @@ mod tests {
                 "environment variable QUEUE_URL_PREFIX holds a control character (line feed) at its end"
             ),
             "{error}"
+        );
+    }
+
+    #[test]
+    fn no_bus_is_named_unless_it_is_and_an_arn_is_refused() {
+        let read = |name: Option<&str>| {
+            let name = name.map(str::to_owned);
+            Settings::event_bus(move |_| name.clone())
+        };
+        assert_eq!(read(None), Ok(None));
+        assert_eq!(read(Some("")), Ok(None));
+        assert_eq!(read(Some("loans")), Ok(Some("loans".to_owned())));
+        let arn = "arn:aws:events:eu-central-1:123456789012:event-bus/loans";
+        let error = read(Some(arn)).expect_err("an ARN").to_string();
+        assert_eq!(
+            error,
+            format!(
+                "environment variable EVENT_BUS_NAME holds the character : in place 4; expected {BUS_NAME}"
+            )
         );
     }
 

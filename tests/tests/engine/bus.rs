@@ -384,7 +384,8 @@ impl Idle {
             dynamodb_endpoint: endpoint.clone(),
             dynamodb_streams_endpoint: endpoint.clone(),
             sqs_endpoint: endpoint.clone(),
-            scheduler_endpoint: endpoint,
+            scheduler_endpoint: endpoint.clone(),
+            eventbridge_endpoint: endpoint,
             credentials: SharedCredentialsProvider::new(Credentials::new("bus", "bus", None, None, "bus")),
             own_certificates: false,
         };

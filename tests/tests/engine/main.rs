@@ -8,6 +8,7 @@ mod batches;
 mod bus;
 mod deadlines;
 mod doors;
+mod event_bus;
 mod fuzz;
 mod loans;
 mod named;

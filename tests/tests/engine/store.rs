@@ -834,6 +834,7 @@ fn environment(url: &str) -> Environment {
         dynamodb_streams_endpoint: None,
         sqs_endpoint: None,
         scheduler_endpoint: None,
+        eventbridge_endpoint: None,
         credentials: SharedCredentialsProvider::new(Credentials::new(
             variable("AWS_ACCESS_KEY_ID", "conformance"),
             variable("AWS_SECRET_ACCESS_KEY", "conformance"),

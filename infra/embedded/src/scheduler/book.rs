@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 use super::entry::{Entry, Schedule};
-use super::file::{Log, ScheduleFileError};
 use super::request::{DEFAULT_GROUP, Key, Requested};
+use crate::journal::{Journal, JournalError};
 
 /// What has happened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub(super) struct Book {
     /// How many of these there are for each queue.
     pending: BTreeMap<String, usize>,
     pub(super) totals: Totals,
-    log: Option<Log>,
+    log: Option<Journal>,
 }
 
 /// What a creation came to.
@@ -75,7 +75,7 @@ impl Book {
     }
 
     /// The same, of which each change is written to `log` first.
-    pub(super) fn written_to(self, log: Log) -> Self {
+    pub(super) fn written_to(self, log: Journal) -> Self {
         Self {
             log: Some(log),
             ..self
@@ -90,7 +90,7 @@ impl Book {
     }
 
     /// Whether it was not there yet.
-    pub(super) fn create_group(&mut self, name: &str) -> Result<bool, ScheduleFileError> {
+    pub(super) fn create_group(&mut self, name: &str) -> Result<bool, JournalError> {
         if self.has_group(name) {
             return Ok(false);
         }
@@ -101,11 +101,7 @@ impl Book {
         name == DEFAULT_GROUP || self.groups.contains(name)
     }
 
-    pub(super) fn create(
-        &mut self,
-        requested: Requested,
-        now: SystemTime,
-    ) -> Result<Creation, ScheduleFileError> {
+    pub(super) fn create(&mut self, requested: Requested, now: SystemTime) -> Result<Creation, JournalError> {
         if !self.has_group(&requested.group) {
             return Ok(Creation::NoGroup);
         }
@@ -136,7 +132,7 @@ impl Book {
     }
 
     /// Whether it was there.
-    pub(super) fn delete(&mut self, key: &Key) -> Result<bool, ScheduleFileError> {
+    pub(super) fn delete(&mut self, key: &Key) -> Result<bool, JournalError> {
         if !self.schedules.contains_key(key) {
             return Ok(false);
         }
@@ -161,7 +157,7 @@ impl Book {
         due.collect()
     }
 
-    pub(super) fn delete_all(&mut self) -> Result<(), ScheduleFileError> {
+    pub(super) fn delete_all(&mut self) -> Result<(), JournalError> {
         let keys: Vec<_> = self.schedules.keys().cloned().collect();
         keys.iter().try_for_each(|key| self.delete(key).map(drop))
     }
@@ -186,7 +182,7 @@ impl Book {
     }
 
     /// It has fired, for good or not: it is deleted or kept, as was asked.
-    pub(super) fn complete(&mut self, key: &Key) -> Result<(), ScheduleFileError> {
+    pub(super) fn complete(&mut self, key: &Key) -> Result<(), JournalError> {
         let Some(schedule) = self.schedules.get(key) else {
             return Ok(());
         };
@@ -202,7 +198,7 @@ impl Book {
         self.record(entry)
     }
 
-    fn record(&mut self, entry: Entry) -> Result<(), ScheduleFileError> {
+    fn record(&mut self, entry: Entry) -> Result<(), JournalError> {
         if let Some(log) = &mut self.log {
             log.append(&entry)?;
         }

@@ -7,9 +7,9 @@ use std::time::{Duration, SystemTime};
 use embedded_sqs::{MessageAttribute, Outgoing, Sqs, SqsError};
 
 use super::Scheduler;
-use super::file::ScheduleFileError;
 use super::request::{Key, Requested, queue_of};
 use crate::clock::to_the_second;
+use crate::journal::JournalError;
 use crate::mapping::{Shutdown, told_to_stop};
 
 /// The first wait before another attempt, which doubles each time, and the longest. AWS says no more than that
@@ -58,7 +58,7 @@ impl Scheduler {
         }
     }
 
-    fn fire_one(&self, sqs: &Sqs, key: &Key, now: SystemTime) -> Result<(), ScheduleFileError> {
+    fn fire_one(&self, sqs: &Sqs, key: &Key, now: SystemTime) -> Result<(), JournalError> {
         let mut book = self.book();
         let Some(requested) = book.get(key).map(|schedule| schedule.requested.clone()) else {
             return Ok(());

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::Scheduler;
 use super::book::Creation;
 use super::entry::Schedule;
-use super::file::ScheduleFileError;
 use super::request::{DEFAULT_GROUP, Requested, check_name};
+use crate::journal::JournalError;
 
 /// What a request is answered.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,8 +50,8 @@ impl From<String> for Refused {
     }
 }
 
-impl From<ScheduleFileError> for Refused {
-    fn from(error: ScheduleFileError) -> Self {
+impl From<JournalError> for Refused {
+    fn from(error: JournalError) -> Self {
         Self::Internal(error.to_string())
     }
 }

@@ -51,11 +51,15 @@ impl Call {
             .get_or_init(|| serde_json::from_slice(&self.body).unwrap_or_default())
     }
 
-    /// The table, the queue or the group of schedules it is about; the first one of several.
+    /// The table, the queue, the event bus or the group of schedules it is about; the first one of several.
     pub fn resource(&self) -> Option<&str> {
         let request = self.request();
         if self.service == Service::Scheduler {
             return request["GroupName"].as_str();
+        }
+        if self.service == Service::EventBridge {
+            let of_entry = || request["Entries"][0]["EventBusName"].as_str();
+            return request["EventBusName"].as_str().or_else(of_entry);
         }
         if self.service == Service::Sqs {
             let queue = request["QueueUrl"]
@@ -137,6 +141,7 @@ impl Failure {
                 "The request was throttled.",
             ),
             Service::Scheduler => Self::new(429, "ThrottlingException", "Rate exceeded"),
+            Service::EventBridge => Self::new(400, "ThrottlingException", "Rate exceeded"),
             Service::DynamoDb | Service::DynamoDbStreams => Self::new(
                 400,
                 "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException",
@@ -150,6 +155,11 @@ impl Failure {
         match service {
             Service::Sqs => Self::new(500, "com.amazonaws.sqs#InternalFailure", "The request failed."),
             Service::Scheduler => Self::new(500, "InternalServerException", "Unexpected error"),
+            Service::EventBridge => Self::new(
+                500,
+                "InternalException",
+                "This exception occurs due to unexpected causes.",
+            ),
             Service::DynamoDb | Service::DynamoDbStreams => Self::new(
                 500,
                 "com.amazonaws.dynamodb.v20120810#InternalServerError",

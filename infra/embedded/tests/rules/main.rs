@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod dynamodb;
+mod eventbridge;
 mod queue_mapping;
 mod schedule;
 mod scheduler;

@@ -1,4 +1,4 @@
-//! Clients for `DynamoDB`, SQS and `EventBridge` Scheduler, as the SDK's standard environment variables say.
+//! Clients for `DynamoDB`, SQS, `EventBridge` and its Scheduler, as the SDK's standard environment variables say.
 //!
 //! Lambda hands a function its region and credentials in the environment, so the SDK's chain of
 //! providers (files, instance metadata, single sign-on) would only cost start-up time. One HTTP
@@ -53,6 +53,7 @@ struct Others {
     config: SdkConfig,
     streams_endpoint: Option<String>,
     scheduler_endpoint: Option<String>,
+    eventbridge_endpoint: Option<String>,
 }
 
 /// A single attempt of a call: `DynamoDB` and SQS answer in milliseconds, so one that takes this long
@@ -138,6 +139,7 @@ impl Connection {
                 config,
                 streams_endpoint: environment.dynamodb_streams_endpoint.clone(),
                 scheduler_endpoint: environment.scheduler_endpoint.clone(),
+                eventbridge_endpoint: environment.eventbridge_endpoint.clone(),
             },
             warm: None,
         }
@@ -157,6 +159,14 @@ impl Connection {
         scheduler.set_endpoint_url(self.others.scheduler_endpoint.clone());
         scheduler.set_retry_partition(Some(partition("scheduler")));
         aws_sdk_scheduler::Client::from_conf(scheduler.build())
+    }
+
+    /// Makes a client for the bus on which others subscribe.
+    pub fn eventbridge(&self) -> aws_sdk_eventbridge::Client {
+        let mut eventbridge = aws_sdk_eventbridge::config::Builder::from(&self.others.config);
+        eventbridge.set_endpoint_url(self.others.eventbridge_endpoint.clone());
+        eventbridge.set_retry_partition(Some(partition("eventbridge")));
+        aws_sdk_eventbridge::Client::from_conf(eventbridge.build())
     }
 
     /// Opens a connection to tables and queues, so that the first message does not wait for it. What

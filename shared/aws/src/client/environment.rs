@@ -20,6 +20,8 @@ pub struct Environment {
     pub sqs_endpoint: Option<String>,
     /// `AWS_ENDPOINT_URL_SCHEDULER`, else `AWS_ENDPOINT_URL`; AWS's own if neither is there.
     pub scheduler_endpoint: Option<String>,
+    /// `AWS_ENDPOINT_URL_EVENTBRIDGE`, else `AWS_ENDPOINT_URL`; AWS's own if neither is there.
+    pub eventbridge_endpoint: Option<String>,
     /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`; or what else gives them, which for people
     /// may be their profile.
     pub credentials: SharedCredentialsProvider,
@@ -35,6 +37,7 @@ impl std::fmt::Debug for Environment {
             .field("dynamodb_streams_endpoint", &self.dynamodb_streams_endpoint)
             .field("sqs_endpoint", &self.sqs_endpoint)
             .field("scheduler_endpoint", &self.scheduler_endpoint)
+            .field("eventbridge_endpoint", &self.eventbridge_endpoint)
             .finish_non_exhaustive()
     }
 }
@@ -67,12 +70,13 @@ impl Environment {
     }
 
     /// The endpoints that were chosen, none for AWS's own.
-    pub(crate) fn endpoints(&self) -> [Option<&str>; 4] {
+    pub(crate) fn endpoints(&self) -> [Option<&str>; 5] {
         let endpoints = [
             &self.dynamodb_endpoint,
             &self.dynamodb_streams_endpoint,
             &self.sqs_endpoint,
             &self.scheduler_endpoint,
+            &self.eventbridge_endpoint,
         ];
         endpoints.map(Option::as_deref)
     }
@@ -90,6 +94,7 @@ impl Environment {
             dynamodb_streams_endpoint: variables.endpoint("AWS_ENDPOINT_URL_DYNAMODB_STREAMS")?,
             sqs_endpoint: variables.endpoint("AWS_ENDPOINT_URL_SQS")?,
             scheduler_endpoint: variables.endpoint("AWS_ENDPOINT_URL_SCHEDULER")?,
+            eventbridge_endpoint: variables.endpoint("AWS_ENDPOINT_URL_EVENTBRIDGE")?,
             credentials: SharedCredentialsProvider::new(Credentials::new(
                 variables.required(&["AWS_ACCESS_KEY_ID"], ACCESS_KEY, in_access_key)?,
                 variables.required(&["AWS_SECRET_ACCESS_KEY"], SECRET, in_secret)?,
@@ -236,7 +241,7 @@ mod tests {
         })
     }
 
-    const VARIABLES: [&str; 9] = [
+    const VARIABLES: [&str; 10] = [
         "AWS_REGION",
         "AWS_ACCESS_KEY_ID",
         "AWS_SECRET_ACCESS_KEY",
@@ -246,6 +251,7 @@ mod tests {
         "AWS_ENDPOINT_URL_DYNAMODB_STREAMS",
         "AWS_ENDPOINT_URL_SQS",
         "AWS_ENDPOINT_URL_SCHEDULER",
+        "AWS_ENDPOINT_URL_EVENTBRIDGE",
     ];
 
     #[test]

@@ -254,7 +254,9 @@ impl Queues {
         let mut batches: Vec<_> = of_queues
             .flat_map(|of_queue| {
                 let sizes = of_queue.iter().map(|(_, message)| message.bytes());
-                let batches = batches(sizes).into_iter().map(|batch| &of_queue[batch]);
+                let batches = batches(sizes, MAX_MESSAGE_BYTES)
+                    .into_iter()
+                    .map(|batch| &of_queue[batch]);
                 batches.enumerate()
             })
             .collect();
@@ -265,19 +267,9 @@ impl Queues {
             .into_iter()
             .map(|(_, batch)| self.send_batch(batch))
             .collect();
-        let mut calls = stream::iter(calls).buffer_unordered(MAX_CALLS);
         let mut results = vec![Err(QueueError::OutOfTime); messages.len()];
-        loop {
-            let sent = match until {
-                None => calls.next().await,
-                Some(until) if until <= Instant::now() => None,
-                Some(until) => tokio::time::timeout_at(until, calls.next()).await.unwrap_or(None),
-            };
-            let Some(sent) = sent else { return results };
-            for (place, result) in sent {
-                results[place] = result;
-            }
-        }
+        collect_until(calls, until, &mut results).await;
+        results
     }
 
     /// Sends messages that fit one batch and are for one queue; each comes back under its place. A batch that
@@ -414,13 +406,33 @@ impl Queues {
     }
 }
 
-/// Cuts messages of these sizes, in their order, into batches: the places of each.
-fn batches(sizes: impl IntoIterator<Item = usize>) -> Vec<Range<usize>> {
+/// Makes the calls, several at once, as far as the time reaches, and puts what each says of a place into it.
+pub(crate) async fn collect_until<T>(
+    calls: Vec<impl Future<Output = Vec<(usize, T)>>>,
+    until: Option<Instant>,
+    results: &mut [T],
+) {
+    let mut calls = stream::iter(calls).buffer_unordered(MAX_CALLS);
+    loop {
+        let said = match until {
+            None => calls.next().await,
+            Some(until) if until <= Instant::now() => None,
+            Some(until) => tokio::time::timeout_at(until, calls.next()).await.unwrap_or(None),
+        };
+        let Some(said) = said else { return };
+        for (place, result) in said {
+            results[place] = result;
+        }
+    }
+}
+
+/// Cuts messages of these sizes, in their order, into batches of up to `limit` bytes: the places of each.
+pub(crate) fn batches(sizes: impl IntoIterator<Item = usize>, limit: usize) -> Vec<Range<usize>> {
     let mut batches: Vec<Range<usize>> = Vec::new();
     let mut bytes = 0;
     for (place, size) in sizes.into_iter().enumerate() {
         match batches.last_mut() {
-            Some(batch) if batch.len() < MAX_BATCH && bytes + size <= MAX_MESSAGE_BYTES => {
+            Some(batch) if batch.len() < MAX_BATCH && bytes + size <= limit => {
                 batch.end = place + 1;
                 bytes += size;
             }
@@ -510,7 +522,10 @@ mod tests {
     }
 
     fn lengths(sizes: &[usize]) -> Vec<usize> {
-        batches(sizes.iter().copied()).iter().map(Range::len).collect()
+        batches(sizes.iter().copied(), MAX_MESSAGE_BYTES)
+            .iter()
+            .map(Range::len)
+            .collect()
     }
 
     #[test]

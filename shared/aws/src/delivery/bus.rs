@@ -7,13 +7,14 @@ use eventsourcing::Timestamp;
 use futures::stream::{self, StreamExt};
 use tokio::time::Instant;
 
+use crate::client::event_bus::EVENT_BUS;
 use crate::client::failure::FailureKind;
 use crate::client::jitter::jittered_pause;
 use crate::client::message::{MAX_DELAY, Outgoing};
 use crate::client::queues::{QueueError, Queues};
 use crate::client::schedules::{MAX_SCHEDULED_BYTES, OneTime, Schedules};
 
-/// The most attempts at an entry that SQS answers with a fault of its own.
+/// The most attempts at an entry that the service answers with a fault of its own.
 const ATTEMPTS: u32 = 4;
 
 /// How many schedules are created at once.
@@ -21,9 +22,9 @@ const MAX_CREATED_AT_ONCE: usize = 10;
 
 /// A message that could not be sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("sending to queue {queue} failed: {why}")]
+#[error("sending to {} failed: {why}", in_words(.queue))]
 pub struct SendError {
-    /// The queue.
+    /// The queue; [`EVENT_BUS`] if it is none.
     pub queue: String,
     /// What went wrong.
     pub why: QueueError,
@@ -34,6 +35,48 @@ impl SendError {
     pub fn kind(&self) -> FailureKind {
         self.why.kind()
     }
+}
+
+/// What is sent to, by its name: a queue, or the event bus.
+pub(crate) fn in_words(destination: &str) -> String {
+    if destination == EVENT_BUS {
+        format!("the {EVENT_BUS}")
+    } else {
+        format!("queue {destination}")
+    }
+}
+
+/// Makes the same call for all, and again for those at which the service fails by a fault of its own, up to four
+/// times in all. The call hands back what it was given, with what came of each. Of each, in the order given, whether
+/// it was done; what was not comes back with why.
+pub(crate) async fn persistently<T, R, C>(
+    all: Vec<T>,
+    until: Option<Instant>,
+    call: impl Fn(Vec<T>) -> C,
+) -> Vec<Result<(), (T, QueueError)>>
+where
+    C: Future<Output = (Vec<T>, Vec<Result<R, QueueError>>)>,
+{
+    let mut results: Vec<_> = all.iter().map(|_| Ok(())).collect();
+    let mut open: Vec<(usize, T)> = all.into_iter().enumerate().collect();
+    for attempt in 1..=ATTEMPTS {
+        let (places, entries): (Vec<_>, Vec<_>) = open.into_iter().unzip();
+        let (entries, done) = call(entries).await;
+        let last = attempt == ATTEMPTS || until.is_some_and(|until| until <= Instant::now());
+        open = Vec::new();
+        for ((place, entry), done) in places.into_iter().zip(entries).zip(done) {
+            match done {
+                Ok(_) => {}
+                Err(why) if why.is_worth_another_call() && !last => open.push((place, entry)),
+                Err(why) => results[place] = Err((entry, why)),
+            }
+        }
+        if open.is_empty() {
+            break;
+        }
+        jittered_pause(attempt).await;
+    }
+    results
 }
 
 /// The queues of one stack, as functions send to them.
@@ -102,31 +145,16 @@ impl Bus {
         messages: Vec<Outgoing>,
         until: Option<Instant>,
     ) -> Vec<Result<(), SendError>> {
-        let mut results = vec![Ok(()); messages.len()];
-        let mut open: Vec<(usize, Outgoing)> = messages.into_iter().enumerate().collect();
-        for attempt in 1..=ATTEMPTS {
-            let (places, messages): (Vec<_>, Vec<_>) = open.into_iter().unzip();
+        let call = |messages: Vec<Outgoing>| async move {
             let sent = self.queues.send_until(&messages, until).await;
-            let last = attempt == ATTEMPTS || until.is_some_and(|until| until <= Instant::now());
-            open = Vec::new();
-            for ((place, message), sent) in places.into_iter().zip(messages).zip(sent) {
-                match sent {
-                    Ok(_) => {}
-                    Err(why) if why.is_worth_another_call() && !last => {
-                        open.push((place, message));
-                    }
-                    Err(why) => {
-                        let queue = message.queue;
-                        results[place] = Err(SendError { queue, why });
-                    }
-                }
-            }
-            if open.is_empty() {
-                break;
-            }
-            jittered_pause(attempt).await;
-        }
-        results
+            (messages, sent)
+        };
+        let sent = persistently(messages, until, call).await;
+        let failure = |(message, why): (Outgoing, QueueError)| SendError {
+            queue: message.queue,
+            why,
+        };
+        sent.into_iter().map(|sent| sent.map_err(failure)).collect()
     }
 
     /// Sends all so that each arrives at its time, and says of each, in the order given, whether it was sent. A

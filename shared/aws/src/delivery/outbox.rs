@@ -74,7 +74,8 @@ pub struct OutboxEntry {
     pub attempts: u32,
     /// What went wrong the last time, without any payload.
     pub last_error: String,
-    /// The queues that have not got its events; all that asked for them if none is named.
+    /// The queues that have not got its events, and [`EVENT_BUS`](crate::EVENT_BUS) if that has not; all that they go
+    /// to if none is named.
     pub undelivered_to: BTreeSet<String>,
     /// When it was saved.
     pub first_attempt_at: Timestamp,

@@ -115,7 +115,7 @@ impl Checkpoint {
 pub struct Tally {
     /// Commits that were read.
     pub commits: u64,
-    /// Messages by the event's type and then by the queue, without the stack's name.
+    /// Messages by the event's type and then by the queue, without the stack's name, or the event bus.
     pub messages: BTreeMap<String, BTreeMap<String, u64>>,
     /// Commits that could not be sent, or not be read.
     pub undelivered: Vec<Unpublished>,
@@ -224,11 +224,10 @@ impl Republisher {
     }
 
     async fn publish(&self, commits: &[Commit], tally: &mut Tally) -> Result<(), RepublishError> {
-        let routes = self.publisher.routes();
         let messages: usize = commits
             .iter()
             .flat_map(|commit| &commit.events)
-            .map(|event| routes.of(&event.event_type).len())
+            .map(|event| self.publisher.destinations(&event.event_type).count())
             .sum();
         if let Some(pace) = self.pace.as_ref().filter(|_| !self.counts_only) {
             pace.wait_for(messages).await;
@@ -248,9 +247,9 @@ impl Republisher {
             match result {
                 Ok(_) => {
                     for event in &commit.events {
-                        for queue in routes.of(&event.event_type) {
+                        for destination in self.publisher.destinations(&event.event_type) {
                             let counts = tally.messages.entry(event.event_type.clone()).or_default();
-                            *counts.entry(queue.clone()).or_default() += 1;
+                            *counts.entry(destination.to_owned()).or_default() += 1;
                         }
                     }
                 }

@@ -14,7 +14,7 @@ pub struct Undelivered {
     /// Whether the same commit may be delivered another time. It may as long as one of its queues may take
     /// what it has not got: only then is what the others refuse all that is left.
     pub kind: FailureKind,
-    /// The queues that did not get all they asked for, and why not. All others got theirs. Of a commit that
+    /// The queues that did not get all they asked for, [`EVENT_BUS`](crate::EVENT_BUS) if that did not, and why not. All others got theirs. Of a commit that
     /// was not sent at all there are none: it goes to all.
     pub queues: BTreeMap<String, FailureKind>,
 }

@@ -15,7 +15,9 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::client::connection::{DELIVERY_ATTEMPT_TIMEOUT, DELIVERY_TIMEOUT};
+use crate::client::event_bus::EVENT_BUS;
 use crate::client::failure::FailureKind;
+use crate::delivery::bus::in_words;
 use crate::delivery::outbox::{AfterFailure, Delivery, Outbox, OutboxEntry};
 use crate::delivery::publisher::{Addressed, Publisher};
 use crate::delivery::undelivered::Undelivered;
@@ -70,7 +72,7 @@ impl Handler for Sweeper {
     }
 }
 
-/// The queues that a sweep has found to take nothing.
+/// The queues that a sweep has found to take nothing, and the event bus if it does not.
 #[derive(Default)]
 struct Refusing(BTreeSet<String>);
 
@@ -289,16 +291,19 @@ impl Sweeper {
         (found, known, trouble)
     }
 
-    /// The queues that want an entry's events and have not got them. Where one of these asks for them no more,
+    /// Who wants an entry's events and has not got them: queues, and the event bus. Where one of these asks for them no more,
     /// another may have taken its place: then all get them.
     fn wanted(&self, entry: &OutboxEntry, commit: &Commit) -> BTreeSet<String> {
-        let queues = self.publisher.queues_of(commit);
-        let known = !entry.undelivered_to.is_empty() && entry.undelivered_to.is_subset(&queues);
-        if known {
-            entry.undelivered_to.clone()
-        } else {
-            queues
+        let all = self.publisher.destinations_of(commit);
+        if entry.undelivered_to.is_empty() {
+            return all;
         }
+        let mut waiting = entry.undelivered_to.clone();
+        if !self.publisher.has_event_bus() {
+            // It was taken away, and nothing is in its place.
+            waiting.remove(EVENT_BUS);
+        }
+        if waiting.is_subset(&all) { waiting } else { all }
     }
 
     /// Marks an entry by what came of it; whether it was published.
@@ -356,7 +361,7 @@ impl Found {
             .map(drop)
             .map_err(|failure| failure.keeping(self.to.clone()));
         if let Some(queue) = self.put_off.first() {
-            let why = format!("queue {queue} takes nothing; it was left alone");
+            let why = format!("{} takes nothing; it was left alone", in_words(queue));
             let mut failure = match outcome {
                 Err(failure) if failure.kind == FailureKind::Transient => failure,
                 Err(failure) => Undelivered {

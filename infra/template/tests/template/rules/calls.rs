@@ -208,6 +208,7 @@ fn action(call: &Seen) -> String {
         Service::Sqs => format!("sqs:{}", operation.strip_suffix("Batch").unwrap_or(operation)),
         Service::DynamoDb | Service::DynamoDbStreams => format!("dynamodb:{operation}"),
         Service::Scheduler => format!("scheduler:{operation}"),
+        Service::EventBridge => format!("events:{operation}"),
     }
 }
 
@@ -231,6 +232,7 @@ fn resource(call: &Seen, named: &BTreeMap<String, String>) -> String {
             assert_eq!(call.resource, format!("{}-deadlines", options().name));
             return SCHEDULES.into();
         }
+        Service::EventBridge => return EVENT_BUS.into(),
         Service::Sqs | Service::DynamoDb => {}
     }
     let resource = named.get(&call.resource);
@@ -240,6 +242,10 @@ fn resource(call: &Seen, named: &BTreeMap<String, String>) -> String {
         None => resource.clone(),
     }
 }
+
+/// The only bus there is.
+const EVENT_BUS: &str =
+    "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/${EventBusName}";
 
 /// The only stream there is.
 const STREAM: &str = "EventsTable.StreamArn";
