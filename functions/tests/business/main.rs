@@ -21,6 +21,7 @@ mod invariants;
 mod old_and_new;
 mod pages;
 mod poison;
+mod provider;
 mod refused;
 mod republish;
 mod rest;

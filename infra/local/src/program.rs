@@ -65,7 +65,7 @@ enum Command {
         /// A folder in which the tables survive; queues, with the commands and dead letters on them, do not
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,
-        /// Leaves the outbound queues to gateways of your own
+        /// Runs no stand-ins for the systems outside: their queues are left to gateways of your own
         #[arg(long)]
         no_simulators: bool,
         /// Puts each event on the event bus of this name, which is made, so that rules pass them on to queues
