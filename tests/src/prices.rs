@@ -17,6 +17,9 @@ pub const READ_UNIT: f64 = 0.125 / 1e6;
 pub const QUEUE_REQUEST: f64 = 0.40 / 1e6;
 /// An invocation of its target by a schedule. To create one costs nothing.
 pub const SCHEDULE: f64 = 1.00 / 1e6;
+/// An event of one's own that is put on a bus of `EventBridge`, of up to 64 KB. Its delivery within the account costs
+/// nothing.
+pub const BUS_EVENT: f64 = 1.00 / 1e6;
 /// An invocation of a function.
 pub const INVOCATION: f64 = 0.20 / 1e6;
 /// A gigabyte of memory for a second, on arm64.

@@ -12,6 +12,7 @@ mod bad_messages;
 mod catalogue;
 mod ceilings;
 mod cost;
+mod cost_of_bus;
 mod cost_of_views;
 mod cost_otherwise;
 mod crash_points;

@@ -31,11 +31,12 @@ const KEYS: [&str; 2] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
 const TOKEN: &str = "AWS_SESSION_TOKEN";
 
 /// The services whose endpoints a variable or a profile may name, by their ids.
-const SERVICES: [(&str, &str); 9] = [
+const SERVICES: [(&str, &str); 10] = [
     ("AWS_ENDPOINT_URL_DYNAMODB", "DynamoDB"),
     ("AWS_ENDPOINT_URL_DYNAMODB_STREAMS", "DynamoDB Streams"),
     ("AWS_ENDPOINT_URL_SQS", "SQS"),
     ("AWS_ENDPOINT_URL_SCHEDULER", "Scheduler"),
+    ("AWS_ENDPOINT_URL_EVENTBRIDGE", "EventBridge"),
     ("AWS_ENDPOINT_URL_CLOUDFORMATION", "CloudFormation"),
     ("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", "CloudWatch Logs"),
     ("AWS_ENDPOINT_URL_IAM", "IAM"),

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use aws_adapters::{
-    Checkpoint, Publisher, Republication, RepublishError, Republisher, Selection, Tally, Unpublished,
+    Checkpoint, EVENT_BUS, EventBus, Publisher, Republication, RepublishError, Republisher, Routes,
+    Selection, Tally, Unpublished, event_bus_name_problem,
 };
 use clap::Args;
 use eventsourcing::{StreamId, Timestamp};
@@ -45,6 +46,13 @@ pub(crate) struct Republish {
     /// Keeps in this file how far it has come, and goes on there if it is there already
     #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
     resume: Option<PathBuf>,
+    /// Also puts each event on the event bus of this name, which the template's parameter EventBusName gave the stack;
+    /// the stack itself does not tell it
+    #[arg(long, value_name = "NAME", value_parser = event_bus)]
+    event_bus: Option<String>,
+    /// Sends nothing to queues: for a subscriber of the event bus who was not there yet
+    #[arg(long, requires = "event_bus")]
+    bus_only: bool,
     /// Counts what would be sent, and sends nothing
     #[arg(long)]
     dry_run: bool,
@@ -53,6 +61,15 @@ pub(crate) struct Republish {
 fn moment(text: &str) -> Result<Timestamp, String> {
     text.parse()
         .map_err(|error: eventsourcing::InvalidTimestamp| error.to_string())
+}
+
+fn event_bus(name: &str) -> Result<String, String> {
+    match event_bus_name_problem(name) {
+        None => Ok(name.to_owned()),
+        Some(problem) => Err(format!(
+            "it {problem}; expected the name of a bus, up to 256 letters, digits, dots, dashes and underscores"
+        )),
+    }
 }
 
 fn stream(text: &str) -> Result<StreamId, String> {
@@ -70,7 +87,7 @@ struct Published {
     messages: u64,
     /// By this run.
     this_run: Counts,
-    /// By the event's type and then by the queue.
+    /// By the event's type and then by the queue, or the event bus.
     by_type: BTreeMap<String, BTreeMap<String, u64>>,
     undelivered: Vec<Unpublished>,
 }
@@ -100,7 +117,7 @@ impl fmt::Display for Counts {
 
 impl Report for Published {
     fn show(&self, out: &mut dyn Write) -> io::Result<()> {
-        let columns = ["event type", "queue", "messages"];
+        let columns = ["event type", "to", "messages"];
         let mut sheet = Sheet::new(columns.map(|title| (title, Kind::Whole)));
         for (event_type, queues) in &self.by_type {
             for (queue, count) in queues {
@@ -148,12 +165,12 @@ impl Report for Published {
 
 impl Published {
     fn of(stack: &Stack, done: &Tally, before: Counts, dry_run: bool, interrupted: bool) -> Self {
-        let named = |queues: &BTreeMap<String, u64>| {
-            queues
-                .iter()
-                .map(|(queue, count)| (stack.names.of_function(queue), *count))
-                .collect()
+        let named = |to: &str| match to {
+            EVENT_BUS => to.to_owned(),
+            queue => stack.names.of_function(queue),
         };
+        let all_named =
+            |to: &BTreeMap<String, u64>| to.iter().map(|(to, count)| (named(to), *count)).collect();
         Self {
             dry_run,
             interrupted,
@@ -166,7 +183,7 @@ impl Published {
             by_type: done
                 .messages
                 .iter()
-                .map(|(event_type, queues)| (event_type.clone(), named(queues)))
+                .map(|(event_type, queues)| (event_type.clone(), all_named(queues)))
                 .collect(),
             undelivered: done.undelivered.clone(),
         }
@@ -188,7 +205,7 @@ pub(crate) async fn republish(stack: &Stack, format: Format, command: Republish)
         return Err(Failure::NotFound(format!("there is no stream {stream}")));
     }
     let checkpoint = begin(stack, &command)?;
-    let publisher = Publisher::new(stack.routes(), stack.queues.clone().into());
+    let publisher = publisher(stack, &command);
     let dynamodb = stack.connection.dynamodb.clone();
     let republisher = Republisher::new(dynamodb, publisher, outbox::of(stack), Arc::new(stack.clock));
     let republisher = if command.dry_run {
@@ -232,6 +249,20 @@ pub(crate) async fn republish(stack: &Stack, format: Format, command: Republish)
             crate::called::name()
         ))),
     }
+}
+
+/// Who sends it, and to whom.
+fn publisher(stack: &Stack, command: &Republish) -> Publisher {
+    let routes = if command.bus_only {
+        Routes::default()
+    } else {
+        stack.routes()
+    };
+    let event_bus = command
+        .event_bus
+        .as_deref()
+        .map(|name| EventBus::new(stack.connection.eventbridge(), name, stack.names.stack()));
+    Publisher::new(routes, stack.queues.clone().into()).with_event_bus(event_bus)
 }
 
 fn stopped(why: &str, command: &Republish) -> Failure {

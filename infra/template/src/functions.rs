@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_adapters::Patience;
-use bundle::{Context, DEPLOY_VIEWS, Function, RECOVERY, RELAY, Registry, SWEEPER, Trigger};
+use bundle::{Context, DEPLOY_VIEWS, EVENT_BUS_NAME, Function, RECOVERY, RELAY, Registry, SWEEPER, Trigger};
 use eventsourcing::Setting;
 
 use crate::checkov::skipped_on_functions;
@@ -11,8 +11,8 @@ use crate::deadlines;
 use crate::ids;
 use crate::intrinsics::{arn, attribute, either, only_if, reference, stack_name, substituted};
 use crate::parameters::{
-    ACCOUNT_OF_EMULATORS, ENDPOINT_URL, TRACING, VIEWS, WITH_ENDPOINT, WITH_KEY, WITH_MAXIMUM_CONCURRENCY,
-    WITH_SIMULATORS, WITH_VIEWS, parameter_of,
+    ACCOUNT_OF_EMULATORS, ENDPOINT_URL, EVENT_BUS, TRACING, VIEWS, WITH_ENDPOINT, WITH_KEY,
+    WITH_MAXIMUM_CONCURRENCY, WITH_SIMULATORS, WITH_VIEWS, parameter_of,
 };
 use crate::yaml::{Map, Yaml, inline};
 
@@ -80,6 +80,9 @@ pub(crate) fn function(registry: &Registry, function: &Function) -> Map {
     if delivers(function) && views {
         variables.put(DEPLOY_VIEWS, reference(VIEWS));
     }
+    if delivers(function) {
+        variables.put(EVENT_BUS_NAME, reference(EVENT_BUS));
+    }
     if !variables.is_empty() {
         properties.put("Environment", Map::new().with("Variables", variables));
     }
@@ -104,7 +107,7 @@ pub(crate) fn function(registry: &Registry, function: &Function) -> Map {
 }
 
 /// Whether a function sends events to whoever asked for them.
-fn delivers(function: &Function) -> bool {
+pub(crate) fn delivers(function: &Function) -> bool {
     [RELAY, SWEEPER].contains(&function.name.as_str())
 }
 

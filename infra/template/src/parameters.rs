@@ -10,6 +10,8 @@ use crate::yaml::{Map, Yaml, inline};
 pub(crate) const WITH_SIMULATORS: &str = "WithSimulators";
 /// Whether there are views.
 pub(crate) const WITH_VIEWS: &str = "WithViews";
+/// Whether each event is put on a bus.
+pub(crate) const WITH_EVENT_BUS: &str = "WithEventBus";
 /// Whether there are alarms of views.
 pub(crate) const WITH_VIEW_ALARMS: &str = "WithViewAlarms";
 /// Whether a key of the account's own encrypts what is stored.
@@ -33,6 +35,8 @@ pub(crate) const WITH_ENDPOINT: &str = "WithEndpoint";
 
 /// Whether there are views: the parameter, which functions are told.
 pub(crate) const VIEWS: &str = "DeployViews";
+/// The bus of `EventBridge` that each event is put on.
+pub(crate) const EVENT_BUS: &str = "EventBusName";
 /// Where functions find DynamoDB and SQS, if not on AWS.
 pub(crate) const ENDPOINT_URL: &str = "EndpointUrl";
 /// Whether X-Ray records invocations.
@@ -86,6 +90,7 @@ pub(crate) fn parameters(bundle: &Bundle) -> Map {
             ),
         );
     }
+    event_bus(&mut parameters);
     load(&mut parameters, &bundle.registry);
     logs(&mut parameters);
     alarms(&mut parameters);
@@ -100,6 +105,26 @@ fn settings(parameters: &mut Map, bundle: &Bundle) {
         let seconds = number(setting.default.as_secs(), 1, MAX_SETTING_SECONDS, &about);
         parameters.put(parameter_of(setting.variable), seconds);
     }
+}
+
+fn event_bus(parameters: &mut Map) {
+    parameters.remark(
+        "It has to be there: EventBridge takes events for a bus that is not, and says nothing. One of another account gets \
+         them by a rule of this one.",
+    );
+    let name = Map::new()
+        .with("Type", "String")
+        .with("Default", "")
+        .with("AllowedPattern", "[a-zA-Z0-9._-]{0,256}")
+        .with(
+            "ConstraintDescription",
+            "the name of an EventBridge bus of this account and region, without its ARN, or nothing",
+        )
+        .with(
+            "Description",
+            "EventBridge bus that every event is put on, for whoever subscribes to it by rules; empty for none.",
+        );
+    parameters.put(EVENT_BUS, name);
 }
 
 fn load(parameters: &mut Map, registry: &Registry) {
@@ -256,6 +281,7 @@ pub(crate) fn conditions(registry: &Registry) -> Map {
         );
     }
     conditions
+        .with(WITH_EVENT_BUS, not(equals(EVENT_BUS, "")))
         .with(WITH_MAXIMUM_CONCURRENCY, not(equals("MaximumConcurrency", "0")))
         .with(WITH_KEY, not(equals("KmsKeyArn", "")))
         .with(WITH_ALARMS, equals("DeployAlarms", "true"))

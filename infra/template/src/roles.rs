@@ -7,11 +7,11 @@ use bundle::{Bundle, Function, OutboxAccess, Registry, StoreAccess, Trigger};
 use eventsourcing::{Index, OPEN_INDEX};
 
 use crate::deadlines;
-use crate::functions::conditional;
+use crate::functions::{conditional, delivers};
 use crate::ids;
 use crate::intrinsics::{arn, attribute, only_if, reference, substituted};
-use crate::parameters::WITH_VIEWS;
-use crate::policies::{allow, document, policy, reading_with_key, use_of_key};
+use crate::parameters::{EVENT_BUS, WITH_EVENT_BUS, WITH_VIEWS};
+use crate::policies::{allow, document, policy, reading_with_key, statement, use_of_key};
 use crate::yaml::{Map, Yaml, inline};
 
 /// How long a session of a person's role may last. One by `aws sts assume-role` lasts an hour if it does not ask
@@ -54,6 +54,7 @@ pub(crate) fn operator_role(bundle: &Bundle) -> Map {
         allow("TakeDeadLetters", &take, dead_letter_queues(registry)),
         allow("SendThemAgain", &send, queues(registry)),
         allow("MendTheOutbox", &mend, vec![arn(ids::OUTBOX_TABLE)]),
+        putting_on_the_bus(),
     ];
     statements.extend(reading(bundle));
     statements.push(use_of_key());
@@ -229,6 +230,9 @@ fn statements(registry: &Registry, function: &Function) -> Vec<Yaml> {
     if !destinations.is_empty() {
         statements.push(allow("Send", &["sqs:SendMessage"], destinations));
     }
+    if delivers(function) {
+        statements.push(putting_on_the_bus());
+    }
     statements.extend(deadlines::permissions(function));
     statements.extend(store(function.store));
     statements.extend(outbox(function.outbox));
@@ -246,6 +250,21 @@ fn statements(registry: &Registry, function: &Function) -> Vec<Yaml> {
     }
     statements.push(use_of_key());
     statements
+}
+
+/// Events of this stack alone, on that bus alone.
+///
+/// Source: <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-conditions.html>
+fn putting_on_the_bus() -> Yaml {
+    let bus = format!(
+        "arn:${{AWS::Partition}}:events:${{AWS::Region}}:${{AWS::AccountId}}:event-bus/${{{EVENT_BUS}}}"
+    );
+    let own = Map::new().with(
+        "ForAllValues:StringEquals",
+        Map::new().with("events:source", reference("AWS::StackName")),
+    );
+    let put = statement("PutOnTheBus", &["events:PutEvents"], vec![substituted(bus)]);
+    only_if(WITH_EVENT_BUS, put.with("Condition", own))
 }
 
 fn open_index(view: &str) -> Yaml {

@@ -53,7 +53,7 @@ async fn page(pages: &Pages, stack: &Stack, asked: &Asked) -> Answer {
     .await;
     let content = html! {
         p.quiet {
-            "Commits whose events did not reach all their queues. They are in the event table, and wait here to be sent."
+            "Commits whose events did not reach all their queues, or the event bus. They are in the event table, and wait here to be sent."
         }
         (parked) (pending)
     };

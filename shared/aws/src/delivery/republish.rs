@@ -272,6 +272,11 @@ impl Republisher {
         tally: &mut Tally,
     ) -> Result<(), RepublishError> {
         if !self.counts_only {
+            // To all of them: what it went to may be a part of those, and an entry that is there may wait for others.
+            let failure = Undelivered {
+                queues: BTreeMap::new(),
+                ..failure.clone()
+            };
             let saved = self.outbox.save(&commit, &failure, self.clock.now()).await;
             saved.map_err(|transient| RepublishError::NeitherSentNorSaved {
                 commit: commit.clone(),

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 use super::super::{bundle, played};
 use super::document::{Document, pascal_case, text};
-use super::permissions::{Permissions, SCHEDULES, granted};
+use super::permissions::{EVENT_BUS, Permissions, SCHEDULES, granted};
 use super::{document, options};
 
 /// For how long all calls of a function fail on the second day, from its first one on: long enough for its messages to
@@ -242,10 +242,6 @@ fn resource(call: &Seen, named: &BTreeMap<String, String>) -> String {
         None => resource.clone(),
     }
 }
-
-/// The only bus there is.
-const EVENT_BUS: &str =
-    "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/${EventBusName}";
 
 /// The only stream there is.
 const STREAM: &str = "EventsTable.StreamArn";

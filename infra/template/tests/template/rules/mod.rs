@@ -15,7 +15,7 @@ mod queues;
 use std::collections::BTreeSet;
 
 use aws_adapters::Patience;
-use bundle::{Context, DEPLOY_VIEWS, Function, RELAY, Registry, SWEEPER, Settings, Trigger};
+use bundle::{Context, DEPLOY_VIEWS, EVENT_BUS_NAME, Function, RELAY, Registry, SWEEPER, Settings, Trigger};
 use local::StackOptions;
 use serde_json::Value;
 
@@ -32,7 +32,10 @@ pub(crate) fn document() -> (Registry, Document) {
 }
 
 fn options() -> StackOptions {
-    testkit::running::options(bundle())
+    StackOptions {
+        event_bus: Some("readers".to_owned()),
+        ..testkit::running::options(bundle())
+    }
 }
 
 #[test]
@@ -139,7 +142,8 @@ fn deadlines_are_told_to_those_who_go_by_them() {
         let variables = &resource["Properties"]["Environment"]["Variables"];
         let told = variables.as_object().into_iter().flatten();
         let told: Vec<_> = told
-            .filter(|(name, _)| !OF_SCHEDULES.contains(&name.as_str()) && *name != DEPLOY_VIEWS)
+            .filter(|(name, _)| !OF_SCHEDULES.contains(&name.as_str()))
+            .filter(|(name, _)| ![DEPLOY_VIEWS, EVENT_BUS_NAME].contains(&name.as_str()))
             .collect();
         assert_eq!(
             told.len(),
@@ -248,6 +252,45 @@ fn who_sends_events_is_told_whether_there_are_views() {
             assert!(told.is_null(), "{}", function.name);
         }
     }
+}
+
+#[test]
+fn who_sends_events_is_told_of_the_bus_and_may_put_there_what_is_this_stacks_if_there_is_one() {
+    let (registry, document) = document();
+    let parameter = &document.section("Parameters")["EventBusName"];
+    assert_eq!(parameter["Default"], "");
+    assert_eq!(parameter["AllowedPattern"], "[a-zA-Z0-9._-]{0,256}");
+    let of_role = |role: &str| {
+        let statements = &document.resource(role)["Properties"]["Policies"][0]["PolicyDocument"]["Statement"];
+        let statements = statements.as_array().into_iter().flatten();
+        let puts = statements.filter(|statement| statement["Fn::If"][1]["Action"] == "events:PutEvents");
+        puts.cloned().collect::<Vec<_>>()
+    };
+    for function in &registry.functions {
+        let id = pascal_case(&function.name);
+        let told = &document.resource(&id)["Properties"]["Environment"]["Variables"][EVENT_BUS_NAME];
+        let sends = [RELAY, SWEEPER].contains(&function.name.as_str());
+        assert_eq!(of_role(&format!("{id}Role")).len(), usize::from(sends), "{id}");
+        if sends {
+            assert_eq!(text(told), "EventBusName", "{id}");
+        } else {
+            assert!(told.is_null(), "{id}");
+        }
+    }
+    for role in ["RelayEventsRole", "SweepOutboxRole", "OperatorRole"] {
+        let [statement] = &of_role(role)[..] else {
+            panic!("{role} may put events by one statement");
+        };
+        assert_eq!(statement["Fn::If"][0], "WithEventBus", "{role}");
+        let allowed = &statement["Fn::If"][1];
+        assert_eq!(
+            text(&allowed["Resource"]),
+            "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/${EventBusName}"
+        );
+        let own = &allowed["Condition"]["ForAllValues:StringEquals"]["events:source"];
+        assert_eq!(text(own), "AWS::StackName");
+    }
+    assert!(of_role("ViewerRole").is_empty());
 }
 
 /// Without views nothing of them is there: each of their resources hangs on the same condition.

@@ -20,6 +20,10 @@ const LONGEST_MANAGED_POLICY: usize = 6_144;
 pub(crate) const SCHEDULES: &str =
     "arn:${AWS::Partition}:scheduler:${AWS::Region}:${AWS::AccountId}:schedule/${DeadlineSchedules}/*";
 
+/// The only bus that events are put on.
+pub(crate) const EVENT_BUS: &str =
+    "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/${EventBusName}";
+
 /// Pairs of action and resource.
 pub(crate) type Permissions = BTreeSet<(String, String)>;
 
@@ -93,6 +97,7 @@ fn an_operator_may_do_what_the_operators_command_does() {
         ),
         ("dynamodb:UpdateItem", "OutboxTable.Arn".to_owned()),
         ("dynamodb:DeleteItem", "OutboxTable.Arn".to_owned()),
+        ("events:PutEvents", EVENT_BUS.to_owned()),
     ];
     for view in registry.views() {
         let table = format!("{}Table.Arn", pascal_case(view.name));
@@ -181,6 +186,7 @@ fn policies_fit_for_the_longest_name_of_a_stack() {
             .replace("${AWS::Region}", "ap-southeast-1")
             .replace("${AWS::AccountId}", "123456789012")
             .replace("${AWS::StackName}", &"s".repeat(template::STACK_NAME_LIMIT))
+            .replace("${EventBusName}", &"b".repeat(256))
     };
     for (id, _) in document.of_type("AWS::IAM::Role") {
         let policies = [
@@ -253,6 +259,9 @@ fn implied(function: &Function) -> Permissions {
     };
     if let Some(queue) = gives_up_to {
         may(&["sqs:SendMessage"], &format!("{queue}.Arn"));
+    }
+    if matches!(function.name.as_str(), bundle::RELAY | bundle::SWEEPER) {
+        may(&["events:PutEvents"], EVENT_BUS);
     }
     if !function.sets_deadlines_on.is_empty() {
         may(&["scheduler:CreateSchedule"], SCHEDULES);
