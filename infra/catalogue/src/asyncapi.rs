@@ -7,14 +7,15 @@ use aws_adapters::{MAX_RECEIVE_COUNT, dead_letter_queue};
 use bundle::{Bundle, Function, Outbound, RELAY, Sender, Trigger};
 use template::yaml::Map;
 
-use crate::SCHEMAS;
 use crate::messages::Message;
+use crate::schema::SCHEMAS;
 
 /// The channel of the event bus.
 const EVENT_BUS: &str = "event-bus";
 
-/// The document.
-pub(crate) fn document(bundle: &Bundle, messages: &[Message<'_>]) -> String {
+/// The document of all queues and the event bus.
+pub fn asyncapi(bundle: &Bundle) -> String {
+    let messages = &Message::all(bundle);
     let info = Map::new()
         .with("title", bundle.about)
         .with("version", env!("CARGO_PKG_VERSION"))

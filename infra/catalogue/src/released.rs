@@ -9,7 +9,8 @@ use template::written::read;
 
 use crate::compatibility::{self, Break};
 use crate::messages::Message;
-use crate::{FOLDER, schema};
+use crate::schema::schema;
+use crate::written::FOLDER;
 
 /// The file, in the catalogue.
 pub const RELEASED: &str = "released.json";

@@ -7,12 +7,21 @@
 use eventsourcing::{Characters, DecimalForm, Field, FieldForm, Shape, StreamId, TextForm};
 
 use crate::json::{Json, Object};
+use crate::messages::Message;
+
+/// The folder of the schemas, in the catalogue.
+pub const SCHEMAS: &str = "schemas";
 
 /// The dialect of all schemas.
-pub(crate) const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
+const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
+
+/// The schema of a message, as it stands in its file.
+pub fn schema(message: &Message<'_>) -> String {
+    of_shape(&message.shape, &message.examples).page()
+}
 
 /// The schema of messages of that shape, with examples of whole ones.
-pub(crate) fn schema(shape: &Shape, examples: &[String]) -> Json {
+fn of_shape(shape: &Shape, examples: &[String]) -> Json {
     let mut definitions = Object::default();
     let mut properties = Object::default();
     for field in &shape.fields {

@@ -2,8 +2,8 @@
 //! `shared/domain` and `functions`.
 //!
 //! The words come from the bundle in `functions`, and from a list beside its tests. What is theirs and not the
-//! library's may not be said in the sources, scripts, tests and pages of the engine. `tests/outside` and
-//! `tests/events` are the business's. What the root's pages say is its own, too.
+//! library's may not be said in the sources, scripts, tests and pages of the engine. `tests/outside`,
+//! `tests/events` and what is written of the catalogue are the business's. What the root's pages say is its own, too.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -21,9 +21,15 @@ const ENGINE: [&str; 6] = [
     "tests",
 ];
 
-/// What is not the engine's in these folders: the contract's tests, and the samples that are written from the
-/// registry.
-const NOT_THE_ENGINES: [&str; 2] = ["tests/outside", "tests/events"];
+/// What is not the engine's in these folders: the contract's tests, and the samples and the catalogue that are written
+/// from the registry.
+const NOT_THE_ENGINES: [&str; 5] = [
+    "tests/outside",
+    "tests/events",
+    "infra/catalogue/schemas",
+    "infra/catalogue/asyncapi.yaml",
+    "infra/catalogue/released.json",
+];
 
 /// What a business speaks of beside the names in its bundle: words, one on each line. It need not have the file.
 const SPOKEN_OF: &str = "functions/tests/words.txt";
