@@ -1,10 +1,12 @@
 """The page for whoever sends carts, `functions/CLIENTS.md`: its commands and programs, run as they stand there."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
 
+import boto3
 import pytest
 
 from conftest import ROOT, Up, computed
@@ -51,8 +53,16 @@ EXPORTS = block("sh", PAGE.split("\n## ", 1)[0])
 
 @pytest.fixture(scope="module")
 def stack():
-    """A stack that runs as the page says."""
-    running = Up()
+    """A stack that runs as the page says, with the rule that feeds a queue of the subscriber's."""
+    running = Up("--event-bus", "orders")
+    running.sqs.create_queue(QueueName="my-orders")
+    events = boto3.client(
+        "events", endpoint_url=running.url, region_name="us-east-1", aws_access_key_id="any", aws_secret_access_key="any"
+    )
+    pattern = {"source": ["local"], "detail-type": ["OrderCompleted", "OrderCancelled"]}
+    events.put_rule(EventBusName="orders", Name="ended-orders", EventPattern=json.dumps(pattern))
+    target = {"Id": "my-orders", "Arn": "arn:aws:sqs:us-east-1:000000000000:my-orders"}
+    assert events.put_targets(EventBusName="orders", Rule="ended-orders", Targets=[target])["FailedEntryCount"] == 0
     yield running
     running.stop()
 
@@ -84,6 +94,14 @@ def typescript(shell):
 def test_a_cart_sent_from_typescript_ends_as_a_typed_order_completed(typescript):
     _, told = typescript
     assert re.fullmatch(r"completed at \d{4}-\d\d-\d\dT[\d:.]+Z\n", told)
+
+
+def test_the_order_of_a_cart_is_heard_of_in_typescript(stack, shell, typescript):
+    here, _ = typescript
+    shell("npx tsc --strict --noEmitOnError --skipLibCheck --module nodenext --target es2022 hear.mts", here)
+    told = f"OrderCompleted {computed('order/c-1')}\n"
+    # One message a run, and another order's may come first.
+    stack.until(lambda: told in shell("node hear.mjs", here), told)
 
 
 def wrong_programs(here, file, wrongs):
@@ -166,6 +184,13 @@ def python(shell):
 def test_a_cart_sent_from_python_ends_as_a_typed_order_completed(python):
     _, told = python
     assert re.search(r"^completed at \d{4}-\d\d-\d\d [\d:.]+\+00:00$", told, re.MULTILINE), told
+
+
+def test_the_order_of_a_cart_is_heard_of_in_python(stack, shell, python):
+    here, _ = python
+    shell("venv/bin/mypy --strict hear.py", here)
+    told = f"OrderCompleted {computed('order/c-2')}\n"
+    stack.until(lambda: told in shell("venv/bin/python hear.py", here), told)
 
 
 def test_mypy_refuses_a_wrong_cart(shell, python):
