@@ -22,6 +22,7 @@ fn nothing_is_missing_anywhere() {
     let mut missing = rules(&bundle);
     missing.extend(gaps(&bundle, PLACES));
     missing.extend(stale_files(&bundle));
+    missing.extend(stale_catalogue(&bundle));
     missing.extend(pictures(&bundle));
     missing.extend(operators_page(&bundle));
     missing.extend(stored_forms(&bundle));
@@ -32,6 +33,16 @@ fn nothing_is_missing_anywhere() {
         missing.len(),
         missing.join("\n- ")
     );
+}
+
+/// What other systems are told is what the messages are declared as.
+fn stale_catalogue(bundle: &Bundle) -> Option<String> {
+    let stale = catalogue::stale(bundle, &root()).expect("the files can be read");
+    let first = stale.first()?.path().display();
+    Some(format!(
+        "{} files of the catalogue are not current, {first} among them: run `cargo catalogue`",
+        stale.len()
+    ))
 }
 
 fn root() -> PathBuf {
