@@ -93,8 +93,19 @@ impl Sqs {
     /// is over. A queue that is deleted meanwhile ends the wait with [`SqsError::QueueDoesNotExist`].
     /// Dropping the future while it waits loses no message.
     pub async fn receive(&self, queue: &str, request: Receive) -> Result<Vec<Received>, SqsError> {
+        self.receive_noting(queue, request, |_| {}).await
+    }
+
+    /// The same, and tells `handed_out` how many messages it gets before anybody else can see that they are in flight:
+    /// who counts what is being handled then misses none.
+    pub async fn receive_noting(
+        &self,
+        queue: &str,
+        request: Receive,
+        handed_out: impl Fn(usize) + Send + Sync,
+    ) -> Result<Vec<Received>, SqsError> {
         self.count(Operation::ReceiveMessage);
-        self.poll(queue, request).await
+        self.poll_noting(queue, request, &handed_out).await
     }
 
     /// Removes a received message for good. One that is gone already is no error.
@@ -180,6 +191,15 @@ impl Sqs {
         queue.map(|queue| queue.seen(moment.instant)).unwrap_or_default()
     }
 
+    /// How long it is until the next hidden message of a queue can be received, delayed or in flight; none if none is
+    /// hidden. Not counted as a request.
+    pub fn next_visible(&self, queue: &str) -> Option<Duration> {
+        let moment = self.moment();
+        let mut state = self.state();
+        let due = state.settled_queue(queue, moment).ok()?.next_due()?;
+        Some(due.saturating_duration_since(moment.instant))
+    }
+
     /// Takes a message out of a queue by its id, wherever it is in it; whether it was there. Not counted as a request.
     pub fn take_out(&self, queue: &str, message_id: &str) -> bool {
         let moment = self.moment();
@@ -233,11 +253,20 @@ impl Sqs {
 
     /// A receive that is counted as a request already.
     pub(crate) async fn poll(&self, queue: &str, request: Receive) -> Result<Vec<Received>, SqsError> {
+        self.poll_noting(queue, request, &|_| {}).await
+    }
+
+    async fn poll_noting(
+        &self,
+        queue: &str,
+        request: Receive,
+        handed_out: &(dyn Fn(usize) + Send + Sync),
+    ) -> Result<Vec<Received>, SqsError> {
         request.check()?;
         let deadline = Instant::now() + request.wait;
         let mut incarnation = None;
         loop {
-            let waiting = match self.look(queue, &request, &mut incarnation, deadline)? {
+            let waiting = match self.look(queue, &request, &mut incarnation, deadline, handed_out)? {
                 Look::Over(received) => return Ok(received),
                 Look::Wait(waiting) => waiting,
             };
@@ -256,6 +285,7 @@ impl Sqs {
         request: &Receive,
         incarnation: &mut Option<u64>,
         deadline: Instant,
+        handed_out: &(dyn Fn(usize) + Send + Sync),
     ) -> Result<Look, SqsError> {
         let moment = self.moment();
         let mut state = self.state();
@@ -268,6 +298,7 @@ impl Sqs {
         }
         let received = state.receive(name, request, moment)?;
         if !received.is_empty() {
+            handed_out(received.len());
             return Ok(Look::Over(received));
         }
         if Instant::now() >= deadline {

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use embedded_sqs::{
@@ -1160,4 +1162,55 @@ async fn whoever_only_looks_sees_all_messages_and_takes_none() {
     sqs.purge_all();
     assert_eq!((sqs.look_at("jobs"), sqs.next_delayed()), (vec![], None));
     assert_eq!(sqs.look_at("nothing"), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_is_known_when_the_first_hidden_message_of_a_queue_can_be_received() {
+    let sqs = service_with_jobs();
+    assert_eq!(
+        (sqs.next_visible("jobs"), sqs.next_visible("nothing")),
+        (None, None)
+    );
+    let delayed = Outgoing {
+        delay: Some(Duration::from_mins(15)),
+        ..message("delayed")
+    };
+    sqs.send("jobs", delayed).unwrap();
+    assert_eq!(sqs.next_visible("jobs"), Some(Duration::from_mins(15)));
+    sqs.send("jobs", message("in flight")).unwrap();
+    assert_eq!(
+        sqs.next_visible("jobs"),
+        Some(Duration::from_mins(15)),
+        "what is visible is not hidden"
+    );
+    receive_one(&sqs, "jobs").await;
+    assert_eq!(sqs.next_visible("jobs"), Some(Duration::from_secs(30)));
+}
+
+#[tokio::test]
+async fn who_notes_what_is_handed_out_knows_of_each_message_before_it_is_seen_in_flight() {
+    let (sqs, noted) = (service_with_jobs(), Arc::new(AtomicUsize::new(0)));
+    let looking = tokio::task::spawn_blocking({
+        let (sqs, noted) = (sqs.clone(), noted.clone());
+        move || {
+            while noted.load(Ordering::SeqCst) < 500 {
+                // First what is in flight: more may be handed out before the other is asked.
+                let in_flight = sqs.counts("jobs").unwrap().in_flight;
+                let known = noted.load(Ordering::SeqCst);
+                assert!(
+                    in_flight <= known,
+                    "{in_flight} are in flight, and {known} are known of"
+                );
+            }
+        }
+    });
+    for _ in 0..500 {
+        sqs.send("jobs", message("a")).unwrap();
+        let note = |messages| {
+            noted.fetch_add(messages, Ordering::SeqCst);
+        };
+        let received = sqs.receive_noting("jobs", TEN, note).await.unwrap();
+        assert_eq!(received.len(), 1);
+    }
+    looking.await.unwrap();
 }

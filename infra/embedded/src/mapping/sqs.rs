@@ -333,9 +333,10 @@ impl Deliveries {
             wait,
             visibility: None,
         };
-        let received = self.sqs.receive(&self.settings.queue, receive).await?;
-        self.status.update(|activity| activity.pending += received.len());
-        Ok(received)
+        let pending = |messages| self.status.update(|activity| activity.pending += messages);
+        self.sqs
+            .receive_noting(&self.settings.queue, receive, pending)
+            .await
     }
 
     /// Invokes the function with a batch and deletes what it is done with.
