@@ -23,29 +23,23 @@ use crate::{Stack, Storage, tables};
 use playing::Playing;
 pub(crate) use trouble::Trouble;
 
-/// The console of a stack, which looks at it through its port as any other client does. `trouble` is what intercepts
-/// the stack's functions.
-pub(crate) fn console(stack: &Stack, trouble: Arc<Trouble>) -> io::Result<Console> {
-    let controls = stack.controls();
-    trouble.goes_by(controls.clock.clone());
-    let bench = Bench {
-        playing: Playing::on(Handle::current(), &controls),
-        controls,
-        trouble,
-    };
+/// The console of a stack, which looks at it through its port as any other client does.
+pub(crate) fn console(stack: &Stack, bench: Arc<Bench>) -> io::Result<Console> {
     Console::of_local_stack(
         stack.shared_bundle(),
         stack.names().stack(),
         stack.environment(),
-        Arc::new(bench),
+        bench,
     )
 }
 
-/// A stack on this machine.
-struct Bench {
+/// A stack on this machine, for its console and for programs.
+pub(crate) struct Bench {
     controls: Controls,
     trouble: Arc<Trouble>,
     playing: Playing,
+    /// Held by who starts over: one at a time.
+    starting_over: tokio::sync::Mutex<()>,
 }
 
 /// How long what was begun may take to end: the longest that an invocation takes, and a little more.
@@ -55,6 +49,22 @@ const PATIENCE: Duration = Duration::from_secs(40);
 const DEADLINE_PATIENCE: Duration = Duration::from_secs(10);
 
 impl Bench {
+    /// Of that stack; `trouble` is what intercepts its functions.
+    pub(crate) fn of(stack: &Stack, trouble: Arc<Trouble>) -> Self {
+        let controls = stack.controls();
+        trouble.goes_by(controls.clock.clone());
+        Self {
+            playing: Playing::on(Handle::current(), &controls),
+            controls,
+            trouble,
+            starting_over: tokio::sync::Mutex::default(),
+        }
+    }
+
+    pub(crate) fn controls(&self) -> &Controls {
+        &self.controls
+    }
+
     fn now(&self) -> Timestamp {
         self.controls.clock.now().into()
     }
@@ -264,6 +274,7 @@ impl LocalStack for Bench {
                 "the tables are in {folder}, to be kept: stop the stack and delete the folder instead"
             )));
         }
+        let _one_at_a_time = self.starting_over.lock().await;
         self.playing.end();
         self.trouble.forget();
         let taking = self.controls.mappings.values();

@@ -9,10 +9,12 @@
 //! | [`play`] | plays every scenario on whatever stack the environment names |
 //! | [`player`] | plays a scenario, and looks at what came of it |
 //! | `bench` | what the console can do with a stack on this machine |
+//! | `control`, `rest` | what a program can ask of it over HTTP; what it has still to do |
 //! | [`up`] | serves a stack to other programs in real time |
 //! | [`Stack`] | a stack, assembled as the registry says; the whole-bundle tests stand on it, too |
 
 mod bench;
+mod control;
 pub mod demo;
 mod error;
 mod folder;
@@ -22,6 +24,7 @@ pub mod player;
 pub mod program;
 mod progress;
 mod report;
+mod rest;
 mod stack;
 mod tables;
 pub mod up;

@@ -71,6 +71,9 @@ enum Command {
         /// Puts each event on the event bus of this name, which is made, so that rules pass them on to queues
         #[arg(long, value_name = "NAME", value_parser = event_bus_name)]
         event_bus: Option<String>,
+        /// Ends when its standard input does: with whoever started it, however that ends
+        #[arg(long)]
+        until_stdin_closes: bool,
         /// Serves tables and queues alone; the functions run elsewhere, such as in `sam local`
         #[arg(long)]
         no_functions: bool,
@@ -216,6 +219,7 @@ fn obey(
             data,
             no_simulators,
             event_bus,
+            until_stdin_closes,
             no_functions,
         } => {
             up::run(
@@ -229,6 +233,7 @@ fn obey(
                     simulators: !no_simulators,
                     event_bus,
                     functions: !no_functions,
+                    until_stdin_closes,
                 },
             )?;
             Ok(true)

@@ -397,6 +397,16 @@ impl Stack {
         }
     }
 
+    /// Whether the simulators answer the outbound queues.
+    pub(crate) fn has_simulators(&self) -> bool {
+        self.options.simulators
+    }
+
+    /// Whether the functions run.
+    pub(crate) fn has_functions(&self) -> bool {
+        self.options.functions
+    }
+
     fn shows_views(&self) -> bool {
         self.options.views != Views::LeftOut
     }

@@ -8,7 +8,7 @@ use aws_adapters::{Delivery, Names, OUTBOX_INDEX};
 use bundle::ViewTableForm;
 use embedded_aws::DynamoDb;
 use embedded_aws::mapping::{Notice, Notices};
-use eventsourcing::Index;
+use eventsourcing::{Index, Timestamp};
 use serde_json::{Value, json};
 
 use crate::error::StackError;
@@ -147,6 +147,22 @@ pub(crate) fn is_swept(dynamodb: &DynamoDb, names: &Names) -> bool {
     let answer = dynamodb.handle("Query", pending.to_string().as_bytes());
     let found: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     found["Count"] == 0
+}
+
+/// When each of the events in the outbox that the sweeper goes on sending is due for it.
+pub(crate) fn unsent(dynamodb: &DynamoDb, names: &Names) -> Vec<Timestamp> {
+    let pending = json!({
+        "TableName": names.outbox_table(),
+        "IndexName": OUTBOX_INDEX,
+        "KeyConditionExpression": "delivery = :pending",
+        "ExpressionAttributeValues": { ":pending": { "S": Delivery::Pending.as_str() } },
+    });
+    let answer = dynamodb.handle("Query", pending.to_string().as_bytes());
+    let found: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let items = found["Items"].as_array().into_iter().flatten();
+    let due = items.map(|item| item["next_attempt_at"]["S"].as_str()?.parse().ok());
+    // One that can't be read is the sweeper's to look at, now.
+    due.map(|due| due.unwrap_or(Timestamp::from_millis(0))).collect()
 }
 
 /// Both have the keys of a commit: the outbox refers to commits.

@@ -1,5 +1,6 @@
 //! Serves a stack to other programs until it is interrupted.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,10 +15,11 @@ use eventsourcing::SettingValues;
 use ops::console::ROOT as CONSOLE;
 use terminal::note;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
-use crate::bench;
+use crate::bench::{self, Bench};
+use crate::control::{Control, Reach};
 use crate::{Stack, StackError, StackOptions, Storage, Views};
 
 /// Why serving ended other than by an interrupt.
@@ -53,6 +55,8 @@ pub struct UpOptions {
     pub event_bus: Option<String>,
     /// Whether the functions run; without them, tables and queues are served to functions elsewhere.
     pub functions: bool,
+    /// Whether it ends when standard input does.
+    pub until_stdin_closes: bool,
 }
 
 /// Serves a stack until the process is interrupted.
@@ -103,10 +107,13 @@ async fn serve(bundle: Arc<Bundle>, options: UpOptions) -> Result<(), UpError> {
     let (stop, stopped) = watch::channel(());
     let mut serving = JoinSet::new();
     // It looks at the stack as any other client does, which the port answers when it is served.
-    let console = bench::console(&stack, trouble)?.routes();
+    let bench = Arc::new(Bench::of(&stack, trouble));
+    let console = bench::console(&stack, bench.clone())?.routes();
+    let reach = options.bind.map_or(Reach::Loopback, |_| Reach::Elsewhere);
+    let pages = console.merge(Control::of(&stack, bench, reach).routes());
     for bound in bounds {
         let mut stopped = stopped.clone();
-        let (pages, wire) = (console.clone(), stack.wire().clone());
+        let (pages, wire) = (pages.clone(), stack.wire().clone());
         serving.spawn(bound.serve_beside(pages, wire, async move {
             // Nothing is ever sent: the sender's end is the signal, and comes as an error.
             drop(stopped.changed().await);
@@ -121,6 +128,7 @@ async fn serve(bundle: Arc<Bundle>, options: UpOptions) -> Result<(), UpError> {
     let notices = stack.notices();
     tokio::select! {
         interrupted = interrupted => interrupted?,
+        () = stdin_closes(options.until_stdin_closes) => {}
         error = stack.failed() => return Err(error.into()),
         () = tell(notices) => {}
     }
@@ -228,6 +236,23 @@ fn warning(address: IpAddr, port: u16) -> Option<String> {
         "also listens on {place}: anybody who reaches {they} may do everything, reading, sending and deleting \
          included; nobody is asked for a password"
     ))
+}
+
+/// Resolves when standard input has ended, if that is of interest. A process that is killed can stop nobody, but the system
+/// closes its end of a pipe.
+async fn stdin_closes(is_of_interest: bool) {
+    if !is_of_interest {
+        return std::future::pending().await;
+    }
+    let (closed, is_closed) = oneshot::channel::<()>();
+    // A thread of its own: a runtime would wait for one of its threads that reads.
+    std::thread::spawn(move || {
+        // Whatever is said there, nobody listens to it. One that can't be read has ended.
+        drop(io::copy(&mut io::stdin().lock(), &mut io::sink()));
+        drop(closed);
+    });
+    // The end of the sender is the signal, and comes as an error.
+    drop(is_closed.await);
 }
 
 /// Listens for Ctrl-C, and for the system's wish that the process ends, from now on: what comes before the

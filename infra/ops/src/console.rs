@@ -7,7 +7,7 @@
 //! | module | what it is |
 //! | --- | --- |
 //! | `worker` | where pages are made: on a thread of their own |
-//! | `guard` | who may ask: this machine's browser, and no other site's page |
+//! | `guard`, `origin` | who may ask: this machine's browser, and no other site's page |
 //! | `routes`, `pages` | which page answers; what all are made of |
 //! | `asked`, `answer` | one request, and what is answered |
 //! | `layout` | what all pages have; parts of a page that may fail or be late by themselves |
@@ -30,6 +30,7 @@ mod layout;
 mod local_stack;
 mod messages;
 mod now;
+pub mod origin;
 mod pages;
 mod parked;
 mod pulse;
@@ -70,7 +71,8 @@ use worker::Worker;
 
 pub use asked::ROOT;
 pub use local_stack::{
-    Due, Happened, LocalClock, LocalStack, Mishap, NotDone, PlayState, Played, WaitingMessage,
+    Due, Happened, LocalClock, LocalStack, Mishap, NotDone, PASSED, PlayState, Played, WaitingMessage,
+    passed_in,
 };
 
 /// The console of a stack.

@@ -3,6 +3,7 @@
 
 mod clock;
 mod console;
+mod control;
 mod demo;
 mod folder;
 mod listening;

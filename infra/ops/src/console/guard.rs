@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::answer::Answer;
 use super::asked::{Asked, TOKEN};
+use super::origin::{Origin, is_on_this_machine};
 
 /// Knows which changes a page of the console asks for.
 pub(crate) struct Guard {
@@ -40,23 +41,16 @@ impl Guard {
 
 /// The answer to a request that may not be made; none if it may.
 pub(crate) fn refused(request: &Request<Body>, peer: SocketAddr) -> Option<Answer> {
-    let header = |name: &str| {
-        request
-            .headers()
-            .get(name)
-            .map(|value| value.to_str().unwrap_or("?"))
-    };
-    let host = header("host");
-    if !peer.ip().to_canonical().is_loopback() || !host.is_some_and(is_this_machine) {
+    let origin = Origin::of(request.headers());
+    if !is_on_this_machine(peer) || !origin.asks_this_machine() {
         return Some(Answer::refused(
             StatusCode::FORBIDDEN,
             "The console answers this machine alone, as 127.0.0.1 or localhost. From elsewhere, forward its port, \
              such as with ssh -L.",
         ));
     }
-    let is_followed = request.method() == Method::GET && header("sec-fetch-mode") == Some("navigate");
-    let is_from_here = matches!(header("sec-fetch-site"), None | Some("same-origin" | "none"));
-    if !is_from_here && !is_followed {
+    let is_followed = request.method() == Method::GET && origin.header("sec-fetch-mode") == Some("navigate");
+    if !origin.is_not_fetched_for_another_site() && !is_followed {
         return Some(Answer::refused(
             StatusCode::FORBIDDEN,
             "Another site's page asked for this, and may not.",
@@ -64,16 +58,13 @@ pub(crate) fn refused(request: &Request<Body>, peer: SocketAddr) -> Option<Answe
     }
     match *request.method() {
         Method::GET | Method::HEAD => None,
-        Method::POST => {
-            let origin = header("origin").and_then(|origin| origin.strip_prefix("http://"));
-            (origin.is_none() || origin != host).then(|| {
-                Answer::refused(
-                    StatusCode::FORBIDDEN,
-                    "What changes something is sent by a page of the console itself: its Origin has to be the \
+        Method::POST => (origin.is_own_page() != Some(true)).then(|| {
+            Answer::refused(
+                StatusCode::FORBIDDEN,
+                "What changes something is sent by a page of the console itself: its Origin has to be the \
                      console's.",
-                )
-            })
-        }
+            )
+        }),
         _ => Some(Answer::refused(
             StatusCode::METHOD_NOT_ALLOWED,
             "The console takes GET and POST.",
@@ -88,15 +79,6 @@ pub(crate) fn stale() -> Answer {
         "The form has no token of this process: it comes from a page that is older, or from none of the console's. \
          Nothing was done. Load the page again, then send it.",
     )
-}
-
-/// Whether the header names this machine, whatever the port.
-fn is_this_machine(host: &str) -> bool {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) => name,
-        _ => host,
-    };
-    matches!(name, "127.0.0.1" | "localhost" | "[::1]")
 }
 
 #[cfg(test)]

@@ -71,6 +71,14 @@ pub struct LocalClock {
     pub ahead: Duration,
 }
 
+/// How long after a time it has passed wherever it is compared in whole seconds.
+pub const PASSED: Duration = Duration::from_secs(1);
+
+/// After how long a time has passed: no less than a second, the least by which timers follow a clock.
+pub fn passed_in(time: Timestamp, now: Timestamp) -> Duration {
+    time.since(now) + PASSED
+}
+
 /// A message that waits for its time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Due {
@@ -81,10 +89,9 @@ pub struct Due {
 }
 
 impl Due {
-    /// After how long it has passed: a second more than is left, so that it has wherever it is compared in whole
-    /// seconds.
+    /// After how long it has passed.
     pub fn passed_in(&self, now: Timestamp) -> Duration {
-        self.at.since(now) + Duration::from_secs(1)
+        passed_in(self.at, now)
     }
 }
 
