@@ -168,7 +168,7 @@ def test_another_sites_page_gets_nothing(browser, up):
     ]:
         status, _, text = browser.ask("/console/messages/FinalizeCart", "POST", {"token": sent, "body": body}, **headers)
         assert status == 403, f"{headers}: {text}"
-    time.sleep(1)
+    up.settle()
     assert up.types(f"cart-{cart}") == []
 
 
@@ -184,7 +184,7 @@ def test_a_stack_that_gives_no_answer_shows_so_and_a_console_ends_when_it_is_tol
         browser = Browser(ready.split()[1].removesuffix("/console"))
         assert "Move the clock" not in browser.page("/console")
         assert browser.ask("/console/bench")[0] == 404
-        os.killpg(up.process.pid, signal.SIGSTOP)
+        up.process.send_signal(signal.SIGSTOP)
         try:
             started = time.monotonic()
             status, _, text = browser.ask("/console")
@@ -192,7 +192,7 @@ def test_a_stack_that_gives_no_answer_shows_so_and_a_console_ends_when_it_is_tol
             # Four seconds, with room for a slow machine.
             assert time.monotonic() - started < 20
         finally:
-            os.killpg(up.process.pid, signal.SIGCONT)
+            up.process.send_signal(signal.SIGCONT)
         browser.page("/console")
     finally:
         os.killpg(process.pid, signal.SIGTERM)

@@ -265,7 +265,7 @@ def test_killed_in_the_middle_of_200_orders_all_that_were_initialized_close(tmp_
         begun = [stream for stream, _, _ in found if stream in streams]
         return found if len(begun) > 60 and waiting.keys() <= set(begun) else None
 
-    before = first.until(under_way, "some orders are under way")
+    before = first.poll(under_way, "some orders are under way")
     first.kill()
     sender.join()
     latest = {}

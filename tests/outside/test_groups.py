@@ -47,9 +47,7 @@ def test_a_group_whose_guests_have_paid_completes_once_and_people_are_told(up):
     assert up.types(f"groupCheckout-{group}")[0] == "GroupCheckoutInitiated"
 
     def told():
-        queue = up.queue("group-checkout-notifications")
-        received = up.sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=0, WaitTimeSeconds=1)
-        bodies = [json.loads(m["Body"]) for m in received.get("Messages", [])]
+        bodies = [json.loads(m["Body"]) for m in up.all_in("group-checkout-notifications")]
         return [b for b in bodies if b["stream_id"] == f"groupCheckout-{group}"]
 
     [message] = up.until(told, "the ending is on the outbound queue")

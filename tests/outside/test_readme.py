@@ -53,9 +53,10 @@ def test_the_cart_of_the_readme_becomes_an_order_and_its_operator_sees_all_that_
     exports = "".join(line + "\n" for line in send.splitlines() if line.startswith("export "))
     operate = block("Operate it", "sh")
     # The order waits until its cart has become one; a person looks a moment after sending.
-    waits = operate.replace("cargo ops trace demo-", "sleep 3; cargo ops trace demo-", 1)
+    later = f"curl -fsS {fresh.url}/_local/settle > /dev/null; "
+    waits = operate.replace("cargo ops trace demo-", f"{later}cargo ops trace demo-", 1)
     assert waits != operate
-    waits = waits.replace("cargo ops dlq list", "sleep 3; cargo ops dlq list", 1)
+    waits = waits.replace("cargo ops dlq list", f"{later}cargo ops dlq list", 1)
     shown = typed(exports + waits, fresh)
     assert f"order {order} of cart c-1: OrderCompleted" in shown
     assert "changed my mind" not in shown, "no payload unless asked for"

@@ -1,5 +1,6 @@
 """The page for other programs, `functions/VIEWS.md`: each example, run as it stands there."""
 
+import functools
 import os
 import pathlib
 import re
@@ -70,12 +71,18 @@ def test_python(asked):
     assert told.splitlines()[-1] == "completed"
 
 
-def test_typescript(asked):
-    up, completed, unanswered = asked
+@functools.cache
+def installed():
+    """Has what the pages' TypeScript needs beside it, once."""
     NODE.mkdir(parents=True, exist_ok=True)
     for file in ("package.json", "package-lock.json"):
         shutil.copy(TYPESCRIPT / file, NODE / file)
     run(["npm", "ci", "--no-audit", "--no-fund"], cwd=NODE)
+
+
+def test_typescript(asked):
+    up, completed, unanswered = asked
+    installed()
     [program] = blocks("typescript")
     (NODE / "page.mts").write_text(program.replace("http://127.0.0.1:4566", up.url))
     options = ["--strict", "--noEmitOnError", "--module", "nodenext", "--target", "es2022", "--skipLibCheck"]
