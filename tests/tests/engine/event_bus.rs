@@ -1,5 +1,6 @@
 //! The event bus: every event is put on it, whoever else asked for it, and what it does not take is the outbox's.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
@@ -19,6 +20,7 @@ use local::StackOptions;
 use serde_json::{Value, json};
 use testkit::instance::instance;
 use testkit::running::{Running, START, text};
+use testkit::storm::Storm;
 use testkit::tap::{Mishap, Tap};
 use testkit::weather::{at_first, broken, faults};
 
@@ -252,6 +254,47 @@ async fn a_relay_that_dies_after_it_has_put_an_event_puts_it_again_under_the_sam
         .collect();
     assert_eq!(lent.len(), 2);
     assert_eq!(lent[0]["detail"], lent[1]["detail"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_a_storm_each_event_that_is_stored_comes_and_a_repeat_says_the_same_under_the_same_id() {
+    let (mut all, mut repeats) = (0, 0);
+    for seed in 0..4 {
+        let storm = Storm::new(seed);
+        let bundle = subscribed(&of_the_stack(), with(storm.clone())).await;
+        storm.over(&bundle);
+        for n in 0..25 {
+            lend(&bundle, &format!("l-{n}")).await;
+        }
+        tokio::time::sleep(Duration::from_mins(2)).await;
+        storm.clear();
+        bundle.settle().await;
+        let mut heard: BTreeMap<String, Value> = BTreeMap::new();
+        for message in bundle.take(SUBSCRIBER).await {
+            let event: Value = serde_json::from_str(&message.body).expect("events are JSON");
+            let detail = event["detail"].clone();
+            let first = heard
+                .entry(text_of(&detail["id"]))
+                .or_insert_with(|| detail.clone());
+            assert_eq!(*first, detail, "seed {seed}");
+            repeats += 1;
+        }
+        let commits = bundle.raw_commits();
+        let stored = commits.iter().flat_map(|commit| {
+            let events = commit["events"]["L"].as_array();
+            events
+                .into_iter()
+                .flatten()
+                .map(|event| text_of(&event["M"]["event_id"]["S"]))
+        });
+        let mut stored: Vec<_> = stored.collect();
+        stored.sort();
+        assert_eq!(heard.into_keys().collect::<Vec<_>>(), stored, "seed {seed}");
+        all += stored.len();
+        repeats -= stored.len();
+    }
+    assert!(all > 100 && repeats > 0, "{all} events, {repeats} repeats");
+    println!("{all} events in storms, {repeats} came more than once");
 }
 
 #[tokio::test(start_paused = true)]
