@@ -46,3 +46,5 @@ pub(crate) const OPERATOR_VIEWS: &str = "OperatorViewsPolicy";
 pub(crate) const VIEWER_ROLE: &str = "ViewerRole";
 /// What that role may do with views.
 pub(crate) const VIEWER_VIEWS: &str = "ViewerViewsPolicy";
+/// The rule that is on the event bus so that the bus has to be there.
+pub(crate) const EVENT_BUS_GUARD: &str = "EventBusGuard";

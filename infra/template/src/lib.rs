@@ -9,6 +9,7 @@ mod alarms;
 mod checkov;
 mod dashboard;
 mod deadlines;
+mod event_bus;
 mod functions;
 mod ids;
 mod intrinsics;
@@ -121,6 +122,13 @@ fn resources(bundle: &Bundle) -> Map {
     }
 
     put_deadlines(&mut resources, registry);
+
+    resources.heading("Event bus");
+    resources.remark(
+        "Without it a name that was mistyped would go unnoticed, and every event with it: EventBridge takes events for a \
+         bus that is not there. No rule can be made on such a bus, and a bus with a rule can't be deleted.",
+    );
+    resources.put(ids::EVENT_BUS_GUARD, event_bus::guard());
 
     resources.heading("Operation");
     resources.remark(

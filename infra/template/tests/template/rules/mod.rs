@@ -293,6 +293,19 @@ fn who_sends_events_is_told_of_the_bus_and_may_put_there_what_is_this_stacks_if_
     assert!(of_role("ViewerRole").is_empty());
 }
 
+/// The service says nothing of events that it takes for a bus which is not there.
+#[test]
+fn a_bus_that_is_not_there_fails_the_deployment_and_not_the_events() {
+    let (_, document) = document();
+    let guard = document.resource("EventBusGuard");
+    assert_eq!(guard["Type"], "AWS::Events::Rule");
+    assert_eq!(guard["Condition"], "WithEventBus");
+    let properties = &guard["Properties"];
+    assert_eq!(text(&properties["EventBusName"]), "EventBusName");
+    assert_eq!(properties["State"], "DISABLED");
+    assert!(properties["Targets"].is_null(), "it sends nothing to anybody");
+}
+
 /// Without views nothing of them is there: each of their resources hangs on the same condition.
 #[test]
 fn all_that_belongs_to_views_can_be_left_out() {
