@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 
 use serde::Serialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use crate::structure::{MAX_DEPTH, Structure};
@@ -15,9 +16,15 @@ use crate::{
 /// the value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
-    /// Not JSON, or no object.
+    /// JSON, but no object.
     #[error("the body is not a JSON object; expected {{\"type\": …, \"{0}\": {{…}}}}")]
     NotAnObject(&'static str),
+    /// Not JSON at all. Where it breaks off is not said: letters are grouped by what they say.
+    #[error(
+        "the body is not a JSON object: it is not JSON, which knows no comments, trailing commas or NaN; expected \
+         {{\"type\": …, \"{0}\": {{…}}}}"
+    )]
+    NotJson(&'static str),
     /// A byte order mark, which RFC 8259 (section 8.1) forbids writers of JSON, stands before the JSON.
     #[error("the body begins with a byte order mark; expected the JSON object without it")]
     ByteOrderMark,
@@ -288,7 +295,10 @@ fn whole<'a>(body: &'a str, content: &'static str) -> Result<Fields<'a>, Malform
     if body.starts_with('\u{feff}') {
         return Err(Malformed::ByteOrderMark);
     }
-    let fields = Fields::of(body).ok_or(Malformed::NotAnObject(content))?;
+    let fields = Fields::of(body).ok_or_else(|| match serde_json::from_str::<IgnoredAny>(body) {
+        Ok(_) => Malformed::NotAnObject(content),
+        Err(_) => Malformed::NotJson(content),
+    })?;
     if let Some(path) = structure.doubled {
         return Err(FieldError::doubled(path).into());
     }
@@ -617,7 +627,13 @@ mod tests {
         let cases = [
             (
                 "not json",
-                "the body is not a JSON object; expected {\"type\": …, \"command\": {…}}",
+                "the body is not a JSON object: it is not JSON, which knows no comments, trailing commas or NaN; \
+                 expected {\"type\": …, \"command\": {…}}",
+            ),
+            (
+                r#"{"command":{"name":NaN}}"#,
+                "the body is not a JSON object: it is not JSON, which knows no comments, trailing commas or NaN; \
+                 expected {\"type\": …, \"command\": {…}}",
             ),
             (
                 "[]",

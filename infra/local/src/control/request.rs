@@ -35,6 +35,10 @@ const MOST_SECONDS: u64 = 10 * 366 * 24 * 60 * 60;
 const WAIT: u64 = 30;
 const LONGEST_WAIT: u64 = 600;
 
+/// What can be asked of the clock, and of functions.
+const MOVES: &str = r#"{"forward_seconds": 900}, {"to": "2026-11-23T08:15:00Z"} or {"to": "next"}"#;
+const MISHAPS: &str = r#"{"function": NAME, "mishap": "fails", "killed", "twice" or "none"}"#;
+
 /// Why a call is not answered with what it asks for.
 #[derive(Debug)]
 pub(super) struct Refused {
@@ -137,10 +141,10 @@ impl Call {
             ("clock", Method::GET | Method::HEAD) => Ok(Self::Clock),
             ("settle", Method::GET | Method::HEAD) => within(query).map(Self::Settle),
             ("mishaps", Method::GET | Method::HEAD) => Ok(Self::Mishaps),
-            ("clock", Method::POST) => ahead(body_of(&parts, body).await?).map(Self::MoveClock),
-            ("mishaps", Method::POST) => mishap(body_of(&parts, body).await?),
+            ("clock", Method::POST) => ahead(body_of(&parts, body, MOVES).await?).map(Self::MoveClock),
+            ("mishaps", Method::POST) => mishap(body_of(&parts, body, MISHAPS).await?),
             ("start-over", Method::POST) => {
-                let Nothing {} = body_of(&parts, body).await?;
+                let Nothing {} = body_of(&parts, body, "{}").await?;
                 Ok(Self::StartOver)
             }
             (_, method) => Err(Refused {
@@ -165,7 +169,11 @@ fn nothing_at(path: &str) -> Refused {
 }
 
 /// The body, which says that it is JSON: a page in a browser can't say so without being asked for leave first.
-async fn body_of<T: DeserializeOwned>(parts: &Parts, body: Body) -> Result<T, Refused> {
+async fn body_of<T: DeserializeOwned>(
+    parts: &Parts,
+    body: Body,
+    expected: &'static str,
+) -> Result<T, Refused> {
     let content_type = parts
         .headers
         .get(CONTENT_TYPE)
@@ -196,10 +204,15 @@ async fn body_of<T: DeserializeOwned>(parts: &Parts, body: Body) -> Result<T, Re
     let body = if body.is_empty() { &b"{}"[..] } else { &body };
     // Serde would take the fields of a list by their places.
     if body.trim_ascii_start().first() != Some(&b'{') {
-        return Err(Refused::input("the body is no JSON object".into()));
+        return Err(Refused::input(format!(
+            "the body is no JSON object; expected {expected}"
+        )));
     }
-    serde_json::from_slice(body)
-        .map_err(|error| Refused::input(format!("the body is not as expected: {error}")))
+    serde_json::from_slice(body).map_err(|error| {
+        Refused::input(format!(
+            "the body is not as expected: {error}; expected {expected}"
+        ))
+    })
 }
 
 fn ahead(asked: Move) -> Result<Ahead, Refused> {
