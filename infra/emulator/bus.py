@@ -98,4 +98,4 @@ def end(name):
 
 if __name__ == "__main__":
     _, what, STACK = sys.argv
-    {"begin": begin, "end": end}[what](f"{STACK}-readers")
+    {"begin": begin, "end": end}[what](f"readers-of-{STACK}")
