@@ -167,11 +167,12 @@ test("all of it works by keyboard alone", async () => {
   await context.close();
 });
 
-test("the focus stays where it is in a part that renews itself", async () => {
+test("the focus stays where it is in a part that renews itself, and whose figures change", async () => {
   const context = await chromium.newContext();
   const page = await open(context, "/console");
   const link = page.locator("#flow").getByRole("link", { name: "CartFinalized" });
   await link.focus();
+  await link.evaluate((focused) => focused.append("as many as there were"));
   const part = await page.locator("#flow").elementHandle();
   await until("the part is a new one", () => page.evaluate((old) => !old.isConnected, part));
   assert.equal(await page.evaluate(() => document.activeElement.closest("a")?.getAttribute("href")), "/console/messages/CartFinalized");

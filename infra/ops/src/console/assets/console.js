@@ -13,10 +13,14 @@ const busy = () => {
 const inside = "a[href], button, summary, input, select, textarea";
 const scrolled = (part) => [part, ...part.querySelectorAll("*")];
 
+// What an element is known by when the part is a new one: where a link leads to, what a field is called. Its text may
+// hold figures that have changed.
+const known = (element) => element?.getAttribute("href") ?? (element?.id || element?.getAttribute("name") || element?.textContent);
+
 // Where the user is in a part: what has the focus, and how far it is scrolled.
 const placeOf = (part) => ({
   focused: [...part.querySelectorAll(inside)].indexOf(document.activeElement),
-  text: document.activeElement?.textContent,
+  known: known(document.activeElement),
   scrolled: scrolled(part).map((element) => [element.scrollLeft, element.scrollTop]),
 });
 
@@ -27,7 +31,7 @@ const restore = (part, place) => {
   });
   if (place.focused < 0) return;
   const all = [...part.querySelectorAll(inside)];
-  const same = all[place.focused]?.textContent === place.text ? all[place.focused] : all.find((one) => one.textContent === place.text);
+  const same = known(all[place.focused]) === place.known ? all[place.focused] : all.find((one) => known(one) === place.known);
   same?.focus({ preventScroll: true });
 };
 
