@@ -5,6 +5,7 @@ mod carts;
 mod console;
 mod deletions;
 mod help;
+mod killed;
 mod story;
 mod streams;
 mod support;

@@ -7,17 +7,17 @@
 //! A call runs to its end on the calling thread, in memory within tens of microseconds.
 
 mod body;
+mod database;
 mod error;
-mod file;
 mod meter;
 mod streams;
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use dynoxide::DynoxideError;
 use dynoxide::actions::{
     batch_execute_statement::BatchExecuteStatementRequest, batch_get_item::BatchGetItemRequest,
     batch_write_item::BatchWriteItemRequest, delete_item::DeleteItemRequest,
@@ -36,16 +36,15 @@ use dynoxide::actions::{
     untag_resource::UntagResourceRequest, update_table::UpdateTableRequest,
     update_time_to_live::UpdateTimeToLiveRequest,
 };
-use dynoxide::storage::Storage;
-use dynoxide::{Database, DynoxideError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
+use crate::store::{Durability, Engine, Store, StoreError, in_plain_words as problem};
+use database::Database;
 pub use error::DynamoDbError;
-use file::STREAM_INDEX;
 use meter::{Metered, Refused};
 pub use meter::{Totals, Units};
 pub use streams::{Record, Records, SequenceNumber, Stream, StreamPosition};
@@ -64,6 +63,8 @@ struct Shared {
     changes: Mutex<HashMap<String, watch::Sender<u64>>>,
     /// How often a table was made, changed or deleted.
     tables: watch::Sender<u64>,
+    /// What the tables are kept in, if in a file: it ends with them.
+    _store: Option<Store>,
 }
 
 /// What the tables' ARNs and shards are called. `dynoxide` has its own names for them, which are replaced
@@ -88,38 +89,33 @@ impl DynamoDb {
     /// Tables in memory that are gone with the last clone. Stream records are stamped by `clock`, and
     /// time to live is judged by it.
     pub fn in_memory(clock: Clock) -> Result<Self, DynamoDbError> {
-        let open = || {
-            // A database in memory gives nobody its connection, but it takes on another's schema: that of
-            // a template which lives, under a name of its own, for as long as this function does.
-            static TEMPLATES: AtomicU64 = AtomicU64::new(0);
-            let number = TEMPLATES.fetch_add(1, Ordering::Relaxed);
-            let name = format!("file:embedded-aws-{number}?mode=memory&cache=shared");
-            let template = Storage::new(&name)?;
-            template.conn().execute_batch(STREAM_INDEX)?;
-            let database = Database::memory_with_clock(Arc::new(clock))?;
-            database.restore_from(&name)?;
-            Ok(Self::on(database))
-        };
-        open().map_err(|error: DynoxideError| DynamoDbError::Memory {
+        let engine = Engine::in_memory(clock).map_err(|error| StoreError::Memory {
             reason: error.to_string(),
-        })
+        })?;
+        Ok(Self::on(Arc::new(engine), None))
     }
 
-    /// Tables in a file, made if it is not there. Time is the system's: `dynoxide` takes a clock for
-    /// memory only.
-    ///
-    /// A commit survives the end of this process, but not a power cut at that moment: waiting for the
-    /// disk at each write would stall everything else on the thread.
+    /// Tables in a file of their own, made if it is not there, which survive the process. See [`Store`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, DynamoDbError> {
-        file::open(path.as_ref()).map(Self::on)
+        Ok(Self::kept_in(&Store::open(
+            path,
+            Clock::real(),
+            Durability::Process,
+        )?))
     }
 
-    fn on(database: Database) -> Self {
+    /// Tables in a store, beside what else is kept there.
+    pub fn kept_in(store: &Store) -> Self {
+        Self::on(store.engine().clone(), Some(store.clone()))
+    }
+
+    fn on(engine: Arc<Engine>, store: Option<Store>) -> Self {
         let shared = Shared {
-            database,
+            database: Database::on(engine),
             totals: Mutex::default(),
             changes: Mutex::default(),
             tables: watch::Sender::new(0),
+            _store: store,
         };
         Self {
             shared: Arc::new(shared),
@@ -233,7 +229,7 @@ impl DynamoDb {
     pub fn table_but_for_case(&self, name: &str) -> Result<Option<String>, DynamoDbError> {
         self.find_but_for_case(name)
             .map_err(|error| DynamoDbError::Tables {
-                problem: file::in_plain_words(&error.to_string()),
+                problem: problem(&error.to_string()),
             })
     }
 
@@ -437,7 +433,7 @@ fn in_plain_words(operation: &str, error: DynoxideError) -> DynoxideError {
     match error {
         DynoxideError::SqliteError(_) | DynoxideError::InternalServerError(_) => {
             tracing::error!(operation, %error, "the embedded database failed");
-            let meaning = file::in_plain_words(&error.to_string());
+            let meaning = problem(&error.to_string());
             DynoxideError::InternalServerError(format!("The embedded database {meaning}"))
         }
         error => error,
@@ -471,25 +467,19 @@ mod tests {
     use super::*;
 
     /// How SQLite finds the newest record of a table, as `dynoxide` asks for it at each write.
-    fn plan(file: &Path) -> String {
-        let storage = Storage::new(file.to_str().unwrap()).unwrap();
+    fn plan(engine: &Engine) -> String {
         let newest = "EXPLAIN QUERY PLAN SELECT COALESCE(MAX(CAST(sequence_number AS INTEGER)), 0) + 1 \
                       FROM _stream_records WHERE table_name = 'events'";
-        storage.conn().query_row(newest, [], |row| row.get(3)).unwrap()
+        let plan = engine.read(|storage| Ok(storage.conn().query_row(newest, [], |row| row.get(3))?));
+        plan.unwrap()
     }
 
     #[test]
     fn a_write_does_not_go_through_all_records_of_a_long_stream() {
         let folder = tempfile::tempdir().unwrap();
-        let (copy, file) = (folder.path().join("copy.db"), folder.path().join("file.db"));
-        let in_memory = DynamoDb::in_memory(Clock::real()).unwrap();
-        in_memory
-            .shared
-            .database
-            .vacuum_into(copy.to_str().unwrap())
-            .unwrap();
-        drop(DynamoDb::open(&file).unwrap());
-        for plan in [plan(&copy), plan(&file)] {
+        let in_memory = Engine::in_memory(Clock::real()).unwrap();
+        let in_file = Engine::open(&folder.path().join("file.db"), Clock::real()).unwrap();
+        for plan in [plan(&in_memory), plan(&in_file)] {
             assert!(
                 plan.contains("USING COVERING INDEX") || plan.contains("USING INDEX"),
                 "{plan}"

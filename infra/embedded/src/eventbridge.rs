@@ -37,7 +37,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use uuid::Uuid;
 
 use crate::clock::Clock;
-use crate::journal::{self, Journal, JournalError};
+use crate::store::{EarlierFileError, Store, StoreError, earlier};
 use book::Book;
 pub use book::Totals;
 pub use protocol::Answer;
@@ -75,12 +75,20 @@ impl EventBridge {
         Self::with(settings, Book::default())
     }
 
-    /// Buses and rules in a file, which is made if it is not there. They survive the process; their targets, which
-    /// are queues, may not.
-    pub fn open(settings: Settings, path: &Path) -> Result<Self, JournalError> {
-        let book = Book::of(journal::read(path, "event buses")?);
-        let journal = Journal::anew(path, book.entries())?;
-        Ok(Self::with(settings, book.written_to(journal)))
+    /// Buses and rules that are kept beside tables and queues.
+    pub fn kept_in(settings: Settings, store: &Store) -> Result<Self, StoreError> {
+        let (entries, kept) = store.collection("event-buses")?;
+        Ok(Self::with(settings, Book::of(entries).kept_in(kept)))
+    }
+
+    /// Takes up what stands in a file of an earlier version, a change on each line.
+    pub fn take_up(&self, path: &Path) -> Result<(), EarlierFileError> {
+        let entries = earlier::read(path, "event buses")?;
+        let mut book = self.book();
+        for entry in entries {
+            book.record(entry);
+        }
+        Ok(())
     }
 
     fn with(settings: Settings, book: Book) -> Self {
@@ -100,9 +108,9 @@ impl EventBridge {
     }
 
     /// Makes a bus, unless it is there.
-    pub fn create_bus(&self, name: &str) -> Result<(), JournalError> {
+    pub fn create_bus(&self, name: &str) {
         let now = self.now();
-        self.book().create_bus(name, now).map(drop)
+        self.book().create_bus(name, now);
     }
 
     /// What has happened since this process began.

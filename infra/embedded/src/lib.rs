@@ -10,6 +10,7 @@
 //! | [`scheduler`] | `EventBridge` Scheduler: messages that are sent to a queue at their time |
 //! | [`eventbridge`] | `EventBridge`: buses, and rules that pass events on to queues |
 //! | [`wire`] | the AWS protocols: one request in, one answer out |
+//! | [`store`] | the file in which all of it is kept, and what "kept" means |
 //! | [`transport`] | the HTTP client of the AWS SDK, without a socket, with faults on demand |
 //! | [`server`] | the same wire on a TCP port, for clients in other processes |
 //! | [`mapping`] | Lambda's event-source mappings for a queue, a stream and a schedule |
@@ -32,10 +33,10 @@
 pub mod clock;
 pub mod dynamodb;
 pub mod eventbridge;
-mod journal;
 pub mod mapping;
 pub mod scheduler;
 pub mod server;
+pub mod store;
 pub mod transport;
 pub mod wire;
 
@@ -43,7 +44,7 @@ pub use clock::Clock;
 pub use dynamodb::DynamoDb;
 pub use embedded_sqs::Sqs;
 pub use eventbridge::EventBridge;
-pub use journal::JournalError;
 pub use scheduler::Scheduler;
+pub use store::{Durability, EarlierFileError, Store, StoreError};
 pub use transport::Transport;
 pub use wire::{Service, Wire};

@@ -14,7 +14,7 @@
 //! | `protocol` | paths and JSON, in and out |
 //! | `firing` | sending at the time, trying again, giving up |
 //! | `book` | the schedules and their groups |
-//! | `entry` | each change, as it stands in a file |
+//! | `entry` | each change, as it is kept |
 
 mod book;
 mod entry;
@@ -29,7 +29,7 @@ use std::time::SystemTime;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
-use crate::journal::{self, Journal, JournalError};
+use crate::store::{EarlierFileError, Store, StoreError, earlier};
 use book::Book;
 pub use book::{Pending, Totals};
 pub use protocol::Answer;
@@ -67,12 +67,20 @@ impl Scheduler {
         Self::with(settings, Book::default())
     }
 
-    /// Schedules in a file, which is made if it is not there. They survive the process; what came due
-    /// meanwhile fires as soon as they are run.
-    pub fn open(settings: Settings, path: &Path) -> Result<Self, JournalError> {
-        let book = Book::of(journal::read(path, "schedules")?);
-        let log = Journal::anew(path, book.entries())?;
-        Ok(Self::with(settings, book.written_to(log)))
+    /// Schedules that are kept beside tables and queues. What came due while no process ran fires as soon as they are run.
+    pub fn kept_in(settings: Settings, store: &Store) -> Result<Self, StoreError> {
+        let (entries, kept) = store.collection("schedules")?;
+        Ok(Self::with(settings, Book::of(entries).kept_in(kept)))
+    }
+
+    /// Takes up what stands in a file of an earlier version, a change on each line.
+    pub fn take_up(&self, path: &Path) -> Result<(), EarlierFileError> {
+        let entries = earlier::read(path, "schedules")?;
+        let mut book = self.book();
+        for entry in entries {
+            book.record(entry);
+        }
+        Ok(())
     }
 
     fn with(settings: Settings, book: Book) -> Self {
@@ -86,8 +94,8 @@ impl Scheduler {
     }
 
     /// Makes a group, unless it is there.
-    pub fn create_group(&self, name: &str) -> Result<(), JournalError> {
-        self.book().create_group(name).map(drop)
+    pub fn create_group(&self, name: &str) {
+        self.book().create_group(name);
     }
 
     /// How many schedules have not sent their message yet that are for the queue of this name.
@@ -109,10 +117,9 @@ impl Scheduler {
     }
 
     /// Deletes all schedules, but no group.
-    pub fn delete_all(&self) -> Result<(), JournalError> {
-        self.book().delete_all()?;
+    pub fn delete_all(&self) {
+        self.book().delete_all();
         self.shared.changed.notify_one();
-        Ok(())
     }
 
     /// What has happened since this process began.

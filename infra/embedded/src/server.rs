@@ -7,12 +7,14 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
+use axum::middleware::{self, Next};
 use axum::response::Response;
 use http::Request;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::store::in_plain_words;
 use crate::wire::{Wire, refuse};
 
 /// DynamoDB's largest request; SQS's are smaller.
@@ -94,7 +96,8 @@ impl Bound {
             shutdown.await;
             stopping.send_replace(true);
         };
-        let routes = others.fallback_service(Router::new().fallback(answer).with_state(wire));
+        let routes = others.fallback_service(Router::new().fallback(answer).with_state(wire.clone()));
+        let routes = routes.layer(middleware::from_fn_with_state(wire, once_kept));
         let service = routes.into_make_service_with_connect_info::<SocketAddr>();
         let serving = axum::serve(self.listener, service).with_graceful_shutdown(shutdown);
         tokio::select! {
@@ -107,6 +110,20 @@ impl Bound {
                     std::future::pending::<()>().await;
                 }
             } => Ok(()),
+        }
+    }
+}
+
+/// What leaves this process is kept: nobody hears of what a loss of power could take back.
+async fn once_kept(State(wire): State<Wire>, request: Request<Body>, next: Next) -> Response {
+    let answer = next.run(request).await;
+    match wire.until_kept().await {
+        Ok(()) => answer,
+        Err(reason) => {
+            let reason = in_plain_words(&reason);
+            let told =
+                format!("What was written can't be kept: the file {reason}. See to it, and start again.");
+            refuse(500, "InternalServerError", &told).map(Body::from)
         }
     }
 }

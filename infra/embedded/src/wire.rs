@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::dynamodb::{DynamoDb, error_body};
 use crate::eventbridge::EventBridge;
 use crate::scheduler::{self, Scheduler};
+use crate::store::Store;
 
 /// The content types of AWS JSON 1.0 and 1.1.
 const AMZ_JSON: &str = "application/x-amz-json-1.0";
@@ -105,6 +106,7 @@ pub struct Wire {
     scheduler: Option<Scheduler>,
     eventbridge: Option<EventBridge>,
     clock: Option<Clock>,
+    store: Option<Store>,
     /// Numbers for request ids: a run is then the same each time it is repeated.
     answered: Arc<AtomicU64>,
 }
@@ -118,6 +120,7 @@ impl Wire {
             scheduler: None,
             eventbridge: None,
             clock: None,
+            store: None,
             answered: Arc::default(),
         }
     }
@@ -146,6 +149,23 @@ impl Wire {
         Self {
             clock: Some(clock),
             ..self
+        }
+    }
+
+    /// The same, whose answers wait at a [`server`](crate::server) until what they tell is kept there.
+    #[must_use]
+    pub fn with_store(self, store: Store) -> Self {
+        Self {
+            store: Some(store),
+            ..self
+        }
+    }
+
+    /// Resolves when all is kept that was written before; an error if that has become impossible.
+    pub async fn until_kept(&self) -> Result<(), String> {
+        match &self.store {
+            Some(store) => store.until_kept().await,
+            None => Ok(()),
         }
     }
 

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use aws_adapters::RepublishError;
-use embedded_aws::JournalError;
 use embedded_aws::dynamodb::DynamoDbError;
 use embedded_aws::mapping::MappingError;
+use embedded_aws::{EarlierFileError, StoreError};
 use embedded_sqs::SqsError;
 
 use crate::folder::FolderError;
@@ -33,9 +33,17 @@ pub enum StackError {
     /// The database can't be used.
     #[error(transparent)]
     DynamoDb(#[from] DynamoDbError),
-    /// The file of schedules or of event buses can't be used.
+    /// The file in which all is kept can't be used.
     #[error(transparent)]
-    Journal(#[from] JournalError),
+    Store(#[from] StoreError),
+    /// A file of an earlier version can't be taken up.
+    #[error(transparent)]
+    EarlierFile(#[from] EarlierFileError),
+    /// What is written can't be kept any more. All that was acknowledged is.
+    #[error(
+        "{0}. What was acknowledged until then is kept: see to the disk, and start again with the same folder"
+    )]
+    NotKept(String),
     /// A table could not be created.
     #[error("a table could not be created: {0}")]
     Table(String),

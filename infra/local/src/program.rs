@@ -10,6 +10,7 @@ use aws_adapters::{event_bus_name_problem, process_variable, stack_name_problem}
 use bundle::scenario::{Load, OwnInput};
 use bundle::{Bundle, Settings};
 use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, value_parser};
+use embedded_aws::Durability;
 use terminal::note;
 use tracing_subscriber::EnvFilter;
 
@@ -62,9 +63,16 @@ enum Command {
         /// The stack's name, which begins the names of its queues and tables
         #[arg(long, default_value = "local", value_parser = stack_name)]
         stack: String,
-        /// A folder in which the tables survive; queues, with the commands and dead letters on them, do not
+        /// A folder in which all survives that was acknowledged: tables, queues with the messages and dead letters on
+        /// them, schedules. A start with the same folder goes on where the last one ended, however it ended
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,
+        /// With --data, acknowledges what was synced to the disk, so that it survives the loss of power; the default
+        #[arg(long, requires = "data", overrides_with = "no_sync")]
+        sync: bool,
+        /// With --data, acknowledges what survives the end of the process, but not the loss of power
+        #[arg(long, requires = "data")]
+        no_sync: bool,
         /// Runs no stand-ins for the systems outside: their queues are left to gateways of your own
         #[arg(long)]
         no_simulators: bool,
@@ -217,6 +225,8 @@ fn obey(
             bind,
             stack,
             data,
+            sync: _,
+            no_sync,
             no_simulators,
             event_bus,
             until_stdin_closes,
@@ -229,6 +239,11 @@ fn obey(
                     bind,
                     stack,
                     data,
+                    durability: if no_sync {
+                        Durability::Process
+                    } else {
+                        Durability::Power
+                    },
                     settings,
                     simulators: !no_simulators,
                     event_bus,

@@ -22,12 +22,14 @@ use bundle::{
     Batching, Bundle, Context, Function, Parts, Registry, SWEEPER, Settings, Trigger, ViewTableForm, WATCHER,
 };
 use embedded_aws::clock::Jumps;
-use embedded_aws::dynamodb::StreamPosition;
-use embedded_aws::mapping::stream::{OnFailure, Order};
+use embedded_aws::dynamodb::{SequenceNumber, StreamPosition};
+use embedded_aws::mapping::stream::{Checkpoints, OnFailure, Order};
 use embedded_aws::mapping::{self, MappingError, Notice, Notices, Status};
 use embedded_aws::transport::Faults;
-use embedded_aws::{Clock, DynamoDb, EventBridge, Scheduler, Sqs, Transport, Wire, eventbridge, scheduler};
-use embedded_sqs::{QueueAttributes, RedrivePolicy};
+use embedded_aws::{
+    Clock, Durability, DynamoDb, EventBridge, Scheduler, Sqs, Store, Transport, Wire, eventbridge, scheduler,
+};
+use embedded_sqs::{QueueAttributes, RedrivePolicy, SqsError};
 use eventsourcing::SettingValues;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -49,7 +51,7 @@ const ACCOUNT: &str = "000000000000";
 pub enum Storage {
     /// In memory, on the stack's own clock.
     Memory,
-    /// In a folder, where they survive the process. The database then reads the system's clock.
+    /// In a folder, where they survive the process, with queues, schedules and rules.
     Folder(PathBuf),
 }
 
@@ -73,6 +75,8 @@ pub struct StackOptions {
     pub name: String,
     /// Where the tables are kept.
     pub storage: Storage,
+    /// What an answer at the stack's port waits for, if they are in a folder.
+    pub durability: Durability,
     /// What its queues' URLs begin with.
     pub base_url: String,
     /// When the clock starts, which moves with tokio's.
@@ -117,6 +121,7 @@ impl StackOptions {
             bundle: bundle.into(),
             name: "local".into(),
             storage: Storage::Memory,
+            durability: Durability::default(),
             base_url: "http://127.0.0.1:4566".into(),
             epoch: SystemTime::now(),
             clock: None,
@@ -151,6 +156,7 @@ pub struct Stack {
     statuses: BTreeMap<String, Status>,
     of_relays: Vec<Status>,
     republished: u64,
+    kept: Option<Kept>,
     mappings: JoinSet<Result<(), StackError>>,
     watchers: JoinSet<()>,
     shutdown: watch::Sender<bool>,
@@ -173,6 +179,7 @@ impl Stack {
             dynamodb,
             scheduler,
             eventbridge,
+            kept,
             folder,
         } = open(&options, &names, &clock)?;
         let dynamodb = dynamodb.at_home_in(REGION, ACCOUNT);
@@ -182,20 +189,26 @@ impl Stack {
             base_url: options.base_url.clone(),
             clock: clock.for_sqs(),
         });
+        if let Some(kept) = &kept {
+            kept.store.keep_queues(&sqs)?;
+        }
         let views = options
             .bundle
             .registry
             .views()
             .filter(|_| options.views != Views::LeftOut);
         let existed = tables::create(&dynamodb, &names, views)?;
-        scheduler.create_group(&names.of_function(DEADLINES))?;
+        scheduler.create_group(&names.of_function(DEADLINES));
         if let Some(bus) = &options.event_bus {
-            eventbridge.create_bus(bus)?;
+            eventbridge.create_bus(bus);
         }
-        let wire = Wire::new(dynamodb, sqs)
+        let mut wire = Wire::new(dynamodb, sqs)
             .with_scheduler(scheduler.clone())
             .with_eventbridge(eventbridge)
             .with_clock(clock.clone());
+        if let Some(kept) = &kept {
+            wire = wire.with_store(kept.store.clone());
+        }
         let transport = match &options.faults {
             Some(faults) => Transport::with_faults(wire.clone(), faults.clone()),
             None => Transport::new(wire.clone()),
@@ -212,6 +225,7 @@ impl Stack {
             statuses: BTreeMap::new(),
             of_relays: Vec::new(),
             republished: 0,
+            kept,
             mappings: JoinSet::new(),
             watchers: JoinSet::new(),
             shutdown: watch::Sender::new(false),
@@ -229,9 +243,7 @@ impl Stack {
             .clone()
             .run(stack.wire.sqs().clone(), stack.shutdown.subscribe());
         stack.watchers.spawn(scheduling);
-        if existed {
-            stack.republished = stack.republish().await?;
-        }
+        stack.take_up(existed).await?;
         if stack.options.functions {
             stack.start_mappings().await?;
         }
@@ -312,7 +324,7 @@ impl Stack {
         )
     }
 
-    /// How many commits of an earlier process were published again at the start.
+    /// How many commits of an earlier version's folder were published again at the start.
     pub fn republished(&self) -> u64 {
         self.republished
     }
@@ -343,8 +355,22 @@ impl Stack {
         }
     }
 
-    /// Resolves when a mapping ends by itself, which it should not.
+    /// Resolves when a mapping ends by itself, which it should not, or when what is written can't be kept any more.
     pub async fn failed(&mut self) -> StackError {
+        let store = self.kept.as_ref().map(|kept| kept.store.clone());
+        let not_kept = async {
+            match store {
+                Some(store) => StackError::NotKept(store.failed().await),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            error = not_kept => error,
+            error = self.mapping_failed() => error,
+        }
+    }
+
+    async fn mapping_failed(&mut self) -> StackError {
         loop {
             match self.mappings.join_next().await {
                 Some(Ok(Err(error))) => return error,
@@ -419,8 +445,12 @@ impl Stack {
         let sqs = self.wire.sqs();
         let retention = Duration::from_hours(14 * 24);
         let create = |name: String, attributes: QueueAttributes| {
-            sqs.create_queue(&name, attributes)
-                .map_err(|source| StackError::Queue { queue: name, source })
+            let created = match sqs.create_queue(&name, attributes.clone()) {
+                // An earlier version had it otherwise, or somebody has set it so.
+                Err(SqsError::QueueNameExists { .. }) => sqs.configure_queue(&name, attributes),
+                created => created,
+            };
+            created.map_err(|source| StackError::Queue { queue: name, source })
         };
         let is_there =
             |queue: &&str| self.shows_views() || self.registry().view_queues().all(|view| view != *queue);
@@ -502,8 +532,7 @@ impl Stack {
             .map(|function| function.name.clone())
             .partition(|name| name == bundle::RELAY);
         let relays = self.options.relays;
-        // What an earlier process left unrelayed was published again at the start.
-        let from = StreamPosition::Latest;
+        let from = self.relay_from();
         for name in on_streams
             .iter()
             .flat_map(|name| std::iter::repeat_n(name, relays))
@@ -635,6 +664,7 @@ impl Stack {
                 queue: self.names.of_function(bundle::RECOVERY),
             }),
             order: self.options.order,
+            checkpoint: self.kept.as_ref().map(|kept| kept.checkpoints.of(self.relay())),
             ..mapping::stream::Settings::of(self.names.events_table())
         }
     }
@@ -698,9 +728,58 @@ impl Stack {
         })
     }
 
-    /// Publishes every stored event once more. Queues live in memory only, so whatever was on them when an
-    /// earlier process ended is gone; the events are not, and all that was sent follows from them. What had
-    /// been done already is done again without effect.
+    /// What the relay's checkpoint is kept under.
+    fn relay(&self) -> String {
+        self.names.of_function(bundle::RELAY)
+    }
+
+    /// Where the relay begins to read: where an earlier process left off, or with what is appended from now on.
+    fn relay_from(&self) -> StreamPosition {
+        let kept = self.kept.as_ref();
+        let left_off = kept.and_then(|kept| kept.checkpoints.position(&self.relay()));
+        left_off.unwrap_or(StreamPosition::Latest)
+    }
+
+    /// Goes on where an earlier process was. A folder of a version that kept tables alone has no queues, and nobody
+    /// knows how far its relay was: each stored event is published once more, and what follows from it is sent again.
+    async fn take_up(&mut self, existed: bool) -> Result<(), StackError> {
+        let Some(kept) = &self.kept else {
+            return Ok(());
+        };
+        let (checkpoints, relay) = (kept.checkpoints.clone(), self.relay());
+        if existed && checkpoints.position(&relay).is_none() {
+            self.republished = self.republish().await?;
+            if let Some(newest) = self.newest_record()? {
+                checkpoints.of(relay.as_str()).settled(newest);
+            }
+        }
+        checkpoints.begin(&relay);
+        kept.remove_earlier_files().await?;
+        if self.options.functions {
+            // Whatever an earlier process had in hand ended with it.
+            for queue in self.running().filter_map(Function::queue) {
+                self.wire.sqs().release(&self.names.of_function(queue));
+            }
+        }
+        Ok(())
+    }
+
+    fn newest_record(&self) -> Result<Option<SequenceNumber>, StackError> {
+        let dynamodb = self.wire.dynamodb();
+        let stream = dynamodb.stream_of(&self.names.events_table())?;
+        let mut iterator = dynamodb.shard_iterator(&stream, StreamPosition::TrimHorizon)?;
+        let mut newest = None;
+        loop {
+            let page = dynamodb.records(&stream, &iterator, 1_000)?;
+            match page.records.last() {
+                Some(last) => newest = Some(last.sequence_number),
+                None => return Ok(newest),
+            }
+            iterator = page.next;
+        }
+    }
+
+    /// Publishes every stored event once more. What had been done already is done again without effect.
     async fn republish(&self) -> Result<u64, StackError> {
         let connection = self.connection("republisher");
         let bus = Bus::new(connection.sqs.clone(), &self.queue_url_prefix());
@@ -726,12 +805,35 @@ impl Stack {
     }
 }
 
-/// What a stack keeps, in memory or in its folder.
+/// What a stack is made of, in memory or in its folder.
 struct Opened {
     dynamodb: DynamoDb,
     scheduler: Scheduler,
     eventbridge: EventBridge,
+    kept: Option<Kept>,
     folder: Option<Folder>,
+}
+
+/// What survives the process.
+struct Kept {
+    store: Store,
+    checkpoints: Checkpoints,
+    /// Files of an earlier version, of which all is in the store now.
+    earlier_files: Vec<PathBuf>,
+}
+
+impl Kept {
+    async fn remove_earlier_files(&self) -> Result<(), StackError> {
+        if !self.earlier_files.is_empty() {
+            self.store.until_kept().await.map_err(StackError::NotKept)?;
+        }
+        for file in &self.earlier_files {
+            std::fs::remove_file(file).map_err(|error| {
+                StackError::NotKept(format!("{} can't be removed ({error})", file.display()))
+            })?;
+        }
+        Ok(())
+    }
 }
 
 fn open(options: &StackOptions, names: &Names, clock: &Clock) -> Result<Opened, StackError> {
@@ -750,12 +852,14 @@ fn open(options: &StackOptions, names: &Names, clock: &Clock) -> Result<Opened, 
             dynamodb: DynamoDb::in_memory(clock.clone())?,
             scheduler: Scheduler::in_memory(settings),
             eventbridge: EventBridge::in_memory(of_buses),
+            kept: None,
             folder: None,
         });
     };
     let holder = format!("stack {} at {}", options.name, options.base_url);
     let folder = Folder::take(path, &holder)?;
-    let dynamodb = DynamoDb::open(folder.file("tables.sqlite"))?;
+    let store = Store::open(folder.file("tables.sqlite"), clock.clone(), options.durability)?;
+    let dynamodb = DynamoDb::kept_in(&store);
     let events = names.events_table();
     if let Some(table) = dynamodb.table_but_for_case(&events)? {
         let suffix = events.len() - names.stack().len();
@@ -765,10 +869,20 @@ fn open(options: &StackOptions, names: &Names, clock: &Clock) -> Result<Opened, 
             asked: options.name.clone(),
         });
     }
+    let scheduler = Scheduler::kept_in(settings, &store)?;
+    let eventbridge = EventBridge::kept_in(of_buses, &store)?;
+    let earlier_files = ["schedules.jsonl", "event-buses.jsonl"].map(|name| folder.file(name));
+    scheduler.take_up(&earlier_files[0])?;
+    eventbridge.take_up(&earlier_files[1])?;
     Ok(Opened {
         dynamodb,
-        scheduler: Scheduler::open(settings, &folder.file("schedules.jsonl"))?,
-        eventbridge: EventBridge::open(of_buses, &folder.file("event-buses.jsonl"))?,
+        scheduler,
+        eventbridge,
+        kept: Some(Kept {
+            checkpoints: Checkpoints::kept_in(&store)?,
+            store,
+            earlier_files: earlier_files.into_iter().filter(|file| file.exists()).collect(),
+        }),
         folder: Some(folder),
     })
 }

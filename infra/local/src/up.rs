@@ -9,7 +9,7 @@ use aws_adapters::source_queue;
 use bundle::Bundle;
 use embedded_aws::mapping::Notice;
 use embedded_aws::server::{self, Bound, ServerError};
-use embedded_aws::{Clock, Sqs};
+use embedded_aws::{Clock, Durability, Sqs};
 use embedded_sqs::Counts;
 use eventsourcing::SettingValues;
 use ops::console::ROOT as CONSOLE;
@@ -45,8 +45,10 @@ pub struct UpOptions {
     pub bind: Option<IpAddr>,
     /// The stack's name.
     pub stack: String,
-    /// The folder in which the tables survive; in memory if none.
+    /// The folder in which all survives that was acknowledged; in memory if none.
     pub data: Option<PathBuf>,
+    /// What is acknowledged, if there is a folder.
+    pub durability: Durability,
     /// What the business is set to.
     pub settings: SettingValues,
     /// Whether the simulators answer the outbound queues.
@@ -76,6 +78,7 @@ async fn serve(bundle: Arc<Bundle>, options: UpOptions) -> Result<(), UpError> {
         intercept: Some(trouble.clone()),
         base_url: url.clone(),
         storage: options.data.map_or(Storage::Memory, Storage::Folder),
+        durability: options.durability,
         settings: options.settings,
         simulators: options.simulators,
         event_bus: options.event_bus.clone(),
@@ -91,9 +94,12 @@ async fn serve(bundle: Arc<Bundle>, options: UpOptions) -> Result<(), UpError> {
             if stack.republished() == 1 { "" } else { "s" },
         );
         note!(
-            "published {commits} stored commit{plural} again, so that what was in flight goes on. Commands and dead letters \
-             that were on queues at the last end are gone: the tables are kept, queues are in memory"
+            "the folder is of a version that kept tables alone: published {commits} stored commit{plural} again, so that \
+             what was in flight goes on. Commands and dead letters that were on queues at its last end are gone"
         );
+    }
+    if is_kept && let Some(there) = on_queues(stack.wire().sqs()) {
+        note!("goes on with what was on queues at the last end: {there}");
     }
     if let Some(warning) = options.bind.and_then(|address| warning(address, port)) {
         note!("{warning}");
@@ -139,20 +145,16 @@ async fn serve(bundle: Arc<Bundle>, options: UpOptions) -> Result<(), UpError> {
     while let Some(served) = serving.join_next().await {
         served.map_err(std::io::Error::other)??;
     }
-    if let Some(lost) = thrown_away(&sqs) {
-        let again = if is_kept {
-            "; what follows from stored events is sent again at the next start with this folder, commands from outside \
-             and dead letters are not"
-        } else {
-            ""
-        };
-        note!("{lost}{again}");
+    match on_queues(&sqs) {
+        Some(left) if is_kept => note!("kept for the next start with this folder: {left}"),
+        Some(lost) => note!("thrown away with the queues, which are in memory: {lost}"),
+        None => {}
     }
     Ok(())
 }
 
-/// What ends with the queues, if anything.
-fn thrown_away(sqs: &Sqs) -> Option<String> {
+/// What is on queues, if anything.
+fn on_queues(sqs: &Sqs) -> Option<String> {
     let left = |name: String| {
         let Counts {
             visible,
@@ -180,12 +182,7 @@ fn thrown_away(sqs: &Sqs) -> Option<String> {
     let waiting = told(&waiting, "waiting message", "waiting messages");
     let dead = told(&dead, "dead letter", "dead letters");
     let all: Vec<_> = waiting.into_iter().chain(dead).collect();
-    (!all.is_empty()).then(|| {
-        format!(
-            "thrown away with the queues, which are in memory: {}",
-            all.join(", ")
-        )
-    })
+    (!all.is_empty()).then(|| all.join(", "))
 }
 
 /// Says what happens to queues and tables, for as long as the stack runs.

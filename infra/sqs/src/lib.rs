@@ -44,11 +44,13 @@
 //! | `queue` | one queue: its messages, by when they are visible, due and old |
 //! | `message`, `message_attribute`, `receive`, `move_task` | what is sent, received and moved, with its limits |
 //! | `attributes` | a queue's settings |
+//! | `keep` | what the queues hold, as texts to be kept somewhere else |
 //! | `address`, `encoding`, `moment` | names and ARNs, Base64 and digests, the two clocks |
 //! | `error`, `totals` | why a request is refused, and what was asked in all |
 
 pub use attributes::{MAX_RECEIVE_WAIT, MAX_VISIBILITY_TIMEOUT, QueueAttributes, RedrivePolicy};
 pub use error::SqsError;
+pub use keep::{KeptChange, Unreadable};
 pub use message::{
     MAX_DELAY, MAX_MESSAGE_ATTRIBUTES, MAX_MESSAGE_BYTES, Outgoing, Received, Sent, SystemAttributes,
 };
@@ -63,6 +65,7 @@ mod address;
 mod attributes;
 mod encoding;
 mod error;
+mod keep;
 mod message;
 mod message_attribute;
 mod moment;

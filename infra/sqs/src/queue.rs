@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use crate::attributes::{Configuration, MAX_VISIBILITY_TIMEOUT, check_visibility};
 use crate::encoding::{from_base64, to_base64};
 use crate::error::SqsError;
+use crate::keep::Ledger;
 use crate::message::{Prepared, Received, Sent, SystemAttributes};
 use crate::message_attribute::MessageAttribute;
 use crate::moment::Moment;
@@ -61,25 +62,25 @@ pub struct Seen {
 
 /// A message that some queue keeps.
 pub(crate) struct Message {
-    body: String,
-    attributes: BTreeMap<String, MessageAttribute>,
-    trace_header: Option<String>,
-    sent: Sent,
-    bytes: usize,
+    pub(crate) body: String,
+    pub(crate) attributes: BTreeMap<String, MessageAttribute>,
+    pub(crate) trace_header: Option<String>,
+    pub(crate) sent: Sent,
+    pub(crate) bytes: usize,
     /// The ARN of the queue that gave it up.
-    dead_letter_source: Option<String>,
-    sent_at: Moment,
+    pub(crate) dead_letter_source: Option<String>,
+    pub(crate) sent_at: Moment,
     /// Over all queues, as it is told.
-    receive_count: u32,
+    pub(crate) receive_count: u32,
     /// In this queue alone, as the redrive policy counts: a dead-letter queue with a policy of its own
     /// would otherwise pass on at once what it got.
-    receives_here: u32,
-    first_receive_ms: u64,
-    place: Place,
+    pub(crate) receives_here: u32,
+    pub(crate) first_receive_ms: u64,
+    pub(crate) place: Place,
 }
 
 #[derive(Clone, Copy)]
-enum Place {
+pub(crate) enum Place {
     Visible { since: Instant },
     Delayed { until: Instant },
     InFlight { until: Instant, received_at: Instant },
@@ -154,7 +155,7 @@ pub(crate) struct Queue {
     /// Tells a queue from a later one of the same name, for waiters and for receipt handles.
     pub(crate) incarnation: u64,
     pub(crate) configuration: Configuration,
-    pub(crate) tags: BTreeMap<String, String>,
+    tags: BTreeMap<String, String>,
     pub(crate) created_ms: u64,
     pub(crate) modified_ms: u64,
     /// The latest first.
@@ -166,6 +167,8 @@ pub(crate) struct Queue {
     delayed: usize,
     in_flight: usize,
     changes: Arc<Notify>,
+    /// Takes note of what changes, if somebody keeps it.
+    pub(crate) ledger: Option<Ledger>,
 }
 
 impl Queue {
@@ -184,7 +187,51 @@ impl Queue {
             delayed: 0,
             in_flight: 0,
             changes: Arc::new(Notify::new()),
+            ledger: None,
         }
+    }
+
+    fn touch(&mut self, key: MessageKey) {
+        if let Some(ledger) = &mut self.ledger {
+            ledger.touch(key);
+        }
+    }
+
+    pub(crate) fn tags(&self) -> &BTreeMap<String, String> {
+        &self.tags
+    }
+
+    pub(crate) fn change_tags(&mut self, change: impl FnOnce(&mut BTreeMap<String, String>)) {
+        change(&mut self.tags);
+        self.touch_configuration();
+    }
+
+    /// Takes note that its settings are other ones.
+    pub(crate) fn touch_configuration(&mut self) {
+        if let Some(ledger) = &mut self.ledger {
+            ledger.configure();
+        }
+    }
+
+    pub(crate) fn keys(&self) -> impl Iterator<Item = MessageKey> {
+        self.messages.keys().copied()
+    }
+
+    pub(crate) fn message(&self, key: MessageKey) -> Option<&Message> {
+        self.messages.get(&key)
+    }
+
+    /// Takes a message in that an earlier process had, where it was then.
+    pub(crate) fn put_back(&mut self, key: MessageKey, message: Message) {
+        let place = message.place;
+        match place {
+            Place::Visible { .. } => {}
+            Place::Delayed { .. } => self.delayed += 1,
+            Place::InFlight { .. } => self.in_flight += 1,
+        }
+        self.by_age.insert((message.sent_at.instant, key));
+        self.messages.insert(key, message);
+        self.enter(key, place);
     }
 
     /// Follows time: messages past their retention go, and those that are due become visible. Comes
@@ -229,6 +276,7 @@ impl Queue {
             Place::Delayed { until: now + delay }
         };
         self.enter(key, place);
+        self.touch(key);
     }
 
     /// Takes in a message that another queue gave up. It keeps its id, its age and its counts.
@@ -299,6 +347,7 @@ impl Queue {
                 received_at: moment.instant,
             },
         );
+        self.touch(key);
         Some(received)
     }
 
@@ -343,6 +392,7 @@ impl Queue {
             }
         };
         self.place(key, place);
+        self.touch(key);
         Ok(())
     }
 
@@ -351,6 +401,7 @@ impl Queue {
         self.leave(key);
         let message = self.messages.remove(&key)?;
         self.by_age.remove(&(message.sent_at.instant, key));
+        self.touch(key);
         Some(message)
     }
 
@@ -396,8 +447,23 @@ impl Queue {
         hidden.find(|(_, key)| is_delayed(key)).map(|(due, _)| *due)
     }
 
+    /// Makes visible what is in flight.
+    pub(crate) fn release(&mut self, now: Instant) {
+        let in_flight = |message: &Message| matches!(message.place, Place::InFlight { .. });
+        let messages = self.messages.iter().filter(|(_, message)| in_flight(message));
+        let keys: Vec<_> = messages.map(|(key, _)| *key).collect();
+        for key in keys {
+            self.place(key, Place::Visible { since: now });
+            self.touch(key);
+        }
+    }
+
     /// Takes every message out.
     pub(crate) fn purge(&mut self) {
+        let keys: Vec<_> = self.keys().collect();
+        for key in keys {
+            self.touch(key);
+        }
         self.messages.clear();
         self.visible.clear();
         self.hidden.clear();

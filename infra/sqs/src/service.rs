@@ -78,6 +78,12 @@ impl Sqs {
             .create_queue(name, Configuration::new(attributes), moment)
     }
 
+    /// Gives a queue these attributes in place of those it has. Not counted as a request.
+    pub fn configure_queue(&self, name: &str, attributes: QueueAttributes) -> Result<(), SqsError> {
+        let moment = self.moment();
+        self.state().replace_attributes(name, attributes, moment)
+    }
+
     /// Puts a message into a queue.
     pub fn send(&self, queue: &str, message: Outgoing) -> Result<Sent, SqsError> {
         self.count(Operation::SendMessage);
@@ -206,6 +212,16 @@ impl Sqs {
         let mut state = self.state();
         let queue = state.settled_queue(queue, moment);
         queue.is_ok_and(|queue| queue.take_out(message_id))
+    }
+
+    /// Makes every message of a queue visible that somebody has received and not deleted: whoever it was will not. Not
+    /// counted as a request.
+    pub fn release(&self, queue: &str) {
+        let moment = self.moment();
+        let mut state = self.state();
+        if let Ok(queue) = state.settled_queue(queue, moment) {
+            queue.release(moment.instant);
+        }
     }
 
     /// Takes every message out of every queue. Not counted as a request.

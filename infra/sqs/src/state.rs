@@ -7,8 +7,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::address::{Address, check_name};
-use crate::attributes::Configuration;
+use crate::attributes::{Configuration, QueueAttributes};
 use crate::error::SqsError;
+use crate::keep::Keeping;
 use crate::message::{Prepared, Received, Sent, check_size};
 use crate::moment::Moment;
 use crate::queue::{IN_FLIGHT_LIMIT, Message, MessageKey, Queue};
@@ -23,6 +24,8 @@ pub(crate) struct State {
     /// Told of each queue that is created.
     pub(crate) created: Arc<Notify>,
     last_number: u64,
+    /// What somebody keeps of this.
+    pub(crate) keeping: Option<Keeping>,
 }
 
 impl State {
@@ -33,7 +36,13 @@ impl State {
             totals: Totals::default(),
             created: Arc::default(),
             last_number: 0,
+            keeping: None,
         }
+    }
+
+    /// Numbers up to this one were given before.
+    pub(crate) fn count_from(&mut self, number: u64) {
+        self.last_number = self.last_number.max(number);
     }
 
     /// A number that was never given before, for messages and for queues.
@@ -79,8 +88,10 @@ impl State {
             };
         }
         let incarnation = self.next_number();
-        self.queues
-            .insert(name.to_owned(), Queue::new(incarnation, configuration, moment));
+        let mut queue = Queue::new(incarnation, configuration, moment);
+        queue.ledger = self.keeping.as_ref().map(Keeping::ledger);
+        queue.touch_configuration();
+        self.queues.insert(name.to_owned(), queue);
         self.created.notify_waiters();
         Ok(())
     }
@@ -95,10 +106,33 @@ impl State {
     ) -> Result<(), SqsError> {
         let mut configuration = self.settled_queue(name, moment)?.configuration.clone();
         configuration.set(changes, &self.address)?;
+        self.reconfigure(name, configuration, moment)
+    }
+
+    /// The same, all of them at once.
+    pub(crate) fn replace_attributes(
+        &mut self,
+        name: &str,
+        attributes: QueueAttributes,
+        moment: Moment,
+    ) -> Result<(), SqsError> {
+        attributes.check()?;
+        let mut configuration = self.settled_queue(name, moment)?.configuration.clone();
+        configuration.attributes = attributes;
+        self.reconfigure(name, configuration, moment)
+    }
+
+    fn reconfigure(
+        &mut self,
+        name: &str,
+        configuration: Configuration,
+        moment: Moment,
+    ) -> Result<(), SqsError> {
         self.check_redrive(name, &configuration)?;
         let queue = self.queue(name)?;
         queue.configuration = configuration;
         queue.modified_ms = moment.unix_ms;
+        queue.touch_configuration();
         Ok(())
     }
 
@@ -125,7 +159,9 @@ impl State {
     /// Deletes a queue with its messages. Receives that wait on it end with an error.
     pub(crate) fn delete_queue(&mut self, name: &str) -> Result<(), SqsError> {
         self.queue(name)?.wake_waiters();
-        self.queues.remove(name);
+        if let (Some(queue), Some(keeping)) = (self.queues.remove(name), &mut self.keeping) {
+            keeping.delete(name, &queue);
+        }
         Ok(())
     }
 

@@ -223,6 +223,12 @@ async fn what_version_1_left_in_flight_comes_to_its_end() {
         left.put(item);
     }
     left.stack.stop().await.expect("it stops");
+    // Version 1 kept nothing beside its tables.
+    let database = rusqlite::Connection::open(data.path().join("tables.sqlite")).expect("the tables");
+    database
+        .execute_batch("DROP TABLE _kept")
+        .expect("this version's");
+    drop(database);
 
     let bundle = Running::start(on_disk()).await;
     assert_eq!(bundle.stack.republished(), items.len() as u64);

@@ -1,26 +1,13 @@
 //! What this process, not a client of the API, may be refused.
 
-use std::path::PathBuf;
+use crate::store::StoreError;
 
 /// Why the embedded DynamoDB could not do what this process (not a client of the API) asked.
 #[derive(Debug, thiserror::Error)]
 pub enum DynamoDbError {
-    /// The database in memory could not be set up.
-    #[error("the database in memory could not be set up: {reason}")]
-    Memory {
-        /// The database's words.
-        reason: String,
-    },
-    /// The file can't be used. It is left as it was found.
-    #[error("{path} {problem}: {remedy}", path = .path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        problem: String,
-        /// What to do.
-        remedy: String,
-    },
+    /// What the tables are kept in can't be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The tables could not be listed.
     #[error("the database {problem}")]
     Tables {

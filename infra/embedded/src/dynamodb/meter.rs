@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::ops::{AddAssign, Sub};
 
+use dynoxide::DynoxideError;
 use dynoxide::actions::{
     batch_execute_statement as batch_statement, batch_get_item as batch_get, batch_write_item as batch_write,
     delete_item as delete, execute_statement as statement, execute_transaction as transaction,
@@ -11,9 +12,10 @@ use dynoxide::actions::{
     transact_write_items as transact_write, update_item as update,
 };
 use dynoxide::types::{ConsumedCapacity, item_size};
-use dynoxide::{Database, DynoxideError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use super::database::Database;
 
 /// Capacity units. DynamoDB counts in halves, whose sums are exact.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -1,4 +1,4 @@
-//! The buses and their rules, in memory; each change goes to the file first, if there is one.
+//! The buses and their rules, in memory; each change is kept, if they are kept somewhere.
 
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::pattern::Pattern;
 use super::request::DEFAULT_BUS;
 use super::target::Target;
-use crate::journal::{Journal, JournalError};
+use crate::store::Collection;
 
 /// What has happened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,6 +52,31 @@ pub(super) enum Entry {
     RuleGone { bus: String, name: String },
 }
 
+impl Entry {
+    /// What it is kept under: a later entry takes the place of an earlier one.
+    fn key(&self) -> String {
+        match self {
+            Self::Bus { name, .. } | Self::BusGone(name) => format!("bus/{name}"),
+            Self::Rule(rule) => rule_key(&rule.bus, &rule.name),
+            Self::RuleGone { bus, name } => rule_key(bus, name),
+        }
+    }
+
+    /// The text that is kept; none if it says that there is nothing any more.
+    fn text(&self) -> Option<String> {
+        match self {
+            Self::BusGone(_) | Self::RuleGone { .. } => None,
+            // Texts, numbers and maps of texts are always JSON.
+            there => serde_json::to_string(there).ok(),
+        }
+    }
+}
+
+/// Names of rules hold no slash, names of buses may.
+fn rule_key(bus: &str, name: &str) -> String {
+    format!("rule/{bus}/{name}")
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Bus {
     /// In milliseconds since 1970.
@@ -79,7 +104,7 @@ impl Bus {
 pub(super) struct Book {
     buses: BTreeMap<String, Bus>,
     pub(super) totals: Totals,
-    journal: Option<Journal>,
+    kept: Option<Collection>,
 }
 
 impl Default for Book {
@@ -88,7 +113,7 @@ impl Default for Book {
         Self {
             buses: BTreeMap::from([(DEFAULT_BUS.to_owned(), Bus::default())]),
             totals: Totals::default(),
-            journal: None,
+            kept: None,
         }
     }
 }
@@ -103,22 +128,12 @@ impl Book {
         book
     }
 
-    /// The same, of which each change is written to `journal` first.
-    pub(super) fn written_to(self, journal: Journal) -> Self {
+    /// The same, of which each change is kept.
+    pub(super) fn kept_in(self, kept: Collection) -> Self {
         Self {
-            journal: Some(journal),
+            kept: Some(kept),
             ..self
         }
-    }
-
-    /// What a file has to hold to say the same.
-    pub(super) fn entries(&self) -> impl Iterator<Item = Entry> {
-        let buses = self.buses.iter().map(|(name, bus)| Entry::Bus {
-            name: name.clone(),
-            created_ms: bus.created_ms,
-        });
-        let rules = self.buses.values().flat_map(Bus::rules);
-        buses.chain(rules.cloned().map(|rule| Entry::Rule(Box::new(rule))))
     }
 
     pub(super) fn buses(&self) -> impl Iterator<Item = (&String, &Bus)> {
@@ -130,38 +145,44 @@ impl Book {
     }
 
     /// Whether it was not there yet.
-    pub(super) fn create_bus(&mut self, name: &str, now: SystemTime) -> Result<bool, JournalError> {
+    pub(super) fn create_bus(&mut self, name: &str, now: SystemTime) -> bool {
         if self.buses.contains_key(name) {
-            return Ok(false);
+            return false;
         }
         let created = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         self.record(Entry::Bus {
             name: name.to_owned(),
             created_ms: u64::try_from(created.as_millis()).unwrap_or(u64::MAX),
-        })?;
-        Ok(true)
+        });
+        true
     }
 
-    pub(super) fn delete_bus(&mut self, name: &str) -> Result<(), JournalError> {
-        self.record(Entry::BusGone(name.to_owned()))
+    pub(super) fn delete_bus(&mut self, name: &str) {
+        self.record(Entry::BusGone(name.to_owned()));
     }
 
     /// Puts a rule on its bus, which is there, in place of one of its name.
-    pub(super) fn put_rule(&mut self, rule: Rule) -> Result<(), JournalError> {
-        self.record(Entry::Rule(Box::new(rule)))
+    pub(super) fn put_rule(&mut self, rule: Rule) {
+        self.record(Entry::Rule(Box::new(rule)));
     }
 
-    pub(super) fn delete_rule(&mut self, bus: &str, name: &str) -> Result<(), JournalError> {
+    pub(super) fn delete_rule(&mut self, bus: &str, name: &str) {
         let (bus, name) = (bus.to_owned(), name.to_owned());
-        self.record(Entry::RuleGone { bus, name })
+        self.record(Entry::RuleGone { bus, name });
     }
 
-    fn record(&mut self, entry: Entry) -> Result<(), JournalError> {
-        if let Some(journal) = &mut self.journal {
-            journal.append(&entry)?;
+    pub(super) fn record(&mut self, entry: Entry) {
+        if let Some(kept) = &self.kept {
+            let rules = match &entry {
+                Entry::BusGone(name) => self.buses.get(name).into_iter().flat_map(Bus::rules).collect(),
+                _ => Vec::new(),
+            };
+            for rule in rules {
+                kept.change(&rule_key(&rule.bus, &rule.name), None);
+            }
+            kept.change(&entry.key(), entry.text());
         }
         self.apply(entry);
-        Ok(())
     }
 
     fn apply(&mut self, entry: Entry) {

@@ -84,7 +84,6 @@ fn refusal(refused: Refused) -> Answer {
         Refused::AlreadyExists(message) => (400, "ResourceAlreadyExistsException", message),
         Refused::TooMany(message) => (400, "LimitExceededException", message),
         Refused::NotServed(message) => (400, "UnknownOperationException", message),
-        Refused::Internal(message) => (500, "InternalException", message),
     };
     Answer {
         status,

@@ -16,7 +16,7 @@ impl EventBridge {
         refuse_unserved(request, &["Name", "Description"])?;
         let name = new_bus(request)?;
         let now = self.now();
-        if !self.book().create_bus(&name, now)? {
+        if !self.book().create_bus(&name, now) {
             return Err(Refused::AlreadyExists(format!(
                 "Event bus {name} already exists."
             )));
@@ -55,7 +55,7 @@ impl EventBridge {
                 "Cannot delete event bus {name} since it has rules."
             )));
         }
-        book.delete_bus(&name)?;
+        book.delete_bus(&name);
         Ok(json!({}))
     }
 
@@ -100,7 +100,7 @@ impl EventBridge {
             description: text(request, "Description")?,
             role_arn: text(request, "RoleArn")?,
             targets,
-        })?;
+        });
         Ok(json!({ "RuleArn": arn }))
     }
 
@@ -123,7 +123,7 @@ impl EventBridge {
 
     pub(super) fn switch_rule(&self, request: &Value, enabled: bool) -> Result<Value, Refused> {
         let rule = self.rule(request, "Name")?;
-        self.book().put_rule(Rule { enabled, ..rule })?;
+        self.book().put_rule(Rule { enabled, ..rule });
         Ok(json!({}))
     }
 
@@ -139,7 +139,7 @@ impl EventBridge {
                     "Rule can't be deleted since it has targets.".to_owned(),
                 ));
             }
-            Some(_) => book.delete_rule(&bus_name, &name)?,
+            Some(_) => book.delete_rule(&bus_name, &name),
         }
         Ok(json!({}))
     }
@@ -154,7 +154,7 @@ impl EventBridge {
         if rule.targets.len() > MAX_TARGETS {
             return Err(too_many());
         }
-        self.book().put_rule(rule)?;
+        self.book().put_rule(rule);
         Ok(json!({ "FailedEntryCount": 0, "FailedEntries": [] }))
     }
 
@@ -179,7 +179,7 @@ impl EventBridge {
                 )));
             }
         }
-        self.book().put_rule(rule)?;
+        self.book().put_rule(rule);
         Ok(json!({ "FailedEntryCount": 0, "FailedEntries": [] }))
     }
 

@@ -5,6 +5,7 @@
 //! invocation at a time and does not go past a batch before it is done with it or gives it up.
 
 mod arrival;
+mod checkpoints;
 mod lane;
 mod order;
 mod progress;
@@ -20,6 +21,7 @@ use super::sqs::Queue;
 use super::{Function, MappingError, Notice, Shutdown, Status, told_to_stop};
 use crate::dynamodb::{DynamoDb, Record, Stream};
 use arrival::Arrival;
+pub use checkpoints::{Checkpoint, Checkpoints};
 use lane::Lane;
 use order::Arrivals;
 pub use order::Order;
@@ -50,7 +52,7 @@ pub async fn run(
     // Set once: a status that is handed to a second run goes on showing the same table.
     status.stream.get_or_init(|| writes.clone());
 
-    let progress = Arc::new(Progress::new(status.clone()));
+    let progress = Arc::new(Progress::new(status.clone(), settings.checkpoint.clone()));
     let lane = Lane::new(
         settings.clone(),
         stream.clone(),

@@ -1,11 +1,11 @@
-//! The schedules and their groups, in memory; each change goes to the file first, if there is one.
+//! The schedules and their groups, in memory; each change is kept, if they are kept somewhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 use super::entry::{Entry, Schedule};
 use super::request::{DEFAULT_GROUP, Key, Requested};
-use crate::journal::{Journal, JournalError};
+use crate::store::Collection;
 
 /// What has happened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub(super) struct Book {
     /// How many of these there are for each queue.
     pending: BTreeMap<String, usize>,
     pub(super) totals: Totals,
-    log: Option<Journal>,
+    kept: Option<Collection>,
 }
 
 /// What a creation came to.
@@ -74,53 +74,47 @@ impl Book {
         book
     }
 
-    /// The same, of which each change is written to `log` first.
-    pub(super) fn written_to(self, log: Journal) -> Self {
+    /// The same, of which each change is kept.
+    pub(super) fn kept_in(self, kept: Collection) -> Self {
         Self {
-            log: Some(log),
+            kept: Some(kept),
             ..self
         }
     }
 
-    /// What a file has to hold to say the same.
-    pub(super) fn entries(&self) -> impl Iterator<Item = Entry> {
-        let groups = self.groups.iter().cloned().map(Entry::Group);
-        let schedules = self.schedules.values().cloned().map(|s| Entry::Put(Box::new(s)));
-        groups.chain(schedules)
-    }
-
     /// Whether it was not there yet.
-    pub(super) fn create_group(&mut self, name: &str) -> Result<bool, JournalError> {
+    pub(super) fn create_group(&mut self, name: &str) -> bool {
         if self.has_group(name) {
-            return Ok(false);
+            return false;
         }
-        self.record(Entry::Group(name.to_owned())).map(|()| true)
+        self.record(Entry::Group(name.to_owned()));
+        true
     }
 
     pub(super) fn has_group(&self, name: &str) -> bool {
         name == DEFAULT_GROUP || self.groups.contains(name)
     }
 
-    pub(super) fn create(&mut self, requested: Requested, now: SystemTime) -> Result<Creation, JournalError> {
+    pub(super) fn create(&mut self, requested: Requested, now: SystemTime) -> Creation {
         if !self.has_group(&requested.group) {
-            return Ok(Creation::NoGroup);
+            return Creation::NoGroup;
         }
         if let Some(there) = self.schedules.get(&requested.key()) {
             let same = requested.client_token.is_some() && there.requested == requested;
-            return Ok(if same {
+            return if same {
                 Creation::Repeated
             } else {
                 Creation::Conflict
-            });
+            };
         }
         let created = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         self.record(Entry::Put(Box::new(Schedule {
             requested,
             created_ms: u64::try_from(created.as_millis()).unwrap_or(u64::MAX),
             completed: false,
-        })))?;
+        })));
         self.totals.created += 1;
-        Ok(Creation::Created)
+        Creation::Created
     }
 
     pub(super) fn get(&self, key: &Key) -> Option<&Schedule> {
@@ -132,12 +126,13 @@ impl Book {
     }
 
     /// Whether it was there.
-    pub(super) fn delete(&mut self, key: &Key) -> Result<bool, JournalError> {
-        if !self.schedules.contains_key(key) {
-            return Ok(false);
+    pub(super) fn delete(&mut self, key: &Key) -> bool {
+        let was_there = self.schedules.contains_key(key);
+        if was_there {
+            let (group, name) = key.clone();
+            self.record(Entry::Gone { group, name });
         }
-        let (group, name) = key.clone();
-        self.record(Entry::Gone { group, name }).map(|()| true)
+        was_there
     }
 
     pub(super) fn pending_for(&self, queue: &str) -> usize {
@@ -157,9 +152,11 @@ impl Book {
         due.collect()
     }
 
-    pub(super) fn delete_all(&mut self) -> Result<(), JournalError> {
+    pub(super) fn delete_all(&mut self) {
         let keys: Vec<_> = self.schedules.keys().cloned().collect();
-        keys.iter().try_for_each(|key| self.delete(key).map(drop))
+        for key in &keys {
+            self.delete(key);
+        }
     }
 
     /// The next that fires, and when.
@@ -182,9 +179,9 @@ impl Book {
     }
 
     /// It has fired, for good or not: it is deleted or kept, as was asked.
-    pub(super) fn complete(&mut self, key: &Key) -> Result<(), JournalError> {
+    pub(super) fn complete(&mut self, key: &Key) {
         let Some(schedule) = self.schedules.get(key) else {
-            return Ok(());
+            return;
         };
         let entry = if schedule.requested.delete_after_completion {
             let (group, name) = key.clone();
@@ -195,15 +192,14 @@ impl Book {
                 ..schedule.clone()
             }))
         };
-        self.record(entry)
+        self.record(entry);
     }
 
-    fn record(&mut self, entry: Entry) -> Result<(), JournalError> {
-        if let Some(log) = &mut self.log {
-            log.append(&entry)?;
+    pub(super) fn record(&mut self, entry: Entry) {
+        if let Some(kept) = &self.kept {
+            kept.change(&entry.key(), entry.text());
         }
         self.apply(entry);
-        Ok(())
     }
 
     fn apply(&mut self, entry: Entry) {

@@ -9,16 +9,12 @@ use embedded_sqs::{MessageAttribute, Outgoing, Sqs, SqsError};
 use super::Scheduler;
 use super::request::{Key, Requested, queue_of};
 use crate::clock::to_the_second;
-use crate::journal::JournalError;
 use crate::mapping::{Shutdown, told_to_stop};
 
 /// The first wait before another attempt, which doubles each time, and the longest. AWS says no more than that
 /// it backs off exponentially; with these, 185 attempts take a day.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_mins(8);
-
-/// How long after the file could not be written it is tried again.
-const AFTER_FILE_ERROR: Duration = Duration::from_secs(10);
 
 impl Scheduler {
     /// Fires what is due, on the queues of `sqs`, until it is told to stop. One at a time may run.
@@ -50,18 +46,14 @@ impl Scheduler {
             {
                 return Some(wait);
             }
-            if let Err(error) = self.fire_one(sqs, &key, now) {
-                // It is fired again, and its message comes twice, which may happen on AWS too.
-                tracing::error!(%error, "a schedule that has fired could not be taken out of the file");
-                return Some(AFTER_FILE_ERROR);
-            }
+            self.fire_one(sqs, &key, now);
         }
     }
 
-    fn fire_one(&self, sqs: &Sqs, key: &Key, now: SystemTime) -> Result<(), JournalError> {
+    fn fire_one(&self, sqs: &Sqs, key: &Key, now: SystemTime) {
         let mut book = self.book();
         let Some(requested) = book.get(key).map(|schedule| schedule.requested.clone()) else {
-            return Ok(());
+            return;
         };
         let message = Outgoing {
             body: requested.input.clone().unwrap_or_else(|| "{}".to_owned()),
@@ -69,7 +61,8 @@ impl Scheduler {
         };
         let Err(error) = sqs.send(requested.queue(), message) else {
             book.totals.sent += 1;
-            return book.complete(key);
+            book.complete(key);
+            return;
         };
         book.totals.failed += 1;
         let failed = book.failed(key);
@@ -81,7 +74,7 @@ impl Scheduler {
             "MaximumEventAgeInSeconds"
         } else {
             book.again(key, now + wait);
-            return Ok(());
+            return;
         };
         let letter = self.letter(&requested, &error, exhausted, failed);
         let queue = requested.dead_letter_arn.as_deref().map(queue_of);
@@ -93,7 +86,7 @@ impl Scheduler {
             let name = &requested.name;
             tracing::error!(schedule = name, %error, "a message was dropped: its dead-letter queue did not take it");
         }
-        book.complete(key)
+        book.complete(key);
     }
 
     /// What goes to the dead-letter queue: the message, and beside it why.

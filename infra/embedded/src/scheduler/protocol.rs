@@ -7,7 +7,6 @@ use super::Scheduler;
 use super::book::Creation;
 use super::entry::Schedule;
 use super::request::{DEFAULT_GROUP, Requested, check_name};
-use crate::journal::JournalError;
 
 /// What a request is answered.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,18 +40,11 @@ enum Refused {
     Invalid(String),
     NotFound(String),
     Conflict(String),
-    Internal(String),
 }
 
 impl From<String> for Refused {
     fn from(invalid: String) -> Self {
         Self::Invalid(invalid)
-    }
-}
-
-impl From<JournalError> for Refused {
-    fn from(error: JournalError) -> Self {
-        Self::Internal(error.to_string())
     }
 }
 
@@ -78,7 +70,7 @@ impl Scheduler {
         let body: Value = serde_json::from_slice(body).map_err(|_| "the body is not JSON".to_owned())?;
         let requested = Requested::read(name, &body)?;
         let group = requested.group.clone();
-        let creation = self.book().create(requested, self.now())?;
+        let creation = self.book().create(requested, self.now());
         match creation {
             Creation::Created | Creation::Repeated => {
                 self.shared.changed.notify_one();
@@ -104,7 +96,7 @@ impl Scheduler {
     fn delete(&self, name: &str, query: &str) -> Result<Value, Refused> {
         let group = group_in(query)?;
         check_name("name", name)?;
-        if self.book().delete(&(group, name.to_owned()))? {
+        if self.book().delete(&(group, name.to_owned())) {
             Ok(json!({}))
         } else {
             Err(no_schedule(name))
@@ -144,7 +136,7 @@ impl Scheduler {
 
     fn create_group_by_request(&self, name: &str) -> Result<Value, Refused> {
         check_name("name", name)?;
-        if !self.book().create_group(name)? {
+        if !self.book().create_group(name) {
             return Err(Refused::Conflict(format!(
                 "Schedule group {name} already exists."
             )));
@@ -255,7 +247,6 @@ fn refusal(refused: Refused) -> Answer {
         Refused::Invalid(message) => (400, "ValidationException", message),
         Refused::NotFound(message) => (404, "ResourceNotFoundException", message),
         Refused::Conflict(message) => (409, "ConflictException", message),
-        Refused::Internal(message) => (500, "InternalServerException", message),
     };
     Answer {
         status,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use embedded_aws::eventbridge::{Settings, Totals};
-use embedded_aws::{EventBridge, Wire};
+use embedded_aws::{Durability, EventBridge, Store, Wire};
 use embedded_sqs::{QueueAttributes, Receive, Received};
 use http::Request;
 use serde_json::{Value, json};
@@ -20,20 +20,26 @@ struct Scene {
     stack: Stack,
     eventbridge: EventBridge,
     wire: Wire,
+    /// Keeps them for as long as it is there.
+    _store: Option<Store>,
 }
 
 impl Scene {
     fn new() -> Self {
         let stack = Stack::new();
         let eventbridge = EventBridge::in_memory(settings(&stack));
-        eventbridge.create_bus("loans").unwrap();
+        eventbridge.create_bus("loans");
         Self::with(stack, eventbridge)
     }
 
     fn kept_in(file: &Path) -> Self {
         let stack = Stack::new();
-        let eventbridge = EventBridge::open(settings(&stack), file).unwrap();
-        Self::with(stack, eventbridge)
+        let store = Store::open(file, stack.clock.clone(), Durability::Process).unwrap();
+        let eventbridge = EventBridge::kept_in(settings(&stack), &store).unwrap();
+        Self {
+            _store: Some(store),
+            ..Self::with(stack, eventbridge)
+        }
     }
 
     fn with(stack: Stack, eventbridge: EventBridge) -> Self {
@@ -44,6 +50,7 @@ impl Scene {
             wire: stack.wire().with_eventbridge(eventbridge.clone()),
             stack,
             eventbridge,
+            _store: None,
         }
     }
 

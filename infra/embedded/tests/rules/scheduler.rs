@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use embedded_aws::scheduler::{Settings, Totals};
-use embedded_aws::{Scheduler, Wire};
+use embedded_aws::{Durability, Scheduler, Store, Wire};
 use embedded_sqs::{QueueAttributes, Receive, Received};
 use http::Request;
 use serde_json::{Value, json};
@@ -24,6 +24,8 @@ struct Scene {
     wire: Wire,
     running: JoinSet<()>,
     shutdown: watch::Sender<bool>,
+    /// Keeps them for as long as it is there.
+    store: Option<Store>,
 }
 
 impl Scene {
@@ -39,13 +41,14 @@ impl Scene {
         for queue in ["jobs", "deadlines-dlq"] {
             stack.sqs.create_queue(queue, QueueAttributes::default()).unwrap();
         }
-        scheduler.create_group("shop-deadlines").unwrap();
+        scheduler.create_group("shop-deadlines");
         Self {
             wire: stack.wire().with_scheduler(scheduler.clone()),
             stack,
             scheduler,
             running: JoinSet::new(),
             shutdown: watch::Sender::new(false),
+            store: None,
         }
     }
 
@@ -404,14 +407,18 @@ async fn a_queue_that_is_there_again_gets_what_is_tried_again() {
 /// The services of a new process, with the schedules of a file.
 fn of_file(path: &Path) -> Scene {
     let stack = Stack::new();
-    let scheduler = Scheduler::open(settings(&stack), path).unwrap();
-    Scene::with(stack, scheduler)
+    let store = Store::open(path, stack.clock.clone(), Durability::Process).unwrap();
+    let scheduler = Scheduler::kept_in(settings(&stack), &store).unwrap();
+    Scene {
+        store: Some(store),
+        ..Scene::with(stack, scheduler)
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn schedules_survive_in_a_file_and_those_that_are_overdue_fire_at_once() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("schedules.jsonl");
+    let path = folder.path().join("store");
     let first = of_file(&path);
     first.created("later", &schedule(&at(&first, HOUR * 2))).await;
     first
@@ -435,30 +442,29 @@ async fn schedules_survive_in_a_file_and_those_that_are_overdue_fire_at_once() {
 
     let third = of_file(&path);
     assert_eq!(third.scheduler.pending_for("jobs"), 0);
-    assert_eq!(
-        fs::read_to_string(&path).unwrap().lines().count(),
-        1,
-        "the group is all that is left"
-    );
+    let left = third.store.as_ref().unwrap().entries("schedules").unwrap();
+    assert_eq!(left.len(), 1, "the group is all that is left: {left:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_line_that_a_kill_cut_short_is_left_out_and_a_file_of_something_else_is_left_alone() {
+async fn what_a_file_of_an_earlier_version_says_is_taken_up_but_for_a_line_that_a_kill_cut_short() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("schedules.jsonl");
-    let first = of_file(&path);
+    let store = folder.path().join("store");
+    let first = of_file(&store);
     first.created("whole", &schedule(&at(&first, HOUR))).await;
-    drop(first);
-    let whole = fs::read_to_string(&path).unwrap();
-    fs::write(&path, format!("{whole}{{\"Put\":{{\"reque")).unwrap();
-    let second = of_file(&path);
+    let entries = first.store.as_ref().unwrap().clone();
+    entries.until_kept().await.unwrap();
+    let entries = entries.entries("schedules").unwrap();
+    let lines: String = entries.into_iter().map(|(_, line)| line + "\n").collect();
+    let path = folder.path().join("schedules.jsonl");
+    fs::write(&path, format!("{lines}{{\"Put\":{{\"reque")).unwrap();
+
+    let second = of_file(&folder.path().join("another"));
+    second.scheduler.take_up(&path).unwrap();
     assert_eq!(second.scheduler.pending_for("jobs"), 1);
-    drop(second);
 
     fs::write(&path, "dear all\n").unwrap();
-    let error = Scheduler::open(settings(&Stack::new()), &path)
-        .unwrap_err()
-        .to_string();
+    let error = second.scheduler.take_up(&path).unwrap_err().to_string();
     assert!(error.contains("holds no schedules in line 1"), "{error}");
     assert_eq!(fs::read_to_string(&path).unwrap(), "dear all\n");
 }
@@ -477,7 +483,7 @@ async fn what_waits_is_told_in_the_order_of_its_times_and_can_be_thrown_away_at_
     );
     assert_eq!(pending[1].at.duration_since(pending[0].at).unwrap(), HOUR);
     assert_eq!(scene.scheduler.next(), Some((pending[0].at, "jobs".to_owned())));
-    scene.scheduler.delete_all().unwrap();
+    scene.scheduler.delete_all();
     assert_eq!(
         (scene.scheduler.next(), scene.scheduler.pending()),
         (None, vec![])

@@ -136,15 +136,67 @@ fn what_is_kept_and_what_is_thrown_away_is_told_as_it_is() {
     send(&second, "local-lend-book-dlq", "a");
     send(&second, "local-lend-book-dlq", "b");
     let said = last_words(second);
+    assert!(
+        said.contains("kept for the next start with this folder: "),
+        "{said}"
+    );
+
+    let third = start(&["--no-functions", "--no-sync"]);
+    let letters = third.call(
+        "AmazonSQS.GetQueueAttributes",
+        &format!(
+            r#"{{"QueueUrl":"{}","AttributeNames":["All"]}}"#,
+            "/000000000000/local-lend-book-dlq"
+        ),
+    );
+    assert!(
+        letters.contains(r#""ApproximateNumberOfMessages":"2""#),
+        "{letters}"
+    );
+    let said = last_words(third);
     for part in [
-        " again, so that what was in flight goes on. Commands and dead letters that were on queues at the last end are gone",
-        "thrown away with the queues, which are in memory: ",
+        "goes on with what was on queues at the last end: ",
         "1 in local-remind-member",
-        ", 2 dead letters (2 in local-lend-book-dlq); what follows from stored events is sent again",
+        ", 2 dead letters (2 in local-lend-book-dlq)",
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }
-    assert!(!said.contains("not lost"), "{said}");
+    for gone in [" again, so that", "thrown away", "not lost"] {
+        assert!(!said.contains(gone), "{said}");
+    }
+}
+
+#[test]
+fn a_folder_of_a_version_that_kept_tables_alone_is_taken_up() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let start = |more: &[&str]| {
+        let mut up = up(folder.path(), "local");
+        up.args(more).stderr(Stdio::piped());
+        Up::start(up)
+    };
+    let first = start(&["--no-simulators"]);
+    let loan = r#"{"command":{"loan_id":"l-1","book_id":"moby-dick","member_id":"ada"}}"#;
+    send(&first, "local-lend-book", loan);
+    until("the book is lent", || {
+        let table = first.call("DynamoDB_20120810.Scan", r#"{"TableName":"local-events"}"#);
+        table.contains("BookLent").then_some(())
+    });
+    last_words(first);
+    // It had no such table, and schedules in a file of their own.
+    let database = rusqlite::Connection::open(folder.path().join("tables.sqlite")).expect("the database");
+    database.execute_batch("DROP TABLE _kept").expect("it is there");
+    drop(database);
+    let schedules = folder.path().join("schedules.jsonl");
+    fs::write(&schedules, "{\"Group\":\"local-deadlines\"}\n").expect("it can be written");
+
+    let said = last_words(start(&["--no-functions"]));
+    assert!(
+        said.contains("of a version that kept tables alone: published ") && said.contains(" again, so that"),
+        "{said}"
+    );
+    assert!(!schedules.exists(), "all of it is in the store now");
+    let said = last_words(start(&["--no-functions"]));
+    assert!(!said.contains(" again, so that"), "once is enough: {said}");
 }
 
 #[test]

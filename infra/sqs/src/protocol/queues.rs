@@ -31,7 +31,9 @@ pub(super) fn create(state: &mut State, moment: Moment, request: CreateQueue) ->
     configuration.set(&request.attributes.unwrap_or_default(), &state.address)?;
     state.create_queue(&name, configuration, moment)?;
     if is_new {
-        state.queue(&name)?.tags = request.tags.unwrap_or_default();
+        state
+            .queue(&name)?
+            .change_tags(|tags| *tags = request.tags.unwrap_or_default());
     }
     Ok(json!({ "QueueUrl": state.address.url(&name) }))
 }
@@ -189,9 +191,8 @@ pub(super) struct TagQueue {
 pub(super) fn tag(state: &mut State, _: Moment, request: TagQueue) -> Result<Value, SqsError> {
     let queue = state.queue(&queue_name(request.queue_url)?)?;
     let tags = request.tags.filter(|tags| !tags.is_empty());
-    queue
-        .tags
-        .extend(tags.ok_or(SqsError::MissingParameter { parameter: "Tags" })?);
+    let added = tags.ok_or(SqsError::MissingParameter { parameter: "Tags" })?;
+    queue.change_tags(|tags| tags.extend(added));
     Ok(json!({}))
 }
 
@@ -206,15 +207,15 @@ pub(super) fn untag(state: &mut State, _: Moment, request: UntagQueue) -> Result
     let queue = state.queue(&queue_name(request.queue_url)?)?;
     let keys = request.tag_keys.filter(|keys| !keys.is_empty());
     let keys = keys.ok_or(SqsError::MissingParameter { parameter: "TagKeys" })?;
-    queue.tags.retain(|key, _| !keys.contains(key));
+    queue.change_tags(|tags| tags.retain(|key, _| !keys.contains(key)));
     Ok(json!({}))
 }
 
 pub(super) fn tags(state: &mut State, _: Moment, request: OfQueue) -> Result<Value, SqsError> {
     let queue = state.queue(&queue_name(request.queue_url)?)?;
-    Ok(if queue.tags.is_empty() {
+    Ok(if queue.tags().is_empty() {
         json!({})
     } else {
-        json!({ "Tags": queue.tags })
+        json!({ "Tags": queue.tags() })
     })
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use super::arrival::Arrival;
+use super::checkpoints::Checkpoint;
 use crate::dynamodb::{Record, SequenceNumber};
 use crate::mapping::Status;
 
@@ -13,13 +14,16 @@ pub(super) struct Progress {
     /// What was read and can't be forgotten yet, and whether it is settled. Lanes settle out of order; the
     /// checkpoint moves over the settled beginning only.
     read: Mutex<BTreeMap<SequenceNumber, bool>>,
+    /// Where the checkpoint is kept.
+    kept: Option<Checkpoint>,
 }
 
 impl Progress {
-    pub(super) fn new(status: Status) -> Self {
+    pub(super) fn new(status: Status, kept: Option<Checkpoint>) -> Self {
         Self {
             status,
             read: Mutex::default(),
+            kept,
         }
     }
 
@@ -48,6 +52,9 @@ impl Progress {
         while let Some(first) = read.first_entry().filter(|first| *first.get()) {
             checkpoint = Some(*first.key());
             first.remove();
+        }
+        if let (Some(kept), Some(checkpoint)) = (&self.kept, checkpoint) {
+            kept.settled(checkpoint);
         }
         self.status.update(|activity| {
             activity.pending -= settled.len();

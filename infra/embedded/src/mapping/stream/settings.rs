@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use embedded_sqs::Sqs;
 
+use super::checkpoints::Checkpoint;
 use super::order::Order;
 use crate::dynamodb::StreamPosition;
 use crate::mapping::{MappingError, check};
@@ -34,6 +35,8 @@ pub struct Settings {
     pub on_failure: Option<OnFailure>,
     /// In which order records of different partition keys arrive.
     pub order: Order,
+    /// Where is kept how far it got, if anywhere.
+    pub checkpoint: Option<Checkpoint>,
 }
 
 /// A queue that is told of records that were given up.
@@ -60,6 +63,7 @@ impl Settings {
             maximum_record_age: None,
             on_failure: None,
             order: Order::Arrival,
+            checkpoint: None,
         }
     }
 

@@ -1,10 +1,9 @@
 //! Operations on buses, rules and targets, and what survives of them.
 
-use embedded_aws::EventBridge;
 use serde_json::{Value, json};
 
-use super::{Scene, entry, queue, readers, settings};
-use crate::support::{ACCOUNT, REGION, Stack};
+use super::{Scene, entry, queue, readers};
+use crate::support::{ACCOUNT, REGION};
 
 #[tokio::test(start_paused = true)]
 async fn rules_are_told_listed_changed_and_deleted_without_their_targets_alone() {
@@ -196,7 +195,7 @@ async fn a_rule_has_five_targets_at_most_and_a_bus_300_rules() {
 #[tokio::test(start_paused = true)]
 async fn buses_rules_and_targets_survive_in_a_file() {
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("event-buses.jsonl");
+    let file = folder.path().join("store");
     {
         let scene = Scene::kept_in(&file);
         scene.done("CreateEventBus", &json!({ "Name": "loans" })).await;
@@ -207,8 +206,6 @@ async fn buses_rules_and_targets_survive_in_a_file() {
             .done("DeleteRule", &json!({ "Name": "gone", "EventBusName": "loans" }))
             .await;
     }
-    // Once more, for what is written anew at the start.
-    drop(Scene::kept_in(&file));
     let scene = Scene::kept_in(&file);
     scene.put(&entry(&json!({}))).await;
     assert_eq!(scene.received("readers").await.len(), 1);
@@ -217,13 +214,20 @@ async fn buses_rules_and_targets_survive_in_a_file() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_file_that_holds_something_else_is_left_as_it_is() {
+async fn what_a_file_of_an_earlier_version_says_is_taken_up() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("event-buses.jsonl");
+    let bus = r#"{"Bus":{"name":"branches","created_ms":1}}"#;
+    std::fs::write(&file, format!("{bus}\n{{\"Bus\":{{\"na")).unwrap();
+    let scene = Scene::kept_in(&folder.path().join("store"));
+    scene.eventbridge.take_up(&file).unwrap();
+    let buses = scene
+        .done("ListEventBuses", &json!({ "NamePrefix": "bran" }))
+        .await;
+    assert_eq!(buses["EventBuses"].as_array().unwrap().len(), 1);
+
     std::fs::write(&file, "dear all\n").unwrap();
-    let error = EventBridge::open(settings(&Stack::new()), &file)
-        .unwrap_err()
-        .to_string();
+    let error = scene.eventbridge.take_up(&file).unwrap_err().to_string();
     assert!(error.contains("holds no event buses in line 1"), "{error}");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "dear all\n");
 }

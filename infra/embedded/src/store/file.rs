@@ -5,10 +5,10 @@ use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
+use dynoxide::DynoxideError;
 use dynoxide::storage::Storage;
-use dynoxide::{Database, DynoxideError};
 
-use super::error::DynamoDbError;
+use super::StoreError;
 
 /// `dynoxide` looks up a table's newest stream record at each write and a reader's place at each read, and
 /// keeps all records: without an index both go through everything that was ever written.
@@ -27,8 +27,8 @@ const KEEP_OR_MOVE: &str =
 const ANOTHER: &str = "name another folder, or move the file away";
 
 /// Opens the database, which is made if there is none.
-pub(super) fn open(path: &Path) -> Result<Database, DynamoDbError> {
-    let refused = |problem: &str, remedy: &str| DynamoDbError::File {
+pub(super) fn open(path: &Path) -> Result<Storage, StoreError> {
+    let refused = |problem: &str, remedy: &str| StoreError::File {
         path: path.to_owned(),
         problem: problem.to_owned(),
         remedy: remedy.to_owned(),
@@ -50,18 +50,30 @@ pub(super) fn open(path: &Path) -> Result<Database, DynamoDbError> {
         Ok(_) => check(path)?,
     }
     let open = || {
-        Storage::new(name)?.conn().execute_batch(STREAM_INDEX)?;
-        let database = Database::new(name)?;
-        // The one public way to SQLite's `synchronous = NORMAL`.
-        database.disable_bulk_loading()?;
-        Ok(database)
+        let storage = Storage::new(name)?;
+        storage.conn().execute_batch(STREAM_INDEX)?;
+        Ok(storage)
     };
-    open().map_err(|error: DynoxideError| refused(&in_plain_words(&error.to_string()), KEEP_OR_MOVE))
+    open().map_err(|error: DynoxideError| refusal(path, &error.to_string()))
+}
+
+/// A file that the database does not take.
+pub(super) fn refusal(path: &Path, error: &str) -> StoreError {
+    StoreError::File {
+        path: path.to_owned(),
+        problem: in_plain_words(error),
+        remedy: KEEP_OR_MOVE.to_owned(),
+    }
+}
+
+/// What SQLite writes to first.
+pub(super) fn write_ahead_log(path: &Path) -> PathBuf {
+    with_suffix(path, BESIDE[0])
 }
 
 /// Makes a database beside the place and moves it there: whoever is killed meanwhile leaves no half of one.
-fn create(path: &Path) -> Result<(), DynamoDbError> {
-    let refused = |problem: String, remedy: &str| DynamoDbError::File {
+fn create(path: &Path) -> Result<(), StoreError> {
+    let refused = |problem: String, remedy: &str| StoreError::File {
         path: path.to_owned(),
         problem,
         remedy: remedy.to_owned(),
@@ -116,8 +128,8 @@ fn create(path: &Path) -> Result<(), DynamoDbError> {
 }
 
 /// Refuses a file that is not a whole database of ours, and leaves it as it is.
-fn check(path: &Path) -> Result<(), DynamoDbError> {
-    let refused = |problem: &str, remedy: &str| DynamoDbError::File {
+fn check(path: &Path) -> Result<(), StoreError> {
+    let refused = |problem: &str, remedy: &str| StoreError::File {
         path: path.to_owned(),
         problem: problem.to_owned(),
         remedy: remedy.to_owned(),
@@ -195,7 +207,7 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 }
 
 /// What a failure of the database means, for whoever does not know what it is made of.
-pub(super) fn in_plain_words(error: &str) -> String {
+pub(crate) fn in_plain_words(error: &str) -> String {
     let meanings = [
         ("malformed", "is damaged"),
         ("not a database", "is not a database, or damaged"),
@@ -225,8 +237,8 @@ mod tests {
 
     use serde_json::json;
 
-    use super::super::DynamoDb;
     use super::*;
+    use crate::dynamodb::DynamoDb;
 
     const TABLE: &str = r#"{"TableName": "events", "BillingMode": "PAY_PER_REQUEST",
         "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],

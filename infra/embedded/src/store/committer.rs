@@ -1,0 +1,159 @@
+//! The thread that ends groups: it commits what is open, syncs it if that was asked for, and tells those who wait.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::engine::Engine;
+use super::kept::Entries;
+use super::pace::{Next, Pace};
+use super::{Durability, file};
+
+/// After so many groups, what the write-ahead log holds is moved into the database file.
+const GROUPS_BETWEEN_MOVES: u64 = 256;
+
+/// With so many pages of 4 KiB in it, the log is begun anew. It keeps its size: overwriting is synced faster than
+/// growing.
+const LOG_PAGES: u64 = 8 * 1024;
+
+/// Syncs the write-ahead log. SQLite is told not to: it would do so for each transaction while it holds up all others,
+/// and after it has acknowledged none.
+pub(super) struct Sync(Option<Box<SyncFile>>);
+
+type SyncFile = dyn FnMut(&File) -> io::Result<()> + Send;
+
+impl Sync {
+    pub(super) fn of(durability: Durability) -> Self {
+        match durability {
+            Durability::Process => Self(None),
+            Durability::Power => Self(Some(Box::new(File::sync_data))),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn by(sync: impl FnMut(&File) -> io::Result<()> + Send + 'static) -> Self {
+        Self(Some(Box::new(sync)))
+    }
+}
+
+/// The thread. It commits a last time when this is dropped.
+pub(super) struct Committer {
+    pace: Arc<Pace>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Committer {
+    pub(super) fn start(
+        path: &Path,
+        engine: Arc<Engine>,
+        kept: Arc<Entries>,
+        sync: Sync,
+    ) -> io::Result<Self> {
+        let pace = engine.pace().clone();
+        let work = Work {
+            path: path.to_owned(),
+            pace: pace.clone(),
+            engine,
+            kept,
+            sync,
+            log: None,
+            log_is_long: false,
+            mover: None,
+        };
+        let thread = std::thread::Builder::new().name("committer".to_owned());
+        Ok(Self {
+            pace,
+            thread: Some(thread.spawn(move || work.run())?),
+        })
+    }
+}
+
+impl Drop for Committer {
+    fn drop(&mut self) {
+        self.pace.end();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the committer panicked");
+        }
+    }
+}
+
+struct Work {
+    path: PathBuf,
+    pace: Arc<Pace>,
+    engine: Arc<Engine>,
+    kept: Arc<Entries>,
+    sync: Sync,
+    /// The write-ahead log, which SQLite writes.
+    log: Option<File>,
+    log_is_long: bool,
+    /// A second connection, which holds nobody up while it moves the log into the database file.
+    mover: Option<Connection>,
+}
+
+impl Work {
+    fn run(mut self) {
+        loop {
+            let next = self.pace.next();
+            if let Err(error) = self.commit() {
+                tracing::error!(%error, "what was written can't be kept");
+                self.pace.fail(error.to_string());
+                return;
+            }
+            if next == Next::Last {
+                return;
+            }
+        }
+    }
+
+    fn commit(&mut self) -> Result<(), Box<dyn std::error::Error>> {
+        let mut group = 0;
+        let begin_log_anew = std::mem::take(&mut self.log_is_long);
+        let last = |connection: &Connection| {
+            // First: what a service changes after it was asked is of the next group.
+            group = self.pace.turn();
+            self.kept.write(connection)
+        };
+        let after = |connection: &Connection| {
+            if begin_log_anew {
+                checkpoint(connection, "RESTART")?;
+            }
+            Ok(())
+        };
+        self.engine.commit(last, after)?;
+        let log = match &mut self.log {
+            Some(log) => log,
+            none => none.insert(File::open(file::write_ahead_log(&self.path))?),
+        };
+        if let Sync(Some(sync)) = &mut self.sync {
+            sync(log)?;
+        }
+        self.pace.is_kept(group);
+        if group.is_multiple_of(GROUPS_BETWEEN_MOVES) {
+            self.log_is_long = self.move_log()? > LOG_PAGES;
+        }
+        Ok(())
+    }
+
+    /// Moves what the log holds into the database file, while others write on; how many pages the log has.
+    fn move_log(&mut self) -> rusqlite::Result<u64> {
+        let mover = if let Some(mover) = &self.mover {
+            mover
+        } else {
+            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let mover = Connection::open_with_flags(&self.path, flags)?;
+            mover.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0")?;
+            self.mover.insert(mover)
+        };
+        checkpoint(mover, "PASSIVE")
+    }
+}
+
+fn checkpoint(connection: &Connection, how: &str) -> rusqlite::Result<u64> {
+    connection.query_row(&format!("PRAGMA wal_checkpoint({how})"), [], |row| row.get(1))
+}

@@ -1,0 +1,183 @@
+//! The one connection to the database, on which the tables and all else that is kept are read and written.
+//!
+//! In a file, writes that arrive together become one transaction, a group: a write that DynamoDB promises is atomic is
+//! a savepoint of it, and the committer ends the group (see [`super`]). `dynoxide` begins and ends a transaction of its
+//! own for each write, and SQLite has no transaction in a transaction. So an authorizer has its `BEGIN`, `COMMIT` and
+//! `ROLLBACK` do nothing while a write is part of a group, which SQLite documents
+//! (<https://www.sqlite.org/c3ref/set_authorizer.html>: what is ignored is left out of the compiled statement), and
+//! takes note of a `ROLLBACK`, which then goes back to the savepoint. With a `dynoxide` that wrote into a transaction of
+//! its caller's, [`Group`] would be a `BEGIN` and a `COMMIT`, and nothing else would change.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use dynoxide::storage::Storage;
+use dynoxide::{DynoxideError, Result};
+use rusqlite::Connection;
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization, TransactionOperation};
+
+use super::file::{self, STREAM_INDEX};
+use super::{StoreError, pace::Pace};
+use crate::clock::Clock;
+
+/// How many pages the database may hold in memory, in KiB.
+const CACHE_KIB: u32 = 64 * 1024;
+
+/// The database, for one call at a time.
+pub(crate) struct Engine {
+    held: Mutex<Held>,
+    pace: Arc<Pace>,
+}
+
+struct Held {
+    storage: Storage,
+    /// None in memory, where there is nothing to save by it.
+    group: Option<Group>,
+}
+
+impl Engine {
+    /// In memory, gone with its last owner.
+    pub(crate) fn in_memory(clock: Clock) -> Result<Self> {
+        let storage = Storage::memory()?.with_clock(Arc::new(clock));
+        storage.conn().execute_batch(STREAM_INDEX)?;
+        Ok(Self::with(storage, None))
+    }
+
+    /// In a file, which is made if it is not there.
+    pub(crate) fn open(path: &Path, clock: Clock) -> std::result::Result<Self, StoreError> {
+        let storage = file::open(path)?.with_clock(Arc::new(clock));
+        let group = Group::on(storage.conn());
+        let group = group.map_err(|error| file::refusal(path, &error.to_string()))?;
+        Ok(Self::with(storage, Some(group)))
+    }
+
+    fn with(storage: Storage, group: Option<Group>) -> Self {
+        Self {
+            held: Mutex::new(Held { storage, group }),
+            pace: Arc::default(),
+        }
+    }
+
+    /// What tells the committer that there is something to commit.
+    pub(crate) fn pace(&self) -> &Arc<Pace> {
+        &self.pace
+    }
+
+    /// Reads, seeing what the open group holds.
+    pub(crate) fn read<T>(&self, call: impl FnOnce(&Storage) -> Result<T>) -> Result<T> {
+        call(&self.held().storage)
+    }
+
+    /// Writes in one transaction or none, as part of the open group.
+    pub(crate) fn write<T>(&self, call: impl FnOnce(&Storage) -> Result<T>) -> Result<T> {
+        let held = &mut *self.held();
+        let Some(group) = &mut held.group else {
+            return call(&held.storage);
+        };
+        self.pace.check().map_err(DynoxideError::InternalServerError)?;
+        let answer = group.join(&held.storage, call);
+        self.pace.mark();
+        answer
+    }
+
+    /// Writes in as many transactions as it takes, after the open group.
+    pub(crate) fn write_apart<T>(&self, call: impl FnOnce(&Storage) -> Result<T>) -> Result<T> {
+        let held = &mut *self.held();
+        let Some(group) = &mut held.group else {
+            return call(&held.storage);
+        };
+        self.pace.check().map_err(DynoxideError::InternalServerError)?;
+        group.end(held.storage.conn())?;
+        let answer = call(&held.storage);
+        self.pace.mark();
+        answer
+    }
+
+    /// Ends the open group, to which `last` may still add, and does what can be done between two. Other calls wait.
+    pub(crate) fn commit(
+        &self,
+        last: impl FnOnce(&Connection) -> rusqlite::Result<()>,
+        after: impl FnOnce(&Connection) -> rusqlite::Result<()>,
+    ) -> rusqlite::Result<()> {
+        let held = &mut *self.held();
+        let Some(group) = &mut held.group else {
+            return Ok(());
+        };
+        let connection = held.storage.conn();
+        group.begin(connection)?;
+        last(connection)?;
+        group.end(connection)?;
+        after(connection)
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        // A call that panicked left a savepoint open at most, which the next one goes back to.
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Writes that become one transaction.
+struct Group {
+    is_open: bool,
+    /// Whether `dynoxide`'s own transactions are part of it.
+    joined: Arc<AtomicBool>,
+    /// Whether one of them was rolled back.
+    rolled_back: Arc<AtomicBool>,
+}
+
+impl Group {
+    fn on(connection: &Connection) -> rusqlite::Result<Self> {
+        connection.execute_batch(&format!(
+            "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -{CACHE_KIB}; PRAGMA temp_store = MEMORY; \
+             PRAGMA wal_autocheckpoint = 0;"
+        ))?;
+        let group = Self {
+            is_open: false,
+            joined: Arc::default(),
+            rolled_back: Arc::default(),
+        };
+        let (joined, rolled_back) = (group.joined.clone(), group.rolled_back.clone());
+        connection.authorizer(Some(move |asked: AuthContext<'_>| match asked.action {
+            AuthAction::Transaction { operation } if joined.load(Ordering::Relaxed) => {
+                if operation == TransactionOperation::Rollback {
+                    rolled_back.store(true, Ordering::Relaxed);
+                }
+                Authorization::Ignore
+            }
+            _ => Authorization::Allow,
+        }));
+        Ok(group)
+    }
+
+    fn begin(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        if !self.is_open {
+            connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+            self.is_open = true;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        if self.is_open {
+            connection.prepare_cached("COMMIT")?.execute([])?;
+            self.is_open = false;
+        }
+        Ok(())
+    }
+
+    /// A call as part of the group: whole, or not at all.
+    fn join<T>(&mut self, storage: &Storage, call: impl FnOnce(&Storage) -> Result<T>) -> Result<T> {
+        let connection = storage.conn();
+        self.begin(connection)?;
+        connection.prepare_cached("SAVEPOINT write")?.execute([])?;
+        self.joined.store(true, Ordering::Relaxed);
+        let answer = call(storage);
+        self.joined.store(false, Ordering::Relaxed);
+        if self.rolled_back.swap(false, Ordering::Relaxed) {
+            connection.prepare_cached("ROLLBACK TO write")?.execute([])?;
+        }
+        connection.prepare_cached("RELEASE write")?.execute([])?;
+        answer
+    }
+}

@@ -1,0 +1,284 @@
+//! What queues hold is there again in another process, if somebody keeps it.
+
+// A test that panics has failed, which is what an unwrap in one is for.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use embedded_sqs::{
+    Counts, KeptChange, MessageAttribute, Outgoing, QueueAttributes, Receive, RedrivePolicy, Settings, Sqs,
+};
+use tokio::time::Instant;
+
+/// Somebody who keeps it.
+struct Keeper {
+    texts: BTreeMap<&'static str, HashMap<String, String>>,
+    began: Instant,
+}
+
+/// Queues on a clock that every process sees.
+fn service(began: Instant) -> Sqs {
+    Sqs::new(Settings {
+        region: "eu-central-1".to_owned(),
+        account: "123456789012".to_owned(),
+        base_url: "http://127.0.0.1:4566".to_owned(),
+        clock: Arc::new(move || {
+            SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000) + began.elapsed()
+        }),
+    })
+}
+
+fn message(body: &str) -> Outgoing {
+    Outgoing {
+        body: body.to_owned(),
+        ..Outgoing::default()
+    }
+}
+
+async fn pass(seconds: u64) {
+    tokio::time::advance(Duration::from_secs(seconds)).await;
+}
+
+impl Keeper {
+    fn note(&mut self, sqs: &Sqs) -> Vec<KeptChange> {
+        let (changes, ()) = sqs.take_changes(|| ());
+        for KeptChange {
+            collection,
+            key,
+            text,
+        } in changes.clone()
+        {
+            let entries = self.texts.entry(collection).or_default();
+            match text {
+                Some(text) => entries.insert(key, text),
+                None => Some(entries.remove(&key).expect("only what was told of is gone")),
+            };
+        }
+        changes
+    }
+
+    /// Queues in another process.
+    fn another(&self) -> Sqs {
+        let sqs = service(self.began);
+        let entries = |texts: &HashMap<String, String>| texts.clone().into_iter().collect();
+        let kept = self
+            .texts
+            .iter()
+            .map(|(name, texts)| (*name, entries(texts)))
+            .collect();
+        sqs.keep(&kept, || {}).unwrap();
+        sqs
+    }
+}
+
+fn kept() -> (Sqs, Keeper) {
+    let began = Instant::now();
+    let sqs = service(began);
+    sqs.keep(&BTreeMap::new(), || {}).unwrap();
+    sqs.create_queue("jobs-dlq", QueueAttributes::default()).unwrap();
+    let redrive = RedrivePolicy {
+        dead_letter_queue: "jobs-dlq".to_owned(),
+        max_receive_count: 2,
+    };
+    let attributes = QueueAttributes {
+        redrive: Some(redrive),
+        ..QueueAttributes::default()
+    };
+    sqs.create_queue("jobs", attributes).unwrap();
+    let texts = BTreeMap::new();
+    (sqs, Keeper { texts, began })
+}
+
+fn for_seconds(visibility: u64) -> Receive {
+    Receive {
+        visibility: Some(Duration::from_secs(visibility)),
+        ..Receive::default()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_is_where_it_was_with_all_that_was_known_of_it() {
+    let (sqs, mut keeper) = kept();
+    sqs.send("jobs", message("dead")).unwrap();
+    for _ in 0..3 {
+        sqs.receive("jobs", for_seconds(0)).await.unwrap();
+    }
+    sqs.send("jobs", message("in flight")).unwrap();
+    let in_flight = sqs.receive("jobs", for_seconds(100)).await.unwrap();
+    let attributes = BTreeMap::from([
+        ("tenant".to_owned(), MessageAttribute::string("acme")),
+        ("raw".to_owned(), MessageAttribute::binary([0, 255])),
+    ]);
+    let waits = Outgoing {
+        attributes: attributes.clone(),
+        trace_header: Some("Root=1-5759e988-bd862e3fe1be46a994272793".to_owned()),
+        ..message("waits\nfor \"long\" \u{1F600}")
+    };
+    let sent = sqs.send("jobs", waits.clone()).unwrap();
+    let delayed = Outgoing {
+        delay: Some(Duration::from_mins(1)),
+        ..message("delayed")
+    };
+    sqs.send("jobs", delayed).unwrap();
+    keeper.note(&sqs);
+
+    pass(10).await;
+    let sqs = keeper.another();
+    let counts = Counts {
+        visible: 1,
+        in_flight: 1,
+        delayed: 1,
+    };
+    assert_eq!(sqs.counts("jobs"), Some(counts));
+    let received = sqs.receive("jobs", for_seconds(1_000)).await.unwrap();
+    let [received] = received.as_slice() else {
+        panic!("one: {received:?}")
+    };
+    assert_eq!(
+        (&received.body, &received.message_id),
+        (&waits.body, &sent.message_id)
+    );
+    assert_eq!(received.message_attributes, attributes);
+    assert_eq!(received.md5_of_message_attributes, sent.md5_of_message_attributes);
+    assert_eq!(received.attributes.aws_trace_header, waits.trace_header);
+
+    pass(50).await;
+    let received = sqs.receive("jobs", for_seconds(1_000)).await.unwrap();
+    assert_eq!(received[0].body, "delayed");
+    pass(39).await;
+    assert!(sqs.receive("jobs", Receive::default()).await.unwrap().is_empty());
+    pass(1).await;
+    let received = sqs.receive("jobs", Receive::default()).await.unwrap();
+    assert_eq!(received[0].body, "in flight");
+    assert_eq!(received[0].attributes.approximate_receive_count, 2);
+    assert_eq!(
+        received[0].attributes.approximate_first_receive_timestamp_ms,
+        in_flight[0].attributes.approximate_first_receive_timestamp_ms
+    );
+    sqs.delete("jobs", &in_flight[0].receipt_handle).unwrap();
+    assert_eq!(
+        sqs.look_at("jobs").len(),
+        2,
+        "a handle of the process before is as good"
+    );
+
+    let dead = sqs.receive("jobs-dlq", Receive::default()).await.unwrap();
+    assert_eq!(dead[0].body, "dead");
+    let source = dead[0].attributes.dead_letter_queue_source_arn.as_deref();
+    assert_eq!(source, Some(sqs.queue_arn("jobs").as_str()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn numbers_of_messages_go_on_so_that_none_takes_the_place_of_another() {
+    let (sqs, mut keeper) = kept();
+    sqs.send("jobs", message("first")).unwrap();
+    keeper.note(&sqs);
+    let sqs = keeper.another();
+    sqs.send("jobs", message("second")).unwrap();
+    keeper.note(&sqs);
+    let bodies: Vec<_> = keeper
+        .another()
+        .look_at("jobs")
+        .into_iter()
+        .map(|seen| seen.body)
+        .collect();
+    assert_eq!(bodies, ["first", "second"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_comes_and_goes_between_two_questions_is_not_told_of() {
+    let (sqs, mut keeper) = kept();
+    keeper.note(&sqs);
+    sqs.send("jobs", message("short")).unwrap();
+    let received = sqs.receive("jobs", Receive::default()).await.unwrap();
+    sqs.delete("jobs", &received[0].receipt_handle).unwrap();
+    assert_eq!(keeper.note(&sqs), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_purged_deleted_or_expires_is_gone_there_too() {
+    let (sqs, mut keeper) = kept();
+    sqs.create_queue("other", QueueAttributes::default()).unwrap();
+    for queue in ["jobs", "jobs-dlq", "other"] {
+        sqs.send(queue, message("gone")).unwrap();
+    }
+    keeper.note(&sqs);
+    sqs.handle("DeleteQueue", br#"{"QueueUrl": "http://host/0/other"}"#)
+        .await;
+    sqs.handle("PurgeQueue", br#"{"QueueUrl": "http://host/0/jobs"}"#)
+        .await;
+    pass(4 * 24 * 3600 + 1).await;
+    assert_eq!(sqs.counts("jobs-dlq"), Some(Counts::default()));
+    keeper.note(&sqs);
+    let [queues, messages, places] = Sqs::COLLECTIONS.map(|name| keeper.texts[name].len());
+    assert_eq!((queues, messages, places), (2, 0, 0));
+    assert_eq!(keeper.another().queue_names(), ["jobs", "jobs-dlq"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn settings_and_tags_of_a_queue_are_kept_as_they_are_changed() {
+    let (sqs, mut keeper) = kept();
+    let before = "http://127.0.0.1/0/jobs";
+    let requests = [
+        (
+            "TagQueue",
+            format!(r#"{{"QueueUrl": "{before}", "Tags": {{"team": "blue", "cost": "1"}}}}"#),
+        ),
+        (
+            "UntagQueue",
+            format!(r#"{{"QueueUrl": "{before}", "TagKeys": ["cost"]}}"#),
+        ),
+        (
+            "SetQueueAttributes",
+            format!(
+                r#"{{"QueueUrl": "{before}", "Attributes": {{"VisibilityTimeout": "77", "Policy": "{{}}"}}}}"#
+            ),
+        ),
+    ];
+    for (operation, request) in &requests {
+        keeper.note(&sqs);
+        assert_eq!(sqs.handle(operation, request.as_bytes()).await.status, 200);
+    }
+    keeper.note(&sqs);
+    let another = keeper.another();
+    for (operation, more) in [
+        ("ListQueueTags", ""),
+        ("GetQueueAttributes", r#", "AttributeNames": ["All"]"#),
+    ] {
+        let request = format!(r#"{{"QueueUrl": "{before}"{more}}}"#);
+        let [was, is] = [&sqs, &another].map(|sqs| sqs.handle(operation, request.as_bytes()));
+        assert_eq!(was.await.body, is.await.body, "{operation}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_text_that_is_none_of_its_own_is_named() {
+    let (sqs, mut keeper) = kept();
+    sqs.send("jobs", message("one")).unwrap();
+    keeper.note(&sqs);
+    for collection in Sqs::COLLECTIONS {
+        let mut kept: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (name, texts) in &keeper.texts {
+            let texts = texts.iter().map(|(key, text)| (key.clone(), text.clone()));
+            kept.insert(*name, texts.collect());
+        }
+        kept.get_mut(collection).unwrap()[0].1 = "dear all".to_owned();
+        let error = service(keeper.began).keep(&kept, || {}).unwrap_err();
+        assert_eq!(error.collection, collection, "{error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_process_had_in_hand_when_it_ended_is_given_to_the_next() {
+    let (sqs, mut keeper) = kept();
+    sqs.send("jobs", message("in hand")).unwrap();
+    sqs.receive("jobs", for_seconds(1_000)).await.unwrap();
+    keeper.note(&sqs);
+    let sqs = keeper.another();
+    assert!(sqs.receive("jobs", Receive::default()).await.unwrap().is_empty());
+    sqs.release("jobs");
+    let received = sqs.receive("jobs", Receive::default()).await.unwrap();
+    assert_eq!(received[0].attributes.approximate_receive_count, 2);
+}
