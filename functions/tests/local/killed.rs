@@ -253,7 +253,7 @@ fn whatever_was_acknowledged_before_a_kill_is_there_after_it_once() {
         assert!(!taken.contains(&body), "{body} was deleted, and is there again");
     }
 
-    eprintln!(
+    println!(
         "killed {kills} times: {} carts accepted, {} orders completed once, {} dead letters of {} accepted ({} twice), \
          {expected} parked messages of {} less {} taken: {there} there; 0 lost, 0 effects doubled",
         carts.len(),

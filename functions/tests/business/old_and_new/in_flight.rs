@@ -203,7 +203,7 @@ fn items() -> Vec<Value> {
         .collect()
 }
 
-/// As after a kill of `cargo local up --data`: the tables are there, the queues are empty, and everything
+/// A folder of `cargo local up --data` of version 1: the tables are there, there are no queues, and everything
 /// stored is published again. By now all deadlines have passed.
 #[tokio::test(start_paused = true)]
 async fn what_version_1_left_in_flight_comes_to_its_end() {
