@@ -12,6 +12,7 @@ use aws_adapters::DynamoDbEventStore;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_dynamodb::types::AttributeValue;
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use clap::Parser;
 use eventsourcing::{Category, Commit, EventStore, NewEvent, Position, Read, StreamId, Timestamp, event_id};
 use peer_burst::http::Failure;
@@ -271,6 +272,7 @@ fn client(url: &str) -> Client {
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
         .credentials_provider(Credentials::new("any", "any", None, None, "given"))
+        .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
         .endpoint_url(url);
     Client::from_conf(config.build())
 }

@@ -1,11 +1,14 @@
 //! Whole orders through the embedded stack, in real time on a multi-threaded runtime: how many a second
-//! in a burst, and how long one takes at a steady rate.
+//! in a burst, in memory and in a folder, and how long one takes at a steady rate, in memory. The sender is in the same
+//! process: over HTTP, and beside a peer, `tests/peers/run` measures.
 //!
 //! Aims, on two cores: 100 orders a second, and half of all orders done within 150 ms.
 
 #![allow(clippy::print_stdout)] // Figures for whoever runs it with --nocapture.
 
-use std::collections::HashMap;
+mod machine;
+
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use aws_adapters::{Bus, DynamoDbEventStore, Outgoing};
@@ -14,7 +17,7 @@ use domain::values::{CartId, OrderId};
 use embedded_aws::dynamodb::StreamPosition;
 use eventsourcing::{Decider, EventStore, Read, StreamId};
 use futures::future::join_all;
-use local::{Stack, StackOptions};
+use local::{Stack, StackOptions, Storage};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -40,8 +43,14 @@ async fn main() {
     // As with other benchmarks, a part of a name chooses.
     let filter = arguments.into_iter().find(|argument| !argument.starts_with('-'));
     let chosen = |name: &str| filter.as_ref().is_none_or(|filter| name.contains(filter));
-    if chosen("burst") {
-        burst().await;
+    println!("{}", machine::told());
+    if chosen("burst in memory") {
+        burst("in memory", Storage::Memory).await;
+    }
+    if chosen("burst in a folder") {
+        let folder = tempfile::tempdir().expect("the system has a folder for what is temporary");
+        let storage = Storage::Folder(folder.path().to_owned());
+        burst("in a folder, left to the system to write", storage).await;
     }
     if chosen("steady") {
         steady().await;
@@ -49,15 +58,18 @@ async fn main() {
 }
 
 /// From the first command sent to the last order completed.
-async fn burst() {
-    let stack = stack().await;
+async fn burst(kept: &str, storage: Storage) {
+    let stack = stack(storage).await;
     let carts: Vec<_> = (0..BURST).map(|number| format!("burst-{number}")).collect();
     let commands = carts.iter().map(|cart| finalize(cart)).collect();
     let bus = bus(&stack);
 
-    let started = Instant::now();
+    let (started, busy_before) = (Instant::now(), machine::processor_time());
     let (sent, ()) = tokio::join!(bus.send(commands), completed(&stack, BURST.into()));
     let took = started.elapsed();
+    let busy = machine::processor_time()
+        .zip(busy_before)
+        .map(|(busy, before)| busy.saturating_sub(before));
 
     assert!(sent.iter().all(Result::is_ok), "{sent:?}");
     let store = DynamoDbEventStore::new(stack.observer().dynamodb, stack.names().events_table());
@@ -74,14 +86,20 @@ async fn burst() {
     assert_eq!(unfinished, 0, "orders that did not complete");
 
     let rate = f64::from(BURST) / took.as_secs_f64();
-    println!("burst of {BURST} carts: all completed in {took:.2?}, {rate:.0} orders a second (aim: 100)");
+    let busy = busy.map_or("unknown".to_owned(), |busy| {
+        format!("{:.1}", busy.as_secs_f64() * 1_000.0 / f64::from(BURST))
+    });
+    println!(
+        "burst of {BURST} carts, {kept}: all completed in {took:.2?}, {rate:.0} orders a second (aim: 100), {busy} ms of \
+         processors an order, the sender's included"
+    );
     print_calls(&stack);
 }
 
 /// From each command due to be sent to its order completed. The rate does not wait for the orders, and
 /// a command that is sent late counts from when it was due.
 async fn steady() {
-    let stack = stack().await;
+    let stack = stack(Storage::Memory).await;
     let bus = bus(&stack);
     let mut completions = completions(&stack);
     let mut due = HashMap::new();
@@ -111,7 +129,7 @@ async fn steady() {
     times.sort_unstable();
     let place = |percent: usize| times[(times.len() - 1) * percent / 100];
     println!(
-        "steady, one order each {INTERVAL:?}: p50 {:.1?} (aim: under 150 ms), p99 {:.1?}, longest {:.1?}, \
+        "steady, in memory, one order each {INTERVAL:?}: p50 {:.1?} (aim: under 150 ms), p99 {:.1?}, longest {:.1?}, \
          of {COUNTED} orders",
         place(50),
         place(99),
@@ -121,10 +139,14 @@ async fn steady() {
 
 const COMPLETED: &str = "OrderCompleted";
 
-async fn stack() -> Stack {
-    Stack::start(StackOptions::of(functions::bundle()))
+async fn stack(storage: Storage) -> Stack {
+    let options = StackOptions {
+        storage,
+        ..StackOptions::of(functions::bundle())
+    };
+    Stack::start(options)
         .await
-        .expect("a stack in memory needs nothing that could be missing")
+        .expect("memory and an empty folder have all that a stack needs")
 }
 
 fn bus(stack: &Stack) -> Bus {
@@ -219,9 +241,15 @@ fn completed_order(record: &Value) -> Option<&str> {
 /// What the orders asked of the services, on which the rate depends.
 fn print_calls(stack: &Stack) {
     let calls = stack.transport().calls();
+    let mut operations = BTreeMap::new();
+    for (kind, count) in calls.entries() {
+        *operations
+            .entry(format!("{} {}", kind.service, kind.operation))
+            .or_insert(0_u64) += count;
+    }
     println!("  calls of the functions, of all orders:");
-    for operation in ["PutItem", "Query", "SendMessageBatch"] {
-        println!("  {:>8} {operation}", calls.of(operation));
+    for (operation, count) in operations {
+        println!("  {count:>8} {operation}");
     }
     let metrics = stack.metrics().total();
     println!("  {:>8} messages that came again", metrics.retried);
