@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use aws_adapters::{Bus, DynamoDbEventStore, Outgoing};
 use domain::order::Order;
 use domain::values::{CartId, OrderId};
+use embedded_aws::Durability;
 use embedded_aws::dynamodb::StreamPosition;
 use eventsourcing::{Decider, EventStore, Read, StreamId};
 use futures::future::join_all;
@@ -45,12 +46,16 @@ async fn main() {
     let chosen = |name: &str| filter.as_ref().is_none_or(|filter| name.contains(filter));
     println!("{}", machine::told());
     if chosen("burst in memory") {
-        burst("in memory", Storage::Memory).await;
+        burst("in memory", Storage::Memory, Durability::Process).await;
     }
-    if chosen("burst in a folder") {
-        let folder = tempfile::tempdir().expect("the system has a folder for what is temporary");
-        let storage = Storage::Folder(folder.path().to_owned());
-        burst("in a folder, left to the system to write", storage).await;
+    for (kept, durability) in [
+        ("in a folder, each group of commits synced", Durability::Power),
+        ("in a folder, left to the system to write", Durability::Process),
+    ] {
+        if chosen(&format!("burst {kept}")) {
+            let folder = tempfile::tempdir().expect("the system has a folder for what is temporary");
+            burst(kept, Storage::Folder(folder.path().to_owned()), durability).await;
+        }
     }
     if chosen("steady") {
         steady().await;
@@ -58,8 +63,8 @@ async fn main() {
 }
 
 /// From the first command sent to the last order completed.
-async fn burst(kept: &str, storage: Storage) {
-    let stack = stack(storage).await;
+async fn burst(kept: &str, storage: Storage, durability: Durability) {
+    let stack = stack(storage, durability).await;
     let carts: Vec<_> = (0..BURST).map(|number| format!("burst-{number}")).collect();
     let commands = carts.iter().map(|cart| finalize(cart)).collect();
     let bus = bus(&stack);
@@ -99,7 +104,7 @@ async fn burst(kept: &str, storage: Storage) {
 /// From each command due to be sent to its order completed. The rate does not wait for the orders, and
 /// a command that is sent late counts from when it was due.
 async fn steady() {
-    let stack = stack(Storage::Memory).await;
+    let stack = stack(Storage::Memory, Durability::Process).await;
     let bus = bus(&stack);
     let mut completions = completions(&stack);
     let mut due = HashMap::new();
@@ -139,9 +144,10 @@ async fn steady() {
 
 const COMPLETED: &str = "OrderCompleted";
 
-async fn stack(storage: Storage) -> Stack {
+async fn stack(storage: Storage, durability: Durability) -> Stack {
     let options = StackOptions {
         storage,
+        durability,
         ..StackOptions::of(functions::bundle())
     };
     Stack::start(options)

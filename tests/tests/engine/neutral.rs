@@ -3,7 +3,7 @@
 //!
 //! The words come from the bundle in `functions`, and from a list beside its tests. What is theirs and not the
 //! library's may not be said in the sources, scripts, tests and pages of the engine. `tests/outside`,
-//! `tests/events` and what is written of the catalogue are the business's. What the root's pages say is its own, too.
+//! `tests/peers`, `tests/events` and what is written of the catalogue are the business's. What the root's pages say is its own, too.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -21,10 +21,11 @@ const ENGINE: [&str; 6] = [
     "tests",
 ];
 
-/// What is not the engine's in these folders: the contract's tests, and the samples and the catalogue that are written
+/// What is not the engine's in these folders: the contract's tests, what is measured beside others, and the samples and the catalogue that are written
 /// from the registry.
-const NOT_THE_ENGINES: [&str; 5] = [
+const NOT_THE_ENGINES: [&str; 6] = [
     "tests/outside",
+    "tests/peers",
     "tests/events",
     "infra/catalogue/schemas",
     "infra/catalogue/asyncapi.yaml",

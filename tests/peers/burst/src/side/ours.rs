@@ -31,8 +31,8 @@ pub async fn start(running: &mut Running, programs: &Programs, folder: &Path) ->
     }
     if can_sync(&programs.local) {
         match running.side {
-            Side::Synced => command.arg("--sync=true"),
-            Side::Folder => command.arg("--sync=false"),
+            Side::Synced => command.arg("--sync"),
+            Side::Folder => command.arg("--no-sync"),
             Side::Restate | Side::Memory => &mut command,
         };
     }
