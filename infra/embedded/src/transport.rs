@@ -206,7 +206,7 @@ impl Client {
         let call = Call::new(
             self.caller.clone(),
             service,
-            operation,
+            &operation,
             number,
             request.body().clone(),
         );

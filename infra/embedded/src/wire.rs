@@ -1,10 +1,11 @@
 //! The AWS protocols: one HTTP request in, one answer out, for DynamoDB, its streams, SQS and
-//! `EventBridge` in AWS JSON, and for `EventBridge` Scheduler in REST.
+//! `EventBridge` in AWS JSON, for SQS in Query as well, and for `EventBridge` Scheduler in REST.
 //!
 //! Both ways in use it, the SDK's transport in this process and the listener for others, so that what
 //! works on one works on the other. Signatures are not checked, but a request has to carry one, as AWS
 //! demands: a client without credentials must fail here and not only after deployment.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,14 +30,14 @@ const AMZ_JSON: &str = "application/x-amz-json-1.0";
 const AMZ_JSON_1_1: &str = "application/x-amz-json-1.1";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const CRC32: HeaderName = HeaderName::from_static("x-amz-crc32");
-const QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 
 /// What is said to a request that is for nobody here.
 const SUPPORTED: &str = "DynamoDB (X-Amz-Target: DynamoDB_20120810.*), DynamoDB Streams \
                          (DynamoDBStreams_20120810.*), SQS (AmazonSQS.*) and EventBridge (AWSEvents.*) are, in the AWS \
-                         JSON protocol, and EventBridge Scheduler (/schedules/*)";
+                         JSON protocol, SQS in Query as well (Version=2012-11-05), and EventBridge Scheduler \
+                         (/schedules/*)";
 
 /// A service of AWS that is embedded here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,15 +75,17 @@ impl Service {
     }
 
     /// The service and operation that a request is for; `None` if it is for none of them.
-    pub(crate) fn target(request: &Request<Bytes>) -> Option<(Self, &str)> {
+    pub(crate) fn target(request: &Request<Bytes>) -> Option<(Self, Cow<'_, str>)> {
         let Some(target) = request.headers().get(TARGET) else {
-            let (operation, _) = scheduler::operation(request.method(), request.uri().path())?;
-            return Some((Self::Scheduler, operation));
+            if let Some((operation, _)) = scheduler::operation(request.method(), request.uri().path()) {
+                return Some((Self::Scheduler, operation.into()));
+            }
+            return Some((Self::Sqs, Sqs::operation_of(request)?));
         };
         let target = target.to_str().ok()?;
         Self::ALL
             .into_iter()
-            .find_map(|service| Some((service, target.strip_prefix(service.target_prefix()?)?)))
+            .find_map(|service| Some((service, target.strip_prefix(service.target_prefix()?)?.into())))
     }
 }
 
@@ -192,18 +195,22 @@ impl Wire {
     /// Answers one request. Errors are answers too, in the shape in which AWS gives them.
     pub async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
         let headers = request.headers();
+        let request_id = self.next_request_id();
         let mut answer = match Service::target(&request) {
             Some((Service::Scheduler, _)) if !is_signed(&request) => unsigned(),
             Some((Service::Scheduler, _)) => self.ask_scheduler(&request),
+            Some((Service::Sqs, _)) => self.ask_sqs(&request, &request_id).await,
             _ if request.method() != Method::POST => not_an_operation(&request),
             Some(_) if !is_signed(&request) => unsigned(),
-            Some((Service::Sqs, operation)) => self.ask_sqs(operation, request.body()).await,
-            Some((Service::EventBridge, operation)) => self.ask_eventbridge(operation, &request),
-            Some((_, operation)) => self.ask_dynamodb(operation, request.body()),
+            Some((Service::EventBridge, operation)) => self.ask_eventbridge(&operation, &request),
+            Some((_, operation)) => self.ask_dynamodb(&operation, request.body()),
             None if is_form(headers) => query_protocol(),
             None => other_service(headers),
         };
-        answer.headers_mut().insert(REQUEST_ID, self.next_request_id());
+        // Hexadecimal digits and dashes are a header's value at all times.
+        if let Ok(request_id) = HeaderValue::try_from(request_id) {
+            answer.headers_mut().insert(REQUEST_ID, request_id);
+        }
         if let Some(date) = self.clock.as_ref().and_then(date) {
             answer.headers_mut().insert(DATE, date);
         }
@@ -244,22 +251,14 @@ impl Wire {
         respond(answer.status, AMZ_JSON_1_1, answer.body.to_string())
     }
 
-    async fn ask_sqs(&self, operation: &str, body: &[u8]) -> Response<Bytes> {
-        let answer = self.sqs.handle(operation, body).await;
-        let mut response = respond(answer.status, answer.content_type, answer.body);
-        if let Some(error) = answer.error_type.as_deref() {
-            response
-                .headers_mut()
-                .insert(QUERY_ERROR, query_error(answer.status, error));
-        }
-        response
+    /// In either of its protocols, and signed or not: SQS knows how each is told that it is not.
+    async fn ask_sqs(&self, request: &Request<Bytes>, request_id: &str) -> Response<Bytes> {
+        self.sqs.answer(request, request_id).await.map(Bytes::from)
     }
 
-    fn next_request_id(&self) -> HeaderValue {
+    fn next_request_id(&self) -> String {
         let number = self.answered.fetch_add(1, Ordering::Relaxed);
-        let id = uuid::Uuid::from_u64_pair(0, number).to_string();
-        // Hexadecimal digits and dashes are a header's value at all times.
-        HeaderValue::from_str(&id).unwrap_or(HeaderValue::from_static("0"))
+        uuid::Uuid::from_u64_pair(0, number).to_string()
     }
 }
 
@@ -343,12 +342,11 @@ fn is_form(headers: &HeaderMap) -> bool {
     content_type.is_some_and(|value| value.starts_with("application/x-www-form-urlencoded"))
 }
 
-/// Clients of the older protocol read XML.
+/// Clients of this protocol read XML. What comes here is no request to SQS.
 fn query_protocol() -> Response<Bytes> {
     let body = format!(
-        "<ErrorResponse><Error><Type>Sender</Type><Code>UnsupportedProtocol</Code><Message>The AWS query \
-         protocol is not supported here; {SUPPORTED}. SDKs from 2024 on speak it with SQS.\
-         </Message></Error></ErrorResponse>"
+        "<ErrorResponse><Error><Type>Sender</Type><Code>UnsupportedProtocol</Code><Message>The form asks nothing of a \
+         service that is here; {SUPPORTED}.</Message></Error></ErrorResponse>"
     );
     respond(400, "text/xml", body)
 }
@@ -363,16 +361,4 @@ fn other_service(headers: &HeaderMap) -> Response<Bytes> {
         "UnsupportedService",
         &format!("The request is for {target}, which is not supported here; {SUPPORTED}."),
     )
-}
-
-/// `AWS.SimpleQueueService.NonExistentQueue;Sender`: what the error was called in the query protocol, by
-/// which older error handling still goes.
-fn query_error(status: u16, error: &str) -> HeaderValue {
-    let fault = if status < 500 { "Sender" } else { "Receiver" };
-    let value = if error.contains(';') {
-        error.to_owned()
-    } else {
-        format!("{error};{fault}")
-    };
-    HeaderValue::from_str(&value).unwrap_or(HeaderValue::from_static("InternalFailure;Receiver"))
 }

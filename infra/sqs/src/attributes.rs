@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::address::Address;
 use crate::error::SqsError;
 use crate::message::{MAX_DELAY, MAX_MESSAGE_BYTES};
+use crate::redrive_allow::RedriveAllow;
 
 /// The longest visibility timeout: 12 hours.
 pub const MAX_VISIBILITY_TIMEOUT: Duration = Duration::from_hours(12);
@@ -80,8 +81,12 @@ impl QueueAttributes {
         }
         match &self.redrive {
             Some(redrive) if !(1..=MAX_MAX_RECEIVE_COUNT).contains(&redrive.max_receive_count) => {
-                let expected = format!("maxReceiveCount must be 1 to {MAX_MAX_RECEIVE_COUNT}");
-                Err(invalid(REDRIVE_POLICY, &redrive.max_receive_count, expected))
+                let count = &redrive.max_receive_count;
+                Err(SqsError::invalid(
+                    REDRIVE_POLICY,
+                    count,
+                    max_receive_count_reason(count),
+                ))
             }
             _ => Ok(()),
         }
@@ -113,12 +118,15 @@ pub(crate) const MAX_SIZE: &str = "MaximumMessageSize";
 pub(crate) const RECEIVE_WAIT: &str = "ReceiveMessageWaitTimeSeconds";
 pub(crate) const REDRIVE_POLICY: &str = "RedrivePolicy";
 
-/// Attributes that templates set and that change nothing in memory: they are kept and told.
+const POLICY: &str = "Policy";
+const REDRIVE_ALLOW_POLICY: &str = "RedriveAllowPolicy";
+
+/// Attributes that are kept and told as they were given. All but `RedriveAllowPolicy` change nothing in memory.
 const KEPT: [&str; 5] = [
     "KmsDataKeyReusePeriodSeconds",
     "KmsMasterKeyId",
-    "Policy",
-    "RedriveAllowPolicy",
+    POLICY,
+    REDRIVE_ALLOW_POLICY,
     "SqsManagedSseEnabled",
 ];
 
@@ -162,6 +170,8 @@ pub(crate) fn is_attribute_name(name: &str) -> bool {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Configuration {
     pub(crate) attributes: QueueAttributes,
+    /// What the kept text of that name says.
+    pub(crate) redrive_allow: RedriveAllow,
     kept: BTreeMap<&'static str, String>,
 }
 
@@ -169,6 +179,7 @@ impl Configuration {
     pub(crate) fn new(attributes: QueueAttributes) -> Self {
         Self {
             attributes,
+            redrive_allow: RedriveAllow::default(),
             kept: BTreeMap::new(),
         }
     }
@@ -193,6 +204,9 @@ impl Configuration {
                 }
                 REDRIVE_POLICY => attributes.redrive = redrive_policy(text, address)?,
                 _ => match KEPT.into_iter().find(|kept| kept == name) {
+                    Some(POLICY) if !is_policy(text) => {
+                        return Err(invalid(POLICY, text, "it must be a JSON object"));
+                    }
                     // An empty text takes the attribute away, as AWS has it for policies.
                     Some(kept) if text.is_empty() => drop(self.kept.remove(kept)),
                     Some(kept) => drop(self.kept.insert(kept, text.clone())),
@@ -200,7 +214,23 @@ impl Configuration {
                 },
             }
         }
+        let allow = self.kept.get(REDRIVE_ALLOW_POLICY).map_or("", String::as_str);
+        self.redrive_allow = RedriveAllow::parse(allow)
+            .map_err(|reason| SqsError::invalid(REDRIVE_ALLOW_POLICY, allow, reason))?;
         self.attributes.check()
+    }
+
+    /// The queue's policy, if it has one.
+    pub(crate) fn policy(&self) -> Option<&str> {
+        self.kept.get(POLICY).map(String::as_str)
+    }
+
+    /// Sets the queue's policy, or takes it away.
+    pub(crate) fn set_policy(&mut self, policy: Option<String>) {
+        match policy {
+            Some(policy) => self.kept.insert(POLICY, policy),
+            None => self.kept.remove(POLICY),
+        };
     }
 
     /// The name of the first attribute in which two differ.
@@ -250,25 +280,49 @@ fn redrive_policy(text: &str, address: &Address) -> Result<Option<RedrivePolicy>
     if text.is_empty() {
         return Ok(None);
     }
-    let policy: Value = serde_json::from_str(text)
-        .map_err(|error| invalid(REDRIVE_POLICY, text, format!("it must be JSON ({error})")))?;
-    let arn = policy.get("deadLetterTargetArn").and_then(Value::as_str);
-    let arn = arn.ok_or_else(|| invalid(REDRIVE_POLICY, text, "deadLetterTargetArn is missing"))?;
-    let dead_letter_queue = address.name_in_arn(arn).ok_or_else(|| {
-        let expected = format!("deadLetterTargetArn must look like {}", address.arn("name"));
-        invalid(REDRIVE_POLICY, text, expected)
-    })?;
-    let count = match policy.get("maxReceiveCount") {
-        Some(Value::String(count)) => count.parse().ok(),
-        Some(count) => count.as_u64().and_then(|count| u32::try_from(count).ok()),
-        None => None,
+    let refuse = |reason: String| SqsError::invalid(REDRIVE_POLICY, text, reason);
+    let policy: Value =
+        serde_json::from_str(text).map_err(|error| refuse(format!("It must be JSON ({error}).")))?;
+    let mandatory = |name: &str| {
+        let value = policy.get(name);
+        value.ok_or_else(|| {
+            refuse(format!(
+                "Redrive policy does not contain mandatory attribute: {name}."
+            ))
+        })
     };
-    let max_receive_count =
-        count.ok_or_else(|| invalid(REDRIVE_POLICY, text, "maxReceiveCount must be a number"))?;
+    let arn = mandatory("deadLetterTargetArn")?;
+    let dead_letter_queue = arn.as_str().and_then(|arn| address.name_in_arn(arn));
+    let dead_letter_queue = dead_letter_queue.ok_or_else(|| {
+        let example = address.arn("name");
+        refuse(format!(
+            "Dead letter target does not exist. Its ARN must look like {example}."
+        ))
+    })?;
+    let count = mandatory("maxReceiveCount")?;
+    let max_receive_count = match count {
+        Value::String(count) => count.parse().ok(),
+        count => count.as_u64().and_then(|count| u32::try_from(count).ok()),
+    };
+    let max_receive_count = max_receive_count
+        .filter(|count| (1..=MAX_MAX_RECEIVE_COUNT).contains(count))
+        .ok_or_else(|| refuse(max_receive_count_reason(count)))?;
     Ok(Some(RedrivePolicy {
         dead_letter_queue: dead_letter_queue.to_owned(),
         max_receive_count,
     }))
+}
+
+fn max_receive_count_reason(count: &(impl ToString + ?Sized)) -> String {
+    let count = count.to_string();
+    format!(
+        "Invalid value for maxReceiveCount: {count}, valid values are from 1 to {MAX_MAX_RECEIVE_COUNT} both inclusive."
+    )
+}
+
+/// A policy has no effect here; it has to be one that a permission can be added to.
+fn is_policy(text: &str) -> bool {
+    text.is_empty() || serde_json::from_str::<Value>(text).is_ok_and(|policy| policy.is_object())
 }
 
 fn not_settable(name: &str) -> SqsError {

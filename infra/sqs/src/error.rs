@@ -40,13 +40,16 @@ pub enum SqsError {
         /// What was asked for, and what to do instead.
         reason: String,
     },
-    /// The target header names no operation of SQS.
-    #[error("Unknown operation `{operation}`. The X-Amz-Target header must be AmazonSQS.<operation>.")]
+    /// The request names no operation of SQS, or one that is not for a queue's own address.
+    #[error("The action {operation} is not valid for this endpoint.")]
     UnknownOperation {
-        /// What followed `AmazonSQS.`.
+        /// What followed `AmazonSQS.` in the target header, or the parameter `Action`.
         operation: String,
     },
-    /// The body isn't the JSON that the operation takes.
+    /// The request carries no signature.
+    #[error("Request is missing Authentication Token: sign it, any access key will do.")]
+    Unsigned,
+    /// The body isn't what the operation takes.
     #[error("The request body can't be read: {reason}")]
     Serialization {
         /// What the parser met.
@@ -99,16 +102,13 @@ pub enum SqsError {
     },
     /// The receipt handle was not made by this queue.
     #[error(
-        "The input receipt handle is invalid: `{receipt_handle}`. Use the one of the latest receive, on the queue \
-         it came from."
+        "The input receipt handle \"{receipt_handle}\" is not a valid receipt handle. Use the one of the latest \
+         receive, on the queue it came from."
     )]
     ReceiptHandleIsInvalid {
         /// What was given.
         receipt_handle: String,
     },
-    /// The message is visible, so it has no visibility timeout to change.
-    #[error("The message referred to isn't in flight: its visibility timeout has passed. Receive it again.")]
-    MessageNotInflight,
     /// So many messages are received and not deleted that no more are handed out.
     #[error(
         "The queue `{queue}` has {limit} messages in flight, which is the limit. Delete messages once they are \
@@ -117,6 +117,14 @@ pub enum SqsError {
     OverLimit {
         /// The queue's name.
         queue: String,
+        /// The limit.
+        limit: usize,
+    },
+    /// A permission with too many actions, or one permission too many.
+    #[error("{limit} is the most {what}. Take some away, or set the queue's Policy.")]
+    TooManyPermissions {
+        /// What there would be too many of.
+        what: &'static str,
         /// The limit.
         limit: usize,
     },
@@ -159,6 +167,14 @@ pub enum SqsError {
         /// What it was.
         value: String,
     },
+    /// The source has no message move task of that id, or has forgotten it.
+    #[error(
+        "Task does not exist: `{task}`. ListMessageMoveTasks tells the handle of the one that is running."
+    )]
+    NoSuchTask {
+        /// The id in the task handle.
+        task: String,
+    },
 }
 
 /// How an error appears on the wire.
@@ -197,6 +213,11 @@ impl SqsError {
                 "com.amazon.coral.service#UnknownOperationException",
                 "InvalidAction",
             ),
+            Self::Unsigned => (
+                403,
+                "com.amazon.coral.service#MissingAuthenticationTokenException",
+                "MissingAuthenticationToken",
+            ),
             Self::Serialization { .. } => (
                 400,
                 "com.amazon.coral.service#SerializationException",
@@ -232,12 +253,9 @@ impl SqsError {
                 "com.amazonaws.sqs#ReceiptHandleIsInvalid",
                 "ReceiptHandleIsInvalid",
             ),
-            Self::MessageNotInflight => (
-                400,
-                "com.amazonaws.sqs#MessageNotInflight",
-                "AWS.SimpleQueueService.MessageNotInflight",
-            ),
-            Self::OverLimit { .. } => (403, "com.amazonaws.sqs#OverLimit", "OverLimit"),
+            Self::OverLimit { .. } | Self::TooManyPermissions { .. } => {
+                (403, "com.amazonaws.sqs#OverLimit", "OverLimit")
+            }
             Self::EmptyBatchRequest => (
                 400,
                 "com.amazonaws.sqs#EmptyBatchRequest",
@@ -263,7 +281,7 @@ impl SqsError {
                 "com.amazonaws.sqs#BatchRequestTooLong",
                 "AWS.SimpleQueueService.BatchRequestTooLong",
             ),
-            Self::ResourceNotFound { .. } => (
+            Self::ResourceNotFound { .. } | Self::NoSuchTask { .. } => (
                 404,
                 "com.amazonaws.sqs#ResourceNotFoundException",
                 "ResourceNotFoundException",

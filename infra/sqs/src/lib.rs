@@ -1,19 +1,20 @@
-//! Amazon SQS in memory: standard queues with the behaviour that consumers depend on, to run and test
-//! Lambda bundles on one machine.
+//! Amazon SQS in one process: standard queues with the behaviour that consumers depend on, to develop and
+//! test on one machine whatever lives on queues.
 //!
-//! There are two doors. [`Sqs::handle`] answers the AWS JSON protocol, so that any SDK works against a
-//! few lines of HTTP server. The typed methods are for what lives in the same process, such as an event
-//! source mapping's poller. Both count into the same [`Totals`].
+//! There are two doors. [`Sqs::answer`] takes HTTP requests in both of SQS's protocols, JSON and Query, so that any SDK
+//! and CLI works against a few lines of HTTP server; the README has ten of them. The typed methods are for what lives in
+//! the same process, such as an event source mapping's poller. Both count into the same [`Totals`].
 //!
-//! Time is a parameter. What elapses (delays, visibility timeouts, retention, long polls) follows
+//! Time is a parameter. What elapses (delays, visibility timeouts, retention, long polls, move tasks) follows
 //! `tokio::time`, so a paused tokio clock passes hours in no time; what is told as a timestamp follows
 //! [`Settings::clock`]. Derive the latter from the former, and one clock moves both; or tell of what only
 //! the latter saw with [`Sqs::skip`].
 //!
 //! Delivery is at least once and roughly in order of becoming visible. Stricter than AWS: a queue
 //! answers for all its messages at each receive, and counts are exact. More lenient: a queue can be
-//! created right after one of its name was deleted, purges can follow each other at once, and policies
-//! and encryption settings are kept without effect. FIFO and fair queues are refused.
+//! created right after one of its name was deleted, purges can follow each other at once, and permissions
+//! and encryption settings are kept without effect. FIFO and fair queues are refused. The README has a table of
+//! the rules, each with the test that shows it.
 //!
 //! ```
 //! # use std::{sync::Arc, time::{Duration, SystemTime}};
@@ -38,9 +39,9 @@
 //! | module | what it is |
 //! | --- | --- |
 //! | `service` | [`Sqs`]: the typed operations, clocks, long polls |
-//! | `protocol` | the same operations as JSON requests and answers |
+//! | `protocol` | all operations over HTTP, in the JSON and the Query protocol |
 //! | `state` | all queues behind one lock, and what concerns more than one of them |
-//! | `redrive` | dead letters on their way back, as message move tasks |
+//! | `redrive`, `redrive_allow` | dead letters on their way back, as message move tasks; who may give theirs to a queue |
 //! | `queue` | one queue: its messages, by when they are visible, due and old |
 //! | `message`, `message_attribute`, `receive`, `move_task` | what is sent, received and moved, with its limits |
 //! | `attributes` | a queue's settings |
@@ -74,6 +75,7 @@ mod protocol;
 mod queue;
 mod receive;
 mod redrive;
+mod redrive_allow;
 mod service;
 mod state;
 mod totals;

@@ -24,6 +24,10 @@ const MAX_BATCH_ENTRIES: usize = 10;
 /// The one system attribute that a producer can set.
 pub(crate) const TRACE_HEADER: &str = "AWSTraceHeader";
 
+/// A message's place in the order of sending, over all queues. A message keeps it when it moves to a
+/// dead-letter queue, so that messages that move together stay in order.
+pub(crate) type MessageKey = u64;
+
 /// A message on its way into a queue.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outgoing {
@@ -237,7 +241,10 @@ fn check_attribute_value(name: &str, attribute: &MessageAttribute) -> Result<(),
     let Some(text) = &attribute.string_value else {
         return Ok(());
     };
-    check_characters(text, || format!("message attribute '{name}'"))?;
+    // In a body it is contents that are invalid; in an attribute AWS calls it a parameter.
+    if let Err(error) = check_characters(text, || format!("message attribute '{name}'")) {
+        return invalid(error.to_string());
+    }
     if attribute.base_type() == "Number" && !text.parse::<f64>().is_ok_and(f64::is_finite) {
         return invalid(format!(
             "Can't cast the value of message attribute '{name}' to a number."

@@ -22,6 +22,8 @@ use crate::message_attribute::MessageAttribute;
 use crate::moment::Moment;
 use crate::move_task::MoveTask;
 
+pub(crate) use crate::message::MessageKey;
+
 /// The most messages of a queue that are received and neither deleted nor visible again.
 ///
 /// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
@@ -29,10 +31,6 @@ pub const IN_FLIGHT_LIMIT: usize = 120_000;
 
 /// AWS tells the principal's id; there is one user here, and no one to tell apart.
 const SENDER_ID: &str = "AIDAEMBEDDEDSQSSENDER";
-
-/// A message's place in the order of sending, over all queues. A message keeps it when it moves to a
-/// dead-letter queue, so that messages that move together stay in order.
-pub(crate) type MessageKey = u64;
 
 /// How many messages a queue has, by what they can do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -305,6 +303,12 @@ impl Queue {
         self.visible.iter().map(|(_, key)| *key).collect()
     }
 
+    /// Whether a message is there and can be received.
+    pub(crate) fn is_visible(&self, key: MessageKey) -> bool {
+        let message = self.messages.get(&key);
+        message.is_some_and(|message| matches!(message.place, Place::Visible { .. }))
+    }
+
     /// The ARN of the queue that gave a message up.
     pub(crate) fn dead_letter_source(&self, key: MessageKey) -> Option<&str> {
         self.messages.get(&key)?.dead_letter_source.as_deref()
@@ -358,7 +362,8 @@ impl Queue {
         Ok(self.remove(key).is_some())
     }
 
-    /// Makes a received message visible that long from now.
+    /// Makes a received message visible that long from now. One whose timeout has passed is visible already and stays
+    /// so: AWS accepts the request, and its handle has nothing more to hide.
     pub(crate) fn change_visibility(
         &mut self,
         receipt_handle: &str,
@@ -372,7 +377,7 @@ impl Queue {
             return Err(SqsError::invalid("ReceiptHandle", receipt_handle, reason));
         };
         let Place::InFlight { received_at, .. } = message.place else {
-            return Err(SqsError::MessageNotInflight);
+            return Ok(());
         };
         if now.saturating_duration_since(received_at) + timeout > MAX_VISIBILITY_TIMEOUT {
             let reason = "Total VisibilityTimeout for the message is beyond the limit [43200 seconds], counted \

@@ -322,9 +322,11 @@ impl Sqs {
             return Ok(Look::Over(received));
         }
         let skipped = self.skipped();
+        let next_move = state.next_move();
         let queue = state.queue(name)?;
         // Timers know nothing of what was skipped. After a receive, what is due next is later than now.
-        let next_due = queue.next_due().and_then(|due| due.checked_sub(skipped));
+        let next_due = queue.next_due().into_iter().chain(next_move).min();
+        let next_due = next_due.and_then(|due| due.checked_sub(skipped));
         let until = next_due.map_or(deadline, |due| due.min(deadline));
         Ok(Look::Wait(Waiting {
             change: queue.next_change(),

@@ -1,6 +1,6 @@
 //! The state behind the lock: all queues, and what concerns more than one of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use crate::message::{Prepared, Received, Sent, check_size};
 use crate::moment::Moment;
 use crate::queue::{IN_FLIGHT_LIMIT, Message, MessageKey, Queue};
 use crate::receive::Receive;
+use crate::redrive_allow::RedriveAllow;
 use crate::totals::Totals;
 
 /// Everything that the service knows.
@@ -23,6 +24,8 @@ pub(crate) struct State {
     pub(crate) totals: Totals,
     /// Told of each queue that is created.
     pub(crate) created: Arc<Notify>,
+    /// The queues out of which a move task is running.
+    pub(crate) moving: BTreeSet<String>,
     last_number: u64,
     /// What somebody keeps of this.
     pub(crate) keeping: Option<Keeping>,
@@ -35,6 +38,7 @@ impl State {
             queues: BTreeMap::new(),
             totals: Totals::default(),
             created: Arc::default(),
+            moving: BTreeSet::new(),
             last_number: 0,
             keeping: None,
         }
@@ -60,6 +64,7 @@ impl State {
 
     /// The queue as it is now: without what expired, and with what is due.
     pub(crate) fn settled_queue(&mut self, name: &str, moment: Moment) -> Result<&mut Queue, SqsError> {
+        self.advance_moves(moment);
         let missing = || SqsError::QueueDoesNotExist {
             queue: name.to_owned(),
         };
@@ -153,7 +158,24 @@ impl State {
             let reason = "Dead letter target does not exist. Create the dead-letter queue first.";
             return Err(SqsError::invalid("RedrivePolicy", target, reason));
         }
+        if !self.takes_dead_letters(target, name) {
+            let reason =
+                "The RedriveAllowPolicy of the dead-letter queue does not allow this queue as a source.";
+            return Err(SqsError::invalid("RedrivePolicy", target, reason));
+        }
         Ok(())
+    }
+
+    /// Whether a queue is there to take the dead letters of another, and allows it. One that stopped allowing it gets
+    /// no more: they stay where they are.
+    fn takes_dead_letters(&self, target: &str, source: &str) -> bool {
+        let Some(target) = self.queues.get(target) else {
+            return false;
+        };
+        match &target.configuration.redrive_allow {
+            RedriveAllow::All => true,
+            allow => allow.allows(&self.address.arn(source)),
+        }
     }
 
     /// Deletes a queue with its messages. Receives that wait on it end with an error.
@@ -201,7 +223,7 @@ impl State {
         let attributes = queue.configuration.attributes.clone();
         let redrive = attributes
             .redrive
-            .filter(|redrive| self.queues.contains_key(&redrive.dead_letter_queue));
+            .filter(|redrive| self.takes_dead_letters(&redrive.dead_letter_queue, name));
         let queue = self.queue(name)?;
         let visibility = request.visibility.unwrap_or(attributes.visibility_timeout);
         let mut received = Vec::new();

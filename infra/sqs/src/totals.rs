@@ -53,7 +53,7 @@ impl Totals {
 /// Declares [`Operation`] with the names of the wire, so that each is written once.
 macro_rules! operations {
     ($($name:ident),+ $(,)?) => {
-        /// An operation of SQS, by the name that follows `AmazonSQS.` in the `X-Amz-Target` header.
+        /// An operation of SQS, by its name in both protocols.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
         pub enum Operation {
@@ -61,6 +61,9 @@ macro_rules! operations {
         }
 
         impl Operation {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
             /// The name on the wire.
             pub fn name(self) -> &'static str {
                 match self {

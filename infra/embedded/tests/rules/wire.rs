@@ -72,17 +72,32 @@ async fn an_unsigned_request_is_refused() {
     );
 }
 
-#[tokio::test(start_paused = true)]
-async fn the_older_query_protocol_is_refused_in_words_that_its_clients_read() {
+fn form(body: &'static str) -> Request<Bytes> {
     let request = Request::post("/")
         .header("content-type", "application/x-www-form-urlencoded; charset=utf-8")
         .header("authorization", "AWS4-HMAC-SHA256 Credential=any");
-    let body = Bytes::from("Action=SendMessage&Version=2012-11-05");
-    let refused = Stack::new().wire().handle(request.body(body).unwrap()).await;
+    request.body(Bytes::from(body)).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_query_protocol_reaches_sqs_and_its_answers_are_known_by_the_id_in_their_header() {
+    let wire = Stack::new().wire();
+    let answer = wire.handle(form("Action=ListQueues&Version=2012-11-05")).await;
+    assert_eq!(answer.status(), 200);
+    let text = String::from_utf8_lossy(answer.body()).into_owned();
+    assert!(text.contains("<ListQueuesResponse "), "{text}");
+    let id = answer.headers()["x-amzn-requestid"].to_str().unwrap();
+    assert!(text.contains(&format!("<RequestId>{id}</RequestId>")), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_query_protocol_of_another_service_is_refused_in_words_that_its_clients_read() {
+    let asked = form("Action=GetCallerIdentity&Version=2011-06-15");
+    let refused = Stack::new().wire().handle(asked).await;
     assert_eq!(refused.status(), 400);
     let text = String::from_utf8_lossy(refused.body());
     assert!(
-        text.starts_with("<ErrorResponse>") && text.contains("AWS JSON protocol"),
+        text.starts_with("<ErrorResponse>") && text.contains("Version=2012-11-05"),
         "{text}"
     );
 }

@@ -2,67 +2,75 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Serialize};
 
-use super::parts::{Entry, batch_answer, checked_batch, queue_name, required, seconds};
+use super::parts::{BatchAnswer, Entry, Nothing, batch_answer, checked_batch, queue_name, required, seconds};
 use crate::attributes::is_attribute_name;
 use crate::encoding::{from_base64, md5_of_attributes, to_base64};
 use crate::error::SqsError;
-use crate::message::{MAX_MESSAGE_BYTES, Outgoing, Prepared, Received, Sent, TRACE_HEADER};
+use crate::message::{MAX_MESSAGE_BYTES, Outgoing, Prepared, Received, SystemAttributes, TRACE_HEADER};
 use crate::message_attribute::MessageAttribute;
 use crate::moment::Moment;
 use crate::receive::Receive;
 use crate::service::Sqs;
 use crate::state::State;
 
+/// A send, or an entry of a batch of them, which has an id where the send has its queue.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct SendMessage {
     queue_url: Option<String>,
-    #[serde(flatten)]
-    message: WireMessage,
+    id: Option<String>,
+    message_body: Option<String>,
+    delay_seconds: Option<i64>,
+    message_attributes: Option<BTreeMap<String, WireAttribute>>,
+    message_system_attributes: Option<BTreeMap<String, WireAttribute>>,
+    message_deduplication_id: Option<String>,
+    message_group_id: Option<String>,
 }
 
-pub(super) fn send(sqs: &Sqs, request: SendMessage) -> Result<Value, SqsError> {
-    let name = queue_name(request.queue_url)?;
-    let prepared = request.message.outgoing()?.prepare()?;
-    let (bytes, moment) = (prepared.bytes, sqs.moment());
+impl Entry for SendMessage {
+    fn id(&mut self) -> Option<String> {
+        self.id.take()
+    }
+}
+
+pub(super) fn send(
+    sqs: &Sqs,
+    mut request: SendMessage,
+    trace_header: Option<&str>,
+) -> Result<SentAnswer, SqsError> {
+    let name = queue_name(request.queue_url.take())?;
+    let traced = Traced::prepare(request.outgoing()?, trace_header)?;
+    let (bytes, moment) = (traced.prepared.bytes, sqs.moment());
     let mut state = sqs.state();
-    let sent = state.send(&name, prepared, moment)?;
+    let sent = traced.send(&mut state, &name, moment)?;
     state.totals.count_payload(bytes);
-    Ok(sent_answer(sent))
+    Ok(sent)
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct SendMessageBatch {
     queue_url: Option<String>,
-    entries: Option<Vec<SendMessageBatchEntry>>,
+    entries: Option<Vec<SendMessage>>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct SendMessageBatchEntry {
-    id: Option<String>,
-    #[serde(flatten)]
-    message: WireMessage,
-}
-
-impl Entry for SendMessageBatchEntry {
-    fn id(&mut self) -> Option<String> {
-        self.id.take()
-    }
-}
-
-pub(super) fn send_batch(sqs: &Sqs, request: SendMessageBatch) -> Result<Value, SqsError> {
+pub(super) fn send_batch(
+    sqs: &Sqs,
+    request: SendMessageBatch,
+    trace_header: Option<&str>,
+) -> Result<BatchAnswer<SentAnswer>, SqsError> {
     let name = queue_name(request.queue_url)?;
     let mut bytes = 0;
-    let mut batch: Vec<(String, Result<Prepared, SqsError>)> = Vec::new();
+    let mut batch: Vec<(String, Result<Traced, SqsError>)> = Vec::new();
     for (id, entry) in checked_batch(request.entries)? {
-        let outgoing = entry.message.outgoing();
+        let outgoing = entry.outgoing();
         bytes += outgoing.as_ref().map_or(0, Outgoing::bytes);
-        batch.push((id, outgoing.and_then(Outgoing::prepare)));
+        batch.push((
+            id,
+            outgoing.and_then(|outgoing| Traced::prepare(outgoing, trace_header)),
+        ));
     }
     if bytes > MAX_MESSAGE_BYTES {
         return Err(SqsError::BatchRequestTooLong {
@@ -74,34 +82,55 @@ pub(super) fn send_batch(sqs: &Sqs, request: SendMessageBatch) -> Result<Value, 
     let mut state = sqs.state();
     state.queue(&name)?;
     state.totals.count_payload(bytes);
-    let outcomes = batch.into_iter().map(|(id, prepared)| {
-        let sent = prepared.and_then(|prepared| state.send(&name, prepared, moment));
-        (id, sent.map(sent_answer))
+    let outcomes = batch.into_iter().map(|(id, entry)| {
+        let sent = entry.and_then(|entry| entry.send(&mut state, &name, moment));
+        (id, sent)
     });
     Ok(batch_answer(outcomes))
 }
 
-fn sent_answer(sent: Sent) -> Value {
-    let mut answer = json!({ "MessageId": sent.message_id, "MD5OfMessageBody": sent.md5_of_body });
-    if let Some(md5) = sent.md5_of_message_attributes {
-        answer["MD5OfMessageAttributes"] = md5.into();
-    }
-    if let Some(md5) = sent.md5_of_message_system_attributes {
-        answer["MD5OfMessageSystemAttributes"] = md5.into();
-    }
-    answer
+/// A message that is ready to be sent, and where its trace header comes from.
+struct Traced {
+    prepared: Prepared,
+    /// The request's header stands in for an attribute that its sender didn't set, and so expects no digest of.
+    by_request: bool,
 }
 
-/// What a send and an entry of a batch have in common.
-#[derive(Deserialize)]
+impl Traced {
+    fn prepare(mut outgoing: Outgoing, trace_header: Option<&str>) -> Result<Self, SqsError> {
+        let by_request = outgoing.trace_header.is_none();
+        if by_request {
+            outgoing.trace_header = trace_header.map(str::to_owned);
+        }
+        let prepared = outgoing.prepare()?;
+        Ok(Self { prepared, by_request })
+    }
+
+    fn send(self, state: &mut State, queue: &str, moment: Moment) -> Result<SentAnswer, SqsError> {
+        let sent = state.send(queue, self.prepared, moment)?;
+        let system = sent.md5_of_message_system_attributes;
+        Ok(SentAnswer {
+            message_id: sent.message_id,
+            md5_of_message_body: sent.md5_of_body,
+            md5_of_message_attributes: sent.md5_of_message_attributes,
+            md5_of_message_system_attributes: system.filter(|_| !self.by_request),
+        })
+    }
+}
+
+#[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct WireMessage {
-    message_body: Option<String>,
-    delay_seconds: Option<i64>,
-    message_attributes: Option<BTreeMap<String, WireAttribute>>,
-    message_system_attributes: Option<BTreeMap<String, WireAttribute>>,
-    message_deduplication_id: Option<String>,
-    message_group_id: Option<String>,
+pub(super) struct SentAnswer {
+    message_id: String,
+    #[serde(rename = "MD5OfMessageBody")]
+    md5_of_message_body: String,
+    #[serde(rename = "MD5OfMessageAttributes", skip_serializing_if = "Option::is_none")]
+    md5_of_message_attributes: Option<String>,
+    #[serde(
+        rename = "MD5OfMessageSystemAttributes",
+        skip_serializing_if = "Option::is_none"
+    )]
+    md5_of_message_system_attributes: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -116,14 +145,19 @@ struct WireAttribute {
     binary_list_values: Vec<String>,
 }
 
-impl WireMessage {
+impl SendMessage {
     fn outgoing(self) -> Result<Outgoing, SqsError> {
         if let Some(id) = self.message_deduplication_id {
             let reason = "The request include parameter that is not valid for this queue type: it is for FIFO \
                           queues, and only standard queues are supported.";
             return Err(SqsError::invalid("MessageDeduplicationId", &id, reason));
         }
-        if self.message_group_id.is_some() {
+        if let Some(group) = self.message_group_id {
+            if !(1..=128).contains(&group.len()) || !group.bytes().all(|byte| byte.is_ascii_graphic()) {
+                let reason = "MessageGroupId can only include alphanumeric and punctuation characters. 1 to 128 in \
+                              length.";
+                return Err(SqsError::invalid("MessageGroupId", &group, reason));
+            }
             let reason =
                 "MessageGroupId makes a standard queue a fair one, which isn't supported here; leave it out.";
             return Err(SqsError::UnsupportedOperation {
@@ -201,7 +235,7 @@ pub(super) struct ReceiveMessage {
     wait_time_seconds: Option<i64>,
 }
 
-pub(super) async fn receive(sqs: &Sqs, request: ReceiveMessage) -> Result<Value, SqsError> {
+pub(super) async fn receive(sqs: &Sqs, request: ReceiveMessage) -> Result<ReceiveAnswer, SqsError> {
     let name = queue_name(request.queue_url)?;
     let mut system = request.message_system_attribute_names;
     system.extend(request.attribute_names);
@@ -227,25 +261,69 @@ pub(super) async fn receive(sqs: &Sqs, request: ReceiveMessage) -> Result<Value,
         wait,
         visibility: visibility.transpose()?,
     };
-    let received = sqs.poll(&name, receive).await?;
-    if received.is_empty() {
-        return Ok(json!({}));
-    }
-    let messages = received.into_iter();
-    let messages =
-        messages.map(|message| received_answer(message, &system, &request.message_attribute_names));
-    Ok(json!({ "Messages": messages.collect::<Vec<_>>() }))
+    let received = sqs.poll(&name, receive).await?.into_iter();
+    let messages = received.map(|message| message_answer(message, &system, &request.message_attribute_names));
+    Ok(ReceiveAnswer {
+        messages: messages.collect(),
+    })
 }
 
-fn received_answer(message: Received, system: &[String], wanted: &[String]) -> Value {
-    let mut answer = json!({
-        "MessageId": message.message_id,
-        "ReceiptHandle": message.receipt_handle,
-        "MD5OfBody": message.md5_of_body,
-        "Body": message.body,
-    });
-    let known = message.attributes;
-    let system_attributes: Map<String, Value> = [
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ReceiveAnswer {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    messages: Vec<MessageAnswer>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct MessageAnswer {
+    message_id: String,
+    receipt_handle: String,
+    #[serde(rename = "MD5OfBody")]
+    md5_of_body: String,
+    body: String,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    attributes: BTreeMap<&'static str, String>,
+    #[serde(rename = "MD5OfMessageAttributes", skip_serializing_if = "Option::is_none")]
+    md5_of_message_attributes: Option<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    message_attributes: BTreeMap<String, AttributeAnswer>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct AttributeAnswer {
+    data_type: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    string_value: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    binary_value: Option<String>,
+}
+
+fn message_answer(message: Received, system: &[String], wanted: &[String]) -> MessageAnswer {
+    let mut attributes = message.message_attributes;
+    attributes.retain(|name, _| wanted.iter().any(|pattern| is_wanted(name, pattern)));
+    MessageAnswer {
+        message_id: message.message_id,
+        receipt_handle: message.receipt_handle,
+        md5_of_body: message.md5_of_body,
+        body: message.body,
+        attributes: system_attributes(message.attributes, system),
+        // SDKs check the digest against the attributes that they got, not against those that were sent.
+        md5_of_message_attributes: md5_of_attributes(&attributes),
+        message_attributes: attributes
+            .into_iter()
+            .map(|(name, value)| (name, attribute_answer(value)))
+            .collect(),
+    }
+}
+
+fn system_attributes(known: SystemAttributes, wanted: &[String]) -> BTreeMap<&'static str, String> {
+    if wanted.is_empty() {
+        return BTreeMap::new();
+    }
+    [
         ("SenderId", Some(known.sender_id)),
         ("SentTimestamp", Some(known.sent_timestamp_ms.to_string())),
         (
@@ -260,42 +338,24 @@ fn received_answer(message: Received, system: &[String], wanted: &[String]) -> V
         ("DeadLetterQueueSourceArn", known.dead_letter_queue_source_arn),
     ]
     .into_iter()
-    .filter(|(name, _)| system.iter().any(|wanted| wanted == name || wanted == "All"))
-    .filter_map(|(name, value)| Some((name.to_owned(), value?.into())))
-    .collect();
-    if !system_attributes.is_empty() {
-        answer["Attributes"] = system_attributes.into();
-    }
-    let mut attributes = message.message_attributes;
-    attributes.retain(|name, _| wanted.iter().any(|pattern| is_wanted(name, pattern)));
-    // SDKs check the digest against the attributes that they got, not against those that were sent.
-    if let Some(md5) = md5_of_attributes(&attributes) {
-        answer["MD5OfMessageAttributes"] = md5.into();
-        answer["MessageAttributes"] = attributes
-            .into_iter()
-            .map(|(name, value)| (name, attribute_answer(value)))
-            .collect::<Map<_, _>>()
-            .into();
-    }
-    answer
+    .filter(|(name, _)| wanted.iter().any(|wanted| wanted == name || wanted == "All"))
+    .filter_map(|(name, value)| Some((name, value?)))
+    .collect()
 }
 
-fn attribute_answer(attribute: MessageAttribute) -> Value {
-    let mut answer = json!({ "DataType": attribute.data_type });
-    if let Some(text) = attribute.string_value {
-        answer["StringValue"] = text.into();
+fn attribute_answer(attribute: MessageAttribute) -> AttributeAnswer {
+    AttributeAnswer {
+        data_type: attribute.data_type,
+        string_value: attribute.string_value,
+        binary_value: attribute.binary_value.map(|bytes| to_base64(&bytes)),
     }
-    if let Some(bytes) = attribute.binary_value {
-        answer["BinaryValue"] = to_base64(&bytes).into();
-    }
-    answer
 }
 
-/// Whether a receive asked for the attribute: by name, by `prefix.*`, or by `All` or `.*`.
+/// Whether a receive asked for the attribute: by name, by `prefix.*`, or by `All`, `.*` or `*`.
 fn is_wanted(name: &str, pattern: &str) -> bool {
     match pattern.strip_suffix(".*") {
         Some(prefix) => name.starts_with(prefix),
-        None => pattern == "All" || pattern == name,
+        None => matches!(pattern, "All" | "*") || pattern == name,
     }
 }
 
@@ -323,10 +383,10 @@ pub(super) struct DeleteMessage {
     receipt_handle: Option<String>,
 }
 
-pub(super) fn delete(state: &mut State, moment: Moment, request: DeleteMessage) -> Result<Value, SqsError> {
+pub(super) fn delete(state: &mut State, moment: Moment, request: DeleteMessage) -> Result<Nothing, SqsError> {
     let name = queue_name(request.queue_url)?;
     state.delete(&name, &required(request.receipt_handle, "ReceiptHandle")?, moment)?;
-    Ok(json!({}))
+    Ok(Nothing {})
 }
 
 #[derive(Deserialize)]
@@ -354,14 +414,14 @@ pub(super) fn delete_batch(
     state: &mut State,
     moment: Moment,
     request: ReceiptBatch,
-) -> Result<Value, SqsError> {
+) -> Result<BatchAnswer<Nothing>, SqsError> {
     let name = queue_name(request.queue_url)?;
     let entries = checked_batch(request.entries)?;
     state.queue(&name)?;
     let outcomes = entries.into_iter().map(|(id, entry)| {
         let deleted = required(entry.receipt_handle, "ReceiptHandle")
             .and_then(|handle| state.delete(&name, &handle, moment));
-        (id, deleted.map(|()| json!({})))
+        (id, deleted.map(|()| Nothing {}))
     });
     Ok(batch_answer(outcomes))
 }
@@ -378,7 +438,7 @@ pub(super) fn change_visibility(
     state: &mut State,
     moment: Moment,
     request: ChangeMessageVisibility,
-) -> Result<Value, SqsError> {
+) -> Result<Nothing, SqsError> {
     let name = queue_name(request.queue_url)?;
     change(
         state,
@@ -387,14 +447,14 @@ pub(super) fn change_visibility(
         request.receipt_handle,
         request.visibility_timeout,
     )?;
-    Ok(json!({}))
+    Ok(Nothing {})
 }
 
 pub(super) fn change_visibility_batch(
     state: &mut State,
     moment: Moment,
     request: ReceiptBatch,
-) -> Result<Value, SqsError> {
+) -> Result<BatchAnswer<Nothing>, SqsError> {
     let name = queue_name(request.queue_url)?;
     let entries = checked_batch(request.entries)?;
     state.queue(&name)?;
@@ -406,7 +466,7 @@ pub(super) fn change_visibility_batch(
             entry.receipt_handle,
             entry.visibility_timeout,
         );
-        (id, changed.map(|()| json!({})))
+        (id, changed.map(|()| Nothing {}))
     });
     Ok(batch_answer(outcomes))
 }

@@ -1,13 +1,11 @@
 //! Operations on message move tasks, which bring messages back from a dead-letter queue.
 
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 use super::parts::required;
 use crate::error::SqsError;
 use crate::moment::Moment;
-use crate::move_task::MoveTask;
-use crate::redrive::MoveOrder;
+use crate::move_task::{MoveOrder, MoveStatus, MoveTask};
 use crate::state::State;
 
 #[derive(Deserialize)]
@@ -22,19 +20,26 @@ pub(super) fn start(
     state: &mut State,
     moment: Moment,
     request: StartMessageMoveTask,
-) -> Result<Value, SqsError> {
+) -> Result<StartAnswer, SqsError> {
     let rate = request.max_number_of_messages_per_second;
-    if let Some(rate) = rate.filter(|rate| !(1..=500).contains(rate)) {
+    let rate = rate.map(|rate| {
         let reason = "Must be between 1 and 500, if provided.";
-        return Err(SqsError::invalid("MaxNumberOfMessagesPerSecond", &rate, reason));
-    }
+        let allowed = u32::try_from(rate).ok().filter(|rate| (1..=500).contains(rate));
+        allowed.ok_or_else(|| SqsError::invalid("MaxNumberOfMessagesPerSecond", &rate, reason))
+    });
     let order = MoveOrder {
         source_arn: required(request.source_arn, "SourceArn")?,
         destination_arn: request.destination_arn.filter(|arn| !arn.is_empty()),
-        max_messages_per_second: rate,
+        max_messages_per_second: rate.transpose()?,
     };
-    let handle = state.move_messages(order, moment)?;
-    Ok(json!({ "TaskHandle": handle }))
+    let task_handle = state.start_move(order, moment)?;
+    Ok(StartAnswer { task_handle })
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct StartAnswer {
+    task_handle: String,
 }
 
 #[derive(Deserialize)]
@@ -44,39 +49,67 @@ pub(super) struct ListMessageMoveTasks {
     max_results: Option<i64>,
 }
 
-pub(super) fn list(state: &mut State, _: Moment, request: ListMessageMoveTasks) -> Result<Value, SqsError> {
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ListAnswer {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    results: Vec<TaskAnswer>,
+}
+
+pub(super) fn list(
+    state: &mut State,
+    moment: Moment,
+    request: ListMessageMoveTasks,
+) -> Result<ListAnswer, SqsError> {
     let source_arn = required(request.source_arn, "SourceArn")?;
     let asked = request.max_results.unwrap_or(1);
     let most = usize::try_from(asked).ok().filter(|most| (1..=10).contains(most));
     let most = most.ok_or_else(|| SqsError::invalid("MaxResults", &asked, "Must be between 1 and 10."))?;
-    let results: Vec<Value> = state
-        .move_tasks(&source_arn)?
-        .iter()
-        .take(most)
-        .map(task)
-        .collect();
-    Ok(json!({ "Results": results }))
+    let tasks = state.move_tasks(&source_arn, moment)?.into_iter();
+    Ok(ListAnswer {
+        results: tasks.take(most).map(TaskAnswer::of).collect(),
+    })
 }
 
-/// A task as it is listed. Its handle is told for running tasks only, and none is running.
-fn task(task: &MoveTask) -> Value {
-    let mut listed = json!({
-        "Status": if task.failure.is_some() { "FAILED" } else { "COMPLETED" },
-        "SourceArn": task.source_arn,
-        "ApproximateNumberOfMessagesMoved": task.moved,
-        "ApproximateNumberOfMessagesToMove": task.to_move,
-        "StartedTimestamp": task.started_ms,
-    });
-    if let Some(arn) = &task.destination_arn {
-        listed["DestinationArn"] = arn.as_str().into();
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct TaskAnswer {
+    /// Told of a running task only: there is nothing that could be done with it afterwards.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task_handle: Option<String>,
+    status: &'static str,
+    source_arn: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    destination_arn: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_number_of_messages_per_second: Option<u32>,
+    approximate_number_of_messages_moved: usize,
+    approximate_number_of_messages_to_move: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure_reason: Option<&'static str>,
+    started_timestamp: u64,
+}
+
+impl TaskAnswer {
+    fn of(task: MoveTask) -> Self {
+        let (status, failure_reason) = match task.status {
+            MoveStatus::Running => ("RUNNING", None),
+            MoveStatus::Completed => ("COMPLETED", None),
+            MoveStatus::Cancelled => ("CANCELLED", None),
+            MoveStatus::Failed(reason) => ("FAILED", Some(reason)),
+        };
+        Self {
+            task_handle: task.is_running().then(|| task.handle()),
+            status,
+            source_arn: task.order.source_arn,
+            destination_arn: task.order.destination_arn,
+            max_number_of_messages_per_second: task.order.max_messages_per_second,
+            approximate_number_of_messages_moved: task.moved,
+            approximate_number_of_messages_to_move: task.to_move,
+            failure_reason,
+            started_timestamp: task.started_ms,
+        }
     }
-    if let Some(rate) = task.max_messages_per_second {
-        listed["MaxNumberOfMessagesPerSecond"] = rate.into();
-    }
-    if let Some(failure) = task.failure {
-        listed["FailureReason"] = failure.into();
-    }
-    listed
 }
 
 #[derive(Deserialize)]
@@ -85,10 +118,20 @@ pub(super) struct CancelMessageMoveTask {
     task_handle: Option<String>,
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct CancelAnswer {
+    approximate_number_of_messages_moved: usize,
+}
+
 pub(super) fn cancel(
     state: &mut State,
-    _: Moment,
+    moment: Moment,
     request: CancelMessageMoveTask,
-) -> Result<Value, SqsError> {
-    Err(state.cancel_move(&required(request.task_handle, "TaskHandle")?))
+) -> Result<CancelAnswer, SqsError> {
+    let handle = required(request.task_handle, "TaskHandle")?;
+    let moved = state.cancel_move(&handle, moment)?;
+    Ok(CancelAnswer {
+        approximate_number_of_messages_moved: moved,
+    })
 }

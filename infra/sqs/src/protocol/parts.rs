@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::address::name_in_url;
 use crate::error::SqsError;
@@ -30,6 +30,10 @@ pub(super) fn seconds(parameter: &'static str, value: i64) -> Result<Duration, S
     Ok(Duration::from_secs(seconds))
 }
 
+/// An answer without members.
+#[derive(Serialize)]
+pub(super) struct Nothing {}
+
 /// An entry of a batch, as far as every batch looks at it.
 pub(super) trait Entry {
     fn id(&mut self) -> Option<String>;
@@ -42,9 +46,9 @@ pub(super) fn checked_batch<E: Entry>(entries: Option<Vec<E>>) -> Result<Vec<(St
     let mut seen = HashSet::new();
     let mut batch = Vec::with_capacity(entries.len());
     for mut entry in entries {
-        let id = required(entry.id(), "Id")?;
+        let id = entry.id().ok_or(SqsError::MissingParameter { parameter: "Id" })?;
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-        if id.len() > 80 || !id.bytes().all(allowed) {
+        if !(1..=80).contains(&id.len()) || !id.bytes().all(allowed) {
             return Err(SqsError::InvalidBatchEntryId { id });
         }
         if !seen.insert(id.clone()) {
@@ -55,25 +59,50 @@ pub(super) fn checked_batch<E: Entry>(entries: Option<Vec<E>>) -> Result<Vec<(St
     Ok(batch)
 }
 
-/// The answer to a batch. An entry that was refused doesn't hold the others up.
-pub(super) fn batch_answer(outcomes: impl IntoIterator<Item = (String, Result<Value, SqsError>)>) -> Value {
-    let mut successful = Vec::new();
-    let mut failed = Vec::new();
+/// The answer to a batch. AWS leaves out a list that has nothing in it.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct BatchAnswer<T> {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    successful: Vec<Done<T>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    failed: Vec<Failed>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Done<T> {
+    id: String,
+    #[serde(flatten)]
+    outcome: T,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Failed {
+    id: String,
+    sender_fault: bool,
+    code: &'static str,
+    message: String,
+}
+
+/// An entry that was refused doesn't hold the others up.
+pub(super) fn batch_answer<T>(
+    outcomes: impl IntoIterator<Item = (String, Result<T, SqsError>)>,
+) -> BatchAnswer<T> {
+    let (mut successful, mut failed) = (Vec::new(), Vec::new());
     for (id, outcome) in outcomes {
         match outcome {
-            Ok(mut entry) => {
-                entry["Id"] = id.into();
-                successful.push(entry);
-            }
-            Err(error) => failed.push(json!({
-                "Id": id,
-                "SenderFault": true,
-                "Code": error.code(),
-                "Message": error.to_string(),
-            })),
+            Ok(outcome) => successful.push(Done { id, outcome }),
+            Err(error) => failed.push(Failed {
+                id,
+                sender_fault: true,
+                code: error.code(),
+                message: error.to_string(),
+            }),
         }
     }
-    json!({ "Successful": successful, "Failed": failed })
+    BatchAnswer { successful, failed }
 }
 
 /// The page of a listing that a request asks for, and the token of the next one: the last name of the

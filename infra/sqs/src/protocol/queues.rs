@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
-use super::parts::{page, queue_name, required};
+use super::parts::{Nothing, page, queue_name, required};
 use crate::address::check_name;
 use crate::attributes::is_attribute_name;
 use crate::error::SqsError;
@@ -22,20 +21,28 @@ pub(super) struct CreateQueue {
 }
 
 /// Attributes that the request leaves out are not compared with those of an existing queue, as in AWS.
-pub(super) fn create(state: &mut State, moment: Moment, request: CreateQueue) -> Result<Value, SqsError> {
+pub(super) fn create(state: &mut State, moment: Moment, request: CreateQueue) -> Result<UrlAnswer, SqsError> {
     let name = required(request.queue_name, "QueueName")?;
     check_name(&name)?;
     let existing = state.queues.get(&name).map(|queue| queue.configuration.clone());
     let is_new = existing.is_none();
+    let tags = request.tags.unwrap_or_default();
+    check_tags(&name, &tags)?;
     let mut configuration = existing.unwrap_or_default();
     configuration.set(&request.attributes.unwrap_or_default(), &state.address)?;
     state.create_queue(&name, configuration, moment)?;
     if is_new {
-        state
-            .queue(&name)?
-            .change_tags(|tags| *tags = request.tags.unwrap_or_default());
+        state.queue(&name)?.change_tags(|kept| *kept = tags);
     }
-    Ok(json!({ "QueueUrl": state.address.url(&name) }))
+    Ok(UrlAnswer {
+        queue_url: state.address.url(&name),
+    })
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct UrlAnswer {
+    queue_url: String,
 }
 
 #[derive(Deserialize)]
@@ -44,14 +51,14 @@ pub(super) struct OfQueue {
     queue_url: Option<String>,
 }
 
-pub(super) fn delete(state: &mut State, _: Moment, request: OfQueue) -> Result<Value, SqsError> {
+pub(super) fn delete(state: &mut State, _: Moment, request: OfQueue) -> Result<Nothing, SqsError> {
     state.delete_queue(&queue_name(request.queue_url)?)?;
-    Ok(json!({}))
+    Ok(Nothing {})
 }
 
-pub(super) fn purge(state: &mut State, _: Moment, request: OfQueue) -> Result<Value, SqsError> {
+pub(super) fn purge(state: &mut State, _: Moment, request: OfQueue) -> Result<Nothing, SqsError> {
     state.queue(&queue_name(request.queue_url)?)?.purge();
-    Ok(json!({}))
+    Ok(Nothing {})
 }
 
 #[derive(Deserialize)]
@@ -60,10 +67,12 @@ pub(super) struct GetQueueUrl {
     queue_name: Option<String>,
 }
 
-pub(super) fn url(state: &mut State, _: Moment, request: GetQueueUrl) -> Result<Value, SqsError> {
+pub(super) fn url(state: &mut State, _: Moment, request: GetQueueUrl) -> Result<UrlAnswer, SqsError> {
     let name = required(request.queue_name, "QueueName")?;
     state.queue(&name)?;
-    Ok(json!({ "QueueUrl": state.address.url(&name) }))
+    Ok(UrlAnswer {
+        queue_url: state.address.url(&name),
+    })
 }
 
 #[derive(Deserialize)]
@@ -74,15 +83,27 @@ pub(super) struct ListQueues {
     next_token: Option<String>,
 }
 
-pub(super) fn list(state: &mut State, _: Moment, request: ListQueues) -> Result<Value, SqsError> {
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ListAnswer {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    queue_urls: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_token: Option<String>,
+}
+
+pub(super) fn list(state: &mut State, _: Moment, request: ListQueues) -> Result<ListAnswer, SqsError> {
     let prefix = request.queue_name_prefix.unwrap_or_default();
     let names = state
         .queues
         .keys()
         .filter(|name| name.starts_with(&prefix))
         .cloned();
-    let (names, token) = page(names, request.max_results, request.next_token)?;
-    Ok(queue_list(state, "QueueUrls", &names, token))
+    let (names, next_token) = page(names, request.max_results, request.next_token)?;
+    Ok(ListAnswer {
+        queue_urls: urls(state, &names),
+        next_token,
+    })
 }
 
 #[derive(Deserialize)]
@@ -93,26 +114,33 @@ pub(super) struct ListDeadLetterSourceQueues {
     next_token: Option<String>,
 }
 
+/// The list is there even with nothing in it: it is a required member in AWS's model, and spelled with a small letter.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct SourcesAnswer {
+    #[serde(rename = "queueUrls")]
+    queue_urls: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_token: Option<String>,
+}
+
 pub(super) fn list_dead_letter_sources(
     state: &mut State,
     _: Moment,
     request: ListDeadLetterSourceQueues,
-) -> Result<Value, SqsError> {
+) -> Result<SourcesAnswer, SqsError> {
     let name = queue_name(request.queue_url)?;
     state.queue(&name)?;
     let sources = state.dead_letter_sources(&name).map(str::to_owned);
-    let (names, token) = page(sources, request.max_results, request.next_token)?;
-    // This one listing is spelled with a small letter in AWS's model.
-    Ok(queue_list(state, "queueUrls", &names, token))
+    let (names, next_token) = page(sources, request.max_results, request.next_token)?;
+    Ok(SourcesAnswer {
+        queue_urls: urls(state, &names),
+        next_token,
+    })
 }
 
-fn queue_list(state: &State, member: &str, names: &[String], token: Option<String>) -> Value {
-    let urls: Vec<String> = names.iter().map(|name| state.address.url(name)).collect();
-    let mut answer = json!({ member: urls });
-    if let Some(token) = token {
-        answer["NextToken"] = token.into();
-    }
-    answer
+fn urls(state: &State, names: &[String]) -> Vec<String> {
+    names.iter().map(|name| state.address.url(name)).collect()
 }
 
 #[derive(Deserialize)]
@@ -122,11 +150,18 @@ pub(super) struct GetQueueAttributes {
     attribute_names: Option<Vec<String>>,
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct AttributesAnswer {
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    attributes: BTreeMap<&'static str, String>,
+}
+
 pub(super) fn attributes(
     state: &mut State,
     moment: Moment,
     request: GetQueueAttributes,
-) -> Result<Value, SqsError> {
+) -> Result<AttributesAnswer, SqsError> {
     let name = queue_name(request.queue_url)?;
     let queue = state.settled_queue(&name, moment)?;
     let wanted = request.attribute_names.unwrap_or_default();
@@ -154,11 +189,7 @@ pub(super) fn attributes(
     if !wanted.iter().any(|wanted| wanted == "All") {
         attributes.retain(|name, _| wanted.iter().any(|wanted| wanted == name));
     }
-    Ok(if attributes.is_empty() {
-        json!({})
-    } else {
-        json!({ "Attributes": attributes })
-    })
+    Ok(AttributesAnswer { attributes })
 }
 
 #[derive(Deserialize)]
@@ -172,13 +203,13 @@ pub(super) fn set_attributes(
     state: &mut State,
     moment: Moment,
     request: SetQueueAttributes,
-) -> Result<Value, SqsError> {
+) -> Result<Nothing, SqsError> {
     let name = queue_name(request.queue_url)?;
     let changes = request.attributes.ok_or(SqsError::MissingParameter {
         parameter: "Attributes",
     })?;
     state.configure_queue(&name, &changes, moment)?;
-    Ok(json!({}))
+    Ok(Nothing {})
 }
 
 #[derive(Deserialize)]
@@ -188,12 +219,45 @@ pub(super) struct TagQueue {
     tags: Option<BTreeMap<String, String>>,
 }
 
-pub(super) fn tag(state: &mut State, _: Moment, request: TagQueue) -> Result<Value, SqsError> {
-    let queue = state.queue(&queue_name(request.queue_url)?)?;
+pub(super) fn tag(state: &mut State, _: Moment, request: TagQueue) -> Result<Nothing, SqsError> {
+    let name = queue_name(request.queue_url)?;
+    let queue = state.queue(&name)?;
     let tags = request.tags.filter(|tags| !tags.is_empty());
     let added = tags.ok_or(SqsError::MissingParameter { parameter: "Tags" })?;
-    queue.change_tags(|tags| tags.extend(added));
-    Ok(json!({}))
+    let mut tags = queue.tags().clone();
+    tags.extend(added);
+    check_tags(&name, &tags)?;
+    queue.change_tags(|kept| *kept = tags);
+    Ok(Nothing {})
+}
+
+/// The most tags of a queue, and the most characters of their keys and values.
+///
+/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-queue-tags.html>
+const MAX_TAGS: usize = 50;
+const MAX_TAG_KEY: usize = 128;
+const MAX_TAG_VALUE: usize = 256;
+
+fn check_tags(queue: &str, tags: &BTreeMap<String, String>) -> Result<(), SqsError> {
+    let refuse = |value: &str, reason: String| Err(SqsError::invalid("Tags", value, reason));
+    if tags.len() > MAX_TAGS {
+        let reason = format!("Too many tags added for queue {queue}: it can have {MAX_TAGS}.");
+        return refuse(&tags.len().to_string(), reason);
+    }
+    for (key, value) in tags {
+        if !(1..=MAX_TAG_KEY).contains(&key.chars().count()) {
+            let reason = format!("Tag keys must be between 1 and {MAX_TAG_KEY} characters in length.");
+            return refuse(key, reason);
+        }
+        if key.to_ascii_lowercase().starts_with("aws:") {
+            return refuse(key, "Tag keys that start with aws: are AWS's own.".to_owned());
+        }
+        if value.chars().count() > MAX_TAG_VALUE {
+            let reason = format!("Tag values must be at most {MAX_TAG_VALUE} characters in length.");
+            return refuse(value, reason);
+        }
+    }
+    Ok(())
 }
 
 #[derive(Deserialize)]
@@ -203,19 +267,24 @@ pub(super) struct UntagQueue {
     tag_keys: Option<Vec<String>>,
 }
 
-pub(super) fn untag(state: &mut State, _: Moment, request: UntagQueue) -> Result<Value, SqsError> {
+pub(super) fn untag(state: &mut State, _: Moment, request: UntagQueue) -> Result<Nothing, SqsError> {
     let queue = state.queue(&queue_name(request.queue_url)?)?;
     let keys = request.tag_keys.filter(|keys| !keys.is_empty());
     let keys = keys.ok_or(SqsError::MissingParameter { parameter: "TagKeys" })?;
     queue.change_tags(|tags| tags.retain(|key, _| !keys.contains(key)));
-    Ok(json!({}))
+    Ok(Nothing {})
 }
 
-pub(super) fn tags(state: &mut State, _: Moment, request: OfQueue) -> Result<Value, SqsError> {
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct TagsAnswer {
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    tags: BTreeMap<String, String>,
+}
+
+pub(super) fn tags(state: &mut State, _: Moment, request: OfQueue) -> Result<TagsAnswer, SqsError> {
     let queue = state.queue(&queue_name(request.queue_url)?)?;
-    Ok(if queue.tags().is_empty() {
-        json!({})
-    } else {
-        json!({ "Tags": queue.tags() })
+    Ok(TagsAnswer {
+        tags: queue.tags().clone(),
     })
 }

@@ -1,10 +1,15 @@
 //! A service on tokio's clock, for the tests of both doors.
 
+// Each file of tests uses what it needs of this.
+#![allow(dead_code)]
+
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use embedded_sqs::{Outgoing, QueueAttributes, Settings, Sqs};
+use embedded_sqs::{Outgoing, QueueAttributes, Receive, Received, Settings, Sqs};
 use tokio::time::Instant;
+
+pub mod json;
 
 /// Seconds since 1970 at which every test begins.
 pub const START_S: u64 = 1_800_000_000;
@@ -36,4 +41,36 @@ pub fn message(body: &str) -> Outgoing {
 
 pub async fn pass(seconds: u64) {
     tokio::time::advance(Duration::from_secs(seconds)).await;
+}
+
+/// One message, without waiting.
+pub const ONE: Receive = Receive {
+    max: 1,
+    wait: Duration::ZERO,
+    visibility: None,
+};
+/// Up to ten messages, without waiting.
+pub const TEN: Receive = Receive {
+    max: 10,
+    wait: Duration::ZERO,
+    visibility: None,
+};
+
+pub fn waiting(seconds: u64) -> Receive {
+    Receive {
+        max: 10,
+        wait: Duration::from_secs(seconds),
+        visibility: None,
+    }
+}
+
+pub fn bodies(received: &[Received]) -> Vec<&str> {
+    received.iter().map(|message| message.body.as_str()).collect()
+}
+
+/// Receives the one message that is there.
+pub async fn receive_one(sqs: &Sqs, queue: &str) -> Received {
+    let mut received = sqs.receive(queue, ONE).await.unwrap();
+    assert_eq!(received.len(), 1, "one message in {queue}");
+    received.remove(0)
 }
