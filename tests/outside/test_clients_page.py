@@ -10,7 +10,7 @@ import boto3
 import pytest
 
 from conftest import ROOT, Up, computed
-from test_readme import typed
+from test_readme import of_both_generations, typed
 
 PAGE = (ROOT / "functions/CLIENTS.md").read_text()
 # The page's folder, with this repository beside it under the name that the page gives it.
@@ -294,6 +294,7 @@ def test_ids_in_rust():
 # Dead letters
 
 
-def test_the_letter_of_a_wrong_cart_says_what_is_wrong(stack):
-    told = typed(EXPORTS + block("sh", section("Where errors appear")), stack)
+@of_both_generations
+def test_the_letter_of_a_wrong_cart_says_what_is_wrong(stack, cli):
+    told = typed(EXPORTS + block("sh", section("Where errors appear")), stack, cli)
     assert re.search(r"^malformed\t.*client_id", told, re.MULTILINE), told

@@ -9,7 +9,7 @@ import sys
 
 from conftest import ROOT, Up
 from test_contract import cart, finalize
-from test_readme import AWS
+from test_readme import of_both_generations
 from test_views_page import NODE, installed, run
 
 PAGE = (ROOT / "functions/TESTING.md").read_text()
@@ -25,13 +25,14 @@ def running():
     return {line.split()[0] for line in listed.splitlines() if f"{os.environ['BUNDLE']} up " in line}
 
 
-def test_the_program_runs_without_its_checkout_and_the_shells_lines_leave_nothing_behind(tmp_path):
+@of_both_generations
+def test_the_program_runs_without_its_checkout_and_the_shells_lines_leave_nothing_behind(tmp_path, cli):
     build, lines = blocks("sh")
     assert build == "cargo build --bin local\n", "what the suite builds once, for all of it"
     program = tmp_path / "elsewhere"
     program.write_bytes(pathlib.Path(os.environ["BUNDLE"]).read_bytes())
     program.chmod(0o755)
-    path = f"{AWS.parent}:{os.environ['PATH']}"
+    path = f"{cli.parent}:{os.environ['PATH']}"
     bash = ["bash", "-euo", "pipefail", "-c", lines]
     told = run(bash, cwd=tmp_path, env={**os.environ, "BUNDLE": str(program), "PATH": path, "AWS_PAGER": ""})
     last = told.splitlines()[-1]

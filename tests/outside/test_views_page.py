@@ -12,7 +12,7 @@ import pytest
 
 from conftest import ROOT, Up
 from test_contract import cart, finalize
-from test_readme import typed
+from test_readme import of_both_generations, typed
 from test_views import shown
 
 PAGE = (ROOT / "functions/VIEWS.md").read_text()
@@ -50,14 +50,15 @@ def assert_tells(told, completed, unanswered):
     assert "1 open" in told
 
 
-def test_the_cli(asked):
+@of_both_generations
+def test_the_cli(asked, cli):
     up, _, unanswered = asked
     [script] = blocks("sh")
-    told = typed(script, up).splitlines()
+    told = typed(script, up, cli).splitlines()
     assert told[0].split("\t")[0] == "awaiting_payment"
     # The part of the index that the open order is in is asked for.
     part = up.dynamodb.get_item(TableName="local-orders", Key={"order_id": {"S": unanswered}})["Item"]["open_shard"]["S"]
-    assert unanswered in typed(script.replace('"S": "0"', f'"S": "{part}"'), up)
+    assert unanswered in typed(script.replace('"S": "0"', f'"S": "{part}"'), up, cli)
 
 
 def test_python(asked):
