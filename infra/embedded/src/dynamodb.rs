@@ -10,6 +10,7 @@ mod body;
 mod database;
 mod error;
 mod meter;
+mod plain_query;
 mod streams;
 
 use std::collections::HashMap;
@@ -47,6 +48,7 @@ use database::Database;
 pub use error::DynamoDbError;
 use meter::{Metered, Refused};
 pub use meter::{Totals, Units};
+use plain_query::{Accepted, PlainQuery};
 pub use streams::{Record, Records, SequenceNumber, Stream, StreamPosition};
 
 /// DynamoDB and its streams. Clones share the tables.
@@ -63,6 +65,8 @@ struct Shared {
     changes: Mutex<HashMap<String, watch::Sender<u64>>>,
     /// How often a table was made, changed or deleted.
     tables: watch::Sender<u64>,
+    /// Queries that need no second look.
+    accepted: Accepted,
     /// What the tables are kept in, if in a file: it ends with them.
     _store: Option<Store>,
 }
@@ -115,6 +119,7 @@ impl DynamoDb {
             totals: Mutex::default(),
             changes: Mutex::default(),
             tables: watch::Sender::new(0),
+            accepted: Accepted::default(),
             _store: store,
         };
         Self {
@@ -153,7 +158,7 @@ impl DynamoDb {
         match operation {
             "PutItem" => self.metered::<PutItemRequest>(body),
             "GetItem" => self.metered::<GetItemRequest>(body),
-            "Query" => self.metered::<QueryRequest>(body),
+            "Query" => self.query(body),
             "TransactWriteItems" => self.metered::<TransactWriteItemsRequest>(body),
             "TransactGetItems" => self.metered::<TransactGetItemsRequest>(body),
             "UpdateItem" => self.metered::<UpdateItemRequest>(body),
@@ -307,6 +312,24 @@ impl DynamoDb {
             }
             Err(error) => Err(self.charge_refusal(Request::NAME, if_refused, error)),
         }
+    }
+
+    /// What can be answered from the rows as they are stored is (see [`plain_query`]).
+    fn query(&self, body: &[u8]) -> Result<Vec<u8>, DynoxideError> {
+        let Some(plain) = PlainQuery::read(body) else {
+            return self.metered::<QueryRequest>(body);
+        };
+        let shared = &self.shared;
+        if let Some(found) = shared.database.plain_query(&plain, &shared.accepted)? {
+            let mut totals = lock(&shared.totals);
+            totals.add(QueryRequest::NAME, meter::Kind::Read, found.consumed.as_slice());
+            return Ok(found.body);
+        }
+        let answer = self.metered::<QueryRequest>(body);
+        if answer.is_ok() {
+            shared.accepted.note(plain);
+        }
+        answer
     }
 
     /// A failed condition costs the write all the same

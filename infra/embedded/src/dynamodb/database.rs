@@ -17,6 +17,7 @@ use futures::FutureExt;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::plain_query::{Accepted, Found, PlainQuery};
 use crate::store::Engine;
 
 /// For how long a `ClientRequestToken` is remembered
@@ -173,6 +174,10 @@ impl Database {
                 .write_apart(|storage| at_once(transaction::execute(storage, request)))
         };
         Ok(self.statements.once(token.as_deref(), asked, first)?.0)
+    }
+
+    pub(super) fn plain_query(&self, query: &PlainQuery, accepted: &Accepted) -> Result<Option<Found>> {
+        self.engine.read(|storage| query.answer(storage, accepted))
     }
 
     pub(super) fn sweep_ttl(&self) -> Result<usize> {

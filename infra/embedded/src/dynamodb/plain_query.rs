@@ -1,0 +1,236 @@
+//! A `Query` for a whole partition, or for its part on one side of a sort key, answered from the rows as they are stored.
+//!
+//! `dynoxide` keeps an item as the JSON that a client gets, and for an answer reads it into a tree of values, twice over,
+//! and writes it out again: four fifths of what such a query takes. Here the texts are joined. Only what leaves
+//! no choice is answered here, and only for an expression that `dynoxide` has accepted before on this table; all else, and
+//! whatever might be refused, is `dynoxide`'s. With one that read its own rows straight, this module would not be needed.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Mutex;
+
+use dynoxide::storage::{Storage, TableMetadata};
+use dynoxide::types::{
+    AttributeValue, ConsumedCapacity, consumed_capacity, read_capacity_units_with_consistency,
+};
+use dynoxide::{DynoxideError, Result};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::lock;
+
+/// The most bytes of items in one answer
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Query.html>).
+const LARGEST_PAGE: usize = 1024 * 1024;
+
+/// So many expressions are remembered; a client has a handful.
+const MOST_EXPRESSIONS: usize = 1_000;
+
+/// The longest text that is a sort key; a partition key may be longer.
+const LONGEST_KEY: usize = 1_024;
+
+/// A request that says no more than this.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub(super) struct PlainQuery {
+    table_name: String,
+    key_condition_expression: String,
+    #[serde(default)]
+    expression_attribute_names: HashMap<String, String>,
+    expression_attribute_values: HashMap<String, Value>,
+    #[serde(default)]
+    consistent_read: bool,
+    #[serde(default = "forward")]
+    scan_index_forward: bool,
+    return_consumed_capacity: Option<String>,
+}
+
+fn forward() -> bool {
+    true
+}
+
+/// What it answers, and what that cost.
+pub(super) struct Found {
+    pub(super) body: Vec<u8>,
+    pub(super) consumed: Option<ConsumedCapacity>,
+}
+
+/// Expressions that were accepted, by table.
+#[derive(Default)]
+pub(super) struct Accepted(Mutex<HashSet<(String, String)>>);
+
+impl Accepted {
+    /// Takes note of a request that was answered.
+    pub(super) fn note(&self, query: PlainQuery) {
+        let mut known = lock(&self.0);
+        if known.len() < MOST_EXPRESSIONS {
+            known.insert((query.table_name, query.key_condition_expression));
+        }
+    }
+
+    fn knows(&self, query: &PlainQuery) -> bool {
+        let key = (query.table_name.clone(), query.key_condition_expression.clone());
+        lock(&self.0).contains(&key)
+    }
+}
+
+/// The condition on a key: a side of its value, as SQL has it.
+struct Range {
+    side: &'static str,
+    key: String,
+}
+
+impl PlainQuery {
+    /// The request, if it says no more than this can answer.
+    pub(super) fn read(body: &[u8]) -> Option<Self> {
+        serde_json::from_slice(body).ok()
+    }
+
+    /// The answer; none if it is for `dynoxide` to give one.
+    pub(super) fn answer(&self, storage: &Storage, accepted: &Accepted) -> Result<Option<Found>> {
+        if !accepted.knows(self) {
+            return Ok(None);
+        }
+        let Some(table) = storage.get_table_metadata(&self.table_name)? else {
+            return Ok(None);
+        };
+        let Some((partition, range)) = self.keys(&table) else {
+            return Ok(None);
+        };
+        let (side, order) = (
+            range
+                .as_ref()
+                .map_or(String::new(), |range| format!("AND sk {} ?2", range.side)),
+            if self.scan_index_forward { "ASC" } else { "DESC" },
+        );
+        let name = self.table_name.replace('"', "\"\"");
+        let sql =
+            format!("SELECT item_json, item_size FROM \"{name}\" WHERE pk = ?1 {side} ORDER BY sk {order}");
+        let mut statement = storage.conn().prepare_cached(&sql)?;
+        let parameters: Vec<&str> = [
+            Some(partition.as_str()),
+            range.as_ref().map(|range| range.key.as_str()),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        let mut rows = statement.query(rusqlite::params_from_iter(parameters))?;
+        let (mut body, mut count, mut size) = (b"{\"Items\":[".to_vec(), 0, 0);
+        while let Some(row) = rows.next()? {
+            size += row.get::<_, usize>(1)?;
+            if size > LARGEST_PAGE {
+                return Ok(None);
+            }
+            if count > 0 {
+                body.push(b',');
+            }
+            let item = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+            body.extend_from_slice(item.as_bytes());
+            count += 1;
+        }
+        body.extend_from_slice(format!("],\"Count\":{count},\"ScannedCount\":{count}").as_bytes());
+        let units = read_capacity_units_with_consistency(size, self.consistent_read);
+        if let Some(told) = consumed_capacity(&self.table_name, units, &self.return_consumed_capacity) {
+            let unwritable = |error: serde_json::Error| DynoxideError::InternalServerError(error.to_string());
+            body.extend_from_slice(b",\"ConsumedCapacity\":");
+            serde_json::to_writer(&mut body, &told).map_err(unwritable)?;
+        }
+        body.push(b'}');
+        let consumed = consumed_capacity(&self.table_name, units, &Some("TOTAL".to_owned()));
+        Ok(Some(Found { body, consumed }))
+    }
+
+    /// The keys that are asked for, in the form in which they are stored; none if anything is out of the ordinary.
+    fn keys(&self, table: &TableMetadata) -> Option<(String, Option<Range>)> {
+        let mode = self.return_consumed_capacity.as_deref();
+        if table.vector_index_definitions.is_some()
+            || !matches!(mode, None | Some("NONE" | "TOTAL" | "INDEXES"))
+        {
+            return None;
+        }
+        let schema: Value = serde_json::from_str(&table.key_schema).ok()?;
+        let key_name = |kind: &str| {
+            let key = schema.as_array()?.iter().find(|key| key["KeyType"] == kind)?;
+            key["AttributeName"].as_str()
+        };
+        let words = words(&self.key_condition_expression)?;
+        let used = |name: &str, value: &str| {
+            let names = usize::from(name.starts_with('#'));
+            (names, self.expression_attribute_values.contains_key(value))
+        };
+        match words.as_slice() {
+            [name, "=", value] => {
+                let (names, there) = used(name, value);
+                let all = there && self.uses(names, 1);
+                let partition = self.key(table, name, key_name("HASH")?, value)?;
+                all.then_some((partition, None))
+            }
+            [name, "=", value, and, sort, side, bound]
+                if and.eq_ignore_ascii_case("AND") && value != bound =>
+            {
+                let ((names, there), (more_names, also_there)) = (used(name, value), used(sort, bound));
+                let all = there && also_there && name != sort && self.uses(names + more_names, 2);
+                let partition = self.key(table, name, key_name("HASH")?, value)?;
+                let key = self.key(table, sort, key_name("RANGE")?, bound)?;
+                let side = ["=", "<", "<=", ">", ">="]
+                    .into_iter()
+                    .find(|known| known == side)?;
+                all.then_some((partition, Some(Range { side, key })))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the request holds no more names and values than that.
+    fn uses(&self, names: usize, values: usize) -> bool {
+        self.expression_attribute_names.len() == names && self.expression_attribute_values.len() == values
+    }
+
+    fn key(&self, table: &TableMetadata, name: &str, expected: &str, value: &str) -> Option<String> {
+        let name = match name.strip_prefix('#') {
+            Some(_) => self.expression_attribute_names.get(name)?,
+            None => name,
+        };
+        let definitions: Value = serde_json::from_str(&table.attribute_definitions).ok()?;
+        let mut definitions = definitions.as_array()?.iter();
+        let definition = definitions.find(|definition| definition["AttributeName"] == name)?;
+        let kind = definition["AttributeType"].as_str()?;
+        let given = self.expression_attribute_values.get(value)?.as_object()?;
+        let text = given
+            .get(kind)?
+            .as_str()
+            .filter(|_| given.len() == 1 && name == expected)?;
+        match kind {
+            "S" if (1..=LONGEST_KEY).contains(&text.len()) => {
+                AttributeValue::S(text.to_owned()).to_key_string()
+            }
+            "N" if is_whole(text) => AttributeValue::N(text.to_owned()).to_key_string(),
+            _ => None,
+        }
+    }
+}
+
+/// A number about which there is nothing to say: 1 to 18 digits.
+fn is_whole(text: &str) -> bool {
+    (1..=18).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_digit())
+        && (text == "0" || !text.starts_with('0'))
+}
+
+/// Names, placeholders and comparisons; none if there is anything else.
+fn words(expression: &str) -> Option<Vec<&str>> {
+    let is_name = |character: char| character.is_ascii_alphanumeric() || "_#:".contains(character);
+    let is_comparison = |character: char| "<>=".contains(character);
+    let mut words = Vec::new();
+    let mut rest = expression.trim();
+    while let Some(first) = rest.chars().next() {
+        let belongs: &dyn Fn(char) -> bool = match first {
+            first if is_name(first) => &is_name,
+            first if is_comparison(first) => &is_comparison,
+            _ => return None,
+        };
+        let end = rest.find(|character| !belongs(character)).unwrap_or(rest.len());
+        words.push(&rest[..end]);
+        rest = rest[end..].trim_start();
+    }
+    Some(words)
+}
