@@ -464,12 +464,15 @@ impl Queue {
         if let Some(trace_header) = &system.aws_trace_header {
             attributes["AWSTraceHeader"] = trace_header.as_str().into();
         }
+        if let Some(source) = &system.dead_letter_queue_source_arn {
+            attributes["DeadLetterQueueSourceArn"] = source.as_str().into();
+        }
         let message_attributes: Map<String, Value> = message
             .message_attributes
             .iter()
             .map(|(name, attribute)| (name.clone(), message_attribute(attribute)))
             .collect();
-        json!({
+        let mut record = json!({
             "messageId": message.message_id,
             "receiptHandle": message.receipt_handle,
             "body": message.body,
@@ -479,7 +482,11 @@ impl Queue {
             "eventSource": "aws:sqs",
             "eventSourceARN": self.arn,
             "awsRegion": self.region,
-        })
+        });
+        if let Some(digest) = &message.md5_of_message_attributes {
+            record["md5OfMessageAttributes"] = digest.as_str().into();
+        }
+        record
     }
 }
 

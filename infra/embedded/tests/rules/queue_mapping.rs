@@ -48,7 +48,9 @@ async fn an_event_holds_each_message_in_the_shape_that_lambda_documents() {
         trace_header: Some(trace.to_owned()),
         ..Outgoing::default()
     };
-    let id = stack.sqs.send(QUEUE, message).unwrap().message_id;
+    let sent = stack.sqs.send(QUEUE, message).unwrap();
+    let (id, digest) = (sent.message_id, sent.md5_of_message_attributes);
+    assert!(digest.is_some());
     let probe = Probe::content();
     let mapping = start(&stack, Settings::of(QUEUE), &probe);
     mapping.until(|| !probe.invocations().is_empty()).await;
@@ -81,6 +83,7 @@ async fn an_event_holds_each_message_in_the_shape_that_lambda_documents() {
                     "stringListValues": [], "binaryListValues": [], "dataType": "Binary",
                 },
             },
+            "md5OfMessageAttributes": digest,
             "md5OfBody": "5d41402abc4b2a76b9719d911017c592",
             "eventSource": "aws:sqs",
             "eventSourceARN": "arn:aws:sqs:eu-central-1:123456789012:jobs",
@@ -89,6 +92,44 @@ async fn an_event_holds_each_message_in_the_shape_that_lambda_documents() {
     );
     assert_eq!(invocation.trace_header.as_deref(), Some(trace));
     assert_eq!(invocation.deadline, at(30));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_without_attributes_has_no_digest_of_them() {
+    let stack = stack();
+    stack.send(QUEUE, "hello");
+    let probe = Probe::content();
+    let mapping = start(&stack, Settings::of(QUEUE), &probe);
+    mapping.until(|| !probe.invocations().is_empty()).await;
+    let record = records(&probe.invocations()[0].payload).remove(0);
+    assert_eq!(record["messageAttributes"], json!({}));
+    assert_eq!(record.get("md5OfMessageAttributes"), None);
+    assert_eq!(record["attributes"].as_object().unwrap().len(), 4, "{record}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_letter_says_which_queue_gave_it_up() {
+    let stack = stack();
+    stack.create_queue("letters", seconds(30));
+    let source = stack.sqs.queue_arn(QUEUE);
+    let redrive = json!({ "deadLetterTargetArn": stack.sqs.queue_arn("letters"), "maxReceiveCount": "1" });
+    let set = json!({
+        "QueueUrl": stack.sqs.queue_url(QUEUE),
+        "Attributes": { "RedrivePolicy": redrive.to_string() },
+    });
+    let set = stack
+        .sqs
+        .handle("SetQueueAttributes", set.to_string().as_bytes())
+        .await;
+    assert_eq!(set.status, 200);
+    stack.send(QUEUE, "poison");
+    let failing = Probe::new(|_, _| Reply::Fail);
+    let _first = start(&stack, Settings::of(QUEUE), &failing);
+    let probe = Probe::content();
+    let second = start(&stack, Settings::of("letters"), &probe);
+    second.until(|| !probe.invocations().is_empty()).await;
+    let record = records(&probe.invocations()[0].payload).remove(0);
+    assert_eq!(record["attributes"]["DeadLetterQueueSourceArn"], source);
 }
 
 #[tokio::test(start_paused = true)]
