@@ -207,13 +207,11 @@ pub(crate) fn to_the_second(at: SystemTime) -> String {
     rfc3339(at.replace_nanosecond(0).unwrap_or(at))
 }
 
-/// RFC 3339 in UTC, to the millisecond.
+/// RFC 3339 in UTC with the milliseconds, also when they are zero.
 pub(crate) fn to_the_millisecond(at: SystemTime) -> String {
-    let at = OffsetDateTime::from(at);
-    rfc3339(
-        at.replace_nanosecond(at.nanosecond() / 1_000_000 * 1_000_000)
-            .unwrap_or(at),
-    )
+    let milliseconds = OffsetDateTime::from(at).millisecond();
+    let seconds = to_the_second(at);
+    format!("{}.{milliseconds:03}Z", seconds.trim_end_matches('Z'))
 }
 
 fn rfc3339(at: OffsetDateTime) -> String {

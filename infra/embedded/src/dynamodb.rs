@@ -9,6 +9,7 @@
 mod body;
 mod database;
 mod error;
+mod home;
 mod meter;
 mod plain_query;
 mod streams;
@@ -16,6 +17,7 @@ mod streams;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use dynoxide::DynoxideError;
@@ -28,13 +30,10 @@ use dynoxide::actions::{
     update_item::UpdateItemRequest,
 };
 use dynoxide::actions::{
-    create_table::CreateTableRequest, delete_table::DeleteTableRequest,
-    describe_stream::DescribeStreamRequest, describe_table::DescribeTableRequest,
-    describe_time_to_live::DescribeTimeToLiveRequest, get_records::GetRecordsRequest,
-    get_shard_iterator::GetShardIteratorRequest, list_streams::ListStreamsRequest,
-    list_tables::ListTablesRequest, list_tags_of_resource::ListTagsOfResourceRequest,
-    search_vectors::SearchVectorsRequest, tag_resource::TagResourceRequest,
-    untag_resource::UntagResourceRequest, update_table::UpdateTableRequest,
+    create_table::CreateTableRequest, delete_table::DeleteTableRequest, describe_table::DescribeTableRequest,
+    describe_time_to_live::DescribeTimeToLiveRequest, list_tables::ListTablesRequest,
+    list_tags_of_resource::ListTagsOfResourceRequest, search_vectors::SearchVectorsRequest,
+    tag_resource::TagResourceRequest, untag_resource::UntagResourceRequest, update_table::UpdateTableRequest,
     update_time_to_live::UpdateTimeToLiveRequest,
 };
 use serde::Serialize;
@@ -46,9 +45,11 @@ use crate::clock::Clock;
 use crate::store::{Durability, Engine, Store, StoreError, in_plain_words as problem};
 use database::Database;
 pub use error::DynamoDbError;
+use home::Home;
 use meter::{Metered, Refused};
 pub use meter::{Totals, Units};
 use plain_query::{Accepted, PlainQuery};
+pub(crate) use streams::SCHEMA as STREAMS_SCHEMA;
 pub use streams::{Record, Records, SequenceNumber, Stream, StreamPosition};
 
 /// DynamoDB and its streams. Clones share the tables.
@@ -60,6 +61,8 @@ pub struct DynamoDb {
 
 struct Shared {
     database: Database,
+    /// What the database goes by.
+    clock: Clock,
     totals: Mutex<Totals>,
     /// How many writes each table has taken; see [`DynamoDb::changes`].
     changes: Mutex<HashMap<String, watch::Sender<u64>>>,
@@ -69,15 +72,6 @@ struct Shared {
     accepted: Accepted,
     /// What the tables are kept in, if in a file: it ends with them.
     _store: Option<Store>,
-}
-
-/// What the tables' ARNs and shards are called. `dynoxide` has its own names for them, which are replaced
-/// on the way out and put back on the way in.
-#[derive(Clone, Debug)]
-struct Home {
-    region: Arc<str>,
-    /// Beginnings of names: outside, and in the database.
-    names: Arc<[(String, String); 2]>,
 }
 
 /// What an operation answered: an HTTP status and a JSON body.
@@ -115,6 +109,7 @@ impl DynamoDb {
 
     fn on(engine: Arc<Engine>, store: Option<Store>) -> Self {
         let shared = Shared {
+            clock: engine.clock().clone(),
             database: Database::on(engine),
             totals: Mutex::default(),
             changes: Mutex::default(),
@@ -138,17 +133,14 @@ impl DynamoDb {
 
     /// Carries out `operation` of DynamoDB or DynamoDB Streams, such as `PutItem`, on its JSON `body`.
     pub fn handle(&self, operation: &str, body: &[u8]) -> Answer {
+        if let Some(answer) = self.ask_streams(operation, body) {
+            return answer;
+        }
         match self.dispatch(operation, body) {
-            Ok(body) => Answer {
-                status: 200,
-                body: body.into(),
-            },
+            Ok(body) => Answer::done(body),
             Err(error) => {
                 let error = body::as_on_the_wire(operation, in_plain_words(operation, error));
-                Answer {
-                    status: error.status_code(),
-                    body: error.to_json().into(),
-                }
+                Answer::refused(&error)
             }
         }
     }
@@ -172,15 +164,27 @@ impl DynamoDb {
 
             "CreateTable" => self.changing_tables(self.plain(body, |r: CreateTableRequest| {
                 self.check_new_name(&r.table_name)?;
-                database.create_table(r)
+                streams::check_new(r.stream_specification.as_ref())?;
+                let mut answer = database.create_table(r)?;
+                self.describe_streams(&mut answer.table_description)?;
+                Ok(answer)
             })),
-            "DescribeTable" => self.plain(body, |r: DescribeTableRequest| database.describe_table(r)),
-            "UpdateTable" => {
-                self.changing_tables(self.plain(body, |r: UpdateTableRequest| database.update_table(r)))
-            }
-            "DeleteTable" => {
-                self.changing_tables(self.plain(body, |r: DeleteTableRequest| database.delete_table(r)))
-            }
+            "DescribeTable" => self.plain(body, |r: DescribeTableRequest| {
+                let mut answer = database.describe_table(r)?;
+                self.describe_streams(&mut answer.table)?;
+                Ok(answer)
+            }),
+            "UpdateTable" => self.changing_tables(self.plain(body, |r: UpdateTableRequest| {
+                self.check_switch(&r.table_name, r.stream_specification.as_ref())?;
+                let mut answer = database.update_table(r)?;
+                self.describe_streams(&mut answer.table_description)?;
+                Ok(answer)
+            })),
+            "DeleteTable" => self.changing_tables(self.plain(body, |r: DeleteTableRequest| {
+                let mut answer = database.delete_table(r)?;
+                self.describe_streams(&mut answer.table_description)?;
+                Ok(answer)
+            })),
             "ListTables" => self.plain(body, |r: ListTablesRequest| database.list_tables(r)),
             "UpdateTimeToLive" => {
                 self.plain(body, |r: UpdateTimeToLiveRequest| database.update_time_to_live(r))
@@ -194,20 +198,6 @@ impl DynamoDb {
                 database.list_tags_of_resource(r)
             }),
             "SearchVectors" => self.plain(body, |r: SearchVectorsRequest| database.search_vectors(r)),
-
-            "ListStreams" => self.plain(body, |r: ListStreamsRequest| database.list_streams(r)),
-            "DescribeStream" => self.plain(body, |r: DescribeStreamRequest| database.describe_stream(r)),
-            "GetShardIterator" => {
-                self.plain(body, |r: GetShardIteratorRequest| database.get_shard_iterator(r))
-            }
-            "GetRecords" => {
-                let request: GetRecordsRequest = body::read(body)?;
-                let mut answer = database.get_records(request)?;
-                for record in &mut answer.records {
-                    record.aws_region = self.home.region.to_string();
-                }
-                body::write(&answer)
-            }
             unknown => Err(body::unknown_operation(unknown)),
         }
     }
@@ -270,6 +260,10 @@ impl DynamoDb {
     /// A count that changes whenever a table was made, changed or deleted.
     pub fn table_changes(&self) -> watch::Receiver<u64> {
         self.shared.tables.subscribe()
+    }
+
+    fn now(&self) -> SystemTime {
+        self.shared.clock.now()
     }
 
     /// What tells a table from another one of its name, before it or after it; none if it is not there.
@@ -389,58 +383,19 @@ impl DynamoDb {
     }
 }
 
-impl Home {
-    fn new(region: &str, account: &str) -> Self {
-        let here = (dynoxide::streams::LOCAL_REGION, dynoxide::streams::LOCAL_ACCOUNT);
-        let arn = |region, account| format!("arn:aws:dynamodb:{region}:{account}:");
-        let names = [
-            (arn(region, account), arn(here.0, here.1)),
-            // Clients check that a shard's id has 28 characters at least.
-            (
-                "shardId-00000000000000000001-".to_owned(),
-                "shardId-00000001-".to_owned(),
-            ),
-        ];
+impl Answer {
+    fn done(body: Vec<u8>) -> Self {
         Self {
-            region: region.into(),
-            names: Arc::new(names),
+            status: 200,
+            body: body.into(),
         }
     }
 
-    fn inwards(&self, body: &[u8]) -> Vec<u8> {
-        self.names.iter().fold(body.to_vec(), |body, (outside, inside)| {
-            replace(body, outside, inside)
-        })
-    }
-
-    fn outwards(&self, body: Vec<u8>) -> Vec<u8> {
-        self.names
-            .iter()
-            .fold(body, |body, (outside, inside)| replace(body, inside, outside))
-    }
-
-    fn name_outside(&self, name: &str) -> String {
-        self.names
-            .iter()
-            .fold(name.to_owned(), |name, (outside, inside)| {
-                name.replace(inside, outside)
-            })
-    }
-
-    fn name_inside(&self, name: &str) -> String {
-        self.names
-            .iter()
-            .fold(name.to_owned(), |name, (outside, inside)| {
-                name.replace(outside, inside)
-            })
-    }
-}
-
-/// Bytes that are not UTF-8 are left as they are: reading them as JSON is going to say what is wrong.
-fn replace(body: Vec<u8>, from: &str, to: &str) -> Vec<u8> {
-    match std::str::from_utf8(&body) {
-        Ok(text) if text.contains(from) => text.replace(from, to).into_bytes(),
-        _ => body,
+    fn refused(error: &DynoxideError) -> Self {
+        Self {
+            status: error.status_code(),
+            body: error.to_json().into(),
+        }
     }
 }
 

@@ -81,8 +81,6 @@ impl Database {
         write_apart untag_resource(untag_resource::UntagResourceRequest) -> UntagResourceResponse;
         read list_tags_of_resource(list_tags_of_resource::ListTagsOfResourceRequest) -> ListTagsOfResourceResponse;
 
-        read list_streams(list_streams::ListStreamsRequest) -> ListStreamsResponse;
-        read describe_stream(describe_stream::DescribeStreamRequest) -> DescribeStreamResponse;
         read get_shard_iterator(get_shard_iterator::GetShardIteratorRequest) -> GetShardIteratorResponse;
         read get_records(get_records::GetRecordsRequest) -> GetRecordsResponse;
     }

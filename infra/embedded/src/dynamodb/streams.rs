@@ -1,16 +1,31 @@
-//! A table's stream as a reader in this process sees it: where it is, and its records in order.
+//! A table's streams: [`api`] is what a client sees of them over the wire, and this file what a reader in this
+//! process does: where a stream is, and its records in order.
+
+mod api;
+mod checks;
+mod iterator;
+mod lives;
+mod record;
+mod table;
+mod view;
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use dynoxide::actions::describe_stream::DescribeStreamRequest;
+use dynoxide::DynoxideError;
 use dynoxide::actions::get_records::{self, GetRecordsRequest};
-use dynoxide::actions::get_shard_iterator::GetShardIteratorRequest;
+use dynoxide::actions::get_shard_iterator::{
+    GetShardIteratorRequest, decode_shard_iterator, encode_shard_iterator,
+};
 use serde_json::Value;
 
 use super::DynamoDb;
 use super::error::DynamoDbError;
+pub(super) use lives::Life;
+pub(crate) use lives::SCHEMA;
+pub(super) use view::check_new;
 
 /// A record's place in its shard. Later records have greater numbers; nothing else can be told from them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,6 +66,8 @@ pub struct Stream {
     pub table: String,
     /// The attribute whose value decides the order: records of one value stay in order.
     pub partition_key: String,
+    /// All streams of the table, whose records are read one after the other: each says what its records show.
+    lives: Arc<[Life]>,
 }
 
 /// Where to begin reading.
@@ -75,15 +92,18 @@ pub struct Record {
     pub partition: String,
     /// About as many bytes as `json` has.
     pub size: usize,
-    /// The record as `GetRecords` answers it.
+    /// The record as Lambda hands it to a function.
     pub json: Value,
 }
 
 /// Records in order, and where the next ones are.
 #[derive(Clone, Debug)]
 pub struct Records {
-    /// None if the reader has caught up.
+    /// What was changed. A write that changed nothing has no record, so there may be none although more
+    /// follow.
     pub records: Vec<Record>,
+    /// Whether no more followed at that moment.
+    pub at_end: bool,
     /// The iterator to go on with.
     pub next: String,
 }
@@ -101,58 +121,55 @@ impl DynamoDb {
             .get_table_metadata(table)
             .map_err(|e| none(e.to_string()))?;
         let metadata = metadata.ok_or_else(|| none("there is no such table".to_owned()))?;
-        let label = match metadata.stream_label {
-            Some(label) if metadata.stream_enabled => label,
+        let lives = lives::of(&metadata);
+        let newest = match lives.last() {
+            Some(newest) if metadata.stream_enabled => newest,
             _ => return Err(none("its stream is not enabled".to_owned())),
         };
-        let partition_key = partition_key(&metadata.key_schema)
+        let partition_key = lives::partition_key(&metadata.key_schema)
             .ok_or_else(|| none(format!("its key schema {} has no HASH key", metadata.key_schema)))?;
-        let arn = dynoxide::streams::stream_arn(table, &label);
-        let description = DescribeStreamRequest {
-            stream_arn: arn.clone(),
-            ..Default::default()
-        };
-        let description = self.shared.database.describe_stream(description);
-        let description = description.map_err(|e| none(e.to_string()))?.stream_description;
-        match <[_; 1]>::try_from(description.shards) {
-            Ok([shard]) => Ok(Stream {
-                arn: self.home.name_outside(&arn),
-                shard: self.home.name_outside(&shard.shard_id),
-                table: table.to_owned(),
-                partition_key,
-            }),
-            Err(shards) => Err(none(format!(
-                "it has {} shards and one is expected",
-                shards.len()
-            ))),
-        }
+        Ok(Stream {
+            arn: self.home.stream_arn(table, newest),
+            shard: self.home.shard_id(table, newest),
+            table: table.to_owned(),
+            partition_key,
+            lives: lives.into(),
+        })
     }
 
     /// An iterator at `position`.
     pub fn shard_iterator(&self, stream: &Stream, position: StreamPosition) -> Result<String, DynamoDbError> {
-        let (kind, number) = match position {
-            StreamPosition::TrimHorizon => ("TRIM_HORIZON", None),
-            StreamPosition::Latest => ("LATEST", None),
-            StreamPosition::After(number) => ("AFTER_SEQUENCE_NUMBER", Some(number.to_string())),
+        let beginning = stream.lives.last().map_or(0, Life::beginning);
+        let position = match position {
+            StreamPosition::TrimHorizon => beginning,
+            StreamPosition::Latest => self
+                .newest_number(&stream.table)
+                .map_err(|error| DynamoDbError::Read {
+                    table: stream.table.clone(),
+                    reason: error.to_string(),
+                })?
+                .unwrap_or(beginning),
+            // Records of the stream before, which was switched off meanwhile, are read too.
+            StreamPosition::After(number) => lives::stored(number.0).unwrap_or(beginning),
         };
+        let shard = dynoxide::streams::shard_id(&stream.table);
+        Ok(encode_shard_iterator(&stream.table, &shard, position))
+    }
+
+    /// The number of the table's newest record. Its stream has to be on.
+    fn newest_number(&self, table: &str) -> Result<Option<i64>, DynoxideError> {
         let request = GetShardIteratorRequest {
-            stream_arn: stream.arn.clone(),
-            shard_id: self.home.name_inside(&stream.shard),
-            shard_iterator_type: kind.to_owned(),
-            sequence_number: number,
+            // The label is not looked at.
+            stream_arn: dynoxide::streams::stream_arn(table, "newest"),
+            shard_id: dynoxide::streams::shard_id(table),
+            shard_iterator_type: "LATEST".to_owned(),
+            sequence_number: None,
         };
-        let read = |reason: String| DynamoDbError::Read {
-            table: stream.table.clone(),
-            reason,
-        };
-        let answer = self
-            .shared
-            .database
-            .get_shard_iterator(request)
-            .map_err(|e| read(e.to_string()))?;
-        answer
-            .shard_iterator
-            .ok_or_else(|| read(format!("there is no iterator {kind}")))
+        let iterator = self.shared.database.get_shard_iterator(request)?.shard_iterator;
+        let place = iterator.as_deref().and_then(decode_shard_iterator);
+        Ok(place
+            .map(|(_, _, position)| position)
+            .filter(|position| *position > 0))
     }
 
     /// Up to `limit` (at most 1,000) records from `iterator` on.
@@ -170,13 +187,16 @@ impl DynamoDb {
             .database
             .get_records(request)
             .map_err(|e| read(e.to_string()))?;
+        let at_end = answer.records.len() < limit;
         let records: Result<Vec<_>, _> = answer
             .records
             .into_iter()
+            .filter(|record| !record::is_void(record))
             .map(|record| self.record(stream, record))
             .collect();
         Ok(Records {
             records: records.map_err(read)?,
+            at_end,
             next: answer
                 .next_shard_iterator
                 .ok_or_else(|| read("the shard was closed".to_owned()))?,
@@ -184,20 +204,31 @@ impl DynamoDb {
     }
 
     fn record(&self, stream: &Stream, mut record: get_records::Record) -> Result<Record, String> {
-        record.aws_region = self.home.region.to_string();
-        let change = &record.dynamodb;
-        let sequence_number = change
+        let sequence_number: SequenceNumber = record
+            .dynamodb
             .sequence_number
             .parse()
             .map_err(|e: NotASequenceNumber| e.to_string())?;
+        // Before it is trimmed: an event is limited in bytes of JSON.
+        let of_json = usize::try_from(record.dynamodb.size_bytes).unwrap_or_default();
+        let number = lives::stored(sequence_number.0).unwrap_or_default();
+        let life = lives::holding(&stream.lives, number);
+        let hidden = life.map_or(0, |life| record::trim(&mut record, life, &self.home.region));
+        let change = &record.dynamodb;
         let partition = change.keys.get(&stream.partition_key);
         let partition = serde_json::to_string(&partition).map_err(|e| e.to_string())?;
         let created = Duration::try_from_secs_f64(change.approximate_creation_date_time).unwrap_or_default();
         // Names and punctuation around the images.
-        let size = usize::try_from(change.size_bytes).unwrap_or_default() + 640;
+        let size = of_json.saturating_sub(hidden) + 640;
         let mut json = serde_json::to_value(&record).map_err(|e| e.to_string())?;
         // AWS writes whole seconds without a fraction.
         json["dynamodb"]["ApproximateCreationDateTime"] = created.as_secs().into();
+        json["eventSourceARN"] = life
+            .map_or_else(
+                || stream.arn.clone(),
+                |life| self.home.stream_arn(&stream.table, life),
+            )
+            .into();
         Ok(Record {
             sequence_number,
             created: UNIX_EPOCH + created,
@@ -206,10 +237,4 @@ impl DynamoDb {
             json,
         })
     }
-}
-
-fn partition_key(key_schema: &str) -> Option<String> {
-    let schema: Value = serde_json::from_str(key_schema).ok()?;
-    let hash = schema.as_array()?.iter().find(|key| key["KeyType"] == "HASH")?;
-    hash["AttributeName"].as_str().map(str::to_owned)
 }

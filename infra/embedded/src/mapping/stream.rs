@@ -124,13 +124,12 @@ impl Reader {
             }
             // Before the read: what is written meanwhile changes the count again, and is read next time.
             let writes = *self.writes.borrow_and_update();
-            let records = match self.read() {
-                Ok(records) => records,
+            let (records, at_end) = match self.read() {
+                Ok(read) => read,
                 // Deleted a moment ago.
                 Err(_) if self.tables.has_changed().unwrap_or(false) => continue,
                 Err(error) => return Err(error),
             };
-            let at_end = records.len() < LARGEST_READ;
             self.progress.read(&records);
             if at_end {
                 self.progress.read_to_the_end(writes);
@@ -194,16 +193,13 @@ impl Reader {
         }
     }
 
-    fn read(&mut self) -> Result<Vec<Record>, MappingError> {
+    /// The next records, and whether there were no more of them.
+    fn read(&mut self) -> Result<(Vec<Record>, bool), MappingError> {
         let read = self
             .dynamodb
             .records(&self.stream, &self.iterator, LARGEST_READ)?;
         self.iterator = read.next;
-        let mut records = read.records;
-        for record in &mut records {
-            record.json["eventSourceARN"] = self.stream.arn.as_str().into();
-        }
-        Ok(records)
+        Ok((read.records, read.at_end))
     }
 
     /// To each lane its records; false if the lanes are gone.

@@ -20,6 +20,7 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization, TransactionOperati
 use super::file::{self, STREAM_INDEX};
 use super::{StoreError, pace::Pace};
 use crate::clock::Clock;
+use crate::dynamodb::STREAMS_SCHEMA;
 
 /// How many pages the database may hold in memory, in KiB.
 const CACHE_KIB: u32 = 64 * 1024;
@@ -28,6 +29,7 @@ const CACHE_KIB: u32 = 64 * 1024;
 pub(crate) struct Engine {
     held: Mutex<Held>,
     pace: Arc<Pace>,
+    clock: Clock,
 }
 
 struct Held {
@@ -39,24 +41,31 @@ struct Held {
 impl Engine {
     /// In memory, gone with its last owner.
     pub(crate) fn in_memory(clock: Clock) -> Result<Self> {
-        let storage = Storage::memory()?.with_clock(Arc::new(clock));
+        let storage = Storage::memory()?.with_clock(Arc::new(clock.clone()));
         storage.conn().execute_batch(STREAM_INDEX)?;
-        Ok(Self::with(storage, None))
+        storage.conn().execute_batch(STREAMS_SCHEMA)?;
+        Ok(Self::with(storage, None, clock))
     }
 
     /// In a file, which is made if it is not there.
     pub(crate) fn open(path: &Path, clock: Clock) -> std::result::Result<Self, StoreError> {
-        let storage = file::open(path)?.with_clock(Arc::new(clock));
+        let storage = file::open(path)?.with_clock(Arc::new(clock.clone()));
         let group = Group::on(storage.conn());
         let group = group.map_err(|error| file::refusal(path, &error.to_string()))?;
-        Ok(Self::with(storage, Some(group)))
+        Ok(Self::with(storage, Some(group), clock))
     }
 
-    fn with(storage: Storage, group: Option<Group>) -> Self {
+    fn with(storage: Storage, group: Option<Group>, clock: Clock) -> Self {
         Self {
             held: Mutex::new(Held { storage, group }),
             pace: Arc::default(),
+            clock,
         }
+    }
+
+    /// What the database goes by.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// What tells the committer that there is something to commit.

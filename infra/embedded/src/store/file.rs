@@ -9,6 +9,7 @@ use dynoxide::DynoxideError;
 use dynoxide::storage::Storage;
 
 use super::StoreError;
+use crate::dynamodb::STREAMS_SCHEMA;
 
 /// `dynoxide` looks up a table's newest stream record at each write and a reader's place at each read, and
 /// keeps all records: without an index both go through everything that was ever written.
@@ -52,6 +53,7 @@ pub(super) fn open(path: &Path) -> Result<Storage, StoreError> {
     let open = || {
         let storage = Storage::new(name)?;
         storage.conn().execute_batch(STREAM_INDEX)?;
+        storage.conn().execute_batch(STREAMS_SCHEMA)?;
         Ok(storage)
     };
     open().map_err(|error: DynoxideError| refusal(path, &error.to_string()))

@@ -12,6 +12,7 @@ mod schedule;
 mod scheduler;
 mod sdk;
 mod stream_mapping;
+mod streams;
 mod support;
 mod transport;
 mod wire;

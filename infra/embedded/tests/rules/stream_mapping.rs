@@ -331,8 +331,10 @@ async fn the_lowest_reported_sequence_number_is_the_checkpoint() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_empty_list_null_and_an_empty_object_are_success() {
+async fn an_empty_list_null_an_empty_object_and_an_empty_answer_are_success() {
     for answer in [
+        json!([]),
+        json!(""),
         json!({ "batchItemFailures": [] }),
         json!({ "batchItemFailures": null }),
         json!({}),
@@ -353,8 +355,12 @@ async fn a_null_empty_or_unknown_identifier_and_a_malformed_answer_fail_the_whol
         failures(&[""]),
         failures(&["100000000000000000001"]),
         json!({ "batchItemFailures": [{ "itemIdentifier": null }] }),
+        json!({ "batchItemFailures": [{ "itemIdentifier": 123 }] }),
         json!({ "batchItemFailures": [{ "sequenceNumber": "1" }] }),
+        json!({ "batchItemFailures": [{ "sequenceNumber": null }] }),
+        json!({ "batchItemFailures": "no list" }),
         json!("text"),
+        json!(["text"]),
     ] {
         let stack = stack();
         stack.put_many(TABLE, 2);
@@ -432,7 +438,7 @@ async fn after_the_maximum_of_retries_a_batch_is_given_up_and_the_next_one_follo
                 "functionError": "Unhandled",
             },
             "version": "1.0",
-            "timestamp": "2026-01-01T00:00:03Z",
+            "timestamp": "2026-01-01T00:00:03.000Z",
             "DDBStreamBatchInfo": {
                 "shardId": null,
                 "startSequenceNumber": number_of(&third.payload, 1),
@@ -547,8 +553,36 @@ async fn with_partial_responses_a_batch_is_bisected_at_the_reported_record() {
     let mapping = start(&stack, settings, &probe);
     mapping.until_quiet().await;
     assert_eq!(probe.ns(), [vec![1, 2, 3, 4], vec![3, 4], vec![3], vec![4]]);
-    // The function did not fail: it reported.
-    assert_eq!(note(&stack).await["responseContext"].get("functionError"), None);
+    assert_eq!(note(&stack).await["responseContext"], reported());
+}
+
+/// The function did not fail: it reported.
+fn reported() -> Value {
+    json!({ "statusCode": 200, "executedVersion": "$LATEST", "functionError": null })
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_note_of_a_batch_that_was_reported_says_that_the_function_did_not_fail() {
+    for answer in [
+        failures(&[""]),
+        json!({ "batchItemFailures": [{ "sequenceNumber": null }] }),
+        json!("text"),
+    ] {
+        let stack = stack();
+        stack.put(TABLE, "item", 1, 1);
+        let probe = Probe::answering(answer.clone());
+        let settings = Settings {
+            maximum_retry_attempts: Some(3),
+            on_failure: Some(given_up(&stack)),
+            ..partial()
+        };
+        let mapping = start(&stack, settings, &probe);
+        mapping.until_quiet().await;
+        let note = note(&stack).await;
+        assert_eq!(note["responseContext"], reported(), "{answer}");
+        assert_eq!(note["requestContext"]["condition"], "RetryAttemptsExhausted");
+        assert_eq!(note["requestContext"]["approximateInvokeCount"], 4);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -719,6 +753,77 @@ async fn settings_outside_of_lambdas_limits_are_refused() {
         let error = wrong.check().unwrap_err().to_string();
         assert!(error.starts_with(named), "{error}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn writes_that_change_nothing_invoke_no_function() {
+    let stack = stack();
+    let probe = Probe::content();
+    let mapping = start(&stack, defaults(), &probe);
+    stack.put(TABLE, "item", 1, 1);
+    mapping.until_quiet().await;
+    stack.put(TABLE, "item", 1, 1);
+    mapping.until_quiet().await;
+    sleep(seconds(60)).await;
+    assert_eq!(probe.ns(), [[1]]);
+    stack.put(TABLE, "item", 1, 2);
+    mapping.until_quiet().await;
+    assert_eq!(probe.ns(), [[1], [2]]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_switched_on_again_is_read_from_its_beginning_and_no_earlier() {
+    let stack = stack();
+    let switch = |stream: &Value| {
+        stack.ask(
+            "UpdateTable",
+            &json!({ "TableName": TABLE, "StreamSpecification": stream }),
+        );
+    };
+    stack.put(TABLE, "before", 1, 1);
+    switch(&json!({ "StreamEnabled": false }));
+    stack.put(TABLE, "unseen", 1, 2);
+    switch(&json!({ "StreamEnabled": true, "StreamViewType": "NEW_IMAGE" }));
+    stack.put(TABLE, "after", 1, 3);
+    let probe = Probe::content();
+    let mapping = start(&stack, defaults(), &probe);
+    mapping.until_quiet().await;
+    assert_eq!(probe.ns(), [[3]]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_of_a_stream_that_was_switched_off_and_on_carry_the_arn_of_their_own() {
+    let stack = stack();
+    let stream = || stack.dynamodb.stream_of(TABLE).unwrap().arn;
+    let first = stream();
+    let probe = Probe::content();
+    let mapping = start(&stack, defaults(), &probe);
+    mapping.until_quiet().await;
+    stack.put(TABLE, "one", 1, 1);
+    for specification in [
+        json!({ "StreamEnabled": false }),
+        json!({ "StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES" }),
+    ] {
+        stack.ask(
+            "UpdateTable",
+            &json!({ "TableName": TABLE, "StreamSpecification": specification }),
+        );
+    }
+    stack.put(TABLE, "two", 1, 2);
+    mapping.until(|| probe.ns().concat().len() == 2).await;
+    let of = |record: &Value| {
+        let shown = &record["dynamodb"]["StreamViewType"];
+        (
+            record["eventSourceARN"].clone(),
+            shown.as_str().unwrap().to_owned(),
+        )
+    };
+    let seen: Vec<_> = probe.batches().concat().iter().map(of).collect();
+    let expected = [
+        (json!(first), "NEW_IMAGE".to_owned()),
+        (json!(stream()), "NEW_AND_OLD_IMAGES".to_owned()),
+    ];
+    assert_eq!(seen, expected);
 }
 
 #[tokio::test(start_paused = true)]

@@ -101,6 +101,16 @@ impl Stack {
     }
 }
 
+/// Code and message of an operation of DynamoDB that has to be refused with a 400.
+pub fn refusal(stack: &Stack, operation: &str, request: &Value) -> (String, String) {
+    let answer = stack.dynamodb.handle(operation, request.to_string().as_bytes());
+    let body: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(answer.status, 400, "{operation} {request}: {body}");
+    let code = body["__type"].as_str().unwrap().rsplit('#').next().unwrap();
+    let message = body["message"].as_str().or(body["Message"].as_str());
+    (code.to_owned(), message.unwrap_or_default().to_owned())
+}
+
 pub fn table(name: &str) -> Value {
     json!({
         "TableName": name,

@@ -180,7 +180,7 @@ impl Lane {
         let (done, failure) = match &answer {
             Err(error) => (0, Some(error.to_string())),
             Ok(_) if !self.settings.report_batch_item_failures => (part.records.len(), None),
-            Ok(answer) => match report::read(answer, |id| part.place_of(id).is_some()) {
+            Ok(answer) => match report::read_of_stream(answer, |id| part.place_of(id).is_some()) {
                 Report::Success => (part.records.len(), None),
                 Report::Failed(ids) => {
                     // Numbers rise within a batch, so the lowest is the first.
@@ -274,11 +274,11 @@ impl Lane {
             },
         });
         if let Some(last) = &part.last {
-            let mut context = json!({ "statusCode": 200, "executedVersion": "$LATEST" });
-            if last.function_error {
-                context["functionError"] = "Unhandled".into();
-            }
-            note["responseContext"] = context;
+            note["responseContext"] = json!({
+                "statusCode": 200,
+                "executedVersion": "$LATEST",
+                "functionError": last.function_error.then_some("Unhandled"),
+            });
         }
         note
     }
