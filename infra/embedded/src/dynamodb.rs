@@ -12,6 +12,7 @@ mod error;
 mod home;
 mod meter;
 mod plain_query;
+mod names;
 mod streams;
 
 use std::collections::HashMap;
@@ -136,11 +137,21 @@ impl DynamoDb {
         if let Some(answer) = self.ask_streams(operation, body) {
             return answer;
         }
+        match self.home.with_names(operation, body) {
+            Ok(None) => self.answer(operation, body),
+            Ok(Some((body, asked))) => asked.in_arns(self.answer(operation, &body)),
+            Err(error) => Answer::refused(&error),
+        }
+    }
+
+    fn answer(&self, operation: &str, body: &[u8]) -> Answer {
         match self.dispatch(operation, body) {
             Ok(body) => Answer::done(body),
             Err(error) => {
                 let error = body::as_on_the_wire(operation, in_plain_words(operation, error));
-                Answer::refused(&error)
+                let mut answer = Answer::refused(&error);
+                answer.body = self.home.outwards(answer.body.into()).into();
+                answer
             }
         }
     }
@@ -337,7 +348,7 @@ impl DynamoDb {
         let (charges, error) = refused.settle(error);
         let mut totals = lock(&self.shared.totals);
         for (table, units) in charges {
-            totals.add_write(operation, table_name(&table), units);
+            totals.add_write(operation, &table, units);
         }
         error
     }
@@ -397,13 +408,6 @@ impl Answer {
             body: error.to_json().into(),
         }
     }
-}
-
-/// A table may be named by its ARN wherever it may be named.
-fn table_name(name_or_arn: &str) -> &str {
-    name_or_arn
-        .rsplit_once(":table/")
-        .map_or(name_or_arn, |(_, name)| name)
 }
 
 /// A fault of the database itself says what it means, not in whose words it came.

@@ -11,20 +11,24 @@ pub(super) struct Home {
     pub region: Arc<str>,
     pub account: Arc<str>,
     /// Beginnings of names: outside, and in the database.
-    names: Arc<[(String, String); 2]>,
+    names: Arc<[(String, String); 3]>,
 }
 
 impl Home {
     pub fn new(region: &str, account: &str) -> Self {
         let here = (dynoxide::streams::LOCAL_REGION, dynoxide::streams::LOCAL_ACCOUNT);
-        let pair = |service: &str| {
+        let pair = |service: &str, here: (&str, &str)| {
             let arn = |region, account| format!("arn:aws:{service}:{region}:{account}:");
             (arn(region, account), arn(here.0, here.1))
         };
+        let user = (
+            format!("arn:aws:iam::{account}:root"),
+            format!("arn:aws:iam::{}:root", here.1),
+        );
         Self {
             region: region.into(),
             account: account.into(),
-            names: Arc::new([pair("dynamodb"), pair("kms")]),
+            names: Arc::new([pair("dynamodb", here), pair("kms", here), user]),
         }
     }
 

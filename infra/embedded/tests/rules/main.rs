@@ -14,5 +14,6 @@ mod sdk;
 mod stream_mapping;
 mod streams;
 mod support;
+mod table_arns;
 mod transport;
 mod wire;
