@@ -1,5 +1,5 @@
-//! What a Lambda bundle needs of AWS, embedded in one process: DynamoDB with its streams, SQS, `EventBridge`, one-time
-//! schedules of its Scheduler, and Lambda's event-source mappings.
+//! What functions on Lambda need of AWS, embedded in one process: DynamoDB with its streams, SQS, `EventBridge`, one-time
+//! schedules of its Scheduler, and Lambda's event-source mappings. Begin with [`Aws`].
 //!
 //! The parts, from the inside out:
 //!
@@ -14,6 +14,7 @@
 //! | [`transport`] | the HTTP client of the AWS SDK, without a socket, with faults on demand |
 //! | [`server`] | the same wire on a TCP port, for clients in other processes |
 //! | [`mapping`] | Lambda's event-source mappings for a queue, a stream and a schedule |
+//! | [`aws`] | all of it, started by one call |
 //!
 //! SQS itself is the crate `embedded-sqs`.
 //!
@@ -30,6 +31,7 @@
 //! A paused clock and a socket do not go together: tokio sees no work while a peer in another process
 //! thinks, and moves the clock on. Pause the clock with [`transport`], let it run with [`server`].
 
+pub mod aws;
 pub mod clock;
 pub mod dynamodb;
 pub mod eventbridge;
@@ -40,6 +42,7 @@ pub mod store;
 pub mod transport;
 pub mod wire;
 
+pub use aws::Aws;
 pub use clock::Clock;
 pub use dynamodb::DynamoDb;
 pub use embedded_sqs::Sqs;

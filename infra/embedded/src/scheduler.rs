@@ -3,7 +3,7 @@
 //! Two doors, as of the other services: [`Scheduler::handle`] answers the service's REST protocol, and the typed
 //! methods are for what lives in the same process. [`Scheduler::run`] is what fires the schedules.
 //!
-//! What it takes is what a bundle needs: `at(…)` in UTC, queues as targets, a dead-letter queue, a retry policy.
+//! What it takes is what one-time deadlines need: `at(…)` in UTC, queues as targets, a dead-letter queue, a retry policy.
 //! What AWS refuses is refused in its words; what AWS takes beyond that is refused too, and the message says so.
 //! Roles are not asked for what they allow. Stricter than AWS: a schedule fires to the millisecond, where AWS
 //! takes up to a minute.

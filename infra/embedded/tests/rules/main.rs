@@ -16,4 +16,5 @@ mod streams;
 mod support;
 mod table_arns;
 mod transport;
+mod whole;
 mod wire;
