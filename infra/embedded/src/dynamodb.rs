@@ -14,6 +14,8 @@ mod meter;
 mod plain_query;
 mod names;
 mod streams;
+mod transactions;
+mod words;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -164,6 +166,15 @@ impl DynamoDb {
             "Query" => self.query(body),
             "TransactWriteItems" => self.metered::<TransactWriteItemsRequest>(body),
             "TransactGetItems" => self.metered::<TransactGetItemsRequest>(body),
+            "Query" => self.metered::<QueryRequest>(body),
+            "TransactWriteItems" => {
+                transactions::check(body)?;
+                self.metered::<TransactWriteItemsRequest>(body)
+            }
+            "TransactGetItems" => {
+                transactions::check(body)?;
+                self.metered::<TransactGetItemsRequest>(body)
+            }
             "UpdateItem" => self.metered::<UpdateItemRequest>(body),
             "DeleteItem" => self.metered::<DeleteItemRequest>(body),
             "BatchGetItem" => self.metered::<BatchGetItemRequest>(body),

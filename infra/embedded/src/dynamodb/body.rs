@@ -4,6 +4,8 @@ use dynoxide::DynoxideError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::words;
+
 /// Reads a request. `dynoxide` classifies what is wrong with one by a prefix of the message, which must
 /// not reach a client.
 pub(super) fn read<Request: DeserializeOwned>(body: &[u8]) -> Result<Request, DynoxideError> {
@@ -24,18 +26,8 @@ pub(super) fn read<Request: DeserializeOwned>(body: &[u8]) -> Result<Request, Dy
             DynoxideError::EnvelopedValidation(plain(text))
         } else if let Some(text) = found("VALIDATION:") {
             DynoxideError::ValidationException(plain(text))
-        } else if [
-            "missing field",
-            "unknown variant",
-            "invalid type: null",
-            "AttributeValue",
-        ]
-        .iter()
-        .any(|part| message.contains(part))
-        {
-            DynoxideError::ValidationException(plain(&message))
         } else {
-            DynoxideError::SerializationException(plain(&message))
+            words::refusal(without_position(&message))
         }
     })
 }

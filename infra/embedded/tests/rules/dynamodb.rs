@@ -5,7 +5,7 @@ use embedded_aws::{Clock, DynamoDb};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::support::{Stack, item, seconds, table};
+use crate::support::{Stack, item, refusal, seconds, table};
 
 const TABLE: &str = "events";
 
@@ -203,6 +203,76 @@ async fn a_body_that_is_no_request_gets_the_error_that_dynamodb_gives() {
         kind(r#"{ "TableName": "missing", "Item": {} }"#),
         "ResourceNotFoundException"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_wrong_with_a_body_is_said_in_dynamodbs_words() {
+    let stack = stack();
+    let said = |operation: &str, request: Value| {
+        let (code, message) = refusal(&stack, operation, &request);
+        assert!(!message.contains("invalid type"), "{message}");
+        format!("{code}: {message}")
+    };
+    let text = "SerializationException: TRUE_VALUE cannot be converted to String";
+    assert_eq!(said("PutItem", json!({ "TableName": true })), text);
+    let number = "SerializationException: NUMBER_VALUE cannot be converted to String";
+    assert_eq!(said("ListStreams", json!({ "TableName": 1 })), number);
+    let structure = "SerializationException: Start of structure or map found where not expected";
+    assert_eq!(said("DescribeStream", json!({ "StreamArn": {} })), structure);
+    let list = "SerializationException: Unrecognized collection type class java.lang.String";
+    assert_eq!(said("DescribeStream", json!({ "StreamArn": [] })), list);
+    let map = "SerializationException: Unexpected field type";
+    assert_eq!(said("BatchGetItem", json!({ "RequestItems": "23" })), map);
+    let part = "SerializationException: Unexpected value type in payload";
+    assert_eq!(
+        said("BatchGetItem", json!({ "RequestItems": { "a": "23" } })),
+        part
+    );
+    let long = "SerializationException: STRING_VALUE cannot be converted to Long";
+    assert_eq!(said("ListStreams", json!({ "Limit": "1" })), long);
+    let missing = "ValidationException: 1 validation error detected: Value null at 'requestItems' failed to satisfy \
+                   constraint: Member must not be null";
+    assert_eq!(said("BatchGetItem", json!({})), missing);
+    let empty = "ValidationException: Supplied AttributeValue is empty, must contain exactly one of the supported \
+                 datatypes";
+    let keys = json!({ "RequestItems": { TABLE: { "Keys": [{ "id": {} }] } } });
+    assert_eq!(said("BatchGetItem", keys), empty);
+}
+
+#[tokio::test(start_paused = true)]
+async fn empty_and_unused_names_and_values_of_expressions_are_refused() {
+    let stack = stack();
+    let key = json!({ "id": { "S": "a" }, "revision": { "N": "1" } });
+    let (names, values) = ("ExpressionAttributeNames", "ExpressionAttributeValues");
+    let with = |name: &str, value: &Value| {
+        let mut update = json!({ "TableName": TABLE, "Key": key, "UpdateExpression": "REMOVE n" });
+        update[name] = value.clone();
+        update
+    };
+    for (name, value) in [
+        (names, json!({})),
+        (values, json!({})),
+        (names, json!({ "#unused": "n" })),
+        (values, json!({ ":unused": { "N": "1" } })),
+    ] {
+        let (code, message) = refusal(&stack, "UpdateItem", &with(name, &value));
+        assert_eq!(code, "ValidationException");
+        assert!(message.contains(name), "{message}");
+        let transaction = json!({ "TransactItems": [{ "Update": with(name, &value) }] });
+        let (_, message) = refusal(&stack, "TransactWriteItems", &transaction);
+        assert!(
+            message.contains(name) || message.contains("ValidationError"),
+            "{message}"
+        );
+        let mut put = json!({ "TableName": TABLE, "Item": item("a", 1, 1) });
+        put["ConditionExpression"] = "attribute_not_exists(n)".into();
+        put[name] = value.clone();
+        assert_eq!(refusal(&stack, "PutItem", &put).0, "ValidationException", "{put}");
+        let mut scan = json!({ "TableName": TABLE, "FilterExpression": "attribute_exists(n)" });
+        scan[name] = value;
+        assert_eq!(refusal(&stack, "Scan", &scan).0, "ValidationException", "{scan}");
+    }
+    assert_eq!(stack.ask("Scan", &json!({ "TableName": TABLE }))["Count"], 0);
 }
 
 #[tokio::test(start_paused = true)]
