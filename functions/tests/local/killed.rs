@@ -161,6 +161,8 @@ fn bodies(address: &str, queue: &str) -> Vec<String> {
     }
 }
 
+// The figures, for whoever asks for them with --nocapture.
+#[allow(clippy::print_stdout)]
 #[test]
 fn whatever_was_acknowledged_before_a_kill_is_there_after_it_once() {
     let kills = std::env::var("KILLS")

@@ -11,8 +11,8 @@ mod database;
 mod error;
 mod home;
 mod meter;
-mod plain_query;
 mod names;
+mod plain_query;
 mod streams;
 mod transactions;
 mod words;
@@ -164,9 +164,6 @@ impl DynamoDb {
             "PutItem" => self.metered::<PutItemRequest>(body),
             "GetItem" => self.metered::<GetItemRequest>(body),
             "Query" => self.query(body),
-            "TransactWriteItems" => self.metered::<TransactWriteItemsRequest>(body),
-            "TransactGetItems" => self.metered::<TransactGetItemsRequest>(body),
-            "Query" => self.metered::<QueryRequest>(body),
             "TransactWriteItems" => {
                 transactions::check(body)?;
                 self.metered::<TransactWriteItemsRequest>(body)

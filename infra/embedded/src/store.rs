@@ -16,18 +16,20 @@
 //! | `committer` | the thread that ends groups, syncs them, and moves them into the database file |
 //! | `kept` | what services keep beside tables: entries of a key and a text |
 //! | `file` | the file, looked at before it is opened |
+//! | `error` | why a file can't keep anything |
 //! | `earlier` | files of earlier versions |
 
 mod committer;
 pub(crate) mod earlier;
 mod engine;
+mod error;
 mod file;
 mod kept;
 mod pace;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use embedded_sqs::Sqs;
@@ -35,52 +37,13 @@ use serde::de::DeserializeOwned;
 
 use crate::clock::Clock;
 use committer::Committer;
+pub use committer::Durability;
 pub use earlier::EarlierFileError;
 pub(crate) use engine::Engine;
+pub use error::StoreError;
 pub(crate) use file::in_plain_words;
 pub(crate) use kept::Collection;
 use kept::Entries;
-
-/// What an answer waits for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Durability {
-    /// That it survives the end of this process, at whatever moment.
-    Process,
-    /// That it survives the loss of power too: it was synced to the disk.
-    #[default]
-    Power,
-}
-
-/// Why a file can't keep anything. It is left as it was found.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The database in memory could not be set up.
-    #[error("the database in memory could not be set up: {reason}")]
-    Memory {
-        /// The database's words.
-        reason: String,
-    },
-    /// The file can't be used.
-    #[error("{path} {problem}: {remedy}", path = .path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        problem: String,
-        /// What to do.
-        remedy: String,
-    },
-    /// What a service kept there is no longer what it can read.
-    #[error("{path} holds {what} that this version can't read: {remedy}", path = .path.display())]
-    Entry {
-        /// The file.
-        path: PathBuf,
-        /// What is kept there.
-        what: &'static str,
-        /// What to do.
-        remedy: &'static str,
-    },
-}
 
 /// The file. Clones share it.
 #[derive(Clone)]

@@ -4,7 +4,7 @@
 //! is what the queues held at one moment. A message that came and went between two questions is never told of. What is
 //! told are texts by collection and key; what they say is known here alone.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::attributes::Configuration;
 use crate::encoding::{from_base64, to_base64};
+use crate::ledger::{Changed, Keeping};
 use crate::message::Sent;
 use crate::message_attribute::MessageAttribute;
 use crate::moment::Moment;
@@ -48,62 +49,6 @@ pub struct Unreadable {
     pub key: String,
     /// What is wrong with it.
     pub reason: String,
-}
-
-/// Is called with each change, while the queues are locked: it must not ask them anything.
-pub(crate) type Changed = Arc<dyn Fn() + Send + Sync>;
-
-/// What has changed in one queue.
-#[derive(Clone)]
-pub(crate) struct Ledger {
-    changed: Changed,
-    touched: Vec<MessageKey>,
-    is_configured: bool,
-}
-
-impl Ledger {
-    fn new(changed: Changed) -> Self {
-        Self {
-            changed,
-            touched: Vec::new(),
-            is_configured: true,
-        }
-    }
-
-    pub(crate) fn touch(&mut self, key: MessageKey) {
-        self.touched.push(key);
-        (self.changed)();
-    }
-
-    pub(crate) fn configure(&mut self) {
-        self.is_configured = true;
-        (self.changed)();
-    }
-}
-
-/// What is kept of all queues.
-pub(crate) struct Keeping {
-    changed: Changed,
-    /// Of queues that were deleted.
-    gone_queues: Vec<String>,
-    gone_messages: Vec<MessageKey>,
-    /// Messages whose text was told.
-    told: HashSet<MessageKey>,
-}
-
-impl Keeping {
-    pub(crate) fn ledger(&self) -> Ledger {
-        Ledger::new(self.changed.clone())
-    }
-
-    pub(crate) fn delete(&mut self, name: &str, queue: &Queue) {
-        self.gone_queues.push(name.to_owned());
-        self.gone_messages.extend(queue.keys());
-        if let Some(ledger) = &queue.ledger {
-            self.gone_messages.extend(&ledger.touched);
-        }
-        (self.changed)();
-    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -195,12 +140,7 @@ impl State {
         moment: Moment,
     ) -> Result<(), Unreadable> {
         let of = |collection| kept.get(collection).into_iter().flatten();
-        let mut keeping = Keeping {
-            changed,
-            gone_queues: Vec::new(),
-            gone_messages: Vec::new(),
-            told: HashSet::new(),
-        };
+        let mut keeping = Keeping::new(changed);
         let mut names = BTreeMap::new();
         for (name, text) in of(QUEUES) {
             let kept: KeptQueue = read(QUEUES, name, text)?;

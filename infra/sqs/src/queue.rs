@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::attributes::{Configuration, MAX_VISIBILITY_TIMEOUT, check_visibility};
 use crate::encoding::{from_base64, to_base64};
 use crate::error::SqsError;
-use crate::keep::Ledger;
+use crate::ledger::Ledger;
 use crate::message::{Prepared, Received, Sent, SystemAttributes};
 use crate::message_attribute::MessageAttribute;
 use crate::moment::Moment;
@@ -213,6 +213,12 @@ impl Queue {
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = MessageKey> {
         self.messages.keys().copied()
+    }
+
+    /// The messages that are there, and those that were since somebody last asked for what has changed.
+    pub(crate) fn known_keys(&self) -> impl Iterator<Item = MessageKey> {
+        let touched = self.ledger.iter().flat_map(|ledger| &ledger.touched);
+        self.keys().chain(touched.copied())
     }
 
     pub(crate) fn message(&self, key: MessageKey) -> Option<&Message> {

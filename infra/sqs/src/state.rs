@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use crate::address::{Address, check_name};
 use crate::attributes::{Configuration, QueueAttributes};
 use crate::error::SqsError;
-use crate::keep::Keeping;
+use crate::ledger::Keeping;
 use crate::message::{Prepared, Received, Sent, check_size};
 use crate::moment::Moment;
 use crate::queue::{IN_FLIGHT_LIMIT, Message, MessageKey, Queue};
@@ -182,7 +182,7 @@ impl State {
     pub(crate) fn delete_queue(&mut self, name: &str) -> Result<(), SqsError> {
         self.queue(name)?.wake_waiters();
         if let (Some(queue), Some(keeping)) = (self.queues.remove(name), &mut self.keeping) {
-            keeping.delete(name, &queue);
+            keeping.delete(name, queue.known_keys());
         }
         Ok(())
     }

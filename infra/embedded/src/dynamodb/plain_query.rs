@@ -6,7 +6,7 @@
 //! whatever might be refused, is `dynoxide`'s. With one that read its own rows straight, this module would not be needed.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use dynoxide::storage::{Storage, TableMetadata};
 use dynoxide::types::{
@@ -15,8 +15,6 @@ use dynoxide::types::{
 use dynoxide::{DynoxideError, Result};
 use serde::Deserialize;
 use serde_json::Value;
-
-use super::lock;
 
 /// The most bytes of items in one answer
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Query.html>).
@@ -61,15 +59,19 @@ pub(super) struct Accepted(Mutex<HashSet<(String, String)>>);
 impl Accepted {
     /// Takes note of a request that was answered.
     pub(super) fn note(&self, query: PlainQuery) {
-        let mut known = lock(&self.0);
+        let mut known = self.known();
         if known.len() < MOST_EXPRESSIONS {
             known.insert((query.table_name, query.key_condition_expression));
         }
     }
 
+    fn known(&self) -> MutexGuard<'_, HashSet<(String, String)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn knows(&self, query: &PlainQuery) -> bool {
         let key = (query.table_name.clone(), query.key_condition_expression.clone());
-        lock(&self.0).contains(&key)
+        self.known().contains(&key)
     }
 }
 
@@ -114,10 +116,10 @@ impl PlainQuery {
         .flatten()
         .collect();
         let mut rows = statement.query(rusqlite::params_from_iter(parameters))?;
-        let (mut body, mut count, mut size) = (b"{\"Items\":[".to_vec(), 0, 0);
+        let (mut body, mut count, mut bytes) = (b"{\"Items\":[".to_vec(), 0, 0);
         while let Some(row) = rows.next()? {
-            size += row.get::<_, usize>(1)?;
-            if size > LARGEST_PAGE {
+            bytes += row.get::<_, usize>(1)?;
+            if bytes > LARGEST_PAGE {
                 return Ok(None);
             }
             if count > 0 {
@@ -128,7 +130,7 @@ impl PlainQuery {
             count += 1;
         }
         body.extend_from_slice(format!("],\"Count\":{count},\"ScannedCount\":{count}").as_bytes());
-        let units = read_capacity_units_with_consistency(size, self.consistent_read);
+        let units = read_capacity_units_with_consistency(bytes, self.consistent_read);
         if let Some(told) = consumed_capacity(&self.table_name, units, &self.return_consumed_capacity) {
             let unwritable = |error: serde_json::Error| DynoxideError::InternalServerError(error.to_string());
             body.extend_from_slice(b",\"ConsumedCapacity\":");

@@ -9,9 +9,9 @@ use std::thread::JoinHandle;
 use rusqlite::{Connection, OpenFlags};
 
 use super::engine::Engine;
+use super::file;
 use super::kept::Entries;
 use super::pace::{Next, Pace};
-use super::{Durability, file};
 
 /// After so many groups, what the write-ahead log holds is moved into the database file.
 const GROUPS_BETWEEN_MOVES: u64 = 256;
@@ -19,6 +19,16 @@ const GROUPS_BETWEEN_MOVES: u64 = 256;
 /// With so many pages of 4 KiB in it, the log is begun anew. It keeps its size: overwriting is synced faster than
 /// growing.
 const LOG_PAGES: u64 = 8 * 1024;
+
+/// What an answer waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// That it survives the end of this process, at whatever moment.
+    Process,
+    /// That it survives the loss of power too: it was synced to the disk.
+    #[default]
+    Power,
+}
 
 /// Syncs the write-ahead log. SQLite is told not to: it would do so for each transaction while it holds up all others,
 /// and after it has acknowledged none.

@@ -17,8 +17,9 @@ use dynoxide::{DynoxideError, Result};
 use rusqlite::Connection;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization, TransactionOperation};
 
+use super::error::StoreError;
 use super::file::{self, STREAM_INDEX};
-use super::{StoreError, pace::Pace};
+use super::pace::Pace;
 use crate::clock::Clock;
 use crate::dynamodb::STREAMS_SCHEMA;
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use dynoxide::DynoxideError;
 use dynoxide::storage::Storage;
 
-use super::StoreError;
+use super::error::StoreError;
 use crate::dynamodb::STREAMS_SCHEMA;
 
 /// `dynoxide` looks up a table's newest stream record at each write and a reader's place at each read, and

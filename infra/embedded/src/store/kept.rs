@@ -9,8 +9,9 @@ use embedded_sqs::{KeptChange, Sqs};
 use rusqlite::{Connection, params};
 
 use super::engine::Engine;
+use super::error::StoreError;
+use super::file;
 use super::pace::Pace;
-use super::{StoreError, file};
 
 /// Sorted as it is read, and without a row number that nobody asks for. DynamoDB's tables have other names.
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS _kept (collection TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, \
