@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use outside::{Answer, Outside};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// As of the bundle: how long an answer is waited for.
 const PAYMENT_DEADLINE: Duration = Duration::from_mins(15);
 const SHIPMENT_DEADLINE: Duration = Duration::from_hours(24);
