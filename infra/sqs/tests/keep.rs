@@ -24,9 +24,7 @@ fn service(began: Instant) -> Sqs {
         region: "eu-central-1".to_owned(),
         account: "123456789012".to_owned(),
         base_url: "http://127.0.0.1:4566".to_owned(),
-        clock: Arc::new(move || {
-            SystemTime::UNIX_EPOCH + Duration::from_hours(500_000) + began.elapsed()
-        }),
+        clock: Arc::new(move || SystemTime::UNIX_EPOCH + Duration::from_hours(500_000) + began.elapsed()),
     })
 }
 

@@ -302,7 +302,11 @@ async fn shards_are_described_after_the_one_that_is_named() {
     let one = json!({ "StreamArn": stream, "Limit": 1 });
     let one = stack.ask("DescribeStream", &one);
     assert_eq!(one["StreamDescription"]["Shards"].as_array().unwrap().len(), 1);
-    let unknown = json!({ "StreamArn": stream, "ExclusiveStartShardId": format!("{shard}0") });
+    let gone =
+        json!({ "StreamArn": stream, "ExclusiveStartShardId": "shardId-00000000000000000000-00000000" });
+    let gone = stack.ask("DescribeStream", &gone);
+    assert_eq!(gone["StreamDescription"]["Shards"][0]["ShardId"], json!(shard));
+    let unknown = json!({ "StreamArn": stream, "ShardFilter": { "Type": "CHILD_SHARDS", "ShardId": format!("{shard}0") } });
     assert_eq!(
         refusal(&stack, "DescribeStream", &unknown).0,
         "ResourceNotFoundException"
