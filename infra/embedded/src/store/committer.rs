@@ -1,6 +1,6 @@
 //! The thread that ends groups: it commits what is open, syncs it if that was asked for, and tells those who wait.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::kept::Entries;
 use super::pace::{Next, Pace};
 
 /// After so many groups, what the write-ahead log holds is moved into the database file.
-const GROUPS_BETWEEN_MOVES: u64 = 256;
+const GROUPS_BETWEEN_MOVES: u64 = 64;
 
 /// With so many pages of 4 KiB in it, the log is begun anew. It keeps its size: overwriting is synced faster than
 /// growing.
@@ -138,7 +138,16 @@ impl Work {
         self.engine.commit(last, after)?;
         let log = match &mut self.log {
             Some(log) => log,
-            none => none.insert(File::open(file::write_ahead_log(&self.path))?),
+            none => {
+                if self.sync.0.is_some() {
+                    sync_folder_of(&self.path)?;
+                }
+                // Some systems sync nothing that was opened to be read.
+                let log = OpenOptions::new()
+                    .write(true)
+                    .open(file::write_ahead_log(&self.path))?;
+                none.insert(log)
+            }
         };
         if let Sync(Some(sync)) = &mut self.sync {
             sync(log)?;
@@ -166,4 +175,17 @@ impl Work {
 
 fn checkpoint(connection: &Connection, how: &str) -> rusqlite::Result<u64> {
     connection.query_row(&format!("PRAGMA wal_checkpoint({how})"), [], |row| row.get(1))
+}
+
+/// A file that was made a moment ago is there after a loss of power once its folder was synced.
+#[cfg(unix)]
+fn sync_folder_of(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// Elsewhere the file system sees to that.
+#[cfg(not(unix))]
+fn sync_folder_of(_: &Path) -> io::Result<()> {
+    Ok(())
 }

@@ -134,6 +134,8 @@ struct Group {
     joined: Arc<AtomicBool>,
     /// Whether one of them was rolled back.
     rolled_back: Arc<AtomicBool>,
+    /// Whether a write has begun and not ended: one that panicked, if it is not this one.
+    is_in_write: bool,
 }
 
 impl Group {
@@ -146,6 +148,7 @@ impl Group {
             is_open: false,
             joined: Arc::default(),
             rolled_back: Arc::default(),
+            is_in_write: false,
         };
         let (joined, rolled_back) = (group.joined.clone(), group.rolled_back.clone());
         connection.authorizer(Some(move |asked: AuthContext<'_>| match asked.action {
@@ -161,6 +164,7 @@ impl Group {
     }
 
     fn begin(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        self.undo_what_panicked(connection)?;
         if !self.is_open {
             connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
             self.is_open = true;
@@ -169,6 +173,7 @@ impl Group {
     }
 
     fn end(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        self.undo_what_panicked(connection)?;
         if self.is_open {
             connection.prepare_cached("COMMIT")?.execute([])?;
             self.is_open = false;
@@ -181,6 +186,7 @@ impl Group {
         let connection = storage.conn();
         self.begin(connection)?;
         connection.prepare_cached("SAVEPOINT write")?.execute([])?;
+        self.is_in_write = true;
         self.joined.store(true, Ordering::Relaxed);
         let answer = call(storage);
         self.joined.store(false, Ordering::Relaxed);
@@ -188,6 +194,93 @@ impl Group {
             connection.prepare_cached("ROLLBACK TO write")?.execute([])?;
         }
         connection.prepare_cached("RELEASE write")?.execute([])?;
+        self.is_in_write = false;
         answer
+    }
+
+    fn undo_what_panicked(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        if self.is_in_write {
+            self.joined.store(false, Ordering::Relaxed);
+            self.rolled_back.store(false, Ordering::Relaxed);
+            connection.execute_batch("ROLLBACK TO write; RELEASE write")?;
+            self.is_in_write = false;
+        }
+        Ok(())
+    }
+}
+
+// A test that can't set its stage has to stop there.
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    fn engine(folder: &tempfile::TempDir) -> Engine {
+        let engine = Engine::open(&folder.path().join("store"), Clock::real()).unwrap();
+        let made = engine
+            .write_apart(|storage| Ok(storage.conn().execute_batch("CREATE TABLE notes (text TEXT)")?));
+        made.unwrap();
+        engine
+    }
+
+    /// As `dynoxide` writes: in a transaction of its own.
+    fn note(storage: &Storage, text: &str) -> Result<()> {
+        storage.begin_transaction()?;
+        storage.conn().execute("INSERT INTO notes VALUES (?1)", [text])?;
+        storage.commit()
+    }
+
+    fn notes(engine: &Engine) -> String {
+        let all = "SELECT group_concat(text, ' ') FROM notes";
+        let all = engine.read(|storage| {
+            Ok(storage
+                .conn()
+                .query_row(all, [], |row| row.get::<_, Option<String>>(0))?)
+        });
+        all.unwrap().unwrap_or_default()
+    }
+
+    #[test]
+    fn a_write_that_is_rolled_back_takes_nothing_else_of_its_group_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = engine(&folder);
+        engine.write(|storage| note(storage, "first")).unwrap();
+        let refused: Result<()> = engine.write(|storage| {
+            storage.begin_transaction()?;
+            storage
+                .conn()
+                .execute("INSERT INTO notes VALUES ('refused')", [])?;
+            storage.rollback()?;
+            Err(DynoxideError::ValidationException("no".to_owned()))
+        });
+        refused.unwrap_err();
+        engine.write(|storage| note(storage, "second")).unwrap();
+        assert_eq!(notes(&engine), "first second");
+        engine.commit(|_| Ok(()), |_| Ok(())).unwrap();
+        assert_eq!(notes(&engine), "first second");
+    }
+
+    #[test]
+    fn a_write_that_panics_is_undone_and_those_after_it_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = engine(&folder);
+        engine.write(|storage| note(storage, "first")).unwrap();
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            engine.write(|storage| {
+                note(storage, "half")?;
+                std::panic::resume_unwind(Box::new("on purpose"));
+                #[allow(unreachable_code)]
+                Ok(())
+            })
+        }));
+        assert!(panicked.is_err());
+        engine.write_apart(|storage| note(storage, "second")).unwrap();
+        engine.write(|storage| note(storage, "third")).unwrap();
+        engine.commit(|_| Ok(()), |_| Ok(())).unwrap();
+        drop(engine);
+        let engine = Engine::open(&folder.path().join("store"), Clock::real()).unwrap();
+        assert_eq!(notes(&engine), "first second third");
     }
 }
