@@ -150,6 +150,7 @@ impl State {
             let mut queue = Queue::new(kept.number, configuration, moment);
             (queue.created_ms, queue.modified_ms) = (kept.created_ms, kept.modified_ms);
             queue.change_tags(|tags| *tags = kept.tags);
+            queue.ledger = Some(keeping.ledger());
             self.count_from(kept.number);
             names.insert(kept.number, name.clone());
             self.queues.insert(name.clone(), queue);
@@ -171,11 +172,6 @@ impl State {
             };
             queue.put_back(number, message(head, body, place, moment)?);
             keeping.told.insert(number);
-        }
-        for queue in self.queues.values_mut() {
-            let mut ledger = keeping.ledger();
-            ledger.is_configured = false;
-            queue.ledger = Some(ledger);
         }
         self.keeping = Some(keeping);
         Ok(())

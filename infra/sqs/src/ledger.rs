@@ -20,7 +20,7 @@ impl Ledger {
         Self {
             changed,
             touched: Vec::new(),
-            is_configured: true,
+            is_configured: false,
         }
     }
 

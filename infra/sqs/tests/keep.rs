@@ -280,3 +280,14 @@ async fn what_a_process_had_in_hand_when_it_ended_is_given_to_the_next() {
     let received = sqs.receive("jobs", Receive::default()).await.unwrap();
     assert_eq!(received[0].attributes.approximate_receive_count, 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_that_was_there_before_it_is_kept_is_left_out() {
+    let began = Instant::now();
+    let sqs = service(began);
+    sqs.create_queue("before", QueueAttributes::default()).unwrap();
+    sqs.keep(&BTreeMap::new(), || {}).unwrap();
+    sqs.send("before", message("passing")).unwrap();
+    let texts = BTreeMap::new();
+    assert_eq!(Keeper { texts, began }.note(&sqs), []);
+}
