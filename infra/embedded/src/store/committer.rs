@@ -106,6 +106,15 @@ struct Work {
     mover: Option<Connection>,
 }
 
+impl Drop for Work {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // Whoever waits would wait for ever.
+            self.pace.fail("the committer panicked".to_owned());
+        }
+    }
+}
+
 impl Work {
     fn run(mut self) {
         loop {

@@ -18,10 +18,9 @@ use rusqlite::Connection;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization, TransactionOperation};
 
 use super::error::StoreError;
-use super::file::{self, STREAM_INDEX};
+use super::file;
 use super::pace::Pace;
 use crate::clock::Clock;
-use crate::dynamodb::STREAMS_SCHEMA;
 
 /// How many pages the database may hold in memory, in KiB.
 const CACHE_KIB: u32 = 64 * 1024;
@@ -43,8 +42,7 @@ impl Engine {
     /// In memory, gone with its last owner.
     pub(crate) fn in_memory(clock: Clock) -> Result<Self> {
         let storage = Storage::memory()?.with_clock(Arc::new(clock.clone()));
-        storage.conn().execute_batch(STREAM_INDEX)?;
-        storage.conn().execute_batch(STREAMS_SCHEMA)?;
+        file::set_up(&storage)?;
         Ok(Self::with(storage, None, clock))
     }
 

@@ -13,7 +13,7 @@ use crate::dynamodb::STREAMS_SCHEMA;
 
 /// `dynoxide` looks up a table's newest stream record at each write and a reader's place at each read, and
 /// keeps all records: without an index both go through everything that was ever written.
-pub(super) const STREAM_INDEX: &str = "CREATE INDEX IF NOT EXISTS _stream_records_in_order \
+const STREAM_INDEX: &str = "CREATE INDEX IF NOT EXISTS _stream_records_in_order \
                             ON _stream_records (table_name, CAST(sequence_number AS INTEGER))";
 
 /// How each SQLite database begins (<https://www.sqlite.org/fileformat.html>).
@@ -52,11 +52,16 @@ pub(super) fn open(path: &Path) -> Result<Storage, StoreError> {
     }
     let open = || {
         let storage = Storage::new(name)?;
-        storage.conn().execute_batch(STREAM_INDEX)?;
-        storage.conn().execute_batch(STREAMS_SCHEMA)?;
+        set_up(&storage)?;
         Ok(storage)
     };
     open().map_err(|error: DynoxideError| refusal(path, &error.to_string()))
+}
+
+/// What is in the database beside what `dynoxide` makes of it, in a file and in memory.
+pub(super) fn set_up(storage: &Storage) -> Result<(), DynoxideError> {
+    storage.conn().execute_batch(STREAM_INDEX)?;
+    Ok(storage.conn().execute_batch(STREAMS_SCHEMA)?)
 }
 
 /// A file that the database does not take.
@@ -113,8 +118,7 @@ fn create(path: &Path) -> Result<(), StoreError> {
     }
     let name = new.to_str().unwrap_or_default();
     // Closed at once, which leaves all of it in the one file.
-    let made = Storage::new(name).and_then(|storage| Ok(storage.conn().execute_batch(STREAM_INDEX)?));
-    made.map_err(|error| {
+    Storage::new(name).map(drop).map_err(|error| {
         let problem = format!("can't be made: it {}", in_plain_words(&error.to_string()));
         refused(
             problem,
