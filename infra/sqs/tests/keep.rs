@@ -4,39 +4,18 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use embedded_sqs::{
-    Counts, KeptChange, MessageAttribute, Outgoing, QueueAttributes, Receive, RedrivePolicy, Settings, Sqs,
-};
+use embedded_sqs::{Counts, KeptChange, MessageAttribute, Outgoing, QueueAttributes, Receive, Sqs};
+use support::{create_jobs_with_dead_letters, message, pass, service_since};
 use tokio::time::Instant;
+
+mod support;
 
 /// Somebody who keeps it.
 struct Keeper {
     texts: BTreeMap<&'static str, HashMap<String, String>>,
     began: Instant,
-}
-
-/// Queues on a clock that every process sees.
-fn service(began: Instant) -> Sqs {
-    Sqs::new(Settings {
-        region: "eu-central-1".to_owned(),
-        account: "123456789012".to_owned(),
-        base_url: "http://127.0.0.1:4566".to_owned(),
-        clock: Arc::new(move || SystemTime::UNIX_EPOCH + Duration::from_hours(500_000) + began.elapsed()),
-    })
-}
-
-fn message(body: &str) -> Outgoing {
-    Outgoing {
-        body: body.to_owned(),
-        ..Outgoing::default()
-    }
-}
-
-async fn pass(seconds: u64) {
-    tokio::time::advance(Duration::from_secs(seconds)).await;
 }
 
 impl Keeper {
@@ -59,7 +38,7 @@ impl Keeper {
 
     /// Queues in another process.
     fn another(&self) -> Sqs {
-        let sqs = service(self.began);
+        let sqs = service_since(self.began);
         let entries = |texts: &HashMap<String, String>| texts.clone().into_iter().collect();
         let kept = self
             .texts
@@ -73,18 +52,9 @@ impl Keeper {
 
 fn kept() -> (Sqs, Keeper) {
     let began = Instant::now();
-    let sqs = service(began);
+    let sqs = service_since(began);
     sqs.keep(&BTreeMap::new(), || {}).unwrap();
-    sqs.create_queue("jobs-dlq", QueueAttributes::default()).unwrap();
-    let redrive = RedrivePolicy {
-        dead_letter_queue: "jobs-dlq".to_owned(),
-        max_receive_count: 2,
-    };
-    let attributes = QueueAttributes {
-        redrive: Some(redrive),
-        ..QueueAttributes::default()
-    };
-    sqs.create_queue("jobs", attributes).unwrap();
+    create_jobs_with_dead_letters(&sqs);
     let texts = BTreeMap::new();
     (sqs, Keeper { texts, began })
 }
@@ -263,7 +233,7 @@ async fn a_text_that_is_none_of_its_own_is_named() {
             kept.insert(*name, texts.collect());
         }
         kept.get_mut(collection).unwrap()[0].1 = "dear all".to_owned();
-        let error = service(keeper.began).keep(&kept, || {}).unwrap_err();
+        let error = service_since(keeper.began).keep(&kept, || {}).unwrap_err();
         assert_eq!(error.collection, collection, "{error}");
     }
 }
@@ -284,7 +254,7 @@ async fn what_a_process_had_in_hand_when_it_ended_is_given_to_the_next() {
 #[tokio::test(start_paused = true)]
 async fn a_queue_that_was_there_before_it_is_kept_is_left_out() {
     let began = Instant::now();
-    let sqs = service(began);
+    let sqs = service_since(began);
     sqs.create_queue("before", QueueAttributes::default()).unwrap();
     sqs.keep(&BTreeMap::new(), || {}).unwrap();
     sqs.send("before", message("passing")).unwrap();

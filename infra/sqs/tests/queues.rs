@@ -10,28 +10,15 @@ use std::time::Duration;
 
 use embedded_sqs::{
     Counts, IN_FLIGHT_LIMIT, MAX_MESSAGE_BYTES, MessageAttribute, Operation, Outgoing, QueueAttributes,
-    Receive, RedrivePolicy, Sqs, SqsError,
+    Receive, RedrivePolicy, SqsError,
 };
-use support::{ONE, START_S, TEN, bodies, message, pass, receive_one, service, service_with_jobs, waiting};
+use support::{
+    ONE, START_S, TEN, bodies, message, pass, receive_one, service, service_with_dead_letters,
+    service_with_jobs, waiting,
+};
 use tokio::time::Instant;
 
 mod support;
-
-/// `jobs`, which gives up to `jobs-dlq` what was received twice.
-fn service_with_dead_letters() -> Sqs {
-    let sqs = service();
-    sqs.create_queue("jobs-dlq", QueueAttributes::default()).unwrap();
-    let redrive = RedrivePolicy {
-        dead_letter_queue: "jobs-dlq".to_owned(),
-        max_receive_count: 2,
-    };
-    let attributes = QueueAttributes {
-        redrive: Some(redrive),
-        ..QueueAttributes::default()
-    };
-    sqs.create_queue("jobs", attributes).unwrap();
-    sqs
-}
 
 #[tokio::test(start_paused = true)]
 async fn a_message_that_was_received_too_often_moves_at_the_next_receive() {

@@ -114,22 +114,30 @@ fn send(up: &Up, queue: &str, body: &str) {
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
+/// A stack on the folder, whose last words are heard.
+fn heard(folder: &Path, more: &[&str]) -> Up {
+    let mut up = up(folder, "local");
+    up.args(more).stderr(Stdio::piped());
+    Up::start(up)
+}
+
+/// Has a stack on the folder lend a book, and ends it.
+fn lend_a_book(folder: &Path) {
+    let up = heard(folder, &["--no-simulators"]);
+    let loan = r#"{"command":{"loan_id":"l-1","book_id":"moby-dick","member_id":"ada"}}"#;
+    send(&up, "local-lend-book", loan);
+    until("the book is lent", || {
+        let table = up.call("DynamoDB_20120810.Scan", r#"{"TableName":"local-events"}"#);
+        table.contains("BookLent").then_some(())
+    });
+    last_words(up);
+}
+
 #[test]
 fn what_is_kept_and_what_is_thrown_away_is_told_as_it_is() {
     let folder = tempfile::tempdir().expect("a folder");
-    let start = |more: &[&str]| {
-        let mut up = up(folder.path(), "local");
-        up.args(more).stderr(Stdio::piped());
-        Up::start(up)
-    };
-    let first = start(&["--no-simulators"]);
-    let loan = r#"{"command":{"loan_id":"l-1","book_id":"moby-dick","member_id":"ada"}}"#;
-    send(&first, "local-lend-book", loan);
-    until("the book is lent", || {
-        let table = first.call("DynamoDB_20120810.Scan", r#"{"TableName":"local-events"}"#);
-        table.contains("BookLent").then_some(())
-    });
-    last_words(first);
+    let start = |more: &[&str]| heard(folder.path(), more);
+    lend_a_book(folder.path());
 
     let second = start(&["--no-functions"]);
     send(&second, "local-remind-member", "{}");
@@ -169,19 +177,8 @@ fn what_is_kept_and_what_is_thrown_away_is_told_as_it_is() {
 #[test]
 fn a_folder_of_a_version_that_kept_tables_alone_is_taken_up() {
     let folder = tempfile::tempdir().expect("a folder");
-    let start = |more: &[&str]| {
-        let mut up = up(folder.path(), "local");
-        up.args(more).stderr(Stdio::piped());
-        Up::start(up)
-    };
-    let first = start(&["--no-simulators"]);
-    let loan = r#"{"command":{"loan_id":"l-1","book_id":"moby-dick","member_id":"ada"}}"#;
-    send(&first, "local-lend-book", loan);
-    until("the book is lent", || {
-        let table = first.call("DynamoDB_20120810.Scan", r#"{"TableName":"local-events"}"#);
-        table.contains("BookLent").then_some(())
-    });
-    last_words(first);
+    let start = |more: &[&str]| heard(folder.path(), more);
+    lend_a_book(folder.path());
     // It had no such table, and schedules in a file of their own.
     let database = rusqlite::Connection::open(folder.path().join("tables.sqlite")).expect("the database");
     database.execute_batch("DROP TABLE _kept").expect("it is there");

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use embedded_sqs::{Outgoing, QueueAttributes, Receive, Received, Settings, Sqs};
+use embedded_sqs::{Outgoing, QueueAttributes, Receive, Received, RedrivePolicy, Settings, Sqs};
 use tokio::time::Instant;
 
 pub mod json;
@@ -16,7 +16,11 @@ pub const START_S: u64 = 1_800_000_000;
 
 /// A service whose timestamps move with tokio's clock, so that pausing one pauses all.
 pub fn service() -> Sqs {
-    let start = Instant::now();
+    service_since(Instant::now())
+}
+
+/// The same on a clock that began then, as another process sees it.
+pub fn service_since(start: Instant) -> Sqs {
     Sqs::new(Settings {
         region: "eu-central-1".to_owned(),
         account: "123456789012".to_owned(),
@@ -30,6 +34,27 @@ pub fn service_with_jobs() -> Sqs {
     let sqs = service();
     sqs.create_queue("jobs", QueueAttributes::default()).unwrap();
     sqs
+}
+
+/// `jobs`, which gives up to `jobs-dlq` what was received twice.
+pub fn service_with_dead_letters() -> Sqs {
+    let sqs = service();
+    create_jobs_with_dead_letters(&sqs);
+    sqs
+}
+
+/// The queues of [`service_with_dead_letters`].
+pub fn create_jobs_with_dead_letters(sqs: &Sqs) {
+    sqs.create_queue("jobs-dlq", QueueAttributes::default()).unwrap();
+    let redrive = RedrivePolicy {
+        dead_letter_queue: "jobs-dlq".to_owned(),
+        max_receive_count: 2,
+    };
+    let attributes = QueueAttributes {
+        redrive: Some(redrive),
+        ..QueueAttributes::default()
+    };
+    sqs.create_queue("jobs", attributes).unwrap();
 }
 
 pub fn message(body: &str) -> Outgoing {
