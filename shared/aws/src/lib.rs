@@ -86,11 +86,12 @@ pub use function::sweeper::{SWEEP_INTERVAL, Sweeper};
 pub use function::view_function::ViewFunction;
 pub use function::view_watch::ViewWatch;
 pub use store::commit_ref::{CommitRef, KeyNumber};
-pub use store::event_store::{DynamoDbEventStore, FetchError, StoredCommit};
+pub use store::event_store::{DynamoDbEventStore, FetchError};
 pub use store::rebuild::{
     Difference, Differing, Found, RebuildCheckpoint, RebuildTally, Rebuilder, Rebuilding, RowOf, Shows,
     Unread,
 };
+pub use store::stored_commit::StoredCommit;
 pub use store::view_reader::{
     OpenRows, PhaseCount, PhaseCounts, Rows, ScannedPage, Sorted, ViewError, ViewReader, ViewRow,
 };

@@ -22,8 +22,8 @@ use crate::delivery::outbox::Outbox;
 use crate::delivery::publisher::Publisher;
 use crate::delivery::undelivered::Undelivered;
 use crate::store::commit_ref::{CommitRef, KeyNumber};
-use crate::store::event_store::StoredCommit;
 use crate::store::segments::{self, Item, Job, Key, Pace, Page, Place, Segment, Walk, not_read, text};
+use crate::store::stored_commit::StoredCommit;
 
 /// The most items that are read at once, and the most that each segment sends once more after an interruption.
 const PAGE: i32 = 100;

@@ -26,7 +26,7 @@ use crate::function::handler::Handler;
 use crate::function::metrics::{Meter, MetricSink, Metrics};
 use crate::function::time::Time;
 use crate::store::commit_ref::{CommitRef, KeyNumber};
-use crate::store::event_store::StoredCommit;
+use crate::store::stored_commit::StoredCommit;
 
 /// For how many thirtieths of its time it sends: two attempts at queues that don't answer fit twice.
 const SENDING: u32 = 18;

@@ -12,13 +12,14 @@ use aws_sdk_dynamodb::operation::query::QueryError;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use eventsourcing::{
-    AppendError, Commit, EventStore, LoadError, MAX_COMMIT_BYTES, Position, Read, RecordedEvent, Stream,
-    StreamFault, StreamId, TraceHeader, Transient, assemble_after,
+    AppendError, Commit, EventStore, LoadError, MAX_COMMIT_BYTES, Position, Read, Stream, StreamFault,
+    StreamId, Transient, assemble_after,
 };
-use serde::{Deserialize, Serialize};
 
-use crate::client::failure::{reason, without_value};
+use crate::client::failure::reason;
+use crate::store::commit_page::CommitPage;
 use crate::store::commit_ref::CommitRef;
+use crate::store::stored_commit::StoredCommit;
 
 /// The event store of one stack.
 #[derive(Clone, Debug)]
@@ -84,6 +85,21 @@ pub enum FetchError {
     },
 }
 
+/// The commits of one page of a query, and the key to go on after.
+async fn page(
+    stream: &StreamId,
+    query: QueryFluentBuilder,
+) -> Result<(Vec<Commit>, Option<HashMap<String, AttributeValue>>), LoadError> {
+    let read = CommitPage::default();
+    let answer = query.customize().interceptor(read.clone()).send().await;
+    let answer = answer.map_err(|error| not_loaded(stream, &error))?;
+    let mut commits = read.take();
+    for item in answer.items.unwrap_or_default() {
+        commits.push(commit(stream, item)?);
+    }
+    Ok((commits, answer.last_evaluated_key))
+}
+
 fn commit(stream: &StreamId, item: HashMap<String, AttributeValue>) -> Result<Commit, StreamFault> {
     let revision = item
         .get("revision")
@@ -115,12 +131,9 @@ impl EventStore for DynamoDbEventStore {
         let mut commits = Vec::new();
         let mut from = None;
         loop {
-            let page = query.clone().set_exclusive_start_key(from).send().await;
-            let page = page.map_err(|error| not_loaded(stream, &error))?;
-            for item in page.items.unwrap_or_default() {
-                commits.push(commit(stream, item)?);
-            }
-            from = page.last_evaluated_key;
+            let (page, last_key) = page(stream, query.clone().set_exclusive_start_key(from)).await?;
+            commits.extend(page);
+            from = last_key;
             if from.is_none() {
                 return Ok(assemble_after(stream, after, commits)?);
             }
@@ -128,15 +141,8 @@ impl EventStore for DynamoDbEventStore {
     }
 
     async fn latest(&self, stream: &StreamId, read: Read) -> Result<Option<Commit>, LoadError> {
-        let newest = self
-            .query(stream, read)
-            .scan_index_forward(false)
-            .limit(1)
-            .send()
-            .await;
-        let items = newest.map_err(|error| not_loaded(stream, &error))?.items;
-        let item = items.unwrap_or_default().into_iter().next();
-        Ok(item.map(|item| commit(stream, item)).transpose()?)
+        let newest = self.query(stream, read).scan_index_forward(false).limit(1);
+        Ok(page(stream, newest).await?.0.into_iter().next())
     }
 
     async fn append(&self, commit: &Commit) -> Result<Position, AppendError> {
@@ -185,102 +191,5 @@ impl EventStore for DynamoDbEventStore {
             }
             _ => Err(transient(reason(&error))),
         }
-    }
-}
-
-/// A commit as its item holds it; the same for the table and for its stream.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct StoredCommit {
-    stream_id: String,
-    revision: u64,
-    last_revision: u64,
-    commit_id: String,
-    committed_at: String,
-    events: Vec<StoredEvent>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct StoredEvent {
-    event_id: String,
-    event_type: String,
-    schema_version: u32,
-    correlation_id: String,
-    causation_id: String,
-    data: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    trace: Option<String>,
-}
-
-impl StoredCommit {
-    /// The form in which `commit` is stored.
-    pub fn of(commit: &Commit) -> Self {
-        let stored = |event: &RecordedEvent| StoredEvent {
-            event_id: event.event_id.clone(),
-            event_type: event.event_type.clone(),
-            schema_version: event.schema_version,
-            correlation_id: event.correlation_id.clone(),
-            causation_id: event.causation_id.clone(),
-            data: event.data.clone(),
-            trace: event.trace.as_ref().map(ToString::to_string),
-        };
-        Self {
-            stream_id: commit.stream.to_string(),
-            revision: commit.revision,
-            last_revision: commit.last_revision(),
-            commit_id: commit.commit_id.to_string(),
-            committed_at: commit.committed_at.to_string(),
-            events: commit.events.iter().map(stored).collect(),
-        }
-    }
-
-    /// The commit of an item as the SDK shows it, or what is wrong with the item.
-    pub fn read(item: HashMap<String, AttributeValue>) -> Result<Commit, String> {
-        serde_dynamo::aws_sdk_dynamodb_1::from_item::<Self>(item)
-            .map_err(|error| without_value(&error))?
-            .into_commit()
-    }
-
-    /// The commit, or what is wrong with the item.
-    pub fn into_commit(self) -> Result<Commit, String> {
-        let events: Vec<_> = (self.revision..)
-            .zip(self.events)
-            .map(|(revision, event)| RecordedEvent {
-                event_id: event.event_id,
-                revision,
-                event_type: event.event_type,
-                schema_version: event.schema_version,
-                data: event.data,
-                correlation_id: event.correlation_id,
-                causation_id: event.causation_id,
-                trace: event.trace.as_deref().and_then(TraceHeader::passed_on),
-            })
-            .collect();
-        let commit = Commit {
-            stream: self
-                .stream_id
-                .parse()
-                .map_err(|_| "stream_id has no category".to_owned())?,
-            revision: self.revision,
-            commit_id: self
-                .commit_id
-                .parse()
-                .map_err(|_| "commit_id is not a UUID".to_owned())?,
-            committed_at: self
-                .committed_at
-                .parse()
-                .map_err(|_| "committed_at is not a timestamp".to_owned())?,
-            events,
-        };
-        if commit.events.is_empty() {
-            return Err("it holds no event".to_owned());
-        }
-        if self.last_revision != commit.last_revision() {
-            return Err(format!(
-                "last_revision is {}, but its events end at {}",
-                self.last_revision,
-                commit.last_revision()
-            ));
-        }
-        Ok(commit)
     }
 }
