@@ -2,6 +2,7 @@
 //! count of each call and with faults where a test wants them.
 
 mod faults;
+mod signature;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,6 +26,7 @@ use http_body_util::BodyExt;
 
 use crate::wire::{Service, Wire, refuse};
 pub use faults::{Call, Failure, Fault, Faults};
+pub use signature::UncheckedSignature;
 
 /// Hands the SDK's requests to a [`Wire`]. Clones share the counts and the faults.
 #[derive(Clone)]

@@ -25,7 +25,7 @@ use embedded_aws::clock::Jumps;
 use embedded_aws::dynamodb::{SequenceNumber, StreamPosition};
 use embedded_aws::mapping::stream::{Checkpoints, OnFailure, Order};
 use embedded_aws::mapping::{self, MappingError, Notice, Notices, Status};
-use embedded_aws::transport::Faults;
+use embedded_aws::transport::{Faults, UncheckedSignature};
 use embedded_aws::{
     Clock, Durability, DynamoDb, EventBridge, Scheduler, Sqs, Store, Transport, Wire, eventbridge, scheduler,
 };
@@ -960,6 +960,7 @@ fn connection(transport: &Transport, endpoint: &str, caller: &str) -> Connection
     let parts = ClientParts {
         http_client: transport.client_for(caller),
         sleep: SharedAsyncSleep::new(TokioSleep::new()),
+        auth_scheme: Some(UncheckedSignature::shared()),
     };
     Connection::with_parts(&environment(endpoint), parts)
 }

@@ -392,6 +392,7 @@ impl Idle {
         let parts = ClientParts {
             http_client: tap.on(transport.client_for("bus")),
             sleep: SharedAsyncSleep::new(TokioSleep::new()),
+            auth_scheme: None,
         };
         let sqs = Connection::with_parts(&environment, parts).sqs;
         let bus = Bus::new(sqs, &bundle.queue_url_prefix());

@@ -440,6 +440,7 @@ impl Idle {
         let parts = ClientParts {
             http_client: tap.on(transport.client_for("bus")),
             sleep: SharedAsyncSleep::new(TokioSleep::new()),
+            auth_scheme: None,
         };
         let client = Connection::with_parts(&environment, parts).eventbridge();
         Self {

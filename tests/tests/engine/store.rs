@@ -685,6 +685,7 @@ impl Engine {
         let parts = ClientParts {
             http_client: tap.on(transport.client_for("store")),
             sleep: SharedAsyncSleep::new(TokioSleep::new()),
+            auth_scheme: None,
         };
         Self::on(&environment, parts, tap, Some(dynamodb)).await
     }
@@ -701,6 +702,7 @@ impl Engine {
         let parts = ClientParts {
             http_client: tap.on(http),
             sleep: SharedAsyncSleep::new(TokioSleep::new()),
+            auth_scheme: None,
         };
         Self::on(&environment(url), parts, tap, None).await
     }

@@ -4,10 +4,16 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::types::AttributeValue;
-use embedded_aws::transport::{Call, Failure, Fault, Faults, Transport};
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextRef;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
+use embedded_aws::transport::{Call, Failure, Fault, Faults, Transport, UncheckedSignature};
 use embedded_aws::wire::Service;
 use tokio::time::Instant;
 
@@ -112,6 +118,62 @@ async fn a_call_that_is_refused_does_not_happen() {
         "{error:?}"
     );
     assert_eq!(scene.written(), 0);
+}
+
+/// Looks at the signature of a request of the key "local".
+#[derive(Debug)]
+struct SaysWhose;
+
+impl Intercept for SaysWhose {
+    fn name(&self) -> &'static str {
+        "SaysWhose"
+    }
+
+    fn read_after_signing(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let signed = context
+            .request()
+            .headers()
+            .get("authorization")
+            .unwrap_or_default();
+        assert!(
+            signed.starts_with("AWS4-HMAC-SHA256 Credential=local,"),
+            "{signed}"
+        );
+        assert!(!signed.contains("secret"), "{signed}");
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_signed_for_this_process_alone_says_whose_key_it_is() {
+    let stack = Stack::new();
+    stack.create_table(TABLE);
+    let transport = Transport::new(stack.wire());
+    let with = |config: aws_sdk_dynamodb::config::Builder| {
+        let client = Client::from_conf(config.push_auth_scheme(UncheckedSignature).build());
+        async move {
+            let get = client.get_item().table_name(TABLE);
+            let get = get.key("id", AttributeValue::S("item".to_owned()));
+            let get = get.key("revision", AttributeValue::N("1".to_owned()));
+            get.customize().interceptor(SaysWhose).send().await
+        }
+    };
+    let config = sdk::dynamodb(transport.client_for("placing"), stack.clock.clone());
+    let keys = Credentials::new("local", "secret", None, None, "tests");
+    with(config.credentials_provider(keys)).await.unwrap();
+    assert_eq!(stack.dynamodb.totals().operation("GetItem").requests, 1);
+
+    let nobodys = aws_sdk_dynamodb::Config::builder()
+        .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
+        .region(aws_sdk_dynamodb::config::Region::new("eu-central-1"))
+        .http_client(transport.client_for("nobody"));
+    with(nobodys).await.unwrap_err();
+    assert_eq!(transport.calls().all(), 1);
 }
 
 #[tokio::test(start_paused = true)]

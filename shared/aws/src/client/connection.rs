@@ -14,6 +14,7 @@ use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{self, TlsContext};
+use aws_smithy_runtime_api::client::auth::SharedAuthScheme;
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
@@ -34,6 +35,8 @@ pub struct ClientParts {
     pub http_client: SharedHttpClient,
     /// Waits between retries.
     pub sleep: SharedAsyncSleep,
+    /// Signs the requests; AWS's signature if none is given.
+    pub auth_scheme: Option<SharedAuthScheme>,
 }
 
 /// Clients that share one HTTP client.
@@ -51,6 +54,7 @@ pub struct Connection {
 #[derive(Clone, Debug)]
 struct Others {
     config: SdkConfig,
+    auth_scheme: Option<SharedAuthScheme>,
     streams_endpoint: Option<String>,
     scheduler_endpoint: Option<String>,
     eventbridge_endpoint: Option<String>,
@@ -66,6 +70,16 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 pub(crate) const DELIVERY_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 /// A call of theirs with its retries: two attempts without an answer, or three that are refused.
 pub(crate) const DELIVERY_TIMEOUT: Duration = Duration::from_secs(7);
+
+/// The configuration of a client, whose requests are signed by a scheme if there is one. Each client has a type of its own.
+macro_rules! signed {
+    ($builder:expr, $scheme:expr) => {
+        match &$scheme {
+            Some(scheme) => $builder.push_auth_scheme(scheme.clone()),
+            None => $builder,
+        }
+    };
+}
 
 impl Connection {
     /// Clients over HTTPS (or HTTP, where an endpoint says so) to what the environment names.
@@ -102,6 +116,7 @@ impl Connection {
         let parts = ClientParts {
             http_client: http_client(connector.clone()),
             sleep: SharedAsyncSleep::new(TokioSleep::new()),
+            auth_scheme: None,
         };
         Self {
             warm: Some((connector, endpoints)),
@@ -126,10 +141,11 @@ impl Connection {
             // It watches downloads of unknown length; answers here are small and bounded by timeouts.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .build();
-        let mut dynamodb = aws_sdk_dynamodb::config::Builder::from(&config);
+        let auth_scheme = parts.auth_scheme;
+        let mut dynamodb = signed!(aws_sdk_dynamodb::config::Builder::from(&config), auth_scheme);
         dynamodb.set_endpoint_url(environment.dynamodb_endpoint.clone());
         dynamodb.set_retry_partition(Some(partition("dynamodb")));
-        let mut sqs = aws_sdk_sqs::config::Builder::from(&config);
+        let mut sqs = signed!(aws_sdk_sqs::config::Builder::from(&config), auth_scheme);
         sqs.set_endpoint_url(environment.sqs_endpoint.clone());
         sqs.set_retry_partition(Some(partition("sqs")));
         Self {
@@ -137,6 +153,7 @@ impl Connection {
             sqs: aws_sdk_sqs::Client::from_conf(sqs.build()),
             others: Others {
                 config,
+                auth_scheme,
                 streams_endpoint: environment.dynamodb_streams_endpoint.clone(),
                 scheduler_endpoint: environment.scheduler_endpoint.clone(),
                 eventbridge_endpoint: environment.eventbridge_endpoint.clone(),
@@ -147,7 +164,8 @@ impl Connection {
 
     /// Makes a client for the event table's stream.
     pub fn streams(&self) -> aws_sdk_dynamodbstreams::Client {
-        let mut streams = aws_sdk_dynamodbstreams::config::Builder::from(&self.others.config);
+        let builder = aws_sdk_dynamodbstreams::config::Builder::from(&self.others.config);
+        let mut streams = signed!(builder, self.others.auth_scheme);
         streams.set_endpoint_url(self.others.streams_endpoint.clone());
         streams.set_retry_partition(Some(partition("dynamodbstreams")));
         aws_sdk_dynamodbstreams::Client::from_conf(streams.build())
@@ -155,7 +173,8 @@ impl Connection {
 
     /// Makes a client for what is due later than a queue can hold it back.
     pub fn scheduler(&self) -> aws_sdk_scheduler::Client {
-        let mut scheduler = aws_sdk_scheduler::config::Builder::from(&self.others.config);
+        let builder = aws_sdk_scheduler::config::Builder::from(&self.others.config);
+        let mut scheduler = signed!(builder, self.others.auth_scheme);
         scheduler.set_endpoint_url(self.others.scheduler_endpoint.clone());
         scheduler.set_retry_partition(Some(partition("scheduler")));
         aws_sdk_scheduler::Client::from_conf(scheduler.build())
@@ -163,7 +182,8 @@ impl Connection {
 
     /// Makes a client for the bus on which others subscribe.
     pub fn eventbridge(&self) -> aws_sdk_eventbridge::Client {
-        let mut eventbridge = aws_sdk_eventbridge::config::Builder::from(&self.others.config);
+        let builder = aws_sdk_eventbridge::config::Builder::from(&self.others.config);
+        let mut eventbridge = signed!(builder, self.others.auth_scheme);
         eventbridge.set_endpoint_url(self.others.eventbridge_endpoint.clone());
         eventbridge.set_retry_partition(Some(partition("eventbridge")));
         aws_sdk_eventbridge::Client::from_conf(eventbridge.build())
