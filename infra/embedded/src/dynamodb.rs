@@ -12,6 +12,8 @@ mod error;
 mod home;
 mod meter;
 mod names;
+mod plain_item;
+mod plain_put;
 mod plain_query;
 mod streams;
 mod transactions;
@@ -51,6 +53,7 @@ pub use error::DynamoDbError;
 use home::Home;
 use meter::{Metered, Refused};
 pub use meter::{Totals, Units};
+use plain_put::PlainPut;
 use plain_query::{Accepted, PlainQuery};
 pub(crate) use streams::SCHEMA as STREAMS_SCHEMA;
 pub use streams::{Record, Records, SequenceNumber, Stream, StreamPosition};
@@ -71,8 +74,9 @@ struct Shared {
     changes: Mutex<HashMap<String, watch::Sender<u64>>>,
     /// How often a table was made, changed or deleted.
     tables: watch::Sender<u64>,
-    /// Queries that need no second look.
+    /// Expressions of queries and of puts that need no second look.
     accepted: Accepted,
+    accepted_puts: Accepted,
     /// What the tables are kept in, if in a file: it ends with them.
     _store: Option<Store>,
 }
@@ -118,6 +122,7 @@ impl DynamoDb {
             changes: Mutex::default(),
             tables: watch::Sender::new(0),
             accepted: Accepted::default(),
+            accepted_puts: Accepted::default(),
             _store: store,
         };
         Self {
@@ -161,7 +166,7 @@ impl DynamoDb {
     fn dispatch(&self, operation: &str, body: &[u8]) -> Result<Vec<u8>, DynoxideError> {
         let database = &self.shared.database;
         match operation {
-            "PutItem" => self.metered::<PutItemRequest>(body),
+            "PutItem" => self.put(body),
             "GetItem" => self.metered::<GetItemRequest>(body),
             "Query" => self.query(body),
             "TransactWriteItems" => {
@@ -340,7 +345,33 @@ impl DynamoDb {
         }
         let answer = self.metered::<QueryRequest>(body);
         if answer.is_ok() {
-            shared.accepted.note(plain);
+            shared
+                .accepted
+                .note(plain.table_name, plain.key_condition_expression);
+        }
+        answer
+    }
+
+    /// What can be written as it was sent is (see [`plain_put`]).
+    fn put(&self, body: &[u8]) -> Result<Vec<u8>, DynoxideError> {
+        let Some(plain) = PlainPut::read(body) else {
+            return self.metered::<PutItemRequest>(body);
+        };
+        let shared = &self.shared;
+        if let Some(found) = shared.database.plain_put(&plain, &shared.accepted_puts)? {
+            lock(&shared.totals).add(
+                PutItemRequest::NAME,
+                meter::Kind::Write,
+                found.consumed.as_slice(),
+            );
+            self.announce(&plain.table_name);
+            return Ok(found.body);
+        }
+        let answer = self.metered::<PutItemRequest>(body);
+        if answer.is_ok() {
+            shared
+                .accepted_puts
+                .note(plain.table_name, plain.condition_expression);
         }
         answer
     }

@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use embedded_sqs::SqsError;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -120,6 +120,11 @@ impl fmt::Debug for Function {
             .field("arn", &self.arn)
             .finish_non_exhaustive()
     }
+}
+
+/// The event that holds these records. They are moved into it: `json!` would copy them.
+fn event_of(records: Vec<Value>) -> Value {
+    Value::Object(Map::from_iter([("Records".to_owned(), Value::Array(records))]))
 }
 
 /// Tells a mapping to end: it becomes true, or its sender is dropped.

@@ -17,6 +17,7 @@ use futures::FutureExt;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::plain_put::PlainPut;
 use super::plain_query::{Accepted, Found, PlainQuery};
 use crate::store::Engine;
 
@@ -176,6 +177,21 @@ impl Database {
 
     pub(super) fn plain_query(&self, query: &PlainQuery, accepted: &Accepted) -> Result<Option<Found>> {
         self.engine.read(|storage| query.answer(storage, accepted))
+    }
+
+    /// Up to `limit` records of a table's stream after that number, and the number of the last one.
+    pub(super) fn stream_records(
+        &self,
+        table: &str,
+        after: i64,
+        limit: usize,
+    ) -> Result<(Vec<actions::get_records::Record>, i64)> {
+        self.engine
+            .read(|storage| super::streams::records_after(storage, table, after, limit))
+    }
+
+    pub(super) fn plain_put(&self, put: &PlainPut<'_>, accepted: &Accepted) -> Result<Option<Found>> {
+        self.engine.write_whole(|storage| put.write(storage, accepted))
     }
 
     pub(super) fn sweep_ttl(&self) -> Result<usize> {

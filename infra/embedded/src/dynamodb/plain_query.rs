@@ -24,14 +24,14 @@ const LARGEST_PAGE: usize = 1024 * 1024;
 const MOST_EXPRESSIONS: usize = 1_000;
 
 /// The longest text that is a sort key; a partition key may be longer.
-const LONGEST_KEY: usize = 1_024;
+pub(super) const LONGEST_KEY: usize = 1_024;
 
 /// A request that says no more than this.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub(super) struct PlainQuery {
-    table_name: String,
-    key_condition_expression: String,
+    pub(super) table_name: String,
+    pub(super) key_condition_expression: String,
     #[serde(default)]
     expression_attribute_names: HashMap<String, String>,
     expression_attribute_values: HashMap<String, Value>,
@@ -57,11 +57,11 @@ pub(super) struct Found {
 pub(super) struct Accepted(Mutex<HashSet<(String, String)>>);
 
 impl Accepted {
-    /// Takes note of a request that was answered.
-    pub(super) fn note(&self, query: PlainQuery) {
+    /// Takes note of an expression in a request that was answered.
+    pub(super) fn note(&self, table: String, expression: String) {
         let mut known = self.known();
         if known.len() < MOST_EXPRESSIONS {
-            known.insert((query.table_name, query.key_condition_expression));
+            known.insert((table, expression));
         }
     }
 
@@ -69,9 +69,8 @@ impl Accepted {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn knows(&self, query: &PlainQuery) -> bool {
-        let key = (query.table_name.clone(), query.key_condition_expression.clone());
-        self.known().contains(&key)
+    pub(super) fn knows(&self, table: &str, expression: &str) -> bool {
+        self.known().contains(&(table.to_owned(), expression.to_owned()))
     }
 }
 
@@ -89,7 +88,7 @@ impl PlainQuery {
 
     /// The answer; none if it is for `dynoxide` to give one.
     pub(super) fn answer(&self, storage: &Storage, accepted: &Accepted) -> Result<Option<Found>> {
-        if !accepted.knows(self) {
+        if !accepted.knows(&self.table_name, &self.key_condition_expression) {
             return Ok(None);
         }
         let Some(table) = storage.get_table_metadata(&self.table_name)? else {

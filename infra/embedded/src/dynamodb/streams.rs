@@ -6,6 +6,7 @@ mod checks;
 mod iterator;
 mod lives;
 mod record;
+mod stored;
 mod table;
 mod view;
 
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use dynoxide::DynoxideError;
-use dynoxide::actions::get_records::{self, GetRecordsRequest};
+use dynoxide::actions::get_records;
 use dynoxide::actions::get_shard_iterator::{
     GetShardIteratorRequest, decode_shard_iterator, encode_shard_iterator,
 };
@@ -25,7 +26,12 @@ use super::DynamoDb;
 use super::error::DynamoDbError;
 pub(super) use lives::Life;
 pub(crate) use lives::SCHEMA;
+pub(super) use stored::after as records_after;
 pub(super) use view::check_new;
+
+/// The most records of one read
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_GetRecords.html>).
+const MOST_RECORDS: usize = 1_000;
 
 /// A record's place in its shard. Later records have greater numbers; nothing else can be told from them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -178,18 +184,13 @@ impl DynamoDb {
             table: stream.table.clone(),
             reason,
         };
-        let request = GetRecordsRequest {
-            shard_iterator: iterator.to_owned(),
-            limit: Some(limit),
-        };
-        let answer = self
-            .shared
-            .database
-            .get_records(request)
-            .map_err(|e| read(e.to_string()))?;
-        let at_end = answer.records.len() < limit;
-        let records: Result<Vec<_>, _> = answer
-            .records
+        let not_one = || read(format!("{iterator} is no iterator of its"));
+        let (table, shard, place) = decode_shard_iterator(iterator).ok_or_else(not_one)?;
+        let limit = limit.min(MOST_RECORDS);
+        let found = self.shared.database.stream_records(&table, place, limit);
+        let (found, last) = found.map_err(|error| read(error.to_string()))?;
+        let at_end = found.len() < limit;
+        let records: Result<Vec<_>, _> = found
             .into_iter()
             .filter(|record| !record::is_void(record))
             .map(|record| self.record(stream, record))
@@ -197,9 +198,7 @@ impl DynamoDb {
         Ok(Records {
             records: records.map_err(read)?,
             at_end,
-            next: answer
-                .next_shard_iterator
-                .ok_or_else(|| read("the shard was closed".to_owned()))?,
+            next: encode_shard_iterator(&table, &shard, last),
         })
     }
 

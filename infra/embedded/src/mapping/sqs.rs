@@ -18,8 +18,8 @@ use tokio::time::Instant;
 
 use super::report::{self, Report};
 use super::{
-    EMPTY_PAYLOAD, Function, LARGEST_PAYLOAD, MappingError, Notice, Shutdown, Status, check, json_length,
-    new_request_id, told_to_stop,
+    EMPTY_PAYLOAD, Function, LARGEST_PAYLOAD, MappingError, Notice, Shutdown, Status, check, event_of,
+    json_length, new_request_id, told_to_stop,
 };
 
 /// The longest that SQS holds a receive call open.
@@ -348,7 +348,7 @@ impl Deliveries {
         self.status.started();
         let answer = self
             .function
-            .invoke(json!({ "Records": records }), new_request_id(), trace_header)
+            .invoke(event_of(records), new_request_id(), trace_header)
             .await;
         let (done, failure) = match &answer {
             Err(error) => (Vec::new(), Some(error.to_string())),

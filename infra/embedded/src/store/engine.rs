@@ -89,6 +89,20 @@ impl Engine {
         answer
     }
 
+    /// Writes whole or not at all, by a call that begins no transaction of its own.
+    pub(crate) fn write_whole<T>(&self, call: impl FnOnce(&Storage) -> Result<T>) -> Result<T> {
+        self.write(|storage| {
+            let connection = storage.conn();
+            connection.prepare_cached("SAVEPOINT whole")?.execute([])?;
+            let answer = call(storage);
+            if answer.is_err() {
+                connection.prepare_cached("ROLLBACK TO whole")?.execute([])?;
+            }
+            connection.prepare_cached("RELEASE whole")?.execute([])?;
+            answer
+        })
+    }
+
     /// Writes in as many transactions as it takes, after the open group.
     pub(crate) fn write_apart<T>(&self, call: impl FnOnce(&Storage) -> Result<T>) -> Result<T> {
         let held = &mut *self.held();

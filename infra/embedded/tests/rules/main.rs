@@ -6,6 +6,7 @@
 
 mod dynamodb;
 mod eventbridge;
+mod plain_put;
 mod plain_query;
 mod queue_mapping;
 mod schedule;

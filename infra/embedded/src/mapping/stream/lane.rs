@@ -15,7 +15,9 @@ use super::settings::{OnFailure, Settings};
 use crate::clock::{to_the_millisecond, to_the_second};
 use crate::dynamodb::{SequenceNumber, Stream};
 use crate::mapping::report::{self, Report};
-use crate::mapping::{EMPTY_PAYLOAD, Function, LARGEST_PAYLOAD, Shutdown, new_request_id, told_to_stop};
+use crate::mapping::{
+    EMPTY_PAYLOAD, Function, LARGEST_PAYLOAD, Shutdown, event_of, new_request_id, told_to_stop,
+};
 
 /// For how long DynamoDB keeps a record
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html>).
@@ -175,7 +177,7 @@ impl Lane {
         self.progress.status.started();
         let answer = self
             .function
-            .invoke(json!({ "Records": records }), request_id.clone(), None)
+            .invoke(event_of(records), request_id.clone(), None)
             .await;
         let (done, failure) = match &answer {
             Err(error) => (0, Some(error.to_string())),
