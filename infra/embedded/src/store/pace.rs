@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// How long a group stays open for which nobody waits.
-const LINGER: Duration = Duration::from_millis(20);
+const LINGER: Duration = Duration::from_millis(100);
 
 /// What is written, what is kept, and who waits for it. Groups are numbered from 1.
 pub(crate) struct Pace {

@@ -17,6 +17,12 @@ pub type Failure = Box<dyn Error + Send + Sync>;
 #[derive(Clone)]
 pub struct Http(Client<HttpConnector, Full<Bytes>>);
 
+impl Default for Http {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Http {
     /// A client without connections.
     pub fn new() -> Self {

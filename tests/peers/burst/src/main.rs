@@ -44,7 +44,7 @@ struct Arguments {
     /// Requests that the client has under way at a time
     #[arg(long, default_value_t = 64)]
     at_once: usize,
-    /// Sides to measure: restate, synced, folder, memory; all that there are if none is named
+    /// Sides to measure: restate, objects, synced, folder, memory; all that there are if none is named
     #[arg(long)]
     side: Vec<String>,
 }

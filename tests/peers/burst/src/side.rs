@@ -31,8 +31,10 @@ pub struct Programs {
 /// A side, with the way in which it keeps what it accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// Restate as it comes: each commit is synced.
+    /// Restate as it comes, each commit synced: a workflow for each cart.
     Restate,
+    /// The same with a virtual object for each stream of the bundle, which keeps its events.
+    Objects,
     /// The local stack in a folder, each commit synced.
     Synced,
     /// The local stack in a folder, left to the system to write.
@@ -47,6 +49,7 @@ impl Side {
         let synced = ours::can_sync(&programs.local).then_some(Self::Synced);
         [
             Some(Self::Restate),
+            Some(Self::Objects),
             synced,
             Some(Self::Folder),
             Some(Self::Memory),
@@ -60,6 +63,7 @@ impl Side {
     pub fn key(self) -> &'static str {
         match self {
             Self::Restate => "restate",
+            Self::Objects => "objects",
             Self::Synced => "synced",
             Self::Folder => "folder",
             Self::Memory => "memory",
@@ -69,7 +73,8 @@ impl Side {
     /// Its name in the table.
     pub fn title(self) -> &'static str {
         match self {
-            Self::Restate => "Restate, Rust SDK, each commit synced",
+            Self::Restate => "Restate, one workflow a cart, each commit synced",
+            Self::Objects => "Restate, an object for each stream, each commit synced",
             Self::Synced => "`local up --data`, each commit synced",
             Self::Folder => "`local up --data`, not synced",
             Self::Memory => "`local up`, in memory",
@@ -86,7 +91,7 @@ impl Side {
             questions: String::new(),
         };
         match self {
-            Self::Restate => restate::start(&mut running, programs, folder).await?,
+            Self::Restate | Self::Objects => restate::start(&mut running, programs, folder).await?,
             Self::Synced | Self::Folder | Self::Memory => ours::start(&mut running, programs, folder).await?,
         }
         Ok(running)
@@ -108,7 +113,7 @@ impl Running {
     /// Sends a cart. It is accepted, and kept as the side promises, when this returns.
     pub async fn send(&self, cart: &Value) -> Result<(), Failure> {
         match self.side {
-            Side::Restate => restate::send(self, cart).await,
+            Side::Restate | Side::Objects => restate::send(self, cart).await,
             _ => ours::send(self, cart).await,
         }
     }
@@ -116,7 +121,7 @@ impl Running {
     /// How many orders of this client's carts have completed.
     pub async fn completed(&self, client: &str) -> Result<usize, Failure> {
         match self.side {
-            Side::Restate => restate::completed(self, client).await,
+            Side::Restate | Side::Objects => restate::completed(self, client).await,
             _ => ours::completed(self, client).await,
         }
     }

@@ -1,9 +1,11 @@
-//! The order saga on Restate: one workflow for each cart, with durable steps, awakeables for the answers of the
-//! provider and the carrier, durable timers for their deadlines, and the order's phase in the workflow's state.
+//! The order saga on Restate, twice. Here as one workflow for each cart, with durable steps, awakeables for the answers of
+//! the provider and the carrier, durable timers for their deadlines, and the order's phase in the workflow's state; in
+//! [`streams`] as virtual objects that keep every event.
 //!
 //! `restate-orders INGRESS` serves it on a free port of the loopback and prints `ready http://127.0.0.1:PORT`.
 
 mod outside;
+mod streams;
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -11,7 +13,8 @@ use std::time::Duration;
 use restate_sdk::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use outside::{Answer, Outside};
+use outside::{Answer, Asked, Outside};
+use streams::{CartStream, OrderStream, PaymentStream, ShipmentStream};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -84,7 +87,7 @@ impl Order {
     async fn payment(&self, ctx: &WorkflowContext<'_>, cart: &Cart) -> Result<Option<Answer>, HandlerError> {
         let (id, answered) = ctx.awakeable::<Json<Answer>>();
         let (provider, amount) = (self.outside.clone(), cart.total_price);
-        ctx.run(|| async move { Ok(provider.request_payment(id, amount)) })
+        ctx.run(|| async move { Ok(provider.request_payment(Asked::Awakeable(id), amount)) })
             .name("request payment")
             .await?;
         let answer = restate_sdk::select! {
@@ -103,7 +106,7 @@ impl Order {
             .iter()
             .map(|item| item.product_id.clone())
             .collect();
-        ctx.run(|| async move { Ok(carrier.request_shipment(id, &products)) })
+        ctx.run(|| async move { Ok(carrier.request_shipment(Asked::Awakeable(id), &products)) })
             .name("request shipment")
             .await?;
         let answer = restate_sdk::select! {
@@ -129,11 +132,17 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .ok_or("the address of Restate's ingress is missing")?;
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     println!("ready http://{}", listener.local_addr()?);
-    let order = Order {
-        outside: Outside::answering(ingress),
-    };
-    HttpServer::new(Endpoint::builder().bind(order).build())
-        .serve(listener)
-        .await;
+    let outside = Outside::answering(ingress);
+    let endpoint = Endpoint::builder()
+        .bind(Order {
+            outside: outside.clone(),
+        })
+        .bind(CartStream)
+        .bind(OrderStream)
+        .bind(PaymentStream {
+            outside: outside.clone(),
+        })
+        .bind(ShipmentStream { outside });
+    HttpServer::new(endpoint.build()).serve(listener).await;
     Ok(())
 }

@@ -21,6 +21,23 @@ pub enum Answer {
     Failed,
 }
 
+/// Where an answer is waited for.
+pub enum Asked {
+    /// At an awakeable of a workflow.
+    Awakeable(String),
+    /// At a handler of a virtual object: its service and its key.
+    Object(&'static str, String),
+}
+
+impl Asked {
+    fn path(&self) -> String {
+        match self {
+            Self::Awakeable(awakeable) => format!("restate/awakeables/{awakeable}/resolve"),
+            Self::Object(service, key) => format!("{service}/{key}/answered/send"),
+        }
+    }
+}
+
 /// Both of them. A request is taken at once, and answered later.
 #[derive(Clone)]
 pub struct Outside {
@@ -39,43 +56,44 @@ impl Outside {
         }
     }
 
-    /// Takes a request for a payment, to be answered at that awakeable.
-    pub fn request_payment(&self, awakeable: String, amount: f64) {
+    /// Takes a request for a payment, to be answered there.
+    pub fn request_payment(&self, asked: Asked, amount: f64) {
         match amount.to_string().as_str() {
-            "402" => self.answer(awakeable, Answer::Failed),
+            "402" => self.answer(asked, Answer::Failed),
             "408" => {}
-            _ => self.answer(awakeable, Answer::Done),
+            _ => self.answer(asked, Answer::Done),
         }
     }
 
-    /// Takes a request for a shipment, to be answered at that awakeable.
-    pub fn request_shipment(&self, awakeable: String, products: &[String]) {
+    /// Takes a request for a shipment, to be answered there.
+    pub fn request_shipment(&self, asked: Asked, products: &[String]) {
         let any = |prefix: &str| products.iter().any(|product| product.starts_with(prefix));
         if any("out-of-stock") {
-            self.answer(awakeable, Answer::Failed);
+            self.answer(asked, Answer::Failed);
         } else if !any("lost-parcel") {
-            self.answer(awakeable, Answer::Done);
+            self.answer(asked, Answer::Done);
         }
     }
 
     /// Takes word that a payment is given back.
-    pub fn discard_payment(&self, _cart: &str) {}
+    pub fn discard_payment(&self, _what: &str) {}
 
-    fn answer(&self, awakeable: String, answer: Answer) {
+    fn answer(&self, asked: Asked, answer: Answer) {
         let outside = self.clone();
         tokio::spawn(async move {
-            if let Err(error) = outside.resolve(&awakeable, answer).await {
-                eprintln!("{awakeable} could not be answered: {error}");
+            let path = asked.path();
+            if let Err(error) = outside.resolve(&path, answer).await {
+                eprintln!("{path} could not be answered: {error}");
             }
         });
     }
 
     async fn resolve(
         &self,
-        awakeable: &str,
+        path: &str,
         answer: Answer,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        let url = format!("{}/restate/awakeables/{awakeable}/resolve", self.ingress);
+        let url = format!("{}/{path}", self.ingress);
         let request = Request::post(url)
             .header("content-type", "application/json")
             .body(Full::from(serde_json::to_vec(&answer)?))?;

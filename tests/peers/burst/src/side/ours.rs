@@ -33,7 +33,7 @@ pub async fn start(running: &mut Running, programs: &Programs, folder: &Path) ->
         match running.side {
             Side::Synced => command.arg("--sync"),
             Side::Folder => command.arg("--no-sync"),
-            Side::Restate | Side::Memory => &mut command,
+            Side::Restate | Side::Objects | Side::Memory => &mut command,
         };
     }
     running.url = running.spawn_until_ready("local", &mut command).await?;

@@ -1,5 +1,5 @@
-//! The saga on Restate: the server and the service on its SDK. A cart starts a workflow, and the server's own record of
-//! invocations tells what became of it.
+//! The saga on Restate: the server and the service on its SDK. A cart starts a workflow, or is sent to its object, and the
+//! server's own record of states tells what became of it.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 
-use super::{PATIENCE, Programs, Running, spawn};
+use super::{PATIENCE, Programs, Running, Side, spawn};
 use peer_burst::http::Failure;
 
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -72,16 +72,23 @@ async fn ready(running: &Running) -> Result<(), Failure> {
 
 pub async fn send(running: &Running, cart: &Value) -> Result<(), Failure> {
     let id = cart["cart_id"].as_str().unwrap_or_default();
-    let url = format!("{}/Order/{id}/run/send", running.url);
+    let url = match running.side {
+        Side::Objects => format!("{}/CartStream/{id}/finalize/send", running.url),
+        _ => format!("{}/Order/{id}/run/send", running.url),
+    };
     running.http.post(&url, &[JSON], cart).await?;
     Ok(())
 }
 
 pub async fn completed(running: &Running, client: &str) -> Result<usize, Failure> {
     let url = format!("{}/query", running.questions);
+    let orders = match running.side {
+        Side::Objects => "OrderStream",
+        _ => "Order",
+    };
     // The workflow of an order that was cancelled ends well, too: what counts is the phase in its state.
     let question = format!(
-        "SELECT count(*) AS completed FROM state WHERE service_name = 'Order' AND key = 'phase' \
+        "SELECT count(*) AS completed FROM state WHERE service_name = '{orders}' AND key = 'phase' \
          AND value_utf8 = '\"completed\"' AND service_key LIKE '{client}-%'"
     );
     let answer = running
