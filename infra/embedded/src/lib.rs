@@ -24,9 +24,8 @@
 //! # Time
 //! Every timer is tokio's and every timestamp comes from a [`clock::Clock`]. On a current-thread
 //! runtime whose clock is paused (`tokio::time::pause`) and a clock that moves with it, a redelivery after six hours takes no time at
-//! all. SDK clients on it take the same clock as their `time_source`. Two clocks stay outside of that,
-//! because the database keeps them to itself: the ten minutes for which a `ClientRequestToken` is
-//! remembered, and the creation date of a table.
+//! all. SDK clients on it take the same clock as their `time_source`. One date stays outside of that, because
+//! the database keeps its clock to itself: that of a table's creation.
 //!
 //! A paused clock and a socket do not go together: tokio sees no work while a peer in another process
 //! thinks, and moves the clock on. Pause the clock with [`transport`], let it run with [`server`].

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime};
 
 use dynoxide::actions::vector_lifecycle::VectorIndexLifecycle;
 use dynoxide::actions::{
@@ -101,7 +101,8 @@ impl Database {
             self.engine
                 .write(|storage| at_once(transact_write::execute(storage, request)))
         };
-        let (mut answer, is_repeat) = self.writes.once(token.as_deref(), asked, first)?;
+        let now = self.engine.clock().now();
+        let (mut answer, is_repeat) = self.writes.once(now, token.as_deref(), asked, first)?;
         if is_repeat {
             // What a repeat costs is a read of the items.
             answer.consumed_capacity = self.read_again(keys.unwrap_or_default(), mode)?;
@@ -172,7 +173,8 @@ impl Database {
             self.engine
                 .write_apart(|storage| at_once(transaction::execute(storage, request)))
         };
-        Ok(self.statements.once(token.as_deref(), asked, first)?.0)
+        let now = self.engine.clock().now();
+        Ok(self.statements.once(now, token.as_deref(), asked, first)?.0)
     }
 
     pub(super) fn plain_query(&self, query: &PlainQuery, accepted: &Accepted) -> Result<Option<Found>> {
@@ -234,7 +236,7 @@ struct Tokens<T> {
 }
 
 struct Known<T> {
-    since: Instant,
+    since: SystemTime,
     asked: String,
     answer: T,
 }
@@ -252,6 +254,7 @@ impl<T: Clone> Tokens<T> {
     /// the same token waits for the first.
     fn once(
         &self,
+        now: SystemTime,
         token: Option<&str>,
         asked: Option<String>,
         first: impl FnOnce() -> Result<T>,
@@ -266,7 +269,8 @@ impl<T: Clone> Tokens<T> {
             )));
         }
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|_, known| known.since.elapsed() < TOKEN_LIFE);
+        // One from a time to come is of before a clock that was set back.
+        known.retain(|_, known| now.duration_since(known.since).unwrap_or_default() < TOKEN_LIFE);
         match known.get(token) {
             Some(earlier) if earlier.asked != asked => {
                 Err(DynoxideError::IdempotentParameterMismatchException(
@@ -276,9 +280,8 @@ impl<T: Clone> Tokens<T> {
             Some(earlier) => Ok((earlier.answer.clone(), true)),
             None => {
                 let answer = first()?;
-                let since = Instant::now();
                 let entry = Known {
-                    since,
+                    since: now,
                     asked,
                     answer: answer.clone(),
                 };

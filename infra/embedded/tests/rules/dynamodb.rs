@@ -128,6 +128,28 @@ async fn a_cancelled_transaction_costs_two_units_for_each_item() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_transactions_token_is_remembered_for_ten_minutes_of_the_stacks_clock() {
+    let stack = stack();
+    let put = |revision: u64| {
+        json!({ "ClientRequestToken": "the-same", "TransactItems": [{ "Put": { "TableName": TABLE,
+            "Item": { "id": { "S": "token" }, "revision": { "N": revision.to_string() } } } }] })
+    };
+    stack.ask("TransactWriteItems", &put(1));
+    sleep(seconds(599)).await;
+    stack.ask("TransactWriteItems", &put(1));
+    let error = refused(&stack, "TransactWriteItems", &put(2));
+    assert!(
+        error["__type"]
+            .as_str()
+            .unwrap()
+            .ends_with("IdempotentParameterMismatchException"),
+        "{error}"
+    );
+    sleep(seconds(1)).await;
+    stack.ask("TransactWriteItems", &put(2));
+}
+
+#[tokio::test(start_paused = true)]
 async fn each_kind_of_write_is_announced_to_readers_of_the_stream() {
     let stack = stack();
     stack.create_table("other");
