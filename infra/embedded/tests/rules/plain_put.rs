@@ -72,6 +72,22 @@ impl Twins {
         answer
     }
 
+    /// The same of what may be wrong in two places, of which the long way names any; whether it was written.
+    fn put_if_it_may(&self, members: &str) -> bool {
+        let (status, answer) = ask(&self.plain, "PutItem", &format!("{{{members}}}"));
+        let (long, told) = ask(
+            &self.long,
+            "PutItem",
+            &format!("{{\"ReturnValues\":\"NONE\",{members}}}"),
+        );
+        assert_eq!(
+            (status, &answer["__type"]),
+            (long, &told["__type"]),
+            "{members}: {answer}, {told}"
+        );
+        status == 200
+    }
+
     fn put_all(&self, requests: &[String]) -> Vec<u16> {
         requests.iter().map(|request| self.put(request).0).collect()
     }
@@ -285,6 +301,108 @@ async fn a_condition_on_another_attribute_and_a_table_with_an_index_are_as_other
         let found = ask(&twins.plain, "Query", &by.to_string());
         assert_eq!(found, ask(&twins.long, "Query", &by.to_string()));
         assert_eq!(found.1["Count"], 3);
+        twins.compare();
+    }
+}
+
+/// A value of any kind, plain or not, and now and then none at all.
+fn value(random: &mut fastrand::Rng, depth: usize) -> String {
+    let text = |random: &mut fastrand::Rng| {
+        let pieces = [
+            "",
+            "a",
+            "B",
+            " ",
+            "\\n",
+            "\\u0000",
+            "\\ud83d\\ude00",
+            "é",
+            "\\\"",
+            "\\\\",
+            "\u{2028}",
+            "\\ud800",
+        ];
+        let pieces = (0..random.usize(0..6)).map(|_| pieces[random.usize(0..pieces.len())]);
+        pieces.collect::<String>()
+    };
+    let number = |random: &mut fastrand::Rng| {
+        let numbers = [
+            "0",
+            "7",
+            "-7",
+            "19.98",
+            "19.980",
+            "0.5",
+            ".5",
+            "5.",
+            "007",
+            "1e3",
+            "1E-7",
+            "-0",
+            "0.0",
+            "+1",
+            " 1",
+            "",
+            "123456789012345678",
+            "1234567890123456789",
+            "99999999999999999999999999999999999999",
+            "0x1",
+            "NaN",
+        ];
+        numbers[random.usize(0..numbers.len())].to_owned()
+    };
+    let many = |random: &mut fastrand::Rng, one: &dyn Fn(&mut fastrand::Rng) -> String| {
+        let all: Vec<String> = (0..random.usize(0..4)).map(|_| one(random)).collect();
+        all.join(",")
+    };
+    let quoted = |text: String| format!("\"{text}\"");
+    match random.usize(0..if depth < 3 { 16 } else { 12 }) {
+        0..=3 => format!("{{\"S\":\"{}\"}}", text(random)),
+        4..=6 => format!("{{\"N\":\"{}\"}}", number(random)),
+        7 => format!("{{ \"BOOL\" : {} }}", random.bool()),
+        8 => "{\"NULL\":true}".to_owned(),
+        9 => format!("{{\"SS\":[{}]}}", many(random, &|random| quoted(text(random)))),
+        10 => format!("{{\"NS\":[{}]}}", many(random, &|random| quoted(number(random)))),
+        11 => [
+            "{}",
+            "{\"S\":1}",
+            "{\"N\":1}",
+            "{\"S\":\"a\",\"BOOL\":true}",
+            "{\"B\":\"AP8=\"}",
+            "null",
+        ][random.usize(0..6)]
+        .to_owned(),
+        12 | 13 => format!("{{\"L\":[{}]}}", many(random, &|random| value(random, depth + 1))),
+        _ => {
+            let names = ["x", "y", "x y", "\\u0078", "é", ""];
+            let member = |random: &mut fastrand::Rng| {
+                let name = names[random.usize(0..names.len())];
+                format!("\"{name}\":{}", value(random, depth + 1))
+            };
+            format!("{{\"M\":{{{}}}}}", many(random, &member))
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn items_of_chance_are_kept_or_refused_as_otherwise() {
+    for (seed, twins) in (1..).zip(twins()) {
+        let mut random = fastrand::Rng::with_seed(seed);
+        for table in ["new", "keys"] {
+            twins.put(&members(table, &item("{\"S\":\"1\"}", ""), NEW));
+        }
+        twins.put(&members("both", &item("{\"N\":\"0\"}", ""), NEW));
+        let mut statuses = [0, 0];
+        for n in 1..=1_500 {
+            let more = ["m", "n", "o"].iter().take(random.usize(0..4));
+            let more: Vec<String> = more
+                .map(|name| format!(",\"{name}\":{}", value(&mut random, 0)))
+                .collect();
+            let key = format!("{{\"N\":\"{}\"}}", n - n / 20);
+            let written = twins.put_if_it_may(&members("both", &item(&key, &more.concat()), NEW));
+            statuses[usize::from(written)] += 1;
+        }
+        assert!(statuses.iter().all(|count| *count > 300), "{statuses:?}");
         twins.compare();
     }
 }
