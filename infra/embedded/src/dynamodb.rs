@@ -41,6 +41,7 @@ use dynoxide::actions::{
     tag_resource::TagResourceRequest, untag_resource::UntagResourceRequest, update_table::UpdateTableRequest,
     update_time_to_live::UpdateTimeToLiveRequest,
 };
+use dynoxide::types::ConsumedCapacity;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -74,8 +75,9 @@ struct Shared {
     changes: Mutex<HashMap<String, watch::Sender<u64>>>,
     /// How often a table was made, changed or deleted.
     tables: watch::Sender<u64>,
-    /// Expressions of queries and of puts that need no second look.
+    /// Expressions of queries that need no second look.
     accepted: Accepted,
+    /// The same of puts.
     accepted_puts: Accepted,
     /// What the tables are kept in, if in a file: it ends with them.
     _store: Option<Store>,
@@ -317,12 +319,7 @@ impl DynamoDb {
         match request.call(&self.shared.database) {
             Ok(mut answer) => {
                 let consumed = Request::consumed(&answer);
-                lock(&self.shared.totals).add(Request::NAME, kind, consumed);
-                if kind == meter::Kind::Write {
-                    for consumed in consumed {
-                        self.announce(&consumed.table_name);
-                    }
-                }
+                self.charge(Request::NAME, kind, consumed);
                 if !shown {
                     Request::hide_consumed(&mut answer);
                 }
@@ -339,8 +336,7 @@ impl DynamoDb {
         };
         let shared = &self.shared;
         if let Some(found) = shared.database.plain_query(&plain, &shared.accepted)? {
-            let mut totals = lock(&shared.totals);
-            totals.add(QueryRequest::NAME, meter::Kind::Read, found.consumed.as_slice());
+            self.charge(QueryRequest::NAME, meter::Kind::Read, found.consumed.as_slice());
             return Ok(found.body);
         }
         let answer = self.metered::<QueryRequest>(body);
@@ -358,13 +354,14 @@ impl DynamoDb {
             return self.metered::<PutItemRequest>(body);
         };
         let shared = &self.shared;
-        if let Some(found) = shared.database.plain_put(&plain, &shared.accepted_puts)? {
-            lock(&shared.totals).add(
+        if let Some(item) = plain.item(&shared.accepted_puts)
+            && let Some(found) = shared.database.plain_put(&plain, &item)?
+        {
+            self.charge(
                 PutItemRequest::NAME,
                 meter::Kind::Write,
                 found.consumed.as_slice(),
             );
-            self.announce(&plain.table_name);
             return Ok(found.body);
         }
         let answer = self.metered::<PutItemRequest>(body);
@@ -374,6 +371,16 @@ impl DynamoDb {
                 .note(plain.table_name, plain.condition_expression);
         }
         answer
+    }
+
+    /// Adds up what was consumed, and makes a write known to those who wait for it.
+    fn charge(&self, operation: &'static str, kind: meter::Kind, consumed: &[ConsumedCapacity]) {
+        lock(&self.shared.totals).add(operation, kind, consumed);
+        if kind == meter::Kind::Write {
+            for consumed in consumed {
+                self.announce(&consumed.table_name);
+            }
+        }
     }
 
     /// A failed condition costs the write all the same

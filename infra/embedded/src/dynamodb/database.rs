@@ -11,7 +11,7 @@ use dynoxide::actions::{
     transact_write_items as transact_write,
 };
 use dynoxide::storage::TableMetadata;
-use dynoxide::types::AttributeValue;
+use dynoxide::types::{AttributeValue, Item};
 use dynoxide::{DynoxideError, Result};
 use futures::FutureExt;
 use serde::Serialize;
@@ -83,7 +83,6 @@ impl Database {
         read list_tags_of_resource(list_tags_of_resource::ListTagsOfResourceRequest) -> ListTagsOfResourceResponse;
 
         read get_shard_iterator(get_shard_iterator::GetShardIteratorRequest) -> GetShardIteratorResponse;
-        read get_records(get_records::GetRecordsRequest) -> GetRecordsResponse;
     }
 
     pub(super) fn transact_write_items(
@@ -192,8 +191,8 @@ impl Database {
             .read(|storage| super::streams::records_after(storage, table, after, limit))
     }
 
-    pub(super) fn plain_put(&self, put: &PlainPut<'_>, accepted: &Accepted) -> Result<Option<Found>> {
-        self.engine.write_whole(|storage| put.write(storage, accepted))
+    pub(super) fn plain_put(&self, put: &PlainPut<'_>, item: &Item) -> Result<Option<Found>> {
+        self.engine.write_whole(|storage| put.write(storage, item))
     }
 
     pub(super) fn sweep_ttl(&self) -> Result<usize> {

@@ -136,7 +136,7 @@ impl<'de> Visitor<'de> for List {
 }
 
 /// A number of few digits, whole or with a fraction, as DynamoDB would write it itself.
-fn is_shortest(number: &str) -> bool {
+pub(super) fn is_shortest(number: &str) -> bool {
     let (whole, fraction) = match number.split_once('.') {
         Some((whole, fraction)) => (whole, Some(fraction)),
         None => (number, None),

@@ -8,19 +8,21 @@
 
 use std::collections::HashMap;
 
+use dynoxide::Result;
+use dynoxide::actions::put_item::PutItemResponse;
 use dynoxide::storage::{Storage, TableMetadata, compute_hash_prefix};
 use dynoxide::storage_backend::StorageBackend;
 use dynoxide::streams::shard_id;
 use dynoxide::types::{
-    AttributeDefinition, AttributeValue, ConsumedCapacity, Item, KeySchemaElement, KeyType, MAX_ITEM_SIZE,
-    ScalarAttributeType, consumed_capacity, item_size, table_write_capacity_units,
+    AttributeDefinition, AttributeValue, Item, KeySchemaElement, KeyType, MAX_ITEM_SIZE, ScalarAttributeType,
+    consumed_capacity, item_size, table_write_capacity_units,
 };
-use dynoxide::{DynoxideError, Result};
 use rusqlite::params;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use super::body;
 use super::plain_item;
 use super::plain_query::{Accepted, Found, LONGEST_KEY};
 
@@ -50,19 +52,20 @@ impl<'a> PlainPut<'a> {
         serde_json::from_slice(body).ok()
     }
 
+    /// The item, if its condition was accepted before and there is nothing to say about the rest.
+    pub(super) fn item(&self, accepted: &Accepted) -> Option<Item> {
+        let is_known = accepted.knows(&self.table_name, &self.condition_expression);
+        let is_little = is_known && self.asks_for_little();
+        is_little.then(|| plain_item::plain(self.item.get())).flatten()
+    }
+
     /// Writes the item; none, and nothing written, if it is for `dynoxide` to write or to refuse it.
-    pub(super) fn write(&self, storage: &Storage, accepted: &Accepted) -> Result<Option<Found>> {
-        if !accepted.knows(&self.table_name, &self.condition_expression) || !self.asks_for_little() {
-            return Ok(None);
-        }
+    pub(super) fn write(&self, storage: &Storage, item: &Item) -> Result<Option<Found>> {
         let Some(table) = storage.get_table_metadata(&self.table_name)? else {
             return Ok(None);
         };
-        let Some(item) = plain_item::plain(self.item.get()) else {
-            return Ok(None);
-        };
-        let size = item_size(&item);
-        let Some(place) = self.place(&table, &item).filter(|_| size <= MAX_ITEM_SIZE) else {
+        let size = item_size(item);
+        let Some(place) = self.place(&table, item).filter(|_| size <= MAX_ITEM_SIZE) else {
             return Ok(None);
         };
         if !self.insert(storage, &place, size)? {
@@ -119,7 +122,8 @@ impl<'a> PlainPut<'a> {
         {
             return None;
         }
-        let mut keys = HashMap::from([(hash.attribute_name.as_str(), value(hash)?)]);
+        let partition = value(hash)?;
+        let mut keys = HashMap::from([(hash.attribute_name.as_str(), partition)]);
         let mut sort = String::new();
         if let Some(range) = range {
             let value = value(range)?;
@@ -127,9 +131,9 @@ impl<'a> PlainPut<'a> {
             keys.insert(&range.attribute_name, value);
         }
         Some(Place {
-            partition: value(hash)?.to_key_string()?,
+            partition: partition.to_key_string()?,
             sort,
-            hash_prefix: compute_hash_prefix(value(hash)?),
+            hash_prefix: compute_hash_prefix(partition),
             keys: serde_json::to_string(&keys).ok()?,
         })
     }
@@ -177,17 +181,14 @@ impl<'a> PlainPut<'a> {
     fn answer(&self, size: usize) -> Result<Found> {
         let units = table_write_capacity_units(None, Some(size));
         let consumed = |mode: &Option<String>| consumed_capacity(&self.table_name, units, mode);
-        let body = match consumed(&self.return_consumed_capacity) {
-            None => b"{}".to_vec(),
-            Some(told) => {
-                let told = HashMap::from([("ConsumedCapacity", told)]);
-                let unwritable =
-                    |error: serde_json::Error| DynoxideError::InternalServerError(error.to_string());
-                serde_json::to_vec(&told).map_err(unwritable)?
-            }
+        let answer = PutItemResponse {
+            consumed_capacity: consumed(&self.return_consumed_capacity),
+            ..Default::default()
         };
-        let consumed: Option<ConsumedCapacity> = consumed(&Some("TOTAL".to_owned()));
-        Ok(Found { body, consumed })
+        Ok(Found {
+            body: body::write(&answer)?,
+            consumed: consumed(&Some("TOTAL".to_owned())),
+        })
     }
 }
 
@@ -229,8 +230,8 @@ mod tests {
              \"ReturnValuesOnConditionCheckFailure\":\"ALL_OLD\"}}"
         );
         let put = PlainPut::read(body.as_bytes()).unwrap();
-        let written = dynamodb.shared.database.plain_put(&put, accepted).unwrap();
-        written.is_some()
+        put.item(accepted)
+            .is_some_and(|item| dynamodb.shared.database.plain_put(&put, &item).unwrap().is_some())
     }
 
     #[test]

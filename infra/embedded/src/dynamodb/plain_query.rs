@@ -8,13 +8,16 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use dynoxide::Result;
 use dynoxide::storage::{Storage, TableMetadata};
 use dynoxide::types::{
     AttributeValue, ConsumedCapacity, consumed_capacity, read_capacity_units_with_consistency,
 };
-use dynoxide::{DynoxideError, Result};
 use serde::Deserialize;
 use serde_json::Value;
+
+use super::body;
+use super::plain_item::is_shortest;
 
 /// The most bytes of items in one answer
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Query.html>).
@@ -131,9 +134,8 @@ impl PlainQuery {
         body.extend_from_slice(format!("],\"Count\":{count},\"ScannedCount\":{count}").as_bytes());
         let units = read_capacity_units_with_consistency(bytes, self.consistent_read);
         if let Some(told) = consumed_capacity(&self.table_name, units, &self.return_consumed_capacity) {
-            let unwritable = |error: serde_json::Error| DynoxideError::InternalServerError(error.to_string());
             body.extend_from_slice(b",\"ConsumedCapacity\":");
-            serde_json::to_writer(&mut body, &told).map_err(unwritable)?;
+            body.extend_from_slice(&body::write(&told)?);
         }
         body.push(b'}');
         let consumed = consumed_capacity(&self.table_name, units, &Some("TOTAL".to_owned()));
@@ -204,17 +206,12 @@ impl PlainQuery {
             "S" if (1..=LONGEST_KEY).contains(&text.len()) => {
                 AttributeValue::S(text.to_owned()).to_key_string()
             }
-            "N" if is_whole(text) => AttributeValue::N(text.to_owned()).to_key_string(),
+            "N" if is_shortest(text) && !text.contains('.') => {
+                AttributeValue::N(text.to_owned()).to_key_string()
+            }
             _ => None,
         }
     }
-}
-
-/// A number about which there is nothing to say: 1 to 18 digits.
-fn is_whole(text: &str) -> bool {
-    (1..=18).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_digit())
-        && (text == "0" || !text.starts_with('0'))
 }
 
 /// Names, placeholders and comparisons; none if there is anything else.

@@ -31,7 +31,7 @@ pub(super) use view::check_new;
 
 /// The most records of one read
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_GetRecords.html>).
-const MOST_RECORDS: usize = 1_000;
+const MOST_RECORDS: u16 = 1_000;
 
 /// A record's place in its shard. Later records have greater numbers; nothing else can be told from them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -186,7 +186,7 @@ impl DynamoDb {
         };
         let not_one = || read(format!("{iterator} is no iterator of its"));
         let (table, shard, place) = decode_shard_iterator(iterator).ok_or_else(not_one)?;
-        let limit = limit.min(MOST_RECORDS);
+        let limit = limit.min(MOST_RECORDS.into());
         let found = self.shared.database.stream_records(&table, place, limit);
         let (found, last) = found.map_err(|error| read(error.to_string()))?;
         let at_end = found.len() < limit;

@@ -4,21 +4,19 @@
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Operations_Amazon_DynamoDB_Streams.html>
 
 use dynoxide::DynoxideError;
-use dynoxide::actions::get_records::GetRecordsRequest;
-use dynoxide::actions::get_shard_iterator::encode_shard_iterator;
 use dynoxide::actions::list_tables::ListTablesRequest;
 use dynoxide::storage::TableMetadata;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::MOST_RECORDS;
 use super::checks::Checks;
 use super::iterator::ShardIterator;
 use super::lives::{self, Life};
 use super::record::{self, Shown};
 use crate::dynamodb::{Answer, DynamoDb, body, error_body, in_plain_words};
 
-/// The most that one `GetRecords` answers.
-const MOST_RECORDS: i64 = 1_000;
+/// The most bytes that one `GetRecords` answers.
 const MOST_BYTES: i64 = 1024 * 1024;
 /// The most that `ListStreams` and `DescribeStream` answer at once, and what they do unless told.
 const MOST_STREAMS: i64 = 100;
@@ -222,7 +220,7 @@ impl DynamoDb {
     fn get_records(&self, request: &GetRecords) -> Outcome {
         Checks::default()
             .text("shardIterator", request.shard_iterator.as_deref(), 1..=2_048)
-            .limit(request.limit, MOST_RECORDS)
+            .limit(request.limit, MOST_RECORDS.into())
             .done()?;
         let iterator = request.shard_iterator.as_deref().and_then(ShardIterator::read);
         let iterator = iterator.ok_or_else(|| invalid("Invalid ShardIterator"))?;
@@ -230,7 +228,7 @@ impl DynamoDb {
             return Err(Refusal::Expired);
         }
         let stream = self.stream_by_arn(&iterator.stream)?;
-        let limit = usize::try_from(request.limit.unwrap_or(MOST_RECORDS)).unwrap_or_default();
+        let limit = usize::try_from(request.limit.unwrap_or(MOST_RECORDS.into())).unwrap_or_default();
         let page = self.page(&stream, iterator.position, limit)?;
         Ok(body::write(&page)?)
     }
@@ -239,11 +237,7 @@ impl DynamoDb {
     /// what changed nothing is left out.
     fn page(&self, stream: &Found, mut position: i64, limit: usize) -> Result<Page, Refusal> {
         let table = &stream.table.table_name;
-        let request = GetRecordsRequest {
-            shard_iterator: encode_shard_iterator(table, &dynoxide::streams::shard_id(table), position),
-            limit: Some(limit),
-        };
-        let read = self.shared.database.get_records(request)?.records;
+        let (read, _) = self.shared.database.stream_records(table, position, limit)?;
         let mut at_end = read.len() < limit;
         let (mut records, mut bytes) = (Vec::new(), 0);
         for mut record in read {
