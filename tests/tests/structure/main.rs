@@ -1,10 +1,11 @@
-//! How the source is divided: no module of a crate uses another that uses it in turn, not even by way of
+//! How the source is divided, and what it is built of (`features`): no module of a crate uses another that uses it in turn, not even by way of
 //! others.
 //!
 //! Read are the sources of every crate of the workspace, without what is compiled for tests only. A module
 //! uses another if it names something that is defined there. A parent that only passes on what its children
 //! define (`pub use`) does not use them, and who takes a name from it uses the child.
 
+mod features;
 mod modules;
 mod tokens;
 
