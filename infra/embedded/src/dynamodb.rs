@@ -6,10 +6,12 @@
 //!
 //! A call runs to its end on the calling thread, in memory within tens of microseconds.
 
+mod accepted;
 mod body;
 mod database;
 mod error;
 mod home;
+mod keys;
 mod meter;
 mod names;
 mod plain_item;
@@ -49,13 +51,14 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::store::{Durability, Engine, Store, StoreError, in_plain_words as problem};
+use accepted::Accepted;
 use database::Database;
 pub use error::DynamoDbError;
 use home::Home;
 use meter::{Metered, Refused};
 pub use meter::{Totals, Units};
 use plain_put::PlainPut;
-use plain_query::{Accepted, PlainQuery};
+use plain_query::PlainQuery;
 pub(crate) use streams::SCHEMA as STREAMS_SCHEMA;
 pub use streams::{Record, Records, SequenceNumber, Stream, StreamPosition};
 

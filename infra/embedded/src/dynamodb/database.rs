@@ -15,10 +15,11 @@ use dynoxide::types::{AttributeValue, Item};
 use dynoxide::{DynoxideError, Result};
 use futures::FutureExt;
 use serde::Serialize;
-use serde_json::Value;
 
+use super::accepted::{Accepted, Found};
+use super::keys::Keys;
 use super::plain_put::PlainPut;
-use super::plain_query::{Accepted, Found, PlainQuery};
+use super::plain_query::PlainQuery;
 use crate::store::Engine;
 
 /// For how long a `ClientRequestToken` is remembered
@@ -147,11 +148,9 @@ impl Database {
         table: &str,
         mut item: HashMap<String, AttributeValue>,
     ) -> Result<HashMap<String, AttributeValue>> {
-        let schema = self.get_table_metadata(table)?.map(|table| table.key_schema);
-        let schema: Value = serde_json::from_str(&schema.unwrap_or_default()).unwrap_or_default();
-        let names = schema.as_array().into_iter().flatten();
-        let names = names.filter_map(|key| key["AttributeName"].as_str());
-        Ok(names.filter_map(|name| item.remove_entry(name)).collect())
+        let keys = self.get_table_metadata(table)?.as_ref().and_then(Keys::of);
+        let keys = keys.iter().flat_map(Keys::all);
+        Ok(keys.filter_map(|key| item.remove_entry(&key.name)).collect())
     }
 
     pub(super) fn execute_transaction(

@@ -13,18 +13,16 @@ use dynoxide::actions::put_item::PutItemResponse;
 use dynoxide::storage::{Storage, TableMetadata, compute_hash_prefix};
 use dynoxide::storage_backend::StorageBackend;
 use dynoxide::streams::shard_id;
-use dynoxide::types::{
-    AttributeDefinition, AttributeValue, Item, KeySchemaElement, KeyType, MAX_ITEM_SIZE, ScalarAttributeType,
-    consumed_capacity, item_size, table_write_capacity_units,
-};
+use dynoxide::types::{Item, MAX_ITEM_SIZE, consumed_capacity, item_size, table_write_capacity_units};
 use rusqlite::params;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use super::accepted::{Accepted, Found};
 use super::body;
+use super::keys::Keys;
 use super::plain_item;
-use super::plain_query::{Accepted, Found, LONGEST_KEY};
 
 /// A request that says no more than this.
 #[derive(Deserialize)]
@@ -97,44 +95,24 @@ impl<'a> PlainPut<'a> {
         {
             return None;
         }
-        let schema: Vec<KeySchemaElement> = serde_json::from_str(&table.key_schema).ok()?;
-        let types: Vec<AttributeDefinition> = serde_json::from_str(&table.attribute_definitions).ok()?;
-        let key = |wanted: KeyType| schema.iter().find(|key| key.key_type == wanted);
-        let value = |key: &KeySchemaElement| {
-            let declared = types
-                .iter()
-                .find(|one| one.attribute_name == key.attribute_name)?;
-            let value = item.get(&key.attribute_name)?;
-            let fits = match (value, &declared.attribute_type) {
-                (AttributeValue::S(text), ScalarAttributeType::S) => (1..=LONGEST_KEY).contains(&text.len()),
-                (AttributeValue::N(_), ScalarAttributeType::N) => true,
-                _ => false,
-            };
-            fits.then_some(value)
-        };
-        let hash = key(KeyType::HASH)?;
-        let range = key(KeyType::RANGE);
+        let keys = Keys::of(table)?;
         let condition = absent(&self.condition_expression)?;
-        if ![Some(hash), range]
-            .into_iter()
-            .flatten()
-            .any(|key| key.attribute_name == condition)
-        {
+        if !keys.all().any(|key| key.name == condition) {
             return None;
         }
-        let partition = value(hash)?;
-        let mut keys = HashMap::from([(hash.attribute_name.as_str(), partition)]);
+        let partition = item.get(&keys.partition.name)?;
+        let mut values = HashMap::from([(keys.partition.name.as_str(), partition)]);
         let mut sort = String::new();
-        if let Some(range) = range {
-            let value = value(range)?;
-            sort = value.to_key_string()?;
-            keys.insert(&range.attribute_name, value);
+        if let Some(key) = &keys.sort {
+            let value = item.get(&key.name)?;
+            sort = key.stored(value)?;
+            values.insert(&key.name, value);
         }
         Some(Place {
-            partition: partition.to_key_string()?,
+            partition: keys.partition.stored(partition)?,
             sort,
             hash_prefix: compute_hash_prefix(partition),
-            keys: serde_json::to_string(&keys).ok()?,
+            keys: serde_json::to_string(&values).ok()?,
         })
     }
 

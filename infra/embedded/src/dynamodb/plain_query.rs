@@ -5,29 +5,22 @@
 //! no choice is answered here, and only for an expression that `dynoxide` has accepted before on this table; all else, and
 //! whatever might be refused, is `dynoxide`'s. With one that read its own rows straight, this module would not be needed.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::HashMap;
 
 use dynoxide::Result;
 use dynoxide::storage::{Storage, TableMetadata};
-use dynoxide::types::{
-    AttributeValue, ConsumedCapacity, consumed_capacity, read_capacity_units_with_consistency,
-};
+use dynoxide::types::{AttributeValue, consumed_capacity, read_capacity_units_with_consistency};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::accepted::{Accepted, Found};
 use super::body;
+use super::keys::{Key, Keys};
 use super::plain_item::is_shortest;
 
 /// The most bytes of items in one answer
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Query.html>).
 const LARGEST_PAGE: usize = 1024 * 1024;
-
-/// So many expressions are remembered; a client has a handful.
-const MOST_EXPRESSIONS: usize = 1_000;
-
-/// The longest text that is a sort key; a partition key may be longer.
-pub(super) const LONGEST_KEY: usize = 1_024;
 
 /// A request that says no more than this.
 #[derive(Deserialize)]
@@ -47,34 +40,6 @@ pub(super) struct PlainQuery {
 
 fn forward() -> bool {
     true
-}
-
-/// What it answers, and what that cost.
-pub(super) struct Found {
-    pub(super) body: Vec<u8>,
-    pub(super) consumed: Option<ConsumedCapacity>,
-}
-
-/// Expressions that were accepted, by table.
-#[derive(Default)]
-pub(super) struct Accepted(Mutex<HashSet<(String, String)>>);
-
-impl Accepted {
-    /// Takes note of an expression in a request that was answered.
-    pub(super) fn note(&self, table: String, expression: String) {
-        let mut known = self.known();
-        if known.len() < MOST_EXPRESSIONS {
-            known.insert((table, expression));
-        }
-    }
-
-    fn known(&self) -> MutexGuard<'_, HashSet<(String, String)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn knows(&self, table: &str, expression: &str) -> bool {
-        self.known().contains(&(table.to_owned(), expression.to_owned()))
-    }
 }
 
 /// The condition on a key: a side of its value, as SQL has it.
@@ -150,11 +115,7 @@ impl PlainQuery {
         {
             return None;
         }
-        let schema: Value = serde_json::from_str(&table.key_schema).ok()?;
-        let key_name = |kind: &str| {
-            let key = schema.as_array()?.iter().find(|key| key["KeyType"] == kind)?;
-            key["AttributeName"].as_str()
-        };
+        let keys = Keys::of(table)?;
         let words = words(&self.key_condition_expression)?;
         let used = |name: &str, value: &str| {
             let names = usize::from(name.starts_with('#'));
@@ -164,7 +125,7 @@ impl PlainQuery {
             [name, "=", value] => {
                 let (names, there) = used(name, value);
                 let all = there && self.uses(names, 1);
-                let partition = self.key(table, name, key_name("HASH")?, value)?;
+                let partition = self.key(&keys.partition, name, value)?;
                 all.then_some((partition, None))
             }
             [name, "=", value, and, sort, side, bound]
@@ -172,8 +133,8 @@ impl PlainQuery {
             {
                 let ((names, there), (more_names, also_there)) = (used(name, value), used(sort, bound));
                 let all = there && also_there && name != sort && self.uses(names + more_names, 2);
-                let partition = self.key(table, name, key_name("HASH")?, value)?;
-                let key = self.key(table, sort, key_name("RANGE")?, bound)?;
+                let partition = self.key(&keys.partition, name, value)?;
+                let key = self.key(keys.sort.as_ref()?, sort, bound)?;
                 let side = ["=", "<", "<=", ">", ">="]
                     .into_iter()
                     .find(|known| known == side)?;
@@ -188,29 +149,23 @@ impl PlainQuery {
         self.expression_attribute_names.len() == names && self.expression_attribute_values.len() == values
     }
 
-    fn key(&self, table: &TableMetadata, name: &str, expected: &str, value: &str) -> Option<String> {
+    fn key(&self, key: &Key, name: &str, value: &str) -> Option<String> {
         let name = match name.strip_prefix('#') {
             Some(_) => self.expression_attribute_names.get(name)?,
             None => name,
         };
-        let definitions: Value = serde_json::from_str(&table.attribute_definitions).ok()?;
-        let mut definitions = definitions.as_array()?.iter();
-        let definition = definitions.find(|definition| definition["AttributeName"] == name)?;
-        let kind = definition["AttributeType"].as_str()?;
         let given = self.expression_attribute_values.get(value)?.as_object()?;
-        let text = given
-            .get(kind)?
-            .as_str()
-            .filter(|_| given.len() == 1 && name == expected)?;
-        match kind {
-            "S" if (1..=LONGEST_KEY).contains(&text.len()) => {
-                AttributeValue::S(text.to_owned()).to_key_string()
-            }
-            "N" if is_shortest(text) && !text.contains('.') => {
-                AttributeValue::N(text.to_owned()).to_key_string()
-            }
-            _ => None,
-        }
+        let (kind, text) = given
+            .iter()
+            .next()
+            .filter(|_| given.len() == 1 && name == key.name)?;
+        let text = text.as_str()?.to_owned();
+        let value = match kind.as_str() {
+            "S" => AttributeValue::S(text),
+            "N" if is_shortest(&text) && !text.contains('.') => AttributeValue::N(text),
+            _ => return None,
+        };
+        key.stored(&value)
     }
 }
 

@@ -24,6 +24,7 @@ use serde_json::Value;
 
 use super::DynamoDb;
 use super::error::DynamoDbError;
+use super::keys::Keys;
 pub(super) use lives::Life;
 pub(crate) use lives::SCHEMA;
 pub(super) use stored::after as records_after;
@@ -132,13 +133,13 @@ impl DynamoDb {
             Some(newest) if metadata.stream_enabled => newest,
             _ => return Err(none("its stream is not enabled".to_owned())),
         };
-        let partition_key = lives::partition_key(&metadata.key_schema)
-            .ok_or_else(|| none(format!("its key schema {} has no HASH key", metadata.key_schema)))?;
+        let keys = Keys::of(&metadata)
+            .ok_or_else(|| none(format!("its key schema {} can't be read", metadata.key_schema)))?;
         Ok(Stream {
             arn: self.home.stream_arn(table, newest),
             shard: self.home.shard_id(table, newest),
             table: table.to_owned(),
-            partition_key,
+            partition_key: keys.partition.name,
             lives: lives.into(),
         })
     }

@@ -93,13 +93,15 @@ impl Engine {
     pub(crate) fn write_whole<T>(&self, call: impl FnOnce(&Storage) -> Result<T>) -> Result<T> {
         self.write(|storage| {
             let connection = storage.conn();
-            connection.prepare_cached("SAVEPOINT whole")?.execute([])?;
-            let answer = call(storage);
-            if answer.is_err() {
-                connection.prepare_cached("ROLLBACK TO whole")?.execute([])?;
+            if !connection.is_autocommit() {
+                // The group's savepoint does.
+                return call(storage);
             }
-            connection.prepare_cached("RELEASE whole")?.execute([])?;
-            answer
+            // Rolled back when it is dropped.
+            let whole = connection.unchecked_transaction()?;
+            let answer = call(storage)?;
+            whole.commit()?;
+            Ok(answer)
         })
     }
 
@@ -202,7 +204,7 @@ impl Group {
         self.joined.store(true, Ordering::Relaxed);
         let answer = call(storage);
         self.joined.store(false, Ordering::Relaxed);
-        if self.rolled_back.swap(false, Ordering::Relaxed) {
+        if self.rolled_back.swap(false, Ordering::Relaxed) || answer.is_err() {
             connection.prepare_cached("ROLLBACK TO write")?.execute([])?;
         }
         connection.prepare_cached("RELEASE write")?.execute([])?;
@@ -272,6 +274,37 @@ mod tests {
         assert_eq!(notes(&engine), "first second");
         engine.commit(|_| Ok(()), |_| Ok(())).unwrap();
         assert_eq!(notes(&engine), "first second");
+    }
+
+    #[test]
+    fn a_write_of_several_statements_is_there_whole_or_not_at_all_in_a_group_and_in_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let in_memory = Engine::in_memory(Clock::real()).unwrap();
+        let made = in_memory
+            .write_apart(|storage| Ok(storage.conn().execute_batch("CREATE TABLE notes (text TEXT)")?));
+        made.unwrap();
+        for engine in [engine(&folder), in_memory] {
+            let insert = |storage: &Storage, text: &str| -> Result<()> {
+                storage.conn().execute("INSERT INTO notes VALUES (?1)", [text])?;
+                Ok(())
+            };
+            let refused = || DynoxideError::ValidationException("no".to_owned());
+            engine.write_whole(|storage| insert(storage, "first")).unwrap();
+            let half = engine.write_whole(|storage| insert(storage, "half").and(Err::<(), _>(refused())));
+            half.unwrap_err();
+            let panicked = catch_unwind(AssertUnwindSafe(|| {
+                engine.write_whole(|storage| {
+                    insert(storage, "half")?;
+                    std::panic::resume_unwind(Box::new("on purpose"));
+                    #[allow(unreachable_code)]
+                    Ok(())
+                })
+            }));
+            assert!(panicked.is_err());
+            // By dynoxide's own transaction, which finds none open.
+            engine.write(|storage| note(storage, "second")).unwrap();
+            assert_eq!(notes(&engine), "first second");
+        }
     }
 
     #[test]

@@ -10,7 +10,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use dynoxide::storage::TableMetadata;
 use serde::Deserialize;
-use serde_json::Value;
 
 use crate::clock;
 
@@ -175,13 +174,6 @@ pub(super) fn holding(lives: &[Life], number: i64) -> Option<&Life> {
         .rev()
         .find(|life| life.after < number)
         .or(lives.first())
-}
-
-/// The name of the attribute that is the partition key.
-pub(super) fn partition_key(key_schema: &str) -> Option<String> {
-    let schema: Value = serde_json::from_str(key_schema).ok()?;
-    let hash = schema.as_array()?.iter().find(|key| key["KeyType"] == "HASH")?;
-    hash["AttributeName"].as_str().map(str::to_owned)
 }
 
 /// `dynoxide`'s label is seconds and nanoseconds since the Unix epoch.
