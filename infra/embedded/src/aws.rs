@@ -90,10 +90,15 @@ impl Aws {
         let bound: Bound = listen(address).await?;
         let aws = Self::at(format!("http://{}", bound.address()))?;
         let (wire, mut stop) = (aws.wire.clone(), aws.stop.subscribe());
+        let dynamodb = aws.dynamodb().clone();
         lock(&aws.tasks).spawn(async move {
             let served = bound.serve(wire, async move { mapping::told_to_stop(&mut stop).await });
-            if let Err(error) = served.await {
-                tracing::error!("{error}");
+            let swept = dynamodb.keep_sweeping();
+            tokio::select! {
+                served = served => if let Err(error) = served {
+                    tracing::error!("{error}");
+                },
+                error = swept => tracing::error!("{error}"),
             }
         });
         Ok(aws)

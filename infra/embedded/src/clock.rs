@@ -41,7 +41,11 @@ struct Followed {
     shown: Mutex<(SystemTime, Instant)>,
     /// By how much this one was moved ahead of it.
     ahead: watch::Sender<Duration>,
+    /// Who writes that down, if somebody does.
+    kept: Mutex<Option<Keep>>,
 }
+
+type Keep = Box<dyn Fn(Duration) + Send + Sync>;
 
 impl Followed {
     /// The other clock, moved ahead. No move leads beyond what a time can be.
@@ -86,7 +90,12 @@ impl Clock {
     pub fn following(clock: WallClock) -> Self {
         let shown = Mutex::new((clock(), Instant::now()));
         let ahead = watch::Sender::new(Duration::ZERO);
-        Self(Source::Followed(Arc::new(Followed { clock, shown, ahead })))
+        Self(Source::Followed(Arc::new(Followed {
+            clock,
+            shown,
+            ahead,
+            kept: Mutex::default(),
+        })))
     }
 
     /// Moves a clock that follows another one ahead of it, for all who read it, by so much more; whether it did. One
@@ -102,8 +111,18 @@ impl Clock {
         let is_before = self.now().checked_add(by).is_some_and(|then| then <= last);
         if is_before {
             followed.ahead.send_modify(|ahead| *ahead += by);
+            if let Some(keep) = &*followed.kept.lock().unwrap_or_else(PoisonError::into_inner) {
+                keep(self.ahead());
+            }
         }
         is_before
+    }
+
+    /// Has `keep` told by how much it is ahead, each time that it is moved. A clock that can't be moved tells nothing.
+    pub(crate) fn keep_ahead(&self, keep: impl Fn(Duration) + Send + Sync + 'static) {
+        if let Source::Followed(followed) = &self.0 {
+            *followed.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(keep));
+        }
     }
 
     /// By how much it was moved ahead of the clock that it follows.

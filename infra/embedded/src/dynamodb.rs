@@ -18,13 +18,15 @@ mod plain_item;
 mod plain_put;
 mod plain_query;
 mod streams;
+mod tables;
+mod tokens;
 mod transactions;
 mod words;
 
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use dynoxide::DynoxideError;
@@ -46,12 +48,12 @@ use dynoxide::actions::{
 use dynoxide::types::ConsumedCapacity;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::json;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::store::{Durability, Engine, Store, StoreError, in_plain_words as problem};
 use accepted::Accepted;
+pub(crate) use body::error_body;
 use database::Database;
 pub use error::DynamoDbError;
 use home::Home;
@@ -61,6 +63,10 @@ use plain_put::PlainPut;
 use plain_query::PlainQuery;
 pub(crate) use streams::SCHEMA as STREAMS_SCHEMA;
 pub use streams::{Record, Records, SequenceNumber, Stream, StreamPosition};
+pub(crate) use tokens::SCHEMA as TOKENS_SCHEMA;
+
+/// How long [`DynamoDb::keep_sweeping`] waits between two looks for expired items.
+const BETWEEN_SWEEPS: Duration = Duration::from_secs(10);
 
 /// DynamoDB and its streams. Clones share the tables.
 #[derive(Clone)]
@@ -159,6 +165,10 @@ impl DynamoDb {
     fn answer(&self, operation: &str, body: &[u8]) -> Answer {
         match self.dispatch(operation, body) {
             Ok(body) => Answer::done(body),
+            Err(DynoxideError::UnsupportedCapability(unknown)) => {
+                let (status, body) = body::no_operation(&unknown);
+                Answer { status, body }
+            }
             Err(error) => {
                 let error = body::as_on_the_wire(operation, in_plain_words(operation, error));
                 let mut answer = Answer::refused(&error);
@@ -193,6 +203,7 @@ impl DynamoDb {
 
             "CreateTable" => self.changing_tables(self.plain(body, |r: CreateTableRequest| {
                 self.check_new_name(&r.table_name)?;
+                tables::check_new(&r)?;
                 streams::check_new(r.stream_specification.as_ref())?;
                 let mut answer = database.create_table(r)?;
                 self.describe_streams(&mut answer.table_description)?;
@@ -215,9 +226,11 @@ impl DynamoDb {
                 Ok(answer)
             })),
             "ListTables" => self.plain(body, |r: ListTablesRequest| database.list_tables(r)),
-            "UpdateTimeToLive" => {
-                self.plain(body, |r: UpdateTimeToLiveRequest| database.update_time_to_live(r))
-            }
+            "UpdateTimeToLive" => self.plain(body, |r: UpdateTimeToLiveRequest| {
+                let table = database.get_table_metadata(&r.table_name)?;
+                tables::check_switch(table.as_ref(), &r.time_to_live_specification)?;
+                database.update_time_to_live(r)
+            }),
             "DescribeTimeToLive" => self.plain(body, |r: DescribeTimeToLiveRequest| {
                 database.describe_time_to_live(r)
             }),
@@ -227,7 +240,7 @@ impl DynamoDb {
                 database.list_tags_of_resource(r)
             }),
             "SearchVectors" => self.plain(body, |r: SearchVectorsRequest| database.search_vectors(r)),
-            unknown => Err(body::unknown_operation(unknown)),
+            unknown => Err(DynoxideError::UnsupportedCapability(unknown.to_owned())),
         }
     }
 
@@ -426,6 +439,17 @@ impl DynamoDb {
         lock(&self.shared.totals).clone()
     }
 
+    /// Deletes expired items every ten seconds of the tokio runtime, for as long as this is polled. DynamoDB does so
+    /// within days. What it resolves to is why it can't go on.
+    pub async fn keep_sweeping(&self) -> DynamoDbError {
+        loop {
+            tokio::time::sleep(BETWEEN_SWEEPS).await;
+            if let Err(error) = self.sweep_expired() {
+                return error;
+            }
+        }
+    }
+
     /// Deletes the items whose time to live has passed and answers how many. DynamoDB does so by itself
     /// within days; here whoever owns the stack says when. It costs no capacity units, as at AWS.
     pub fn sweep_expired(&self) -> Result<usize, DynamoDbError> {
@@ -482,13 +506,6 @@ impl std::fmt::Debug for DynamoDb {
             .field("home", &self.home)
             .finish_non_exhaustive()
     }
-}
-
-/// What a client outside this module needs for an error of DynamoDB's own making.
-pub(crate) fn error_body(error_type: &str, message: &str) -> Bytes {
-    json!({ "__type": error_type, "message": message })
-        .to_string()
-        .into()
 }
 
 // A test that can't set its stage has to stop there.

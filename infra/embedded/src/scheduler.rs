@@ -33,7 +33,7 @@ use crate::store::{EarlierFileError, Store, StoreError, earlier};
 use book::Book;
 pub use book::{Pending, Totals};
 pub use protocol::Answer;
-pub(crate) use protocol::operation;
+pub(crate) use protocol::{missing_operation, operation};
 
 /// Where the service is, as far as ARNs say it.
 #[derive(Clone, Debug)]

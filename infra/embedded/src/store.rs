@@ -31,6 +31,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use embedded_sqs::Sqs;
 use serde::de::DeserializeOwned;
@@ -44,6 +45,9 @@ pub use error::StoreError;
 pub(crate) use file::in_plain_words;
 pub(crate) use kept::Collection;
 use kept::Entries;
+
+/// By how many milliseconds the clock is ahead.
+const CLOCK: &str = "clock";
 
 /// The file. Clones share it.
 #[derive(Clone)]
@@ -99,6 +103,19 @@ impl Store {
             self.unreadable("queues")
         })?;
         self.kept.keep_queues(sqs.clone());
+        Ok(())
+    }
+
+    /// Moves the clock as far ahead as it was when the last process ended, and keeps how far it is moved from now on. It
+    /// comes before queues and schedules are taken up, whose times are of that clock.
+    pub fn keep_clock(&self, clock: &Clock) -> Result<(), StoreError> {
+        let (ahead, collection) = self.collection::<u64>(CLOCK)?;
+        for milliseconds in ahead {
+            if !clock.move_ahead(Duration::from_millis(milliseconds)) {
+                return Err(self.unreadable(CLOCK));
+            }
+        }
+        clock.keep_ahead(move |ahead| collection.change("ahead", Some(ahead.as_millis().to_string())));
         Ok(())
     }
 

@@ -315,6 +315,14 @@ fn unsigned() -> Response<Bytes> {
 /// AWS's services answer nothing but POST, and `GET /` for load balancers; so does this, HEAD included. What
 /// else there is gets what AWS's framework says of it.
 fn not_an_operation(request: &Request<Bytes>) -> Response<Bytes> {
+    if let Some(operation) = scheduler::missing_operation(request.method(), request.uri().path()) {
+        let message = format!("{operation} is an operation of EventBridge Scheduler that is not here.");
+        return refuse(
+            404,
+            "com.amazon.coral.service#UnknownOperationException",
+            &message,
+        );
+    }
     let reads = [Method::GET, Method::HEAD].contains(request.method());
     if !reads || request.uri().path() != "/" {
         return respond(404, "text/xml", "<UnknownOperationException/>\n");

@@ -10,6 +10,12 @@ use std::path::{Path, PathBuf};
 /// The file that is locked. It stays behind, empty or not.
 const LOCK: &str = "lock";
 
+/// How what is written there begins.
+const SIGNED: &str = "process ";
+
+/// What a holder writes is no longer.
+const LONGEST: u64 = 400;
+
 /// Why a folder can't be held.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
@@ -86,6 +92,13 @@ impl Folder {
                 return Err(unusable(of_lock(error), remedy));
             }
         }
+        let is_ours = is_signed_or_empty(&mut lock);
+        if !is_ours.map_err(|error| unusable(of_lock(error), remedy))? {
+            return Err(unusable(
+                format!("{} is another program's file", file.display()),
+                "name another folder, or move the file away",
+            ));
+        }
         sign(&mut lock, holder).map_err(|error| unusable(of_lock(error), "see to the space on its disk"))?;
         Ok(Self {
             path: folder.to_owned(),
@@ -98,17 +111,24 @@ impl Folder {
     }
 }
 
+/// Whether the file is one that a holder wrote, or was about to.
+fn is_signed_or_empty(lock: &mut File) -> io::Result<bool> {
+    let mut beginning = Vec::new();
+    lock.take(LONGEST).read_to_end(&mut beginning)?;
+    Ok(beginning.is_empty() || beginning.starts_with(SIGNED.as_bytes()))
+}
+
 fn sign(lock: &mut File, holder: &str) -> io::Result<()> {
     lock.set_len(0)?;
     lock.rewind()?;
-    write!(lock, "process {}, {holder}", std::process::id())?;
+    write!(lock, "{SIGNED}{}, {holder}", std::process::id())?;
     lock.flush()
 }
 
 /// What the holder wrote; some systems show nobody else what is locked.
 fn holder_of(lock: &mut File) -> String {
     let mut holder = String::new();
-    let read = lock.take(400).read_to_string(&mut holder);
+    let read = lock.take(LONGEST).read_to_string(&mut holder);
     let told = read.is_ok() && !holder.is_empty() && !holder.contains(char::is_control);
     if told {
         holder
@@ -135,6 +155,23 @@ mod tests {
         assert!(refused.contains(&holder), "{refused}");
         drop(first);
         Folder::take(&folder, "stack next").unwrap();
+    }
+
+    #[test]
+    fn a_lock_that_another_program_wrote_is_named_and_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = folder.path().join(LOCK);
+        fs::write(&lock, "4711, my editor").unwrap();
+        let refused = Folder::take(folder.path(), "stack shop")
+            .expect_err("it is not ours")
+            .to_string();
+        assert!(
+            refused.contains("lock is another program's file; name another folder"),
+            "{refused}"
+        );
+        assert_eq!(fs::read_to_string(&lock).unwrap(), "4711, my editor");
+        fs::write(&lock, "").unwrap();
+        Folder::take(folder.path(), "stack shop").unwrap();
     }
 
     #[test]

@@ -101,6 +101,13 @@ async fn serve(bundle: Arc<Bundle>, options: UpOptions) -> Result<(), UpError> {
     if is_kept && let Some(there) = on_queues(stack.wire().sqs()) {
         note!("goes on with what was on queues at the last end: {there}");
     }
+    let ahead = stack.clock().ahead();
+    if is_kept && !ahead.is_zero() {
+        note!(
+            "goes on with the clock as it was left: {} s ahead of the system's",
+            ahead.as_secs()
+        );
+    }
     if let Some(warning) = options.bind.and_then(|address| warning(address, port)) {
         note!("{warning}");
     }
@@ -132,10 +139,12 @@ async fn serve(bundle: Arc<Bundle>, options: UpOptions) -> Result<(), UpError> {
         "try:  aws --endpoint-url {url} --region us-east-1 sqs list-queues    (any credentials do; Ctrl-C stops)"
     );
     let notices = stack.notices();
+    let dynamodb = stack.wire().dynamodb().clone();
     tokio::select! {
         interrupted = interrupted => interrupted?,
         () = stdin_closes(options.until_stdin_closes) => {}
         error = stack.failed() => return Err(error.into()),
+        error = dynamodb.keep_sweeping() => return Err(StackError::from(error).into()),
         () = tell(notices) => {}
     }
     note!("stopping: invocations that run are finished first");

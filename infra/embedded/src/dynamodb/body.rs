@@ -1,8 +1,10 @@
 //! JSON bodies to requests and back, with the errors that DynamoDB gives for a body it can't read.
 
+use bytes::Bytes;
 use dynoxide::DynoxideError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 
 use super::words;
 
@@ -37,9 +39,64 @@ pub(super) fn write<Response: Serialize>(answer: &Response) -> Result<Vec<u8>, D
     serde_json::to_vec(answer).map_err(|error| DynoxideError::InternalServerError(error.to_string()))
 }
 
-/// The error for an operation that isn't here.
-pub(super) fn unknown_operation(operation: &str) -> DynoxideError {
-    DynoxideError::UnsupportedCapability(operation.to_owned())
+/// DynamoDB's operations that are not here
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Operations_Amazon_DynamoDB.html>).
+const NOT_HERE: [&str; 34] = [
+    "CreateBackup",
+    "CreateGlobalTable",
+    "DeleteBackup",
+    "DeleteResourcePolicy",
+    "DescribeBackup",
+    "DescribeContinuousBackups",
+    "DescribeContributorInsights",
+    "DescribeEndpoints",
+    "DescribeExport",
+    "DescribeGlobalTable",
+    "DescribeGlobalTableSettings",
+    "DescribeImport",
+    "DescribeKinesisStreamingDestination",
+    "DescribeLimits",
+    "DescribeTableReplicaAutoScaling",
+    "DisableKinesisStreamingDestination",
+    "EnableKinesisStreamingDestination",
+    "ExportTableToPointInTime",
+    "GetResourcePolicy",
+    "ImportTable",
+    "ListBackups",
+    "ListContributorInsights",
+    "ListExports",
+    "ListGlobalTables",
+    "ListImports",
+    "PutResourcePolicy",
+    "RestoreTableFromBackup",
+    "RestoreTableToPointInTime",
+    "UpdateContinuousBackups",
+    "UpdateContributorInsights",
+    "UpdateGlobalTable",
+    "UpdateGlobalTableSettings",
+    "UpdateKinesisStreamingDestination",
+    "UpdateTableReplicaAutoScaling",
+];
+
+/// An error in JSON, as AWS's services write it.
+pub(crate) fn error_body(error_type: &str, message: &str) -> Bytes {
+    json!({ "__type": error_type, "message": message })
+        .to_string()
+        .into()
+}
+
+/// Status and body for an operation that is not carried out here: one of DynamoDB's that is missing, or none of its.
+pub(super) fn no_operation(name: &str) -> (u16, Bytes) {
+    if NOT_HERE.contains(&name) {
+        let message = format!("{name} is an operation of DynamoDB that is not here.");
+        (501, error_body("UnsupportedOperation", &message))
+    } else {
+        let message = format!("DynamoDB has no operation {name}.");
+        (
+            400,
+            error_body("com.amazon.coral.service#UnknownOperationException", &message),
+        )
+    }
 }
 
 /// The shape in which `operation` shows an error: two of `dynoxide`'s kinds are for its own use, and

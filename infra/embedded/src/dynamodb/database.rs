@@ -2,39 +2,29 @@
 //! connection to itself, and here more than tables are kept on it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
 
 use dynoxide::actions::vector_lifecycle::VectorIndexLifecycle;
 use dynoxide::actions::{
     self, execute_transaction as transaction, transact_get_items as transact_get,
     transact_write_items as transact_write,
 };
-use dynoxide::storage::TableMetadata;
+use dynoxide::storage::{Storage, TableMetadata};
 use dynoxide::types::{AttributeValue, Item};
 use dynoxide::{DynoxideError, Result};
 use futures::FutureExt;
-use serde::Serialize;
 
 use super::accepted::{Accepted, Found};
 use super::keys::Keys;
 use super::plain_put::PlainPut;
 use super::plain_query::PlainQuery;
+use super::tokens::{self, Once};
 use crate::store::Engine;
-
-/// For how long a `ClientRequestToken` is remembered
-/// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>).
-const TOKEN_LIFE: Duration = Duration::from_mins(10);
-
-/// The longest `ClientRequestToken`.
-const LONGEST_TOKEN: usize = 36;
 
 /// The tables.
 pub(super) struct Database {
     engine: Arc<Engine>,
     vector_indexes: VectorIndexLifecycle,
-    writes: Tokens<transact_write::TransactWriteItemsResponse>,
-    statements: Tokens<transaction::ExecuteTransactionResponse>,
 }
 
 /// One action: how it uses the engine, its name and module. Its future never waits: SQLite is asked on the calling thread.
@@ -51,8 +41,6 @@ impl Database {
         Self {
             engine,
             vector_indexes: VectorIndexLifecycle::new(),
-            writes: Tokens::default(),
-            statements: Tokens::default(),
         }
     }
 
@@ -66,8 +54,6 @@ impl Database {
             -> BatchExecuteStatementResponse;
 
         read get_item(get_item::GetItemRequest) -> GetItemResponse;
-        read query(query::QueryRequest) -> QueryResponse;
-        read scan(scan::ScanRequest) -> ScanResponse;
         read batch_get_item(batch_get_item::BatchGetItemRequest) -> BatchGetItemResponse;
         read transact_get_items(transact_get_items::TransactGetItemsRequest) -> TransactGetItemsResponse;
         read search_vectors(search_vectors::SearchVectorsRequest) -> SearchVectorsResponse, vector_indexes;
@@ -86,28 +72,62 @@ impl Database {
         read get_shard_iterator(get_shard_iterator::GetShardIteratorRequest) -> GetShardIteratorResponse;
     }
 
+    pub(super) fn query(
+        &self,
+        request: actions::query::QueryRequest,
+    ) -> Result<actions::query::QueryResponse> {
+        let has_filter = request.filter_expression.is_some() || request.query_filter.is_some();
+        let limit = request.limit;
+        let mut page = self
+            .engine
+            .read(|storage| at_once(actions::query::execute(storage, request)))?;
+        let has_more = page.last_evaluated_key.is_some();
+        page.scanned_count = scanned(page.scanned_count, page.count, limit, has_filter, has_more);
+        Ok(page)
+    }
+
+    pub(super) fn scan(&self, request: actions::scan::ScanRequest) -> Result<actions::scan::ScanResponse> {
+        let has_filter = request.filter_expression.is_some() || request.scan_filter.is_some();
+        let limit = request.limit;
+        let mut page = self
+            .engine
+            .read(|storage| at_once(actions::scan::execute(storage, request)))?;
+        let has_more = page.last_evaluated_key.is_some();
+        page.scanned_count = scanned(page.scanned_count, page.count, limit, has_filter, has_more);
+        Ok(page)
+    }
+
     pub(super) fn transact_write_items(
         &self,
         request: transact_write::TransactWriteItemsRequest,
     ) -> Result<transact_write::TransactWriteItemsResponse> {
-        let token = request.client_request_token.clone();
-        let asked = token
-            .is_some()
-            .then(|| text_of(&request.transact_items))
-            .transpose()?;
-        let mode = request.return_consumed_capacity.clone();
-        let keys = asked.is_some().then(|| request.transact_items.clone());
-        let first = || {
-            self.engine
-                .write(|storage| at_once(transact_write::execute(storage, request)))
+        let token = request.client_request_token.as_deref();
+        let Some(once) = Once::of("TransactWriteItems", token, &request.transact_items)? else {
+            return self
+                .engine
+                .write(|storage| at_once(transact_write::execute(storage, request)));
         };
-        let now = self.engine.clock().now();
-        let (mut answer, is_repeat) = self.writes.once(now, token.as_deref(), asked, first)?;
-        if is_repeat {
+        let (now, mode) = (
+            self.engine.clock().now(),
+            request.return_consumed_capacity.clone(),
+        );
+        let items = request.transact_items.clone();
+        let first = self.engine.write(|storage| {
+            if once.answer(storage, now)?.is_some() {
+                return Ok(None);
+            }
+            let answer = at_once(transact_write::execute(storage, request))?;
+            once.remember(storage, now, &())?;
+            Ok(Some(answer))
+        });
+        match first? {
+            Some(answer) => Ok(answer),
             // What a repeat costs is a read of the items.
-            answer.consumed_capacity = self.read_again(keys.unwrap_or_default(), mode)?;
+            None => Ok(transact_write::TransactWriteItemsResponse {
+                consumed_capacity: self.read_again(items, mode)?,
+                ..Default::default()
+            }),
         }
-        Ok(answer)
     }
 
     fn read_again(
@@ -157,22 +177,25 @@ impl Database {
         &self,
         request: transaction::ExecuteTransactionRequest,
     ) -> Result<transaction::ExecuteTransactionResponse> {
-        let token = request.client_request_token.clone();
-        let asked = token.is_some().then(|| {
-            let statements = request.transact_statements.iter();
-            text_of(
-                &statements
-                    .map(|one| (&one.statement, &one.parameters))
-                    .collect::<Vec<_>>(),
-            )
-        });
-        let asked = asked.transpose()?;
-        let first = || {
-            self.engine
-                .write_apart(|storage| at_once(transaction::execute(storage, request)))
-        };
+        let statements = request.transact_statements.iter();
+        let asked: Vec<_> = statements.map(|one| (&one.statement, &one.parameters)).collect();
+        let once = Once::of(
+            "ExecuteTransaction",
+            request.client_request_token.as_deref(),
+            &asked,
+        )?;
         let now = self.engine.clock().now();
-        Ok(self.statements.once(now, token.as_deref(), asked, first)?.0)
+        self.engine.write(|storage| {
+            let Some(once) = once else {
+                return at_once(transaction::execute(storage, request));
+            };
+            if let Some(answer) = once.answer(storage, now)? {
+                return tokens::read_again(&answer);
+            }
+            let answer = at_once(transaction::execute(storage, request))?;
+            once.remember(storage, now, &answer)?;
+            Ok(answer)
+        })
     }
 
     pub(super) fn plain_query(&self, query: &PlainQuery, accepted: &Accepted) -> Result<Option<Found>> {
@@ -195,6 +218,9 @@ impl Database {
     }
 
     pub(super) fn sweep_ttl(&self) -> Result<usize> {
+        if self.engine.read(Storage::list_ttl_enabled_tables)?.is_empty() {
+            return Ok(0);
+        }
         self.engine
             .write_apart(|storage| at_once(dynoxide::ttl::sweep_expired_items(storage)))
     }
@@ -202,6 +228,16 @@ impl Database {
     pub(super) fn get_table_metadata(&self, table: &str) -> Result<Option<TableMetadata>> {
         self.engine.read(|storage| storage.get_table_metadata(table))
     }
+}
+
+/// How many items a page went through. `dynoxide` 3.2 counts the one with which a page would have grown too large, which
+/// is in the next one. (With a filter, a page that grew too large just at its limit is not known from one that did not.)
+fn scanned(told: usize, count: usize, limit: Option<usize>, has_filter: bool, has_more: bool) -> usize {
+    if !has_filter {
+        return count;
+    }
+    let grew_too_large = has_more && limit.is_none_or(|limit| told < limit);
+    if grew_too_large { told - 1 } else { told }
 }
 
 fn get(table_name: String, key: HashMap<String, AttributeValue>) -> transact_get::TransactGetItem {
@@ -218,74 +254,4 @@ fn get(table_name: String, key: HashMap<String, AttributeValue>) -> transact_get
 fn at_once<T>(action: impl Future<Output = Result<T>>) -> Result<T> {
     let never = || DynoxideError::InternalServerError("the action waits for something".to_owned());
     action.now_or_never().unwrap_or_else(|| Err(never()))
-}
-
-/// The same text for the same content, in whatever order its maps are gone through.
-fn text_of(content: &impl Serialize) -> Result<String> {
-    let unwritable = |error: serde_json::Error| DynoxideError::InternalServerError(error.to_string());
-    let mut content = serde_json::to_value(content).map_err(unwritable)?;
-    content.sort_all_objects();
-    serde_json::to_string(&content).map_err(unwritable)
-}
-
-/// Transactions that are remembered by their `ClientRequestToken`: each is carried out once.
-struct Tokens<T> {
-    known: Mutex<HashMap<String, Known<T>>>,
-}
-
-struct Known<T> {
-    since: SystemTime,
-    asked: String,
-    answer: T,
-}
-
-impl<T> Default for Tokens<T> {
-    fn default() -> Self {
-        Self {
-            known: Mutex::default(),
-        }
-    }
-}
-
-impl<T: Clone> Tokens<T> {
-    /// The answer, and whether it is that of an earlier time. The lock is held while it is carried out: a second one of
-    /// the same token waits for the first.
-    fn once(
-        &self,
-        now: SystemTime,
-        token: Option<&str>,
-        asked: Option<String>,
-        first: impl FnOnce() -> Result<T>,
-    ) -> Result<(T, bool)> {
-        let (Some(token), Some(asked)) = (token, asked) else {
-            return first().map(|answer| (answer, false));
-        };
-        if token.len() > LONGEST_TOKEN {
-            return Err(DynoxideError::ValidationException(format!(
-                "1 validation error detected: Value '{token}' at 'clientRequestToken' failed to satisfy constraint: \
-                 Member must have length less than or equal to {LONGEST_TOKEN}"
-            )));
-        }
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        // One from a time to come is of before a clock that was set back.
-        known.retain(|_, known| now.duration_since(known.since).unwrap_or_default() < TOKEN_LIFE);
-        match known.get(token) {
-            Some(earlier) if earlier.asked != asked => {
-                Err(DynoxideError::IdempotentParameterMismatchException(
-                    "An error occurred (IdempotentParameterMismatchException)".to_owned(),
-                ))
-            }
-            Some(earlier) => Ok((earlier.answer.clone(), true)),
-            None => {
-                let answer = first()?;
-                let entry = Known {
-                    since: now,
-                    asked,
-                    answer: answer.clone(),
-                };
-                known.insert(token.to_owned(), entry);
-                Ok((answer, false))
-            }
-        }
-    }
 }

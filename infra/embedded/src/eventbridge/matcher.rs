@@ -190,7 +190,18 @@ fn comparisons(operand: &Value, path: &str) -> Result<Vec<(Comparison, f64)>, St
         let number = number.ok_or_else(|| wrong("Value of numeric must be a number from -5.0e9 to 5.0e9"))?;
         Ok((how, number))
     });
-    pairs.collect()
+    let comparisons = pairs.collect::<Result<Vec<_>, String>>()?;
+    if let [(from, bottom), (to, top)] = comparisons.as_slice() {
+        let is_range = matches!(from, Comparison::More | Comparison::AtLeast)
+            && matches!(to, Comparison::Less | Comparison::AtMost);
+        if !is_range {
+            return Err(wrong("A range is from its bottom to its top"));
+        }
+        if bottom >= top {
+            return Err(wrong("Bottom must be less than top"));
+        }
+    }
+    Ok(comparisons)
 }
 
 /// The parts between the wildcards. `\*` and `\\` stand for the characters themselves.

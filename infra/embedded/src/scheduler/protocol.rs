@@ -35,6 +35,23 @@ pub(crate) fn operation<'p>(method: &Method, path: &'p str) -> Option<(&'static 
     Some((operation, name.unwrap_or_default()))
 }
 
+/// The operation of the service that a method and a path are of and that is not embedded here.
+///
+/// Source: <https://docs.aws.amazon.com/scheduler/latest/APIReference/API_Operations.html>
+pub(crate) fn missing_operation(method: &Method, path: &str) -> Option<&'static str> {
+    let mut parts = path.strip_prefix('/')?.splitn(2, '/');
+    let (collection, name) = (parts.next()?, parts.next().filter(|name| !name.is_empty()));
+    Some(match (method.as_str(), collection, name) {
+        ("PUT", "schedules", Some(_)) => "UpdateSchedule",
+        ("GET", "schedule-groups", None) => "ListScheduleGroups",
+        ("GET", "schedule-groups", Some(_)) => "GetScheduleGroup",
+        ("DELETE", "schedule-groups", Some(_)) => "DeleteScheduleGroup",
+        ("GET", "tags", Some(_)) => "ListTagsForResource",
+        ("DELETE", "tags", Some(_)) => "UntagResource",
+        _ => return None,
+    })
+}
+
 /// Why a request is not carried out.
 enum Refused {
     Invalid(String),

@@ -9,7 +9,7 @@ use dynoxide::DynoxideError;
 use dynoxide::storage::Storage;
 
 use super::error::StoreError;
-use crate::dynamodb::STREAMS_SCHEMA;
+use crate::dynamodb::{STREAMS_SCHEMA, TOKENS_SCHEMA};
 
 /// `dynoxide` looks up a table's newest stream record at each write and a reader's place at each read, and
 /// keeps all records: without an index both go through everything that was ever written.
@@ -61,6 +61,7 @@ pub(super) fn open(path: &Path) -> Result<Storage, StoreError> {
 /// What is in the database beside what `dynoxide` makes of it, in a file and in memory.
 pub(super) fn set_up(storage: &Storage) -> Result<(), DynoxideError> {
     storage.conn().execute_batch(STREAM_INDEX)?;
+    storage.conn().execute_batch(TOKENS_SCHEMA)?;
     Ok(storage.conn().execute_batch(STREAMS_SCHEMA)?)
 }
 

@@ -6,12 +6,12 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use embedded_sqs::{Outgoing, QueueAttributes, Receive, Sqs};
 use serde_json::{Value, json};
 
-use super::{Store, committer};
+use super::{Durability, Store, committer};
 use crate::clock::Clock;
 use crate::dynamodb::DynamoDb;
 
@@ -252,4 +252,25 @@ async fn a_disk_that_takes_no_more_is_told_to_whoever_waits_and_refuses_what_com
         answer.status == 500 && told.contains("the disk is full"),
         "{told}"
     );
+}
+
+#[test]
+fn a_clock_that_was_moved_is_as_far_ahead_in_the_next_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let hours = |hours| Duration::from_hours(hours);
+    let begin = || {
+        let clock = Clock::real();
+        let store = Store::open(folder.path().join("store"), clock.clone(), Durability::Process).unwrap();
+        store.keep_clock(&clock).unwrap();
+        (clock, store)
+    };
+    let (clock, store) = begin();
+    assert_eq!(clock.ahead(), Duration::ZERO);
+    assert!(clock.move_ahead(hours(10)) && clock.move_ahead(hours(1)));
+    drop(store);
+    let (clock, store) = begin();
+    assert_eq!(clock.ahead(), hours(11));
+    assert!(clock.move_ahead(hours(2)));
+    drop(store);
+    assert_eq!(begin().0.ahead(), hours(13));
 }

@@ -1,11 +1,13 @@
 //! DynamoDB as this crate adds to it: the meter, home region, errors and files.
 
+use std::time::UNIX_EPOCH;
+
 use embedded_aws::dynamodb::Units;
-use embedded_aws::{Clock, DynamoDb};
+use embedded_aws::{Clock, Durability, DynamoDb, Store};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::support::{Stack, item, refusal, seconds, table};
+use crate::support::{START, Stack, item, refusal, seconds, table};
 
 const TABLE: &str = "events";
 
@@ -150,6 +152,177 @@ async fn a_transactions_token_is_remembered_for_ten_minutes_of_the_stacks_clock(
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_page_that_ends_at_a_megabyte_counts_what_it_holds_and_no_more() {
+    let stack = stack();
+    for revision in 1..=5 {
+        let mut item = item("large", revision, revision);
+        item["text"] = json!({ "S": "x".repeat(390_000) });
+        stack.ask("PutItem", &json!({ "TableName": TABLE, "Item": item }));
+    }
+    let all = json!({ "TableName": TABLE });
+    let partition = json!({ "TableName": TABLE, "KeyConditionExpression": "id = :id",
+        "ExpressionAttributeValues": { ":id": { "S": "large" } } });
+    for (operation, request) in [("Scan", all), ("Query", partition)] {
+        for (more, counts) in [
+            (json!({}), [(2, 2), (2, 2), (1, 1)]),
+            (json!({ "Limit": 3 }), [(2, 2), (2, 2), (1, 1)]),
+            (json!({ "Select": "COUNT" }), [(2, 2), (2, 2), (1, 1)]),
+            // Each second one passes.
+            (
+                json!({ "FilterExpression": "n IN (:two, :four)", "values": { ":two": { "N": "2" }, ":four": { "N": "4" } } }),
+                [(1, 2), (1, 2), (0, 1)],
+            ),
+        ] {
+            let mut request = request.clone();
+            for (name, value) in more.as_object().unwrap() {
+                if name == "values" {
+                    for (placeholder, value) in value.as_object().unwrap() {
+                        request["ExpressionAttributeValues"][placeholder] = value.clone();
+                    }
+                } else {
+                    request[name] = value.clone();
+                }
+            }
+            let mut pages = Vec::new();
+            loop {
+                let page = stack.ask(operation, &request);
+                let count = |name: &str| page[name].as_u64().unwrap();
+                pages.push((count("Count"), count("ScannedCount")));
+                match page.get("LastEvaluatedKey") {
+                    Some(last) => request["ExclusiveStartKey"] = last.clone(),
+                    None => break,
+                }
+            }
+            assert_eq!(pages, counts, "{operation} with {more}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_says_how_it_is_paid_for() {
+    let mut request = table("paid");
+    request.as_object_mut().unwrap().remove("BillingMode");
+    let stack = stack();
+    let (kind, message) = refusal(&stack, "CreateTable", &request);
+    assert_eq!(kind, "ValidationException");
+    assert_eq!(
+        message,
+        "One or more parameter values were invalid: ReadCapacityUnits and WriteCapacityUnits must both be specified \
+         when BillingMode is PROVISIONED"
+    );
+    request["ProvisionedThroughput"] = json!({ "ReadCapacityUnits": 1, "WriteCapacityUnits": 1 });
+    stack.ask("CreateTable", &request);
+}
+
+#[tokio::test(start_paused = true)]
+async fn time_to_live_is_switched_once_and_on_one_attribute() {
+    let stack = stack();
+    let switch = |attribute: &str, enabled: bool| {
+        json!({ "TableName": TABLE,
+            "TimeToLiveSpecification": { "AttributeName": attribute, "Enabled": enabled } })
+    };
+    let said = |attribute: &str, enabled: bool| {
+        let (kind, message) = refusal(&stack, "UpdateTimeToLive", &switch(attribute, enabled));
+        assert_eq!(kind, "ValidationException");
+        message
+    };
+    assert_eq!(said("until", false), "TimeToLive is already disabled");
+    stack.ask("UpdateTimeToLive", &switch("until", true));
+    assert_eq!(said("until", true), "TimeToLive is already enabled");
+    let on_another = "TimeToLive is active on a different AttributeName: current AttributeName is until";
+    assert_eq!(said("other", true), on_another);
+    assert_eq!(said("other", false), on_another);
+    stack.ask("UpdateTimeToLive", &switch("until", false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_item_that_expired_is_deleted_without_being_asked_for() {
+    let stack = stack();
+    let expiry = json!({ "TableName": TABLE,
+        "TimeToLiveSpecification": { "AttributeName": "until", "Enabled": true } });
+    stack.ask("UpdateTimeToLive", &expiry);
+    let mut expiring = item("expiring", 1, 1);
+    expiring["until"] = json!({ "N": (START.as_secs() + 60).to_string() });
+    stack.ask("PutItem", &json!({ "TableName": TABLE, "Item": expiring }));
+    stack.put(TABLE, "lasting", 1, 1);
+    let left = || stack.ask("Scan", &json!({ "TableName": TABLE }))["Count"].clone();
+    let dynamodb = stack.dynamodb.clone();
+    let sweeping = tokio::spawn(async move { dynamodb.keep_sweeping().await });
+    sleep(seconds(59)).await;
+    assert_eq!(left(), 2);
+    sleep(seconds(12)).await;
+    assert_eq!(left(), 1);
+    sweeping.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transaction_that_is_sent_again_after_a_restart_is_not_carried_out_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::starting_at(UNIX_EPOCH + START);
+    let begin = || {
+        let store = Store::open(folder.path().join("store"), clock.clone(), Durability::Process).unwrap();
+        DynamoDb::kept_in(&store)
+    };
+    let ask = |dynamodb: &DynamoDb, operation: &str, request: &Value| {
+        let answer = dynamodb.handle(operation, request.to_string().as_bytes());
+        (
+            answer.status,
+            serde_json::from_slice::<Value>(&answer.body).unwrap(),
+        )
+    };
+    let table = json!({ "TableName": "sums", "BillingMode": "PAY_PER_REQUEST",
+        "KeySchema": [{ "AttributeName": "id", "KeyType": "HASH" }],
+        "AttributeDefinitions": [{ "AttributeName": "id", "AttributeType": "S" }] });
+    let add = |number: u64| {
+        json!({ "ClientRequestToken": "one", "TransactItems": [{ "Update": { "TableName": "sums",
+            "Key": { "id": { "S": "sum" } }, "UpdateExpression": "ADD n :n",
+            "ExpressionAttributeValues": { ":n": { "N": number.to_string() } } } }] })
+    };
+    let insert = json!({ "ClientRequestToken": "one", "TransactStatements":
+        [{ "Statement": "INSERT INTO sums VALUE {'id': 'stated'}" }] });
+    let read = json!({ "ClientRequestToken": "two", "TransactStatements":
+        [{ "Statement": "SELECT * FROM sums WHERE id = 'sum'" }] });
+    let dynamodb = begin();
+    assert_eq!(ask(&dynamodb, "CreateTable", &table).0, 200);
+    assert_eq!(ask(&dynamodb, "TransactWriteItems", &add(1)).0, 200);
+    let inserted = ask(&dynamodb, "ExecuteTransaction", &insert);
+    let found = ask(&dynamodb, "ExecuteTransaction", &read);
+    assert_eq!((inserted.0, found.0), (200, 200), "{inserted:?} {found:?}");
+    assert_eq!(found.1["Responses"][0]["Item"]["n"], json!({ "N": "1" }));
+    drop(dynamodb);
+
+    let dynamodb = begin();
+    assert_eq!(ask(&dynamodb, "TransactWriteItems", &add(1)).0, 200);
+    assert_eq!(ask(&dynamodb, "ExecuteTransaction", &insert), inserted);
+    assert_eq!(ask(&dynamodb, "ExecuteTransaction", &read), found);
+    let key = json!({ "TableName": "sums", "Key": { "id": { "S": "sum" } } });
+    let sum = || ask(&dynamodb, "GetItem", &key).1["Item"]["n"].clone();
+    assert_eq!(sum(), json!({ "N": "1" }));
+    let other = ask(&dynamodb, "TransactWriteItems", &add(2)).1["__type"].to_string();
+    assert!(other.contains("IdempotentParameterMismatchException"), "{other}");
+    sleep(seconds(600)).await;
+    assert_eq!(ask(&dynamodb, "TransactWriteItems", &add(2)).0, 200);
+    assert_eq!(sum(), json!({ "N": "3" }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transaction_that_was_refused_is_not_remembered() {
+    let stack = stack();
+    let mut put = only_new();
+    put["TableName"] = TABLE.into();
+    let transaction = json!({ "ClientRequestToken": "again", "TransactItems": [{ "Put": put }] });
+    stack.put(TABLE, "item", 1, 1);
+    refused(&stack, "TransactWriteItems", &transaction);
+    let key = json!({ "TableName": TABLE, "Key": { "id": { "S": "item" }, "revision": { "N": "1" } } });
+    stack.ask("DeleteItem", &key);
+    stack.ask("TransactWriteItems", &transaction);
+    assert!(
+        stack.ask("GetItem", &key)["Item"].is_object(),
+        "it was carried out"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn each_kind_of_write_is_announced_to_readers_of_the_stream() {
     let stack = stack();
     stack.create_table("other");
@@ -202,6 +375,9 @@ async fn an_operation_that_is_not_here_is_named_in_the_error() {
     let answer = stack().dynamodb.handle("CreateGlobalTable", b"{}");
     assert_eq!(answer.status, 501);
     assert!(String::from_utf8_lossy(&answer.body).contains("CreateGlobalTable"));
+    let (kind, message) = refusal(&stack(), "PutItems", &json!({}));
+    assert_eq!(kind, "UnknownOperationException");
+    assert!(message.contains("PutItems"), "{message}");
 }
 
 #[tokio::test(start_paused = true)]

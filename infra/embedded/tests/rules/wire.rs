@@ -150,6 +150,25 @@ async fn another_method_or_place_is_no_operation() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_operation_of_the_scheduler_that_is_not_here_is_named() {
+    for (method, path, operation) in [
+        ("PUT", "/schedules/one", "UpdateSchedule"),
+        ("GET", "/schedule-groups", "ListScheduleGroups"),
+        ("DELETE", "/schedule-groups/mine", "DeleteScheduleGroup"),
+    ] {
+        let refused = bare(method, path).await;
+        assert_eq!(refused.status(), 404, "{method} {path}");
+        assert!(
+            body(&refused)["__type"]
+                .to_string()
+                .contains("UnknownOperationException")
+        );
+        let message = body(&refused)["message"].to_string();
+        assert!(message.contains(operation), "{message}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn answers_are_dated_by_the_clock_that_the_wire_was_given() {
     let stack = Stack::new();
     let request = || {

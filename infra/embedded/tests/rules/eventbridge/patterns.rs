@@ -296,6 +296,9 @@ async fn a_pattern_that_makes_no_sense_or_is_not_served_is_refused_and_the_messa
         json!(["<", "1"]),
         json!([">", 1, "<"]),
         json!(["<", 5.1e9]),
+        json!([">", 5, "<", 3]),
+        json!(["<", 5, ">", 3]),
+        json!(["=", 5, "<", 6]),
     ] {
         let reason = scene
             .invalid_pattern(&json!({ "detail": { "x": [{ "numeric": operand }] } }))
