@@ -1,18 +1,19 @@
 //! Keeping what the queues hold somewhere else, so that it is there again in another process.
 //!
 //! Whoever keeps it asks for what has changed, whenever that suits, and writes it down in one go: then what is written
-//! is what the queues held at one moment. A message that came and went between two questions is never told of. What is
-//! told are texts by collection and key; what they say is known here alone.
+//! is what the queues held at one moment, and how far their move tasks were. A message that came and went between two
+//! questions is never told of. What is told are texts by collection and key; what they say is known here alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use crate::address::Address;
 use crate::attributes::Configuration;
 use crate::encoding::{from_base64, to_base64};
+use crate::kept_task::{KeptTask, is_line_key, line_key};
 use crate::ledger::{Changed, Keeping};
 use crate::message::Sent;
 use crate::message_attribute::MessageAttribute;
@@ -21,11 +22,12 @@ use crate::queue::{Message, MessageKey, Place, Queue};
 use crate::service::Sqs;
 use crate::state::State;
 
-/// Queues by name, with their settings.
+/// Queues by name, with their settings and their move tasks.
 const QUEUES: &str = "sqs-queues";
 /// What messages say, by number. Written once.
 const MESSAGES: &str = "sqs-messages";
-/// Where messages are, by number: in which queue, since or until when, how often received.
+/// Where messages are, by number: in which queue, since or until when, how often received. Also which of them a running
+/// move task has still to look at, by the task.
 const PLACES: &str = "sqs-places";
 
 /// A text that has changed.
@@ -58,6 +60,9 @@ struct KeptQueue {
     modified_ms: u64,
     attributes: BTreeMap<String, String>,
     tags: BTreeMap<String, String>,
+    /// The latest first. Earlier versions kept none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    move_tasks: Vec<KeptTask>,
 }
 
 /// A message but for its body, which follows on the next line.
@@ -132,49 +137,82 @@ impl Sqs {
     }
 }
 
+/// What was kept, by collection: key and text.
+type Kept = BTreeMap<&'static str, Vec<(String, String)>>;
+
 impl State {
-    fn keep(
-        &mut self,
-        kept: &BTreeMap<&'static str, Vec<(String, String)>>,
-        changed: Changed,
-        moment: Moment,
-    ) -> Result<(), Unreadable> {
+    fn keep(&mut self, kept: &Kept, changed: Changed, moment: Moment) -> Result<(), Unreadable> {
         let of = |collection| kept.get(collection).into_iter().flatten();
+        let places: Places<'_> = of(PLACES)
+            .map(|(key, text)| (key.as_str(), text.as_str()))
+            .collect();
+        let lines = places.keys().filter(|key| is_line_key(key));
         let mut keeping = Keeping::new(changed);
+        keeping.told_lines = lines.map(|key| (*key).to_owned()).collect();
         let mut names = BTreeMap::new();
         for (name, text) in of(QUEUES) {
-            let kept: KeptQueue = read(QUEUES, name, text)?;
-            let mut configuration = Configuration::default();
-            let set = configuration.set(&kept.attributes, &self.address);
-            set.map_err(|error| unreadable(QUEUES, name, &error))?;
-            let mut queue = Queue::new(kept.number, configuration, moment);
-            (queue.created_ms, queue.modified_ms) = (kept.created_ms, kept.modified_ms);
-            queue.change_tags(|tags| *tags = kept.tags);
+            let mut queue = self.take_up_queue(name, text, &places, moment)?;
             queue.ledger = Some(keeping.ledger());
-            self.count_from(kept.number);
-            names.insert(kept.number, name.clone());
+            names.insert(queue.incarnation, name.clone());
             self.queues.insert(name.clone(), queue);
         }
-        let places: BTreeMap<_, _> = of(PLACES).map(|(key, text)| (key.as_str(), text)).collect();
         for (key, text) in of(MESSAGES) {
-            let number: MessageKey =
-                u64::from_str_radix(key, 16).map_err(|error| unreadable(MESSAGES, key, &error))?;
-            let Some(place) = places.get(key.as_str()) else {
-                return Err(unreadable(PLACES, key, &"it is not there"));
-            };
-            let place: KeptPlace = read(PLACES, key, place)?;
-            let (head, body) = text.split_once('\n').unwrap_or((text, ""));
-            let head: KeptMessage = read(MESSAGES, key, head)?;
-            self.count_from(number);
-            let queue = names.get(&place.queue).and_then(|name| self.queues.get_mut(name));
-            let Some(queue) = queue else {
-                return Err(unreadable(PLACES, key, &"its queue is not there"));
-            };
-            queue.put_back(number, message(head, body, place, moment)?);
+            let number = self.take_up_message(key, text, &places, &names, moment)?;
             keeping.told.insert(number);
         }
         self.keeping = Some(keeping);
         Ok(())
+    }
+
+    fn take_up_queue(
+        &mut self,
+        name: &str,
+        text: &str,
+        places: &Places<'_>,
+        moment: Moment,
+    ) -> Result<Queue, Unreadable> {
+        let kept: KeptQueue = read(QUEUES, name, text)?;
+        let mut configuration = Configuration::default();
+        let set = configuration.set(&kept.attributes, &self.address);
+        set.map_err(|error| unreadable(QUEUES, name, &error))?;
+        let mut queue = Queue::new(kept.number, configuration, moment);
+        (queue.created_ms, queue.modified_ms) = (kept.created_ms, kept.modified_ms);
+        queue.change_tags(|tags| *tags = kept.tags);
+        self.count_from(kept.number);
+        for task in kept.move_tasks {
+            let line = task.line_key().map(|key| line_in(places, &key));
+            let line: Vec<MessageKey> = line.transpose()?.unwrap_or_default();
+            // A message of the line may be gone, and no later one takes its number and its place.
+            self.count_from(line.iter().copied().max().unwrap_or_default());
+            let task = task.go_on(&line, moment);
+            if task.is_running() {
+                self.moving.insert(name.to_owned());
+            }
+            queue.move_tasks.push_back(task);
+        }
+        Ok(queue)
+    }
+
+    fn take_up_message(
+        &mut self,
+        key: &str,
+        text: &str,
+        places: &Places<'_>,
+        names: &BTreeMap<u64, String>,
+        moment: Moment,
+    ) -> Result<MessageKey, Unreadable> {
+        let number: MessageKey =
+            u64::from_str_radix(key, 16).map_err(|error| unreadable(MESSAGES, key, &error))?;
+        let place: KeptPlace = read(PLACES, key, text_in(places, key)?)?;
+        let (head, body) = text.split_once('\n').unwrap_or((text, ""));
+        let head: KeptMessage = read(MESSAGES, key, head)?;
+        self.count_from(number);
+        let queue = names.get(&place.queue).and_then(|name| self.queues.get_mut(name));
+        let Some(queue) = queue else {
+            return Err(unreadable(PLACES, key, &"its queue is not there"));
+        };
+        queue.put_back(number, message(head, body, place, moment)?);
+        Ok(number)
     }
 
     fn take_changes(&mut self, moment: Moment) -> Vec<KeptChange> {
@@ -191,14 +229,11 @@ impl State {
             let Some(ledger) = &mut queue.ledger else {
                 continue;
             };
-            let is_configured = std::mem::take(&mut ledger.is_configured);
+            let is_queue_touched = std::mem::take(&mut ledger.is_queue_touched);
             let touched = std::mem::take(&mut ledger.touched);
-            if is_configured {
-                changes.push(change(
-                    QUEUES,
-                    name.clone(),
-                    Some(text_of_queue(queue, &self.address)),
-                ));
+            if is_queue_touched {
+                let text = text_of_queue(queue, &self.address, moment);
+                changes.push(change(QUEUES, name.clone(), Some(text)));
             }
             for number in touched {
                 match queue.message(number) {
@@ -222,8 +257,45 @@ impl State {
                 changes.push(change(PLACES, key(*number), None));
             }
         }
+        self.take_changes_of_lines(&mut changes);
         changes
     }
+
+    /// Tells the line of a running move task once, and that it is gone when the task has ended or its queue is gone.
+    fn take_changes_of_lines(&mut self, changes: &mut Vec<KeptChange>) {
+        let Some(keeping) = &mut self.keeping else {
+            return;
+        };
+        let moving = self.moving.iter().filter_map(|name| self.queues.get(name));
+        let kept = moving.filter(|queue| queue.ledger.is_some());
+        let running: BTreeMap<_, _> = kept
+            .filter_map(|queue| queue.move_tasks.front().filter(|task| task.is_running()))
+            .map(|task| (line_key(&task.id), &task.pending))
+            .collect();
+        let ended = keeping
+            .told_lines
+            .iter()
+            .filter(|key| !running.contains_key(*key));
+        changes.extend(ended.map(|key| change(PLACES, key.clone(), None)));
+        keeping.told_lines.retain(|key| running.contains_key(key));
+        for (key, line) in running {
+            if keeping.told_lines.insert(key.clone()) {
+                changes.push(change(PLACES, key, Some(text(line))));
+            }
+        }
+    }
+}
+
+/// Texts of their collection, by key.
+type Places<'a> = BTreeMap<&'a str, &'a str>;
+
+fn text_in<'a>(places: &Places<'a>, key: &str) -> Result<&'a str, Unreadable> {
+    let text = places.get(key).copied();
+    text.ok_or_else(|| unreadable(PLACES, key, &"it is not there"))
+}
+
+fn line_in(places: &Places<'_>, key: &str) -> Result<Vec<MessageKey>, Unreadable> {
+    read(PLACES, key, text_in(places, key)?)
 }
 
 fn change(collection: &'static str, key: String, text: Option<String>) -> KeptChange {
@@ -239,7 +311,7 @@ fn key(number: MessageKey) -> String {
     format!("{number:016x}")
 }
 
-fn text_of_queue(queue: &Queue, address: &crate::address::Address) -> String {
+fn text_of_queue(queue: &Queue, address: &Address, moment: Moment) -> String {
     let texts = queue.configuration.texts(address).into_iter();
     text(&KeptQueue {
         number: queue.incarnation,
@@ -247,6 +319,11 @@ fn text_of_queue(queue: &Queue, address: &crate::address::Address) -> String {
         modified_ms: queue.modified_ms,
         attributes: texts.map(|(name, text)| (name.to_owned(), text)).collect(),
         tags: queue.tags().clone(),
+        move_tasks: queue
+            .move_tasks
+            .iter()
+            .map(|task| KeptTask::of(task, moment))
+            .collect(),
     })
 }
 
@@ -349,28 +426,5 @@ fn unreadable(collection: &'static str, key: &str, reason: &dyn std::fmt::Displa
         collection,
         key: key.to_owned(),
         reason: reason.to_string(),
-    }
-}
-
-impl Moment {
-    fn unix_ms_of(self, at: Instant) -> u64 {
-        let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        match at.checked_duration_since(self.instant) {
-            Some(ahead) => self.unix_ms.saturating_add(ms(ahead)),
-            None => self
-                .unix_ms
-                .saturating_sub(ms(self.instant.saturating_duration_since(at))),
-        }
-    }
-
-    fn instant_of(self, unix_ms: u64) -> Instant {
-        let at = match unix_ms.checked_sub(self.unix_ms) {
-            Some(ahead) => self.instant.checked_add(Duration::from_millis(ahead)),
-            None => self
-                .instant
-                .checked_sub(Duration::from_millis(self.unix_ms - unix_ms)),
-        };
-        // Further off than a clock can say.
-        at.unwrap_or(self.instant)
     }
 }

@@ -1,6 +1,6 @@
 //! What has changed since somebody who keeps it last asked.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// Is called with each change, while the queues are locked: it must not ask them anything.
@@ -12,7 +12,8 @@ pub(crate) struct Ledger {
     changed: Changed,
     /// Numbers of messages.
     pub(crate) touched: Vec<u64>,
-    pub(crate) is_configured: bool,
+    /// Whether the queue's settings or move tasks are other ones.
+    pub(crate) is_queue_touched: bool,
 }
 
 impl Ledger {
@@ -20,7 +21,7 @@ impl Ledger {
         Self {
             changed,
             touched: Vec::new(),
-            is_configured: false,
+            is_queue_touched: false,
         }
     }
 
@@ -29,8 +30,8 @@ impl Ledger {
         (self.changed)();
     }
 
-    pub(crate) fn configure(&mut self) {
-        self.is_configured = true;
+    pub(crate) fn touch_queue(&mut self) {
+        self.is_queue_touched = true;
         (self.changed)();
     }
 }
@@ -43,6 +44,8 @@ pub(crate) struct Keeping {
     pub(crate) gone_messages: Vec<u64>,
     /// Messages whose text was told.
     pub(crate) told: HashSet<u64>,
+    /// Keys of the lines of move tasks that were told.
+    pub(crate) told_lines: BTreeSet<String>,
 }
 
 impl Keeping {
@@ -52,6 +55,7 @@ impl Keeping {
             gone_queues: Vec::new(),
             gone_messages: Vec::new(),
             told: HashSet::new(),
+            told_lines: BTreeSet::new(),
         }
     }
 

@@ -45,7 +45,7 @@
 //! | `queue` | one queue: its messages, by when they are visible, due and old |
 //! | `message`, `message_attribute`, `receive`, `move_task` | what is sent, received and moved, with its limits |
 //! | `attributes` | a queue's settings |
-//! | `keep`, `ledger` | what the queues hold, as texts to be kept somewhere else |
+//! | `keep`, `kept_task`, `ledger` | what the queues hold and how far move tasks are, as texts to be kept somewhere else |
 //! | `address`, `encoding`, `moment` | names and ARNs, Base64 and digests, the two clocks |
 //! | `error`, `totals` | why a request is refused, and what was asked in all |
 
@@ -67,6 +67,7 @@ mod attributes;
 mod encoding;
 mod error;
 mod keep;
+mod kept_task;
 mod ledger;
 mod message;
 mod message_attribute;

@@ -38,14 +38,28 @@ pub(crate) struct MoveTask {
 }
 
 /// How far a task is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum MoveStatus {
     Running,
     Completed,
     Cancelled,
-    /// With AWS's name for the reason.
-    Failed(&'static str),
+    Failed(MoveFailure),
 }
+
+/// Why a task failed, by AWS's names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub(crate) enum MoveFailure {
+    /// The queue that the messages were to go to is gone.
+    #[serde(rename = "AWS.SimpleQueueService.NonExistentQueue")]
+    NoDestination,
+    /// A message had no queue to go back to.
+    #[serde(rename = "CouldNotDetermineMessageSource")]
+    UnknownSource,
+}
+
+/// How far one step is from the next.
+pub(crate) const STEP: Duration = Duration::from_secs(1);
 
 impl MoveTask {
     pub(crate) fn new(order: MoveOrder, pending: VecDeque<MessageKey>, moment: Moment) -> Self {
@@ -75,10 +89,10 @@ impl MoveTask {
 
     /// A step is over: the task waits for the next one, or ends if nothing is left to look at.
     pub(crate) fn step_is_over(&mut self) {
-        self.next_step += Duration::from_secs(1);
+        self.next_step += STEP;
         if self.is_running() && self.pending.is_empty() {
             self.status = if self.left_some {
-                MoveStatus::Failed("CouldNotDetermineMessageSource")
+                MoveStatus::Failed(MoveFailure::UnknownSource)
             } else {
                 MoveStatus::Completed
             };

@@ -201,13 +201,13 @@ impl Queue {
 
     pub(crate) fn change_tags(&mut self, change: impl FnOnce(&mut BTreeMap<String, String>)) {
         change(&mut self.tags);
-        self.touch_configuration();
+        self.touch_itself();
     }
 
-    /// Takes note that its settings are other ones.
-    pub(crate) fn touch_configuration(&mut self) {
+    /// Takes note that its settings or its move tasks are other ones.
+    pub(crate) fn touch_itself(&mut self) {
         if let Some(ledger) = &mut self.ledger {
-            ledger.configure();
+            ledger.touch_queue();
         }
     }
 

@@ -7,15 +7,12 @@
 use crate::error::SqsError;
 use crate::message::MessageKey;
 use crate::moment::Moment;
-use crate::move_task::{MoveOrder, MoveStatus, MoveTask, TaskHandle};
+use crate::move_task::{MoveFailure, MoveOrder, MoveStatus, MoveTask, TaskHandle};
 use crate::state::State;
 use tokio::time::Instant;
 
 /// The most tasks that a queue remembers, as AWS lists them.
 const REMEMBERED_TASKS: usize = 10;
-
-/// Why a task fails whose destination is gone.
-const NO_DESTINATION: &str = "AWS.SimpleQueueService.NonExistentQueue";
 
 impl State {
     /// Starts to move the visible messages of a dead-letter queue, and returns the task's handle. Moved messages
@@ -93,7 +90,7 @@ impl State {
                 Moved::Gone => {}
                 Moved::Unknown => task.left_some = true,
                 Moved::NoDestination => {
-                    task.status = MoveStatus::Failed(NO_DESTINATION);
+                    task.status = MoveStatus::Failed(MoveFailure::NoDestination);
                     break;
                 }
             }
@@ -104,6 +101,7 @@ impl State {
         }
         if let Some(queue) = self.queues.get_mut(source) {
             queue.move_tasks.push_front(task);
+            queue.touch_itself();
         }
     }
 
@@ -197,6 +195,7 @@ impl State {
         }
         task.status = MoveStatus::Cancelled;
         let moved = task.moved;
+        queue.touch_itself();
         self.moving.remove(&source);
         Ok(moved)
     }

@@ -95,7 +95,7 @@ impl State {
         let incarnation = self.next_number();
         let mut queue = Queue::new(incarnation, configuration, moment);
         queue.ledger = self.keeping.as_ref().map(Keeping::ledger);
-        queue.touch_configuration();
+        queue.touch_itself();
         self.queues.insert(name.to_owned(), queue);
         self.created.notify_waiters();
         Ok(())
@@ -137,7 +137,7 @@ impl State {
         let queue = self.queue(name)?;
         queue.configuration = configuration;
         queue.modified_ms = moment.unix_ms;
-        queue.touch_configuration();
+        queue.touch_itself();
         Ok(())
     }
 

@@ -5,13 +5,15 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::extract::Request;
-use embedded_sqs::{Operation, Settings, Sqs};
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::request::Parts;
+use embedded_sqs::{MAX_MESSAGE_BYTES, Operation, Settings, Sqs};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -26,14 +28,29 @@ async fn serve(listener: TcpListener) -> io::Result<()> {
         base_url: "http://127.0.0.1:9324".to_owned(),
         clock: Arc::new(SystemTime::now),
     });
-    let serve = async move |request: Request| {
-        let (parts, body) = request.into_parts();
-        let body = to_bytes(body, 2 * 1024 * 1024).await.unwrap_or_default();
+    let serve = async move |parts: Parts, body: Bytes| {
         let request_id = uuid::Uuid::new_v4().to_string();
         sqs.answer(&Request::from_parts(parts, body), &request_id).await.map(Body::from)
     };
-    axum::serve(listener, Router::new().fallback(serve)).await
+    let limit = DefaultBodyLimit::max(8 * 1024 * 1024);
+    axum::serve(listener, Router::new().fallback(serve).layer(limit)).await
     // It ends here.
+}
+
+const FORM: &str = "Content-Type: application/x-www-form-urlencoded";
+
+/// What a client is answered, head and body.
+async fn ask(address: SocketAddr, headers: &str, body: &str) -> String {
+    let mut client = TcpStream::connect(address).await.unwrap();
+    let length = body.len();
+    let request = format!(
+        "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: any\r\nContent-Length: {length}\r\n\
+         {headers}\r\n\r\n{body}"
+    );
+    client.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.unwrap();
+    answer
 }
 
 #[tokio::test]
@@ -41,20 +58,8 @@ async fn the_ten_lines_of_the_readme_serve_a_client_of_either_protocol() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = tokio::spawn(serve(listener));
-    let ask = async |headers: &str, body: &str| {
-        let mut client = TcpStream::connect(address).await.unwrap();
-        let length = body.len();
-        let request = format!(
-            "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: any\r\nContent-Length: {length}\r\n\
-             {headers}\r\n\r\n{body}"
-        );
-        client.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        client.read_to_string(&mut answer).await.unwrap();
-        answer
-    };
-    let form = "Content-Type: application/x-www-form-urlencoded";
-    let created = ask(form, "Action=CreateQueue&Version=2012-11-05&QueueName=jobs").await;
+    let ask = async |headers: &str, body: &str| ask(address, headers, body).await;
+    let created = ask(FORM, "Action=CreateQueue&Version=2012-11-05&QueueName=jobs").await;
     assert!(created.starts_with("HTTP/1.1 200 OK\r\n"), "{created}");
     assert!(
         created.contains("<QueueUrl>http://127.0.0.1:9324/000000000000/jobs</QueueUrl>"),
@@ -65,6 +70,39 @@ async fn the_ten_lines_of_the_readme_serve_a_client_of_either_protocol() {
         listed.ends_with("{\"QueueUrls\":[\"http://127.0.0.1:9324/000000000000/jobs\"]}"),
         "{listed}"
     );
+    server.abort();
+}
+
+#[tokio::test]
+async fn the_ten_lines_take_the_longest_message_however_it_is_written_and_say_what_is_too_long() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(serve(listener));
+    ask(
+        address,
+        "X-Amz-Target: AmazonSQS.CreateQueue",
+        r#"{"QueueName": "jobs"}"#,
+    )
+    .await;
+    let (url, digest) = (
+        "http://127.0.0.1:9324/000000000000/jobs",
+        "7202826a7791073fe2787f0c94603278",
+    );
+    let escaped = "\\u0061".repeat(MAX_MESSAGE_BYTES);
+    let body = format!(r#"{{"QueueUrl": "{url}", "MessageBody": "{escaped}"}}"#);
+    let sent = ask(address, "X-Amz-Target: AmazonSQS.SendMessage", &body).await;
+    assert!(sent.contains(digest), "{sent}");
+    let escaped = "%61".repeat(MAX_MESSAGE_BYTES);
+    let sent = ask(
+        address,
+        FORM,
+        &format!("Action=SendMessage&QueueUrl={url}&MessageBody={escaped}"),
+    )
+    .await;
+    assert!(sent.contains(digest), "{sent}");
+    let too_long = " ".repeat(8 * 1024 * 1024 + 1);
+    let refused = ask(address, "X-Amz-Target: AmazonSQS.SendMessage", &too_long).await;
+    assert!(refused.starts_with("HTTP/1.1 413 "), "{refused}");
     server.abort();
 }
 
@@ -90,6 +128,7 @@ fn every_test_that_the_readme_names_exists() {
         ("attributes", include_str!("attributes.rs")),
         ("delivery", include_str!("delivery.rs")),
         ("http", include_str!("http.rs")),
+        ("keep", include_str!("keep.rs")),
         ("protocol", include_str!("protocol.rs")),
         ("query", include_str!("query.rs")),
         ("queues", include_str!("queues.rs")),

@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use embedded_sqs::{Counts, KeptChange, MessageAttribute, Outgoing, QueueAttributes, Receive, Sqs};
+use serde_json::{Value, json};
+use support::json::{ok, refused};
 use support::{create_jobs_with_dead_letters, message, pass, service_since};
 use tokio::time::Instant;
 
@@ -260,4 +262,256 @@ async fn a_queue_that_was_there_before_it_is_kept_is_left_out() {
     sqs.send("before", message("passing")).unwrap();
     let texts = BTreeMap::new();
     assert_eq!(Keeper { texts, began }.note(&sqs), []);
+}
+
+/// `jobs-dlq` with five dead letters, and `repair` for them to go to.
+fn kept_with_dead_letters() -> (Sqs, Keeper) {
+    let (sqs, keeper) = kept();
+    sqs.create_queue("repair", QueueAttributes::default()).unwrap();
+    for number in 0..5 {
+        sqs.send("jobs-dlq", message(&number.to_string())).unwrap();
+    }
+    (sqs, keeper)
+}
+
+/// Begins to move the dead letters to `repair`; the task's handle.
+async fn move_to_repair(sqs: &Sqs, messages_a_second: u32) -> Value {
+    let request = json!({
+        "SourceArn": sqs.queue_arn("jobs-dlq"),
+        "DestinationArn": sqs.queue_arn("repair"),
+        "MaxNumberOfMessagesPerSecond": messages_a_second,
+    });
+    ok(sqs, "StartMessageMoveTask", request).await["TaskHandle"].clone()
+}
+
+async fn tasks(sqs: &Sqs) -> Vec<Value> {
+    let request = json!({ "SourceArn": sqs.queue_arn("jobs-dlq"), "MaxResults": 10 });
+    let listed = ok(sqs, "ListMessageMoveTasks", request).await;
+    listed["Results"].as_array().cloned().unwrap_or_default()
+}
+
+fn bodies(sqs: &Sqs, queue: &str) -> Vec<String> {
+    let seen = sqs.look_at(queue).into_iter();
+    seen.map(|seen| seen.body).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_running_move_task_goes_on_with_its_rate_and_its_counts() {
+    let (sqs, mut keeper) = kept_with_dead_letters();
+    let handle = move_to_repair(&sqs, 2).await;
+    keeper.note(&sqs);
+    let another = keeper.another();
+    let running = tasks(&another).await;
+    assert_eq!(running, tasks(&sqs).await);
+    assert_eq!(
+        (&running[0]["Status"], &running[0]["TaskHandle"]),
+        (&json!("RUNNING"), &handle)
+    );
+    let moved = async |sqs: &Sqs| tasks(sqs).await[0]["ApproximateNumberOfMessagesMoved"].clone();
+    assert_eq!(moved(&another).await, 2);
+    pass(1).await;
+    assert_eq!(moved(&another).await, 4);
+    keeper.note(&another);
+    let third = keeper.another();
+    pass(1).await;
+    let ended = tasks(&third).await.remove(0);
+    assert_eq!(
+        (&ended["Status"], moved(&third).await),
+        (&json!("COMPLETED"), json!(5))
+    );
+    assert_eq!(bodies(&third, "repair"), ["0", "1", "2", "3", "4"]);
+    assert_eq!(bodies(&third, "jobs-dlq"), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn wherever_a_move_task_is_interrupted_each_message_is_in_one_queue_and_counted() {
+    let (sqs, mut keeper) = kept_with_dead_letters();
+    move_to_repair(&sqs, 1).await;
+    for moved in 1..=5 {
+        keeper.note(&sqs);
+        let another = keeper.another();
+        let task = tasks(&another).await.remove(0);
+        assert_eq!(task["ApproximateNumberOfMessagesMoved"], moved);
+        assert_eq!(bodies(&another, "repair").len(), moved);
+        assert_eq!(bodies(&another, "jobs-dlq").len(), 5 - moved);
+        pass(1).await;
+        tasks(&sqs).await;
+    }
+    // Nothing is kept of the way that there was to go.
+    keeper.note(&sqs);
+    let [_, messages, places] = Sqs::COLLECTIONS.map(|name| keeper.texts[name].len());
+    assert_eq!((messages, places), (5, 5));
+}
+
+/// A rate is for the sake of those who receive: they get no hour's share at once because nobody was there for an hour.
+#[tokio::test(start_paused = true)]
+async fn a_move_task_does_not_make_up_for_the_time_in_which_no_process_was_there() {
+    let (sqs, mut keeper) = kept_with_dead_letters();
+    move_to_repair(&sqs, 1).await;
+    keeper.note(&sqs);
+    pass(3600).await;
+    let another = keeper.another();
+    for moved in 2..=5 {
+        assert_eq!(
+            tasks(&another).await[0]["ApproximateNumberOfMessagesMoved"],
+            moved
+        );
+        pass(1).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_running_move_task_can_be_cancelled_by_the_handle_of_the_process_before() {
+    let (sqs, mut keeper) = kept_with_dead_letters();
+    let handle = move_to_repair(&sqs, 1).await;
+    keeper.note(&sqs);
+    let another = keeper.another();
+    let second = refused(
+        &another,
+        "StartMessageMoveTask",
+        json!({ "SourceArn": another.queue_arn("jobs-dlq") }),
+    );
+    assert_eq!(second.await, "InvalidParameterValueException", "one at a time");
+    let cancelled = ok(&another, "CancelMessageMoveTask", json!({ "TaskHandle": handle })).await;
+    assert_eq!(cancelled, json!({ "ApproximateNumberOfMessagesMoved": 1 }));
+    keeper.note(&another);
+    pass(60).await;
+    let third = keeper.another();
+    assert_eq!(tasks(&third).await[0]["Status"], "CANCELLED");
+    assert_eq!(bodies(&third, "jobs-dlq").len(), 4);
+    move_to_repair(&third, 500).await;
+    assert_eq!(bodies(&third, "jobs-dlq").len(), 0, "another task takes over");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_move_tasks_that_ended_are_listed_as_they_were() {
+    let (sqs, mut keeper) = kept_with_dead_letters();
+    for _ in 0..8 {
+        move_to_repair(&sqs, 500).await;
+        pass(1).await;
+    }
+    for body in ["cancelled", "of unknown origin", "fails"] {
+        sqs.send("jobs-dlq", message(body)).unwrap();
+    }
+    let cancelled = move_to_repair(&sqs, 1).await;
+    keeper.note(&sqs);
+    ok(&sqs, "CancelMessageMoveTask", json!({ "TaskHandle": cancelled })).await;
+    pass(1).await;
+    // None of the messages has a queue to go back to.
+    ok(
+        &sqs,
+        "StartMessageMoveTask",
+        json!({ "SourceArn": sqs.queue_arn("jobs-dlq") }),
+    )
+    .await;
+    pass(1).await;
+    move_to_repair(&sqs, 1).await;
+    ok(
+        &sqs,
+        "DeleteQueue",
+        json!({ "QueueUrl": sqs.queue_url("repair") }),
+    )
+    .await;
+    pass(1).await;
+    let ended = tasks(&sqs).await;
+    let states: Vec<_> = ended
+        .iter()
+        .map(|task| task["Status"].as_str().unwrap())
+        .collect();
+    assert_eq!(states[..4], ["FAILED", "FAILED", "CANCELLED", "COMPLETED"]);
+    assert_eq!(
+        ended[0]["FailureReason"],
+        "AWS.SimpleQueueService.NonExistentQueue"
+    );
+    assert_eq!(ended[1]["FailureReason"], "CouldNotDetermineMessageSource");
+    keeper.note(&sqs);
+    assert_eq!((tasks(&keeper.another()).await, ended.len()), (ended, 10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_move_task_whose_queues_are_gone_ends_as_it_would_have() {
+    let (sqs, mut keeper) = kept_with_dead_letters();
+    move_to_repair(&sqs, 1).await;
+    keeper.note(&sqs);
+    ok(
+        &sqs,
+        "DeleteQueue",
+        json!({ "QueueUrl": sqs.queue_url("repair") }),
+    )
+    .await;
+    keeper.note(&sqs);
+    let another = keeper.another();
+    pass(1).await;
+    let failed = tasks(&another).await.remove(0);
+    assert_eq!(failed["FailureReason"], "AWS.SimpleQueueService.NonExistentQueue");
+    assert_eq!(bodies(&another, "jobs-dlq").len(), 4);
+
+    ok(
+        &sqs,
+        "DeleteQueue",
+        json!({ "QueueUrl": sqs.queue_url("jobs-dlq") }),
+    )
+    .await;
+    keeper.note(&sqs);
+    let another = keeper.another();
+    let request = json!({ "SourceArn": another.queue_arn("jobs-dlq") });
+    let gone = refused(&another, "ListMessageMoveTasks", request).await;
+    assert_eq!(gone, "ResourceNotFoundException");
+    another
+        .create_queue("jobs-dlq", QueueAttributes::default())
+        .unwrap();
+    assert!(tasks(&another).await.is_empty());
+    let [_, messages, places] = Sqs::COLLECTIONS.map(|name| keeper.texts[name].len());
+    assert_eq!((messages, places), (0, 0), "nothing is left of the task");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_came_after_a_move_task_began_stays_even_if_its_number_was_that_of_another() {
+    let (sqs, mut keeper) = kept_with_dead_letters();
+    move_to_repair(&sqs, 1).await;
+    ok(&sqs, "PurgeQueue", json!({ "QueueUrl": sqs.queue_url("repair") })).await;
+    let last = sqs.look_at("jobs-dlq").pop().unwrap();
+    assert!(sqs.take_out("jobs-dlq", &last.message_id));
+    keeper.note(&sqs);
+    let another = keeper.another();
+    for _ in 0..2 {
+        another.send("jobs-dlq", message("late")).unwrap();
+    }
+    pass(60).await;
+    assert_eq!(tasks(&another).await[0]["ApproximateNumberOfMessagesMoved"], 4);
+    assert_eq!(bodies(&another, "jobs-dlq"), ["late", "late"]);
+}
+
+/// As versions wrote it that lost the tasks.
+#[tokio::test(start_paused = true)]
+async fn a_queue_that_was_kept_without_move_tasks_has_none() {
+    let text =
+        r#"{"number":1,"created_ms":1800000000000,"modified_ms":1800000000000,"attributes":{},"tags":{}}"#;
+    let kept = BTreeMap::from([(
+        Sqs::COLLECTIONS[0],
+        vec![("jobs-dlq".to_owned(), text.to_owned())],
+    )]);
+    let sqs = service_since(Instant::now());
+    sqs.keep(&kept, || {}).unwrap();
+    assert!(tasks(&sqs).await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_move_task_without_the_messages_that_it_waits_for_is_named() {
+    let (sqs, mut keeper) = kept_with_dead_letters();
+    move_to_repair(&sqs, 1).await;
+    keeper.note(&sqs);
+    let kept: BTreeMap<_, Vec<_>> = keeper
+        .texts
+        .iter()
+        .map(|(name, texts)| {
+            let texts = texts.iter().map(|(key, text)| (key.clone(), text.clone()));
+            (
+                *name,
+                texts.filter(|(key, _)| !key.starts_with("move-")).collect(),
+            )
+        })
+        .collect();
+    let error = service_since(keeper.began).keep(&kept, || {}).unwrap_err();
+    assert!(error.to_string().contains("it is not there"), "{error}");
 }

@@ -6,7 +6,7 @@
 use embedded_sqs::Operation;
 use serde_json::{Value, json};
 use support::json::{JOBS, call, ok, on_jobs, receipt_handle, refused};
-use support::{START_S, message, service, service_with_jobs};
+use support::{START_S, message, service, service_with_dead_letters, service_with_jobs};
 
 mod support;
 
@@ -58,6 +58,41 @@ async fn queues_are_listed_by_prefix_and_page() {
     assert_eq!(
         refused(&sqs, "ListQueues", json!({ "MaxResults": 0 })).await,
         "InvalidParameterValueException"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_was_not_given_out_for_a_listing_is_refused() {
+    let sqs = service_with_dead_letters();
+    let dead_letters = sqs.queue_url("jobs-dlq");
+    let first = ok(
+        &sqs,
+        "ListQueues",
+        json!({ "QueueNamePrefix": "jobs", "MaxResults": 1 }),
+    )
+    .await;
+    let of_another_listing = first["NextToken"].as_str().unwrap();
+    for token in ["@@@", "jobs", "am9icw==", of_another_listing] {
+        for (operation, mut request) in [
+            ("ListQueues", json!({ "MaxResults": 1 })),
+            (
+                "ListDeadLetterSourceQueues",
+                json!({ "QueueUrl": dead_letters, "MaxResults": 1 }),
+            ),
+        ] {
+            request["NextToken"] = token.into();
+            let error = refused(&sqs, operation, request).await;
+            assert_eq!(error, "InvalidParameterValueException", "{operation} {token}");
+        }
+    }
+    // A client that begins may say so with an empty token, and a queue that is gone has its place in the order.
+    let begun = json!({ "QueueNamePrefix": "jobs", "MaxResults": 1, "NextToken": "" });
+    assert_eq!(ok(&sqs, "ListQueues", begun).await, first);
+    ok(&sqs, "DeleteQueue", json!({ "QueueUrl": JOBS })).await;
+    let next = json!({ "QueueNamePrefix": "jobs", "MaxResults": 1, "NextToken": of_another_listing });
+    assert_eq!(
+        ok(&sqs, "ListQueues", next).await,
+        json!({ "QueueUrls": [dead_letters] })
     );
 }
 

@@ -147,6 +147,19 @@ async fn queues_are_listed_page_by_page() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_token_that_was_not_given_out_is_refused_in_this_protocol_too() {
+    let sqs = service_with_jobs();
+    let refusal = (400, "InvalidParameterValue".to_owned());
+    let token = ("NextToken", "@@@");
+    assert_eq!(refused(&sqs, "ListQueues", &[token]).await, refusal);
+    let sources = [("QueueUrl", JOBS), token];
+    assert_eq!(
+        refused(&sqs, "ListDeadLetterSourceQueues", &sources).await,
+        refusal
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn attributes_and_tags_are_changed() {
     let sqs = service_with_jobs();
     let change = [

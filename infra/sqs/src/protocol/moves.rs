@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::parts::required;
 use crate::error::SqsError;
 use crate::moment::Moment;
-use crate::move_task::{MoveOrder, MoveStatus, MoveTask};
+use crate::move_task::{MoveFailure, MoveOrder, MoveStatus, MoveTask};
 use crate::state::State;
 
 #[derive(Deserialize)]
@@ -86,7 +86,7 @@ struct TaskAnswer {
     approximate_number_of_messages_moved: usize,
     approximate_number_of_messages_to_move: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
-    failure_reason: Option<&'static str>,
+    failure_reason: Option<MoveFailure>,
     started_timestamp: u64,
 }
 
@@ -96,7 +96,7 @@ impl TaskAnswer {
             MoveStatus::Running => ("RUNNING", None),
             MoveStatus::Completed => ("COMPLETED", None),
             MoveStatus::Cancelled => ("CANCELLED", None),
-            MoveStatus::Failed(reason) => ("FAILED", Some(reason)),
+            MoveStatus::Failed(failure) => ("FAILED", Some(failure)),
         };
         Self {
             task_handle: task.is_running().then(|| task.handle()),

@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::address::name_in_url;
+use crate::encoding::{from_base64, to_base64};
 use crate::error::SqsError;
 use crate::message::check_batch_length;
 
@@ -105,9 +106,19 @@ pub(super) fn batch_answer<T>(
     BatchAnswer { successful, failed }
 }
 
-/// The page of a listing that a request asks for, and the token of the next one: the last name of the
-/// page. AWS gives a token only to those that set a page size.
+/// One of the listings that are told page by page. AWS wants the same parameters for each page.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+pub(super) enum Listing<'a> {
+    /// Queues whose names begin so.
+    Queues(&'a str),
+    /// The queues that give their dead letters to this one.
+    DeadLetterSources(&'a str),
+}
+
+/// The page of a listing that a request asks for, and the token of the next one. AWS gives a token only to those that
+/// set a page size.
 pub(super) fn page(
+    listing: Listing<'_>,
     names: impl Iterator<Item = String>,
     max_results: Option<i64>,
     next_token: Option<String>,
@@ -120,10 +131,33 @@ pub(super) fn page(
             .filter(|size| (1..=MOST).contains(size))
             .ok_or_else(|| SqsError::invalid("MaxResults", &asked, "Must be between 1 and 1000."))?,
     };
-    let after = next_token.unwrap_or_default();
+    let token = next_token.filter(|token| !token.is_empty());
+    let after = token.map_or(Ok(String::new()), |token| name_in_token(listing, &token))?;
     let mut names = names.filter(|name| *name > after);
     let page: Vec<String> = names.by_ref().take(size).collect();
     let is_last = max_results.is_none() || names.next().is_none();
-    let token = page.last().filter(|_| !is_last).cloned();
+    let last = page.last().filter(|_| !is_last);
+    let token = last.map(|name| token_after(listing, name));
     Ok((page, token))
+}
+
+/// The token of the page that follows this name, in Base64 so that nobody reads more into it. The queue may be gone when
+/// the token comes back.
+fn token_after(listing: Listing<'_>, name: &str) -> String {
+    let json = serde_json::to_vec(&(listing, name)).expect("texts can be written as JSON");
+    to_base64(&json)
+}
+
+fn name_in_token(listing: Listing<'_>, token: &str) -> Result<String, SqsError> {
+    let refuse = |reason| SqsError::invalid("NextToken", token, reason);
+    let json = from_base64(token).unwrap_or_default();
+    let read = serde_json::from_slice::<(Listing<'_>, String)>(&json);
+    let (of, name) = read.map_err(|_| {
+        refuse("Invalid or expired next token. Use the one of the page before, or none for the first page.")
+    })?;
+    if of != listing {
+        let reason = "If you are passing in NextToken, you must not change the other request parameters.";
+        return Err(refuse(reason));
+    }
+    Ok(name)
 }

@@ -58,7 +58,7 @@ pub(super) fn add(state: &mut State, moment: Moment, request: AddPermission) -> 
     }));
     queue.configuration.set_policy(Some(policy.to_string()));
     queue.modified_ms = moment.unix_ms;
-    queue.touch_configuration();
+    queue.touch_itself();
     Ok(Nothing {})
 }
 
@@ -90,7 +90,7 @@ pub(super) fn remove(
         .configuration
         .set_policy((!is_empty).then(|| policy.to_string()));
     queue.modified_ms = moment.unix_ms;
-    queue.touch_configuration();
+    queue.touch_itself();
     Ok(Nothing {})
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::parts::{Nothing, page, queue_name, required};
+use super::parts::{Listing, Nothing, page, queue_name, required};
 use crate::address::check_name;
 use crate::attributes::is_attribute_name;
 use crate::error::SqsError;
@@ -99,7 +99,12 @@ pub(super) fn list(state: &mut State, _: Moment, request: ListQueues) -> Result<
         .keys()
         .filter(|name| name.starts_with(&prefix))
         .cloned();
-    let (names, next_token) = page(names, request.max_results, request.next_token)?;
+    let (names, next_token) = page(
+        Listing::Queues(&prefix),
+        names,
+        request.max_results,
+        request.next_token,
+    )?;
     Ok(ListAnswer {
         queue_urls: urls(state, &names),
         next_token,
@@ -132,7 +137,8 @@ pub(super) fn list_dead_letter_sources(
     let name = queue_name(request.queue_url)?;
     state.queue(&name)?;
     let sources = state.dead_letter_sources(&name).map(str::to_owned);
-    let (names, next_token) = page(sources, request.max_results, request.next_token)?;
+    let listing = Listing::DeadLetterSources(&name);
+    let (names, next_token) = page(listing, sources, request.max_results, request.next_token)?;
     Ok(SourcesAnswer {
         queue_urls: urls(state, &names),
         next_token,
