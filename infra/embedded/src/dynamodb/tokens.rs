@@ -14,9 +14,10 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// What keeps them, beside the tables of DynamoDB, whose names don't begin so.
-pub(crate) const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS _tokens (operation TEXT NOT NULL, token TEXT NOT NULL, \
-                                 since INTEGER NOT NULL, asked TEXT NOT NULL, answer TEXT NOT NULL, \
-                                 PRIMARY KEY (operation, token)) WITHOUT ROWID";
+pub(crate) const SCHEMA: &str = "\
+    CREATE TABLE IF NOT EXISTS _tokens (operation TEXT NOT NULL, token TEXT NOT NULL, since INTEGER NOT NULL, \
+    asked TEXT NOT NULL, answer TEXT NOT NULL, PRIMARY KEY (operation, token)) WITHOUT ROWID; \
+    CREATE INDEX IF NOT EXISTS _tokens_by_age ON _tokens (since)";
 
 /// For how long a token is remembered
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>).
