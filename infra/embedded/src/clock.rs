@@ -23,9 +23,9 @@ use tokio::time::Instant;
 /// so what happens later is stamped later, and ages and deadlines stay as they are. Timers don't jump by
 /// themselves: see [`Clock::jumps`].
 ///
-/// The in-memory database takes it ([`DynamoDb::in_memory`](crate::DynamoDb::in_memory)). A database in a
-/// file reads the system's time instead, because `dynoxide` accepts a clock only for memory: pair it
-/// with [`Clock::real`] and leave tokio's clock running.
+/// The database takes it, in memory ([`DynamoDb::in_memory`](crate::DynamoDb::in_memory)) and in a file
+/// ([`Store::open`](crate::Store::open)), which keeps how far it was moved ahead
+/// ([`Store::keep_clock`](crate::Store::keep_clock)).
 #[derive(Clone, Debug)]
 pub struct Clock(Source);
 
