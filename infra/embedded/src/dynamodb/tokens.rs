@@ -42,10 +42,15 @@ impl Once {
         content: &impl Serialize,
     ) -> Result<Option<Self>> {
         let Some(token) = token else { return Ok(None) };
-        if token.chars().count() > LONGEST {
+        let wrong = match token.chars().count() {
+            0 => Some("greater than or equal to 1".to_owned()),
+            1..=LONGEST => None,
+            _ => Some(format!("less than or equal to {LONGEST}")),
+        };
+        if let Some(right) = wrong {
             return Err(DynoxideError::ValidationException(format!(
                 "1 validation error detected: Value '{token}' at 'clientRequestToken' failed to satisfy constraint: \
-                 Member must have length less than or equal to {LONGEST}"
+                 Member must have length {right}"
             )));
         }
         let asked = Uuid::new_v5(&Uuid::NAMESPACE_OID, text_of(content)?.as_bytes()).to_string();

@@ -152,6 +152,27 @@ async fn a_transactions_token_is_remembered_for_ten_minutes_of_the_stacks_clock(
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_token_has_one_to_36_characters() {
+    let stack = stack();
+    let put = |token: &str| {
+        json!({ "ClientRequestToken": token,
+            "TransactItems": [{ "Put": { "TableName": TABLE, "Item": item("token", 1, 1) } }] })
+    };
+    for (token, right) in [
+        (String::new(), "greater than or equal to 1"),
+        ("a".repeat(37), "less than or equal to 36"),
+    ] {
+        let (kind, message) = refusal(&stack, "TransactWriteItems", &put(&token));
+        assert_eq!(kind, "ValidationException");
+        assert!(
+            message.contains("'clientRequestToken'") && message.ends_with(right),
+            "{message}"
+        );
+    }
+    stack.ask("TransactWriteItems", &put(&"a".repeat(36)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_page_that_ends_at_a_megabyte_counts_what_it_holds_and_no_more() {
     let stack = stack();
     for revision in 1..=5 {
