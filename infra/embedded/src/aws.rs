@@ -93,13 +93,13 @@ impl Aws {
         let dynamodb = aws.dynamodb().clone();
         lock(&aws.tasks).spawn(async move {
             let served = bound.serve(wire, async move { mapping::told_to_stop(&mut stop).await });
-            let swept = dynamodb.keep_sweeping();
-            tokio::select! {
-                served = served => if let Err(error) = served {
-                    tracing::error!("{error}");
-                },
-                error = swept => tracing::error!("{error}"),
+            if let Err(error) = served.await {
+                tracing::error!("{error}");
             }
+        });
+        lock(&aws.tasks).spawn(async move {
+            let error = dynamodb.keep_sweeping().await;
+            tracing::error!("{error}");
         });
         Ok(aws)
     }

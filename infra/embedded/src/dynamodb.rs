@@ -165,8 +165,8 @@ impl DynamoDb {
     fn answer(&self, operation: &str, body: &[u8]) -> Answer {
         match self.dispatch(operation, body) {
             Ok(body) => Answer::done(body),
-            Err(DynoxideError::UnsupportedCapability(unknown)) => {
-                let (status, body) = body::no_operation(&unknown);
+            Err(DynoxideError::UnsupportedCapability(unknown)) if unknown == operation => {
+                let (status, body) = body::no_operation(operation);
                 Answer { status, body }
             }
             Err(error) => {

@@ -106,9 +106,10 @@ impl Store {
         Ok(())
     }
 
-    /// Moves the clock as far ahead as it was when the last process ended, and keeps how far it is moved from now on. It
+    /// Moves its clock as far ahead as it was when the last process ended, and keeps how far it is moved from now on. It
     /// comes before queues and schedules are taken up, whose times are of that clock.
-    pub fn keep_clock(&self, clock: &Clock) -> Result<(), StoreError> {
+    pub fn keep_clock(&self) -> Result<(), StoreError> {
+        let clock = self.engine.clock();
         let (ahead, collection) = self.collection::<u64>(CLOCK)?;
         for milliseconds in ahead {
             if !clock.move_ahead(Duration::from_millis(milliseconds)) {

@@ -13,9 +13,6 @@ const LOCK: &str = "lock";
 /// How what is written there begins.
 const SIGNED: &str = "process ";
 
-/// What a holder writes is no longer.
-const LONGEST: u64 = 400;
-
 /// Why a folder can't be held.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
@@ -114,8 +111,8 @@ impl Folder {
 /// Whether the file is one that a holder wrote, or was about to.
 fn is_signed_or_empty(lock: &mut File) -> io::Result<bool> {
     let mut beginning = Vec::new();
-    lock.take(LONGEST).read_to_end(&mut beginning)?;
-    Ok(beginning.is_empty() || beginning.starts_with(SIGNED.as_bytes()))
+    lock.take(SIGNED.len() as u64).read_to_end(&mut beginning)?;
+    Ok(beginning.is_empty() || beginning == SIGNED.as_bytes())
 }
 
 fn sign(lock: &mut File, holder: &str) -> io::Result<()> {
@@ -128,7 +125,7 @@ fn sign(lock: &mut File, holder: &str) -> io::Result<()> {
 /// What the holder wrote; some systems show nobody else what is locked.
 fn holder_of(lock: &mut File) -> String {
     let mut holder = String::new();
-    let read = lock.take(LONGEST).read_to_string(&mut holder);
+    let read = lock.take(400).read_to_string(&mut holder);
     let told = read.is_ok() && !holder.is_empty() && !holder.contains(char::is_control);
     if told {
         holder

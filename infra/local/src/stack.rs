@@ -859,7 +859,7 @@ fn open(options: &StackOptions, names: &Names, clock: &Clock) -> Result<Opened, 
     let holder = format!("stack {} at {}", options.name, options.base_url);
     let folder = Folder::take(path, &holder)?;
     let store = Store::open(folder.file("tables.sqlite"), clock.clone(), options.durability)?;
-    store.keep_clock(clock)?;
+    store.keep_clock()?;
     let dynamodb = DynamoDb::kept_in(&store);
     let events = names.events_table();
     if let Some(table) = dynamodb.table_but_for_case(&events)? {

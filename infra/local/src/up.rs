@@ -102,7 +102,7 @@ async fn serve(bundle: Arc<Bundle>, options: UpOptions) -> Result<(), UpError> {
         note!("goes on with what was on queues at the last end: {there}");
     }
     let ahead = stack.clock().ahead();
-    if is_kept && !ahead.is_zero() {
+    if !ahead.is_zero() {
         note!(
             "goes on with the clock as it was left: {} s ahead of the system's",
             ahead.as_secs()

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use embedded_sqs::{Counts, KeptChange, MessageAttribute, Outgoing, QueueAttributes, Receive, Sqs};
 use serde_json::{Value, json};
-use support::json::{ok, refused};
+use support::json::{delete_queue, move_tasks, ok, refused};
 use support::{create_jobs_with_dead_letters, message, pass, service_since};
 use tokio::time::Instant;
 
@@ -284,12 +284,6 @@ async fn move_to_repair(sqs: &Sqs, messages_a_second: u32) -> Value {
     ok(sqs, "StartMessageMoveTask", request).await["TaskHandle"].clone()
 }
 
-async fn tasks(sqs: &Sqs) -> Vec<Value> {
-    let request = json!({ "SourceArn": sqs.queue_arn("jobs-dlq"), "MaxResults": 10 });
-    let listed = ok(sqs, "ListMessageMoveTasks", request).await;
-    listed["Results"].as_array().cloned().unwrap_or_default()
-}
-
 fn bodies(sqs: &Sqs, queue: &str) -> Vec<String> {
     let seen = sqs.look_at(queue).into_iter();
     seen.map(|seen| seen.body).collect()
@@ -301,20 +295,20 @@ async fn a_running_move_task_goes_on_with_its_rate_and_its_counts() {
     let handle = move_to_repair(&sqs, 2).await;
     keeper.note(&sqs);
     let another = keeper.another();
-    let running = tasks(&another).await;
-    assert_eq!(running, tasks(&sqs).await);
+    let running = move_tasks(&another).await;
+    assert_eq!(running, move_tasks(&sqs).await);
     assert_eq!(
         (&running[0]["Status"], &running[0]["TaskHandle"]),
         (&json!("RUNNING"), &handle)
     );
-    let moved = async |sqs: &Sqs| tasks(sqs).await[0]["ApproximateNumberOfMessagesMoved"].clone();
+    let moved = async |sqs: &Sqs| move_tasks(sqs).await[0]["ApproximateNumberOfMessagesMoved"].clone();
     assert_eq!(moved(&another).await, 2);
     pass(1).await;
     assert_eq!(moved(&another).await, 4);
     keeper.note(&another);
     let third = keeper.another();
     pass(1).await;
-    let ended = tasks(&third).await.remove(0);
+    let ended = move_tasks(&third).await.remove(0);
     assert_eq!(
         (&ended["Status"], moved(&third).await),
         (&json!("COMPLETED"), json!(5))
@@ -330,12 +324,12 @@ async fn wherever_a_move_task_is_interrupted_each_message_is_in_one_queue_and_co
     for moved in 1..=5 {
         keeper.note(&sqs);
         let another = keeper.another();
-        let task = tasks(&another).await.remove(0);
+        let task = move_tasks(&another).await.remove(0);
         assert_eq!(task["ApproximateNumberOfMessagesMoved"], moved);
         assert_eq!(bodies(&another, "repair").len(), moved);
         assert_eq!(bodies(&another, "jobs-dlq").len(), 5 - moved);
         pass(1).await;
-        tasks(&sqs).await;
+        move_tasks(&sqs).await;
     }
     // Nothing is kept of the way that there was to go.
     keeper.note(&sqs);
@@ -353,7 +347,7 @@ async fn a_move_task_does_not_make_up_for_the_time_in_which_no_process_was_there
     let another = keeper.another();
     for moved in 2..=5 {
         assert_eq!(
-            tasks(&another).await[0]["ApproximateNumberOfMessagesMoved"],
+            move_tasks(&another).await[0]["ApproximateNumberOfMessagesMoved"],
             moved
         );
         pass(1).await;
@@ -377,7 +371,7 @@ async fn a_running_move_task_can_be_cancelled_by_the_handle_of_the_process_befor
     keeper.note(&another);
     pass(60).await;
     let third = keeper.another();
-    assert_eq!(tasks(&third).await[0]["Status"], "CANCELLED");
+    assert_eq!(move_tasks(&third).await[0]["Status"], "CANCELLED");
     assert_eq!(bodies(&third, "jobs-dlq").len(), 4);
     move_to_repair(&third, 500).await;
     assert_eq!(bodies(&third, "jobs-dlq").len(), 0, "another task takes over");
@@ -406,14 +400,9 @@ async fn the_move_tasks_that_ended_are_listed_as_they_were() {
     .await;
     pass(1).await;
     move_to_repair(&sqs, 1).await;
-    ok(
-        &sqs,
-        "DeleteQueue",
-        json!({ "QueueUrl": sqs.queue_url("repair") }),
-    )
-    .await;
+    delete_queue(&sqs, "repair").await;
     pass(1).await;
-    let ended = tasks(&sqs).await;
+    let ended = move_tasks(&sqs).await;
     let states: Vec<_> = ended
         .iter()
         .map(|task| task["Status"].as_str().unwrap())
@@ -425,7 +414,7 @@ async fn the_move_tasks_that_ended_are_listed_as_they_were() {
     );
     assert_eq!(ended[1]["FailureReason"], "CouldNotDetermineMessageSource");
     keeper.note(&sqs);
-    assert_eq!((tasks(&keeper.another()).await, ended.len()), (ended, 10));
+    assert_eq!((move_tasks(&keeper.another()).await, ended.len()), (ended, 10));
 }
 
 #[tokio::test(start_paused = true)]
@@ -433,25 +422,15 @@ async fn a_move_task_whose_queues_are_gone_ends_as_it_would_have() {
     let (sqs, mut keeper) = kept_with_dead_letters();
     move_to_repair(&sqs, 1).await;
     keeper.note(&sqs);
-    ok(
-        &sqs,
-        "DeleteQueue",
-        json!({ "QueueUrl": sqs.queue_url("repair") }),
-    )
-    .await;
+    delete_queue(&sqs, "repair").await;
     keeper.note(&sqs);
     let another = keeper.another();
     pass(1).await;
-    let failed = tasks(&another).await.remove(0);
+    let failed = move_tasks(&another).await.remove(0);
     assert_eq!(failed["FailureReason"], "AWS.SimpleQueueService.NonExistentQueue");
     assert_eq!(bodies(&another, "jobs-dlq").len(), 4);
 
-    ok(
-        &sqs,
-        "DeleteQueue",
-        json!({ "QueueUrl": sqs.queue_url("jobs-dlq") }),
-    )
-    .await;
+    delete_queue(&sqs, "jobs-dlq").await;
     keeper.note(&sqs);
     let another = keeper.another();
     let request = json!({ "SourceArn": another.queue_arn("jobs-dlq") });
@@ -460,7 +439,7 @@ async fn a_move_task_whose_queues_are_gone_ends_as_it_would_have() {
     another
         .create_queue("jobs-dlq", QueueAttributes::default())
         .unwrap();
-    assert!(tasks(&another).await.is_empty());
+    assert!(move_tasks(&another).await.is_empty());
     let [_, messages, places] = Sqs::COLLECTIONS.map(|name| keeper.texts[name].len());
     assert_eq!((messages, places), (0, 0), "nothing is left of the task");
 }
@@ -478,7 +457,10 @@ async fn what_came_after_a_move_task_began_stays_even_if_its_number_was_that_of_
         another.send("jobs-dlq", message("late")).unwrap();
     }
     pass(60).await;
-    assert_eq!(tasks(&another).await[0]["ApproximateNumberOfMessagesMoved"], 4);
+    assert_eq!(
+        move_tasks(&another).await[0]["ApproximateNumberOfMessagesMoved"],
+        4
+    );
     assert_eq!(bodies(&another, "jobs-dlq"), ["late", "late"]);
 }
 
@@ -493,7 +475,7 @@ async fn a_queue_that_was_kept_without_move_tasks_has_none() {
     )]);
     let sqs = service_since(Instant::now());
     sqs.keep(&kept, || {}).unwrap();
-    assert!(tasks(&sqs).await.is_empty());
+    assert!(move_tasks(&sqs).await.is_empty());
 }
 
 #[tokio::test(start_paused = true)]

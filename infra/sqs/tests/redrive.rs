@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use embedded_sqs::{Receive, Sqs};
 use serde_json::{Value, json};
-use support::json::{JOBS, call, ok, receipt_handle, refused};
+use support::json::{JOBS, call, delete_queue, move_tasks, ok, receipt_handle, refused};
 use support::{START_S, message, pass, service, service_with_jobs};
 
 mod support;
@@ -165,12 +165,6 @@ async fn start(sqs: &Sqs, messages_a_second: u32) -> String {
     started["TaskHandle"].as_str().unwrap().to_owned()
 }
 
-async fn tasks(sqs: &Sqs) -> Vec<Value> {
-    let request = json!({ "SourceArn": sqs.queue_arn("jobs-dlq"), "MaxResults": 10 });
-    let listed = ok(sqs, "ListMessageMoveTasks", request).await;
-    listed["Results"].as_array().cloned().unwrap_or_default()
-}
-
 fn visible(sqs: &Sqs, queue: &str) -> usize {
     sqs.counts(queue).unwrap().visible
 }
@@ -181,7 +175,7 @@ async fn a_move_task_keeps_to_its_rate_and_tells_how_far_it_is() {
     let handle = start(&sqs, 2).await;
     assert_eq!(visible(&sqs, "repair"), 2, "the first messages go at once");
     pass(1).await;
-    let running = tasks(&sqs).await.remove(0);
+    let running = move_tasks(&sqs).await.remove(0);
     assert_eq!(running["Status"], "RUNNING");
     assert_eq!(running["TaskHandle"], handle);
     assert_eq!(running["MaxNumberOfMessagesPerSecond"], 2);
@@ -189,7 +183,7 @@ async fn a_move_task_keeps_to_its_rate_and_tells_how_far_it_is() {
     assert_eq!(running["ApproximateNumberOfMessagesToMove"], 5);
     assert_eq!((visible(&sqs, "repair"), visible(&sqs, "jobs-dlq")), (4, 1));
     pass(1).await;
-    let ended = tasks(&sqs).await.remove(0);
+    let ended = move_tasks(&sqs).await.remove(0);
     assert_eq!(ended["Status"], "COMPLETED");
     assert_eq!(
         ended.get("TaskHandle"),
@@ -224,7 +218,7 @@ async fn what_a_consumer_took_or_sent_after_a_task_began_is_not_moved() {
     sqs.send("jobs-dlq", message("late")).unwrap();
     pass(10).await;
     assert_eq!((visible(&sqs, "repair"), visible(&sqs, "jobs-dlq")), (2, 1));
-    let ended = tasks(&sqs).await.remove(0);
+    let ended = move_tasks(&sqs).await.remove(0);
     assert_eq!(ended["Status"], "COMPLETED");
     assert_eq!(ended["ApproximateNumberOfMessagesMoved"], 2);
 }
@@ -238,7 +232,7 @@ async fn a_running_move_task_can_be_cancelled_and_leaves_what_it_has_not_moved()
     assert_eq!(cancelled, json!({ "ApproximateNumberOfMessagesMoved": 3 }));
     pass(60).await;
     assert_eq!((visible(&sqs, "repair"), visible(&sqs, "jobs-dlq")), (3, 7));
-    let task = tasks(&sqs).await.remove(0);
+    let task = move_tasks(&sqs).await.remove(0);
     assert_eq!(
         (&task["Status"], task.get("TaskHandle")),
         (&json!("CANCELLED"), None)
@@ -261,7 +255,7 @@ async fn a_source_has_one_move_task_at_a_time_and_remembers_ten_the_latest_first
         pass(1).await;
         ok(&sqs, "StartMessageMoveTask", request.clone()).await;
     }
-    let started: Vec<_> = tasks(&sqs)
+    let started: Vec<_> = move_tasks(&sqs)
         .await
         .iter()
         .map(|task| task["StartedTimestamp"].clone())
@@ -288,14 +282,9 @@ async fn a_source_has_one_move_task_at_a_time_and_remembers_ten_the_latest_first
 async fn a_move_task_whose_destination_is_deleted_fails_and_leaves_the_rest() {
     let sqs = service_with(3).await;
     start(&sqs, 1).await;
-    ok(
-        &sqs,
-        "DeleteQueue",
-        json!({ "QueueUrl": sqs.queue_url("repair") }),
-    )
-    .await;
+    delete_queue(&sqs, "repair").await;
     pass(1).await;
-    let task = tasks(&sqs).await.remove(0);
+    let task = move_tasks(&sqs).await.remove(0);
     assert_eq!(task["Status"], "FAILED");
     assert_eq!(task["FailureReason"], "AWS.SimpleQueueService.NonExistentQueue");
     assert_eq!(visible(&sqs, "jobs-dlq"), 2);

@@ -1,5 +1,5 @@
-//! How the source is divided, and what it is built of (`features`): no module of a crate uses another that uses it in turn, not even by way of
-//! others.
+//! How the source is divided: no module of a crate uses another that uses it in turn, not even by way of
+//! others. And what it is built of (`features`).
 //!
 //! Read are the sources of every crate of the workspace, without what is compiled for tests only. A module
 //! uses another if it names something that is defined there. A parent that only passes on what its children

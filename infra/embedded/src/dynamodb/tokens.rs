@@ -13,17 +13,19 @@ use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::body;
+
 /// What keeps them, beside the tables of DynamoDB, whose names don't begin so.
 pub(crate) const SCHEMA: &str = "\
     CREATE TABLE IF NOT EXISTS _tokens (operation TEXT NOT NULL, token TEXT NOT NULL, since INTEGER NOT NULL, \
-    asked TEXT NOT NULL, answer TEXT NOT NULL, PRIMARY KEY (operation, token)) WITHOUT ROWID; \
+    asked TEXT NOT NULL, answer BLOB NOT NULL, PRIMARY KEY (operation, token)) WITHOUT ROWID; \
     CREATE INDEX IF NOT EXISTS _tokens_by_age ON _tokens (since)";
 
 /// For how long a token is remembered
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>).
 const LIFE: Duration = Duration::from_mins(10);
 
-/// The longest token, in characters.
+/// The longest token.
 const LONGEST: usize = 36;
 
 /// A transaction with a token.
@@ -42,7 +44,7 @@ impl Once {
         content: &impl Serialize,
     ) -> Result<Option<Self>> {
         let Some(token) = token else { return Ok(None) };
-        let wrong = match token.chars().count() {
+        let wrong = match token.len() {
             0 => Some("greater than or equal to 1".to_owned()),
             1..=LONGEST => None,
             _ => Some(format!("less than or equal to {LONGEST}")),
@@ -53,7 +55,7 @@ impl Once {
                  Member must have length {right}"
             )));
         }
-        let asked = Uuid::new_v5(&Uuid::NAMESPACE_OID, text_of(content)?.as_bytes()).to_string();
+        let asked = Uuid::new_v5(&Uuid::NAMESPACE_OID, &text_of(content)?).to_string();
         Ok(Some(Self {
             operation,
             token: token.to_owned(),
@@ -62,7 +64,7 @@ impl Once {
     }
 
     /// What it was answered the first time, if that was less than ten minutes before `now`.
-    pub(super) fn answer(&self, storage: &Storage, now: SystemTime) -> Result<Option<String>> {
+    pub(super) fn answer(&self, storage: &Storage, now: SystemTime) -> Result<Option<Vec<u8>>> {
         let oldest = now.checked_sub(LIFE).unwrap_or(UNIX_EPOCH);
         // One from a time to come is of before a clock that was set back.
         storage
@@ -87,7 +89,7 @@ impl Once {
 
     /// Remembers it with its answer, in the transaction in which it was carried out.
     pub(super) fn remember(&self, storage: &Storage, now: SystemTime, answer: &impl Serialize) -> Result<()> {
-        let answer = serde_json::to_string(answer).map_err(|error| unwritable(&error))?;
+        let answer = body::write(answer)?;
         let mut insert = storage.conn().prepare_cached(
             "INSERT INTO _tokens (operation, token, since, asked, answer) VALUES (?1, ?2, ?3, ?4, ?5)",
         )?;
@@ -103,7 +105,7 @@ impl Once {
 }
 
 /// An answer as it was remembered.
-pub(super) fn read_again(answer: &str) -> Result<ExecuteTransactionResponse> {
+pub(super) fn read_again(answer: &[u8]) -> Result<ExecuteTransactionResponse> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Answer {
@@ -115,7 +117,7 @@ pub(super) fn read_again(answer: &str) -> Result<ExecuteTransactionResponse> {
     struct Response {
         item: Option<Item>,
     }
-    let answer: Answer = serde_json::from_str(answer).map_err(|error| unwritable(&error))?;
+    let answer: Answer = serde_json::from_slice(answer).map_err(|error| internal(&error))?;
     let responses = answer.responses.map(|responses| {
         let response = |Response { item }| ItemResponse { item };
         responses.into_iter().map(response).collect()
@@ -127,13 +129,13 @@ pub(super) fn read_again(answer: &str) -> Result<ExecuteTransactionResponse> {
 }
 
 /// The same text for the same content, in whatever order its maps are gone through.
-fn text_of(content: &impl Serialize) -> Result<String> {
-    let mut content = serde_json::to_value(content).map_err(|error| unwritable(&error))?;
+fn text_of(content: &impl Serialize) -> Result<Vec<u8>> {
+    let mut content = serde_json::to_value(content).map_err(|error| internal(&error))?;
     content.sort_all_objects();
-    serde_json::to_string(&content).map_err(|error| unwritable(&error))
+    body::write(&content)
 }
 
-fn unwritable(error: &serde_json::Error) -> DynoxideError {
+fn internal(error: &serde_json::Error) -> DynoxideError {
     DynoxideError::InternalServerError(error.to_string())
 }
 

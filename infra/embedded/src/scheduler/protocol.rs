@@ -21,9 +21,7 @@ pub struct Answer {
 
 /// The operation that a method and a path are of; none if they are of none that is embedded here.
 pub(crate) fn operation<'p>(method: &Method, path: &'p str) -> Option<(&'static str, &'p str)> {
-    let mut parts = path.strip_prefix('/')?.splitn(2, '/');
-    let (collection, name) = (parts.next()?, parts.next());
-    let name = name.filter(|name| !name.is_empty());
+    let (collection, name) = parts(path)?;
     let operation = match (method.as_str(), collection, name) {
         ("POST", "schedules", Some(_)) => "CreateSchedule",
         ("GET", "schedules", Some(_)) => "GetSchedule",
@@ -39,8 +37,7 @@ pub(crate) fn operation<'p>(method: &Method, path: &'p str) -> Option<(&'static 
 ///
 /// Source: <https://docs.aws.amazon.com/scheduler/latest/APIReference/API_Operations.html>
 pub(crate) fn missing_operation(method: &Method, path: &str) -> Option<&'static str> {
-    let mut parts = path.strip_prefix('/')?.splitn(2, '/');
-    let (collection, name) = (parts.next()?, parts.next().filter(|name| !name.is_empty()));
+    let (collection, name) = parts(path)?;
     Some(match (method.as_str(), collection, name) {
         ("PUT", "schedules", Some(_)) => "UpdateSchedule",
         ("GET", "schedule-groups", None) => "ListScheduleGroups",
@@ -50,6 +47,12 @@ pub(crate) fn missing_operation(method: &Method, path: &str) -> Option<&'static 
         ("DELETE", "tags", Some(_)) => "UntagResource",
         _ => return None,
     })
+}
+
+/// What a path is about: a collection, and one thing of it or all.
+fn parts(path: &str) -> Option<(&str, Option<&str>)> {
+    let mut parts = path.strip_prefix('/')?.splitn(2, '/');
+    Some((parts.next()?, parts.next().filter(|name| !name.is_empty())))
 }
 
 /// Why a request is not carried out.

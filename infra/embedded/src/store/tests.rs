@@ -261,7 +261,7 @@ fn a_clock_that_was_moved_is_as_far_ahead_in_the_next_process() {
     let begin = || {
         let clock = Clock::real();
         let store = Store::open(folder.path().join("store"), clock.clone(), Durability::Process).unwrap();
-        store.keep_clock(&clock).unwrap();
+        store.keep_clock().unwrap();
         (clock, store)
     };
     let (clock, store) = begin();

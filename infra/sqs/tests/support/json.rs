@@ -21,6 +21,17 @@ pub async fn ok(sqs: &Sqs, operation: &str, request: Value) -> Value {
     body
 }
 
+pub async fn delete_queue(sqs: &Sqs, queue: &str) {
+    ok(sqs, "DeleteQueue", json!({ "QueueUrl": sqs.queue_url(queue) })).await;
+}
+
+/// Up to ten tasks that move the messages of `jobs-dlq`, the latest first.
+pub async fn move_tasks(sqs: &Sqs) -> Vec<Value> {
+    let request = json!({ "SourceArn": sqs.queue_arn("jobs-dlq"), "MaxResults": 10 });
+    let listed = ok(sqs, "ListMessageMoveTasks", request).await;
+    listed["Results"].as_array().cloned().unwrap_or_default()
+}
+
 /// The refusal's type without its namespace, after a look at its form.
 pub async fn refused(sqs: &Sqs, operation: &str, request: Value) -> String {
     let answer = call(sqs, operation, request).await;
